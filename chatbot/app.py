@@ -1,0 +1,466 @@
+"""The composition root: the one place where concrete parts meet, start in order, and end."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import logging
+import os
+import secrets
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from importlib.metadata import version
+
+from chatbot.frontends import Frontend
+from chatbot.frontends.console import Console
+from chatbot.frontends.control import ControlSocket
+from chatbot.outbox import Outbox, Subscriber
+from chatbot.render.plain import plain
+from chatbot.schedule import Schedule
+from chatbot.settings import Settings
+from chatbot.settings import Trader as TraderSection
+from chatbot.state import StateFolder
+from chatbot.supervise import keep_running
+from handlers import alerts, load_commands
+from handlers.confirm import Confirmations
+from handlers.context import Caller, Message, Role, Services
+from handlers.dispatch import Dispatcher
+from handlers.reply import Level, Reply
+from storage import latch as latch_file
+from storage.journal import FileJournal
+from storage.store import SqlStore
+from trading.bus import Bus
+from trading.clocks import Clock, SystemClock
+from trading.desk import Desk
+from trading.errors import SettingsError, StoreError, VenueError
+from trading.execution.exit_rules import ExitRules, PartialRule
+from trading.execution.orders import OrderIds, Patience
+from trading.halt import EVERYONE, Halt, Latch, Verb
+from trading.halting import Halter
+from trading.market.rules import BINANCE_PERPETUALS_2021
+from trading.ports import Change, Lane
+from trading.recorder import Recorder
+from trading.strategies import strategy
+from trading.trader import Start, Trader, TraderSettings
+from trading.venues.paper import PaperVenue
+from trading.venues.replay import ReplayFeed
+
+log = logging.getLogger(__name__)
+
+HISTORY = "history.db"
+REQUEST_EVERY = 1.0
+"""Seconds between two looks for a stop that was asked for through the latch file."""
+ALIVE_EVERY = 10.0
+"""Seconds between two notes that the process lives: how long it was down is told at the start."""
+FAREWELL = 0.5
+"""Seconds that the last alerts have to reach their chats."""
+VENUE_RETRY = 2.0
+
+
+async def run(settings: Settings, folder: StateFolder, *, for_seconds: float | None) -> int:
+    """Run the desk in *folder* until somebody ends it.  Returns the exit code of the process."""
+    clock = SystemClock()
+    began = clock.monotonic()
+    async with _history(folder, clock) as store:
+        app = await _build(settings, folder, store, clock)
+        return await app.run(began=began, for_seconds=for_seconds)
+
+
+@asynccontextmanager
+async def _history(folder: StateFolder, clock: Clock) -> AsyncIterator[SqlStore]:
+    store = await SqlStore.open(folder.path / HISTORY, clock=clock)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+# -- building -----------------------------------------------------------------------------
+
+
+async def _build(settings: Settings, folder: StateFolder, store: SqlStore, clock: Clock) -> App:
+    ending = asyncio.Event()
+    patience = Patience()
+    commands = load_commands()
+    confirmations = Confirmations(clock=clock)
+    console = Console(
+        caller=_console_caller(),
+        desk_name=settings.bot.name,
+        clock=clock,
+        commands=lambda: [f"/{name}" for name in commands],
+        symbols=lambda: sorted({s.base for t in settings.traders.values() for s in t.symbols}),
+        on_interrupt=lambda: app.desk.shutdown(by="Ctrl-C"),
+        history=folder.path / "console_history",
+    )
+    outbox = Outbox(
+        store=store,
+        speakers={console.name: console},
+        subscribers=_subscribers(settings),
+        clock=clock,
+        describe=alerts.describe,
+        fold=alerts.fold,
+    )
+    bus = Bus()
+    bus.subscribe(outbox.heard)
+    recorder = Recorder(
+        store=store, bus=bus, clock=clock, announce=outbox.announce, offer=outbox.offer
+    )
+    kept = latch_file.SlotLatch(latch_file.path_in(folder.path))
+    enabled = {name: t for name, t in settings.traders.items() if t.enabled}
+    halter = Halter(
+        latch=Latch(),
+        recorder=recorder,
+        latch_file=kept,
+        clock=clock,
+        modes={name: t.mode for name, t in enabled.items()},
+    )
+    tag = await _desk_tag(store)
+    journals = [FileJournal(folder.path / "intents.journal")]
+    traders: dict[str, Trader] = {}
+    for name, section in enabled.items():
+        journals.append(FileJournal(folder.path / f"paper-{name}.journal"))
+        traders[name] = _trader(
+            settings, name, section,
+            clock=clock, store=store, recorder=recorder, halter=halter, patience=patience,
+            journal=journals[0], book=journals[-1], ids=OrderIds(tag, secrets.token_hex),
+        )  # fmt: skip
+    desk = Desk(
+        traders=traders,
+        halter=halter,
+        recorder=recorder,
+        clock=clock,
+        patience=patience,
+        end=ending.set,
+    )
+    services = Services(
+        name=settings.bot.name,
+        version=version("quarterdeck"),
+        desk=desk,
+        store=store,
+        clock=clock,
+        commands=commands,
+        confirmations=confirmations,
+    )
+    control = ControlSocket(
+        folder.socket, lambda reply: plain(reply, now=clock.now()), clock
+    )
+    app = App(
+        settings=settings,
+        folder=folder,
+        clock=clock,
+        store=store,
+        bus=bus,
+        recorder=recorder,
+        outbox=outbox,
+        halter=halter,
+        desk=desk,
+        dispatcher=Dispatcher(services),
+        frontends=(control, *((console,) if settings.chat.console.enabled else ())),
+        schedule=Schedule(misfire_grace=settings.schedule.misfire_grace),
+        ending=ending,
+        closing=(kept.close, *(journal.close for journal in journals)),
+    )
+    return app
+
+
+def _trader(
+    settings: Settings,
+    name: str,
+    section: TraderSection,
+    *,
+    clock: Clock,
+    store: SqlStore,
+    recorder: Recorder,
+    halter: Halter,
+    patience: Patience,
+    journal: FileJournal,
+    book: FileJournal,
+    ids: OrderIds,
+) -> Trader:
+    feed_section, venue_section = settings.feeds[section.feed], settings.venues[section.venue]
+    try:
+        feed = ReplayFeed(
+            name=section.feed,
+            clock=clock,
+            speed=float(feed_section.speed),
+            symbols=section.symbols,
+        )
+    except ValueError as error:
+        why = str(error)
+        raise SettingsError([settings.mistake("traders", name, "symbols", why=why)]) from None
+    venue = PaperVenue(
+        name=section.venue,
+        feed=feed,
+        journal=book,
+        capital=section.capital,
+        rules=BINANCE_PERPETUALS_2021,
+        slippage=venue_section.slippage,
+        commission=venue_section.commission,
+        commission_per_unit=venue_section.commission_per_unit,
+        participation=venue_section.participation,
+    )
+    try:
+        chosen = strategy(section.strategy, section.parameters)
+    except ValueError as error:
+        why = str(error)
+        raise SettingsError([settings.mistake("traders", name, "parameters", why=why)]) from None
+    return Trader(
+        settings=TraderSettings(
+            name=name,
+            mode=section.mode,
+            symbols=section.symbols,
+            timeframe=section.bar,
+            capital=section.capital,
+            limits=section.limits.build(),
+            exit_rules=_exit_rules(section),
+            zone=settings.bot.zone,
+            drawdown_alert=settings.alerts.drawdown,
+            cycle_every=section.bar / float(feed_section.speed),
+            replay_speed=float(feed_section.speed),
+        ),
+        strategy=chosen,
+        feed=feed,
+        venue=venue,
+        store=store,
+        recorder=recorder,
+        halter=halter,
+        journal=journal,
+        clock=clock,
+        ids=ids,
+        patience=patience,
+    )
+
+
+def _exit_rules(section: TraderSection) -> ExitRules:
+    exits = section.exits
+    return ExitRules(
+        time_limit=exits.time_limit,
+        trail_r=exits.trail_r,
+        partials=tuple(
+            PartialRule(
+                share=partial.share,
+                at_r=partial.at_r,
+                at_share=None if partial.at_percent is None else partial.at_percent / 100,
+            )
+            for partial in exits.partials
+        ),
+        break_even=exits.break_even,
+    )
+
+
+def _subscribers(settings: Settings) -> tuple[Subscriber, ...]:
+    if not settings.chat.console.enabled:
+        return ()
+    level = Level[settings.alerts.console.upper()]
+    return (Subscriber(key="console:", speaker="console", chat="", at_least=level),)
+
+
+def _console_caller() -> Caller:
+    uid = os.getuid()
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(uid)
+    return Caller(
+        user=f"local:{uid}", name=name, role=Role.OWNER, place="console", chat="console"
+    )
+
+
+async def _desk_tag(store: SqlStore) -> str:
+    """Four hex digits that mark our orders at a venue; made once per history."""
+    tag = await store.note("desk_tag")
+    if tag is None:
+        tag = secrets.token_hex(2)
+        await store.commit(Change(notes=(("desk_tag", tag),)))
+    return tag
+
+
+# -- running ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    settings: Settings
+    folder: StateFolder
+    clock: Clock
+    store: SqlStore
+    bus: Bus
+    recorder: Recorder
+    outbox: Outbox
+    halter: Halter
+    desk: Desk
+    dispatcher: Dispatcher
+    frontends: tuple[Frontend, ...]
+    schedule: Schedule
+    ending: asyncio.Event
+    closing: tuple[Callable[[], Awaitable[None]], ...]
+
+    async def run(self, *, began: float, for_seconds: float | None) -> int:
+        """Start in order: halts, then faces, then books, then cycles.  End in reverse."""
+        await self._take_over_halts()
+        self._listen_for_signals()
+        tasks = [
+            self._keep("bus", self.bus.run),
+            self._keep("outbox", self.outbox.run),
+            self._keep("recorder", self.recorder.run),
+            self._keep("stop requests", self._watch_requests),
+            *(self._keep(f.name, lambda f=f: f.run(self._on_message)) for f in self.frontends),
+            self._keep("alive", self._stay_alive),
+        ]
+        if for_seconds is not None:
+            tasks.append(self._keep("time limit", lambda: self._end_after(for_seconds)))
+        start = await self._start_facts(began)
+        tasks += [self._keep(name, partial(self._trade, trader, start))
+                  for name, trader in self.desk.traders.items()]  # fmt: skip
+        self.schedule.start()
+        await self.ending.wait()
+        await self._end(tasks)
+        return 0
+
+    async def _trade(self, trader: Trader, start: Start) -> None:
+        """Load, compare with the venue for as long as that takes, then trade."""
+        if not trader.ready:
+            await trader.load()
+            while not await self._started(trader, start):
+                await self.clock.sleep(VENUE_RETRY)
+            await asyncio.to_thread(trader.prepare)
+            self.schedule.every(trader.settings.cycle_every, trader.name, trader.cycle)
+            self.schedule.every(
+                self.settings.schedule.reconcile_every,
+                f"{trader.name}: reconcile",
+                trader.reconcile,
+            )
+        await trader.run()
+
+    async def _started(self, trader: Trader, start: Start) -> bool:
+        try:
+            await trader.start(start)
+        except VenueError as error:
+            log.warning("%s cannot compare its books: %s", trader.name, error)
+            return False
+        return True
+
+    async def _on_message(self, message: Message) -> Reply:
+        return await self.dispatcher.handle(message)
+
+    # -- halts --------------------------------------------------------------------------
+
+    async def _take_over_halts(self) -> None:
+        """Halted if the database or the latch file says so, or cannot be read."""
+        path = latch_file.path_in(self.folder.path)
+        kept = latch_file.read(path)
+        known = {halt.id: halt for halt in kept.halts}
+        for halt in [*await self._stored_halts(), *await self._old_halts()]:
+            earlier = known.get(halt.id)
+            if earlier is None or earlier.version < halt.version:
+                known[halt.id] = halt
+        for halt in known.values():
+            self.halter.take_over(halt)
+        self.halter.latch.number_from(
+            max(kept.last_number, await self.store.last_halt_number())
+        )
+        if kept.damaged and not known:
+            self.halter.engage(
+                scope=EVERYONE,
+                verb=Verb.STOP,
+                by="the desk",
+                why="the latch file cannot be read, so a halt may have been forgotten",
+            )
+        await self._obey(kept.request)
+        if self.folder.not_taken_over:
+            await self.halter.settle()
+            self.folder.halts_taken_over()
+
+    async def _stored_halts(self) -> list[Halt]:
+        return list(await self.store.halts())
+
+    async def _old_halts(self) -> list[Halt]:
+        """Halts in databases that `--fresh` has set aside."""
+        found: list[Halt] = []
+        for folder in self.folder.not_taken_over:
+            if (folder / HISTORY).exists():
+                old = await SqlStore.open(folder / HISTORY, clock=self.clock)
+                found += await old.halts()
+                await old.close()
+        return found
+
+    async def _watch_requests(self) -> None:
+        while True:
+            await self.clock.sleep(REQUEST_EVERY)
+            path = latch_file.path_in(self.folder.path)
+            await self._obey(await asyncio.to_thread(latch_file.read_request, path))
+
+    async def _obey(self, request: latch_file.StopRequest | None) -> None:
+        """Take over a stop that was asked for through the latch file."""
+        if request is None:
+            return
+        path = latch_file.path_in(self.folder.path)
+        covered = any(
+            h.verb >= Verb.STOP and h.scope == EVERYONE and not h.guard
+            for h in self.desk.latch.active
+        )
+        if not covered:
+            halt = self.halter.engage(
+                scope=EVERYONE, verb=Verb.STOP, by=request.by, why=request.why
+            )
+            if not await self.halter.durable(halt, within=5.0):
+                return  # the request stays where it is, and is found again
+        await asyncio.to_thread(latch_file.clear_request, path, request)
+
+    # -- beginning and end --------------------------------------------------------------
+
+    async def _start_facts(self, began: float) -> Start:
+        seen = await self.store.note("last_seen")
+        clean = await self.store.note("clean_exit") == "yes"
+        now = self.clock.now()
+        await self._note(("clean_exit", "no"), ("last_seen", now.isoformat()))
+        return Start(
+            took=timedelta(seconds=self.clock.monotonic() - began),
+            down_for=None if seen is None else now - datetime.fromisoformat(seen),
+            clean=clean,
+        )
+
+    async def _stay_alive(self) -> None:
+        while True:
+            await self.clock.sleep(ALIVE_EVERY)
+            await self._note(("last_seen", self.clock.now().isoformat()))
+
+    async def _note(self, *notes: tuple[str, str]) -> None:
+        await self.recorder.keep(Change(notes=notes), Lane.REST)
+
+    async def _end_after(self, seconds: float) -> None:
+        await self.clock.sleep(seconds)
+        self.desk.shutdown(by="the time limit")
+        await self.ending.wait()
+
+    def _listen_for_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            name = signal.Signals(number).name
+            loop.add_signal_handler(number, lambda name=name: self.desk.shutdown(by=name))
+
+    def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        return asyncio.get_running_loop().create_task(
+            keep_running(name, work, self.clock), name=name
+        )
+
+    async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
+        self.schedule.stop()
+        await self.desk.close_down()
+        with suppress(StoreError):
+            await self.store.commit(
+                Change(
+                    notes=(("clean_exit", "yes"), ("last_seen", self.clock.now().isoformat()))
+                )
+            )
+        await self.outbox.drain(FAREWELL)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.halter.settle()
+        for close in self.closing:
+            await close()

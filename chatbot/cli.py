@@ -1,0 +1,141 @@
+"""The command line: `quarterdeck run`, and in its help `say` and `stop`, which live in `say.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from chatbot import logs
+from chatbot.settings import Settings, load
+from chatbot.state import StateFolder
+from trading.clocks import SystemClock
+from trading.errors import SettingsError, TradingError
+
+FAILED, USAGE = 1, 2
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="See what is true on the trading desk, and stop it any time.",
+)
+_PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001  # typer's callback
+    if asked:
+        typer.echo(f"quarterdeck {version('quarterdeck')}")
+        raise typer.Exit
+
+
+@app.callback()
+def quarterdeck(
+    version: Annotated[  # noqa: FBT002  # an option of the command line
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Tell it.")
+    ] = False,
+) -> None:
+    """Runs before every command; holds what belongs to none."""
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Option(help="The settings.")] = Path("bot.toml"),
+    seconds: Annotated[
+        float | None, typer.Option("--for", min=0.1, help="Shut down after so many seconds.")
+    ] = None,
+    fresh: Annotated[  # noqa: FBT002  # as above
+        bool, typer.Option("--fresh", help="Set the old state folder aside; halts stay.")
+    ] = False,
+) -> None:
+    """Run the desk until /shutdown, Ctrl-C or SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the desk itself listens
+    try:
+        raise typer.Exit(_run(config, seconds=seconds, fresh=fresh))
+    except KeyboardInterrupt:
+        raise typer.Exit from None  # asked to end before anything had begun
+
+
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def say(context: typer.Context) -> None:
+    """Say one line to the desk that runs: quarterdeck say /status."""
+    from chatbot.say import say
+
+    raise typer.Exit(say(context.args))
+
+
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def stop(context: typer.Context) -> None:
+    """Halt the desk, also when it is dead or hangs."""
+    from chatbot.say import stop
+
+    raise typer.Exit(stop(context.args))
+
+
+def _run(config: Path, *, seconds: float | None, fresh: bool) -> int:
+    try:
+        settings = load(config, os.environ)
+        with StateFolder(settings.state_dir) as folder:
+            if fresh:
+                _start_anew(folder)
+            with logs.writing(
+                folder.logs,
+                level=settings.bot.log_level,
+                console="warning" if _has_prompt(settings) else settings.bot.log_level,
+                secrets=settings.secrets(),
+            ):
+                return _guarded(lambda: _serve(settings, folder, seconds), folder)
+    except SettingsError as error:
+        many = len(error.mistakes) > 1
+        _tell(f"{len(error.mistakes)} mistakes in the settings:" if many else "A mistake:")
+        _tell(*(f"  {mistake}" for mistake in error.mistakes), "Nothing was started.")
+        return USAGE
+    except TradingError as error:
+        _tell(str(error))
+        return FAILED
+
+
+def _start_anew(folder: StateFolder) -> None:
+    aside = folder.set_aside(SystemClock().now())
+    if aside is not None:
+        _tell(f"The old state is in {aside}. A halt that was active is still active.")
+
+
+def _serve(settings: Settings, folder: StateFolder, seconds: float | None) -> int:
+    from chatbot.app import run
+
+    return asyncio.run(run(settings, folder, for_seconds=seconds))
+
+
+def _guarded(serve: Callable[[], int], folder: StateFolder) -> int:
+    """What nobody expected goes to the log in full, and to the operator in one sentence."""
+    try:
+        return serve()
+    except TradingError:
+        raise
+    except Exception as error:  # noqa: BLE001  # the last boundary: the process ends here
+        reference = os.urandom(3).hex()
+        structlog.stdlib.get_logger("quarterdeck").exception("ended", reference=reference)
+        _tell(
+            f"Quarterdeck ended on an unexpected error ({type(error).__name__}), "
+            f"reference {reference}: see {folder.logs / logs.FILE}"
+        )
+        return FAILED
+
+
+def _has_prompt(settings: Settings) -> bool:
+    return settings.chat.console.enabled and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _tell(*lines: str) -> None:
+    for line in lines:
+        typer.echo(line, err=True)

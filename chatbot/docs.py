@@ -1,0 +1,25 @@
+"""`python -m chatbot.docs` writes docs/commands.md from the commands themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "commands.md"
+
+
+def text() -> str:
+    """The page as it should stand; a test compares."""
+    from handlers.help import as_markdown
+
+    from handlers import load_commands
+
+    return as_markdown(load_commands())
+
+
+def main() -> None:
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(text(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""Structured logs: a JSON line per event in a rotating file, and what matters on the console.
+
+The event loop only puts entries in a queue; one thread writes them.  Before they get there they
+are turned into plain text, exceptions included, and every secret in them is masked.  A disk that
+fails or hangs loses log lines, never anything else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import re
+import sys
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+
+FILE, SIZE, FILES = "quarterdeck.jsonl", 10_000_000, 5
+WAITING = 10_000
+"""Entries that may wait for the disk; more are dropped, and counted."""
+MASK = "***"
+TELEGRAM_TOKEN = re.compile(r"\d{6,}(?::|%3A)[A-Za-z0-9_-]{30,}", re.IGNORECASE)
+_FAREWELL = 1.0
+"""Seconds that the last entries have to reach the disk."""
+_CHATTERERS = ("apscheduler", "httpcore", "httpx", "aiosqlite", "alembic", "asyncio")
+"""Libraries that tell each step at INFO (and URLs, which hold tokens)."""
+
+Entry = dict[str, Any]
+
+
+@contextmanager
+def writing(
+    folder: Path, *, level: str, console: str, secrets: Collection[str] = ()
+) -> Iterator[None]:
+    """Log to *folder* from *level* up, and to stderr from *console* up, until the block ends."""
+    entries: queue.Queue[logging.LogRecord] = queue.Queue(WAITING)
+    handover = _Handover(entries, redactor(secrets))
+    sinks = (_File(folder), _Console(console.upper()))
+    listener = QueueListener(entries, *sinks, respect_handler_level=True)
+    root = logging.getLogger()
+    before = root.level
+    root.addHandler(handover)
+    root.setLevel(level.upper())
+    for name in _CHATTERERS:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    logging.captureWarnings(True)
+    _configure_structlog()
+    listener.start()
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.removeHandler(handover)
+        root.setLevel(before)
+        _end(listener)
+        for sink in sinks:
+            sink.close()
+
+
+def redactor(secrets: Collection[str]) -> Callable[[str], str]:
+    """Return what masks *secrets*, as they are and as in a URL, and all Telegram tokens."""
+    known = {form for secret in secrets if secret for form in (secret, quote(secret, safe=""))}
+    longest_first = sorted(known, key=len, reverse=True)
+    alternatives = [*map(re.escape, longest_first), TELEGRAM_TOKEN.pattern]
+    pattern = re.compile("|".join(alternatives), re.IGNORECASE)
+    return lambda text: pattern.sub(MASK, text)
+
+
+def _configure_structlog() -> None:
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.processors.StackInfoRenderer(),
+            structlog.processors.format_exc_info,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,  # a second desk in one process logs to its own folder
+    )
+
+
+def _end(listener: QueueListener) -> None:
+    """Write what waits, unless the disk hangs: then the process ends without it."""
+
+    def stop() -> None:
+        with suppress(queue.Full):
+            listener.stop()
+
+    last = threading.Thread(target=stop, daemon=True)
+    last.start()
+    last.join(_FAREWELL)
+
+
+class _Handover(QueueHandler):
+    """From whoever logs to the writer's thread; only plain text crosses."""
+
+    def __init__(
+        self, entries: queue.Queue[logging.LogRecord], redact: Callable[[str], str]
+    ) -> None:
+        super().__init__(entries)
+        self._redact = redact
+        self._dropped = 0
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        entry = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            **_said(record),
+            "logger": record.name,
+        }
+        if self._dropped:
+            entry["dropped_before"], self._dropped = self._dropped, 0
+        plain = logging.makeLogRecord({"levelno": record.levelno, "levelname": record.levelname})
+        plain.entry = _masked(entry, self._redact)
+        return plain
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        try:
+            self.queue.put_nowait(record)
+        except queue.Full:
+            self._dropped += 1
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the library's name
+        """An entry that cannot be made into text is not worth a desk."""
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(_entry(record), ensure_ascii=False)
+
+
+class _OneLine(logging.Formatter):
+    """`01:05:33 WARNING what happened key=value`; tracebacks stay in the file."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = _entry(record)
+        at, level, event = entry.pop("at"), entry.pop("level"), entry.pop("event", "")
+        trace = entry.pop("exception", "")
+        entry.pop("logger")
+        parts = [at[11:19], level.upper(), event, *(f"{k}={v}" for k, v in entry.items())]
+        if trace:
+            parts.append(f"({trace.rstrip().splitlines()[-1]})")
+        return " ".join(parts)
+
+
+class _File(RotatingFileHandler):
+    def __init__(self, folder: Path) -> None:
+        with suppress(OSError):  # told with the first entry that cannot be written
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        super().__init__(
+            folder / FILE, maxBytes=SIZE, backupCount=FILES - 1, encoding="utf-8", delay=True
+        )
+        self.setFormatter(_JsonLines())
+        self._complained = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the library's name
+        if not self._complained:
+            self._complained = True
+            _complain(f"The log {self.baseFilename} cannot be written: {sys.exc_info()[1]}")
+
+
+class _Console(logging.Handler):
+    """Stderr as it is at that moment: a prompt puts itself in its place."""
+
+    def __init__(self, level: str) -> None:
+        super().__init__(level)
+        self.setFormatter(_OneLine())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _complain(self.format(record))
+
+
+def _complain(line: str) -> None:
+    with suppress(OSError, ValueError):  # nobody reads stderr any more
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+
+def _said(record: logging.LogRecord) -> Entry:
+    if isinstance(record.msg, dict):  # by structlog, exceptions already in words
+        return dict(record.msg)
+    said: Entry = {"event": record.getMessage()}
+    if record.exc_info:
+        said["exception"] = logging.Formatter().formatException(record.exc_info)
+    return said
+
+
+def _masked(value: Any, redact: Callable[[str], str]) -> Any:
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case dict():
+            return {redact(str(k)): _masked(v, redact) for k, v in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_masked(item, redact) for item in value]
+        case _:
+            return redact(str(value))
+
+
+def _entry(record: logging.LogRecord) -> Entry:
+    return dict(getattr(record, "entry", {}))

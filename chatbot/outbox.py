@@ -1,0 +1,475 @@
+"""The outbox: every alert reaches each chat that asked for it, at least once.
+
+Alerts are made by `announce`, written by whoever books the fact, and read back from the store:
+so a restart loses none.  Each chat has a worker of its own; one that is slow, hung or down delays
+neither trading nor the others.  One clerk talks to the store for all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import secrets
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chatbot.bursts import BURST, Throttle, next_burst
+from chatbot.frontends import Speaker
+from chatbot.supervise import within
+from handlers.format import clock_time, long_duration, plural
+from handlers.reply import Level, Reply, dump, load
+from trading.clocks import Clock
+from trading.events import Event
+from trading.ports import Alert, Change, Store
+
+log = logging.getLogger(__name__)
+
+PAGE = 100
+"""Alerts acknowledged in one commit; and read at once, beyond those already in hand."""
+
+Describe = Callable[[Event], Reply | None]
+Fold = Callable[[Sequence[tuple[str, Reply]]], Reply]
+"""Makes one reply of several, each with its event's class name."""
+
+
+class Throttled(Exception):
+    """The platform says: not before *retry_after* seconds.  Raised by a speaker."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"again in {retry_after:g} s")
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscriber:
+    key: str
+    """As in `telegram:111`, `console:`; alerts wait under it."""
+    speaker: str
+    chat: str
+    """The platform's own id of the chat."""
+    at_least: Level = Level.INFO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """How patient the outbox is; seconds."""
+
+    first_delay: float = 1.0
+    """After a failure; doubled after each further one."""
+    longest_delay: float = 60.0
+    patience: float = 30.0
+    """A message that takes longer counts as failed, and may arrive twice."""
+    back_after: float = 60.0
+    """A chat that failed for longer hears first that it is back."""
+    poll: float = 5.0
+    """The store is looked at this often even if nobody wakes the outbox."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How one platform does, for status pages."""
+
+    waiting: int
+    last_success: datetime | None
+    failing_since: datetime | None
+    """None: the last message went through, or none was sent yet."""
+    problem: str
+    """The error's kind, never its words: they may hold a token."""
+
+
+# -- one chat -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    alert: Alert
+    reply: Reply
+
+
+class _Chat:
+    """What one chat still has to hear, and how it fares."""
+
+    def __init__(self, subscriber: Subscriber, speaker: Speaker) -> None:
+        self.subscriber = subscriber
+        self.speaker = speaker
+        self.stir = asyncio.Event()
+        """Something arrived."""
+        self.alarm = asyncio.Event()
+        """Something critical arrived: worth a try although the chat is failing."""
+        self.last_success: datetime | None = None
+        self.failing_since: datetime | None = None
+        self.problem = ""
+        self._throttle = Throttle()
+        self._critical: deque[_Parcel] = deque()
+        self._urgent: deque[_Parcel] = deque()
+        self._quiet: deque[_Parcel] = deque()
+        self._told: deque[datetime] = deque(maxlen=BURST - 1)
+        """When the last quiet alerts that were told had happened."""
+
+    @property
+    def waiting(self) -> int:
+        return len(self._critical) + len(self._urgent) + len(self._quiet)
+
+    @property
+    def hopeful(self) -> bool:
+        """Something waits, and is likely to arrive soon."""
+        return self.waiting > 0 and self.failing_since is None
+
+    @property
+    def critical(self) -> int:
+        return len(self._critical)
+
+    def take(self, alert: Alert) -> bool:
+        """Queue *alert*; False if it only repeats what was said."""
+        reply = self._throttle.admit(alert, _read(alert))
+        if reply is None:
+            return False
+        self._queue(alert.level).append(_Parcel(alert, reply))
+        self.stir.set()
+        if alert.level >= Level.CRITICAL:
+            self.alarm.set()
+        return True
+
+    def next(self, now: datetime, *, hurry: bool) -> tuple[Sequence[_Parcel], float | None]:
+        """What to say now, as one message; or nothing, and for how many seconds."""
+        if self._critical:
+            return [self._critical[0]], None
+        if not self._quiet:
+            return list(itertools.islice(self._urgent, 1)), None
+        if self._urgent and self._urgent[0].alert.at <= self._quiet[0].alert.at:
+            return [self._urgent[0]], None
+        size, hold = next_burst((p.alert.at for p in self._quiet), self._told, now)
+        if size or hurry:
+            return list(itertools.islice(self._quiet, size or None)), None
+        return ([self._urgent[0]], None) if self._urgent else ([], hold)
+
+    def done(self, parcels: Sequence[_Parcel], now: datetime) -> None:
+        queue = self._queue(parcels[0].alert.level)
+        for parcel in parcels:
+            queue.popleft()
+            if queue is self._quiet:
+                self._told.append(parcel.alert.at)
+        self.succeeded(now)
+
+    def succeeded(self, now: datetime) -> None:
+        self.last_success, self.failing_since, self.problem = now, None, ""
+
+    def failed(self, error: Exception, now: datetime) -> None:
+        if self.failing_since is None:
+            self.failing_since = now
+            log.warning("%s does not take alerts", self.subscriber.key, exc_info=error)
+        self.problem = type(error).__name__
+
+    def down_for(self, now: datetime) -> timedelta:
+        return now - self.failing_since if self.failing_since else timedelta()
+
+    def _queue(self, level: int) -> deque[_Parcel]:
+        if level >= Level.CRITICAL:
+            return self._critical
+        return self._urgent if level >= Level.URGENT else self._quiet
+
+
+# -- all of them ----------------------------------------------------------------------------------
+
+
+class Outbox:
+    """Makes alerts of events, and delivers what waits in the store.
+
+    A speaker returns from `send` when its platform has the message.  It raises `Throttled` when
+    told to wait, and anything else when a retry may help: there is no other kind of failure, so a
+    message that can never go (refused markup) is the speaker's to mend.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        speakers: Mapping[str, Speaker],
+        subscribers: Sequence[Subscriber],
+        clock: Clock,
+        describe: Describe,
+        fold: Fold,
+        delivery: Delivery | None = None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._describe = describe
+        self._fold = fold
+        self._delivery = delivery or Delivery()
+        self._chats = {s.key: _Chat(s, speakers[s.speaker]) for s in subscribers}
+        self._known: set[str] = set()
+        """Ids in a queue, or told and not yet acknowledged."""
+        self._told: list[str] = []
+        """Ids to acknowledge."""
+        self._unbooked: set[str] = set()
+        """Ids in a queue that came from memory; the store may never have heard of them."""
+        self._told_unbooked: set[str] = set()
+        """Of those, the ones told: never again, should the store bring them up after all."""
+        self._to_read = True
+        self._hurry = False
+        self._work = asyncio.Event()
+        self._progress = asyncio.Event()
+
+    # -- what the desk calls
+
+    def announce(self, event: Event) -> Sequence[Alert]:
+        """One alert for each chat that wants *event*.  Never raises."""
+        kind = type(event).__name__
+        reply = self._described(event, kind)
+        if reply is None:
+            return ()
+        body, number = dump(reply), secrets.token_hex(8)
+        return tuple(
+            Alert(
+                id=f"{number}|{key}",
+                to=key,
+                level=int(reply.level),
+                kind=kind,
+                at=event.at,
+                body=body,
+            )
+            for key, chat in self._chats.items()
+            if reply.level >= chat.subscriber.at_least
+        )
+
+    def wake(self) -> None:
+        """Look into the store: something was committed."""
+        self._to_read = True
+        self._work.set()
+
+    async def heard(self, event: Event) -> None:
+        """For the bus: wake at any event."""
+        self.wake()
+
+    def offer(self, alerts: Sequence[Alert]) -> None:
+        """Deliver these from memory, as the store cannot take them.
+
+        Each is told once, even if the store has it later.
+        """
+        for alert in alerts:
+            old = alert.id in self._known or alert.id in self._told_unbooked
+            if alert.to in self._chats and not old:
+                self._unbooked.add(alert.id)
+                self._enqueue(alert)
+
+    def waiting(self) -> int:
+        """Alerts that have not reached their chat, as far as the store was read."""
+        return sum(chat.waiting for chat in self._chats.values())
+
+    def health(self) -> Mapping[str, Health]:
+        """By the speaker's name; of several chats the one that fails longest counts."""
+        by_speaker: dict[str, list[_Chat]] = {}
+        for chat in self._chats.values():
+            by_speaker.setdefault(chat.subscriber.speaker, []).append(chat)
+        return {name: _health(chats) for name, chats in by_speaker.items()}
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_books(), name="outbox: clerk")
+            for key, chat in self._chats.items():
+                group.create_task(self._serve(chat), name=f"outbox: {key}")
+
+    async def drain(self, seconds: float) -> None:
+        """Before the end: tell at once what waits, for at most *seconds*.
+
+        Holds nothing back to fold it, and does not wait for chats that are failing.
+        """
+        self._hurry = True
+        self.wake()
+        for chat in self._chats.values():
+            chat.stir.set()
+        with suppress(TimeoutError):
+            await within(self._clock, seconds, self._settled())
+
+    # -- the clerk
+
+    async def _keep_books(self) -> None:
+        delay = self._delivery.first_delay
+        while True:
+            self._work.clear()
+            # Both are tried: a full disk takes no acknowledgement, and can still be read.
+            fine = [await self._attempt(step) for step in (self._read, self._acknowledge)]
+            self._progress.set()
+            if all(fine):
+                delay = self._delivery.first_delay
+                await self._rest(self._delivery.poll, self._work)
+                self._to_read = self._to_read or not self._work.is_set()
+            else:
+                await self._clock.sleep(delay)
+                delay = min(delay * 2, self._delivery.longest_delay)
+
+    async def _attempt(self, step: Callable[[], Awaitable[None]]) -> bool:
+        try:
+            await step()
+        except Exception:
+            log.exception("the outbox cannot use the store")
+            return False
+        return True
+
+    async def _read(self) -> None:
+        """Take what is new.  The store lists all that waits, so ask for more than is in hand."""
+        limit = len(self._known) + PAGE
+        while self._to_read:
+            self._to_read = False
+            try:
+                alerts = await self._store.waiting_alerts(limit=limit)
+            except BaseException:
+                self._to_read = True
+                raise
+            for alert in alerts:
+                self._take(alert)
+            if len(alerts) == limit:
+                limit, self._to_read = limit * 2, True
+
+    async def _acknowledge(self) -> None:
+        while self._told:
+            ids = tuple(self._told[:PAGE])
+            await self._store.commit(Change(delivered=ids))
+            del self._told[: len(ids)]
+            self._known.difference_update(ids)
+
+    def _take(self, alert: Alert) -> None:
+        self._unbooked.discard(alert.id)
+        if alert.id in self._told_unbooked:
+            self._told_unbooked.discard(alert.id)
+            self._known.add(alert.id)
+            self._told.append(alert.id)
+        elif alert.id not in self._known:
+            self._enqueue(alert)
+
+    def _enqueue(self, alert: Alert) -> None:
+        """Hand *alert* to its chat.  One whose chat is gone from the settings goes on waiting."""
+        chat = self._chats.get(alert.to)
+        if chat is None:
+            return
+        self._known.add(alert.id)
+        if not chat.take(alert):
+            self._tell_clerk([alert])
+
+    def _tell_clerk(self, alerts: Iterable[Alert]) -> None:
+        for alert in alerts:
+            if alert.id in self._unbooked:
+                self._unbooked.discard(alert.id)
+                self._known.discard(alert.id)
+                self._told_unbooked.add(alert.id)
+            else:
+                self._told.append(alert.id)
+        self._work.set()
+        self._progress.set()
+
+    async def _settled(self) -> None:
+        while self._to_read or self._told or any(c.hopeful for c in self._chats.values()):
+            self._progress.clear()
+            await self._progress.wait()
+
+    # -- the workers
+
+    async def _serve(self, chat: _Chat) -> None:
+        delay = self._delivery.first_delay
+        while True:
+            chat.stir.clear()
+            chat.alarm.clear()
+            parcels, hold = chat.next(self._clock.now(), hurry=self._hurry)
+            if not parcels:
+                await self._rest(hold, chat.stir)
+            elif await self._told_them(chat, parcels):
+                delay = self._delivery.first_delay
+            else:
+                self._progress.set()
+                await self._rest(delay, chat.alarm)
+                delay = min(delay * 2, self._delivery.longest_delay)
+
+    async def _told_them(self, chat: _Chat, parcels: Sequence[_Parcel]) -> bool:
+        try:
+            await self._tell(chat, parcels)
+        except Throttled as told:
+            log.info("%s: %s", chat.subscriber.key, told)
+            await self._clock.sleep(told.retry_after)
+            return True
+        except Exception as error:  # noqa: BLE001  # whatever a platform's library raises
+            chat.failed(error, self._clock.now())
+            return False
+        return True
+
+    async def _tell(self, chat: _Chat, parcels: Sequence[_Parcel]) -> None:
+        away = chat.down_for(self._clock.now())
+        long = away.total_seconds() > self._delivery.back_after
+        if long and chat.subscriber.at_least <= Level.NOTICE:
+            await self._send(chat, back(chat.speaker.name, away, chat.waiting, chat.critical))
+            chat.succeeded(self._clock.now())
+        parcels, reply = self._as_one(parcels)
+        await self._send(chat, reply)
+        chat.done(parcels, self._clock.now())
+        self._tell_clerk(parcel.alert for parcel in parcels)
+
+    async def _send(self, chat: _Chat, reply: Reply) -> None:
+        await within(
+            self._clock,
+            self._delivery.patience,
+            chat.speaker.send(chat.subscriber.chat, reply, silent=reply.level < Level.URGENT),
+        )
+
+    def _as_one(self, parcels: Sequence[_Parcel]) -> tuple[Sequence[_Parcel], Reply]:
+        """Fold them; if that fails, tell the first by itself."""
+        if len(parcels) > 1:
+            try:
+                return parcels, self._fold([(p.alert.kind, p.reply) for p in parcels])
+            except Exception:
+                log.exception("alerts could not be folded")
+        return parcels[:1], parcels[0].reply
+
+    async def _rest(self, seconds: float | None, unless: asyncio.Event) -> None:
+        if seconds is None:
+            await unless.wait()
+            return
+        with suppress(TimeoutError):
+            await within(self._clock, seconds, unless.wait())
+
+    def _described(self, event: Event, kind: str) -> Reply | None:
+        try:
+            return self._describe(event)
+        except Exception:
+            log.exception("%s could not be put into words", kind)
+            return Reply(
+                title=f"⚠ {kind}: its message could not be made",
+                text="It did happen, and trading goes on. The log tells why.",
+                level=Level.URGENT,
+            )
+
+
+def back(speaker: str, away: timedelta, waited: int, critical: int) -> Reply:
+    """What a chat hears first when it is there again."""
+    name, gap, alerts = speaker.capitalize(), long_duration(away), plural(waited, "alert")
+    return Reply(
+        title=f"✓ {name} back after {gap}: {alerts} waited",
+        text=f"{critical} critical first." if critical else "",
+        level=Level.NOTICE,
+    )
+
+
+def _read(alert: Alert) -> Reply:
+    """The reply as it was written; an older or newer version's may not be readable."""
+    try:
+        return load(alert.body)
+    except Exception:
+        log.exception("alert %s cannot be read", alert.id)
+        return Reply(
+            title=f"⚠ {alert.kind} at {clock_time(alert.at)} UTC: its message cannot be read",
+            level=Level.CRITICAL if alert.level >= Level.CRITICAL else Level.URGENT,
+        )
+
+
+def _health(chats: Sequence[_Chat]) -> Health:
+    failing = [(c.failing_since, c.problem) for c in chats if c.failing_since]
+    since, problem = min(failing, default=(None, ""))
+    return Health(
+        waiting=sum(chat.waiting for chat in chats),
+        last_success=max((c.last_success for c in chats if c.last_success), default=None),
+        failing_since=since,
+        problem=problem,
+    )

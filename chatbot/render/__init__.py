@@ -1,0 +1,1 @@
+"""How a Reply looks, for each kind of face."""

@@ -1,0 +1,91 @@
+"""Keep a chat platform running without letting its failures reach trading."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from trading.clocks import Clock
+
+log = logging.getLogger(__name__)
+
+FIRST_DELAY, LONGEST_DELAY = 1.0, 300.0
+"""Seconds between a failure and the next try; doubled each time."""
+
+
+class Ended(Exception):
+    """It came to an end that nobody asked for."""
+
+
+OnFailure = Callable[[str, Exception], None]
+"""Hears the name and the error of each failure."""
+
+
+async def keep_running(
+    name: str,
+    run: Callable[[], Awaitable[None]],
+    clock: Clock,
+    on_failure: OnFailure | None = None,
+) -> None:
+    """Run *run* until cancelled, again and again; whatever it raises stays here.
+
+    Returning is a failure too: a frontend serves until it is cancelled.
+    """
+    delay = FIRST_DELAY
+    while True:
+        began = clock.monotonic()
+        error = await _failure(run)
+        if clock.monotonic() - began > LONGEST_DELAY:
+            delay = FIRST_DELAY  # it had recovered: this is news
+        log.error("%s failed, again in %g s", name, delay, exc_info=error)
+        _tell(on_failure, name, error)
+        await clock.sleep(delay)
+        delay = min(delay * 2, LONGEST_DELAY)
+
+
+async def _failure(run: Callable[[], Awaitable[None]]) -> Exception:
+    try:
+        await run()
+    except asyncio.CancelledError:
+        ours = asyncio.current_task()
+        if ours is not None and ours.cancelling():
+            raise
+        return Ended("it cancelled itself")
+    except Exception as error:  # noqa: BLE001  # this is the boundary: whatever a library raises
+        return error
+    return Ended("it returned")
+
+
+def _tell(on_failure: OnFailure | None, name: str, error: Exception) -> None:
+    if on_failure is None:
+        return
+    try:
+        on_failure(name, error)
+    except Exception:
+        log.exception("the failure of %s could not be told", name)
+
+
+async def within(clock: Clock, seconds: float, work: Awaitable[object]) -> None:
+    """Wait for *work*, at most *seconds* by *clock*; then cancel it and raise `TimeoutError`.
+
+    Does not wait for the cancelled work to end: it may be what hangs.
+    """
+    task = asyncio.ensure_future(work)
+    timer = asyncio.ensure_future(clock.sleep(seconds))
+    try:
+        await asyncio.wait({task, timer}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise TimeoutError
+        if task.cancelled():
+            raise Ended("it cancelled itself")
+        task.result()
+    finally:
+        timer.cancel()
+        task.cancel()
+        task.add_done_callback(_ignore)
+
+
+def _ignore(task: asyncio.Future[object]) -> None:
+    if not task.cancelled():
+        task.exception()  # looked at, so that nobody complains of it later

@@ -1,0 +1,422 @@
+"""What a chat command is: its name, its parameters, who may use it, and what it does to risk.
+
+All but the role and the family is read from the function itself, so that `/help`, the menus of the
+platforms, the documents, the parser and the code cannot disagree.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+import typing
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+from types import ModuleType
+from typing import Annotated, Any, Literal, NewType
+
+from handlers.context import Role
+from handlers.format import listed, whole_percent
+from handlers.reply import Choice, Reply, offer
+from handlers.words import clipped
+from trading.errors import Refused
+from trading.types import Symbol
+
+NAME_LIMIT, DESCRIPTION_LIMIT = 32, 100
+BUTTONS = 5
+
+TraderName = NewType("TraderName", str)
+"""Given as `trader=NAME`; may be left out where only one can be meant."""
+Rest = NewType("Rest", str)
+"""All words that are left, spaces included."""
+HaltId = NewType("HaltId", str)
+Code = NewType("Code", str)
+Share = NewType("Share", Decimal)
+"""Above 0 and at most 1; typed as `50%`, `0.5`, `half` or `all`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    low: int
+    high: int
+
+
+Rows = Annotated[int, Range(1, 8)]
+Page = Annotated[int, Range(1, 9_999)]
+
+Handler = Callable[..., Awaitable[Reply]]
+Known = Mapping[str, Sequence[Symbol]]
+"""The symbols of each trader: those it trades, and those it still holds."""
+
+
+class BadUsage(Refused):
+    """The caller wrote a command wrongly, or in a way that could mean several things."""
+
+    def __init__(
+        self, sentence: str, choices: Iterable[Choice] = (), *, usage: bool = True
+    ) -> None:
+        super().__init__(sentence)
+        self.choices = tuple(choices)[:BUTTONS]
+        self.usage = usage
+        """Whether the usage line helps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    name: str
+    kind: Any
+    """The annotation, without `| None`."""
+    required: bool
+    named: bool
+    """Only as `name=value`."""
+    doc: str
+
+    @property
+    def placeholder(self) -> str:
+        return self.name.upper() if self.required else f"[{self.name}]"
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The words it takes, if they are few and fixed."""
+        if typing.get_origin(self.kind) is Literal:
+            return tuple(str(word) for word in typing.get_args(self.kind))
+        if inspect.isclass(self.kind) and issubclass(self.kind, Enum):
+            return tuple(str(member.value) for member in self.kind)
+        return ()
+
+    @property
+    def range(self) -> Range | None:
+        if typing.get_origin(self.kind) is not Annotated:
+            return None
+        return next((m for m in self.kind.__metadata__ if isinstance(m, Range)), None)
+
+    @property
+    def is_typeable(self) -> bool:
+        """Whether something is known that turns words into it."""
+        return self.kind in (Symbol, TraderName, *_PARSERS) or bool(self.options or self.range)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    name: str
+    run: Handler
+    role: Role
+    family: str
+    """`Look`, `Stop`, `Desk`; `Talk` for what explains itself and is not listed by /help."""
+    acts: bool
+    """It does something: its answer is a new message, and a repeated press counts once."""
+    loosens: bool
+    """It loosens or spends: refused when it comes late."""
+    instant: bool
+    """It makes things safer: waits for no history, no queue and no second look."""
+    rank: int
+    """Place within its family."""
+    example: str
+    """Words after the name; `SYMBOL` stands for one that is traded here."""
+    summary: str
+    details: str
+    parameters: tuple[Parameter, ...]
+
+    @property
+    def usage(self) -> str:
+        """As in `/close SYMBOL [share]`."""
+        shown = [p.placeholder for p in self.parameters if not p.named]
+        return " ".join([f"/{self.name}", *shown])
+
+    def usage_with_example(self, base: str) -> str:
+        """As in `/close SYMBOL [share], as in /close BTC 50%`."""
+        if not self.example:
+            return self.usage
+        return f"{self.usage}, as in /{self.name} {self.example.replace('SYMBOL', base)}"
+
+    def takes(self, kind: object) -> bool:
+        return any(p.kind is kind for p in self.parameters)
+
+    def bind(self, words: Sequence[str], known: Known) -> dict[str, object]:
+        """Turn *words* into the arguments that the function declares.  Raises `BadUsage`."""
+        given = self._assign(words)
+        meant = _traders_meant(given.get("trader"), known) if self.takes(TraderName) else known
+        values: dict[str, object] = {}
+        for each in self.parameters:
+            if each.kind is TraderName or each.name not in given:
+                continue
+            if each.kind is Symbol:
+                symbol, meant = _symbol(given[each.name], meant, self._again(words))
+                values[each.name] = symbol
+            else:
+                values[each.name] = _convert(each, given[each.name])
+        return values | self._trader(given, meant, words)
+
+    def _assign(self, words: Sequence[str]) -> dict[str, str]:
+        names = {p.name for p in self.parameters}
+        given: dict[str, str] = {}
+        plain: list[str] = []
+        for word in words:
+            name, equals, value = word.partition("=")
+            if equals and value and name.lower() in names:
+                given[name.lower()] = value
+            else:
+                plain.append(word)
+        for each in self.parameters:
+            if each.named or each.name in given:
+                continue
+            if plain:
+                taken = len(plain) if each.kind is Rest else 1
+                given[each.name] = " ".join(plain[:taken])
+                del plain[:taken]
+            elif each.required:
+                raise BadUsage(f"/{self.name} needs {each.placeholder}")
+        if plain:
+            raise BadUsage(f"/{self.name} does not take “{clipped(' '.join(plain), 20)}”")
+        return given
+
+    def _trader(
+        self, given: Mapping[str, str], meant: Known, words: Sequence[str]
+    ) -> dict[str, object]:
+        """Which trader, if the function wants one: the only one that can be meant."""
+        wanted = next((p for p in self.parameters if p.kind is TraderName), None)
+        if wanted is None or not (wanted.required or "trader" in given):
+            return {}
+        if len(meant) == 1:
+            return {wanted.name: TraderName(next(iter(meant)))}
+        if not meant:
+            raise Refused("No trader is set up yet")
+        again = self._again(words)
+        raise BadUsage(
+            f"Which trader: {listed(list(meant), 'or')}?",
+            (c for name in meant for c in offer(name, f"{again} trader={name}")),
+            usage=False,
+        )
+
+    def _again(self, words: Sequence[str]) -> str:
+        return " ".join([f"/{self.name}", *words])
+
+
+def command(
+    *,
+    role: Role = Role.VIEWER,
+    family: str,
+    acts: bool = False,
+    loosens: bool = False,
+    instant: bool = False,
+    rank: int = 50,
+    example: str = "",
+) -> Callable[[Handler], Command]:
+    """Make a function a chat command: on every platform, in /help and in the documents."""
+
+    def mark(run: Handler) -> Command:
+        summary, details, docs = _read(inspect.getdoc(run) or "")
+        return Command(
+            name=getattr(run, "__name__", ""),
+            run=run,
+            role=role,
+            family=family,
+            acts=acts or instant or loosens,
+            loosens=loosens,
+            instant=instant,
+            rank=rank,
+            example=example,
+            summary=summary,
+            details=details,
+            parameters=_parameters(run, docs),
+        )
+
+    return mark
+
+
+class Commands(Mapping[str, Command]):
+    """All commands by name, by family and rank.  Built once, never changed."""
+
+    FAMILIES = ("Look", "Stop", "Tell", "Desk", "Talk")
+
+    def __init__(self, commands: Iterable[Command]) -> None:
+        self._by_name: dict[str, Command] = {}
+        for each in sorted(commands, key=self._place):
+            _check(each)
+            if each.name in self._by_name:
+                raise ValueError(f"two commands are called /{each.name}")
+            self._by_name[each.name] = each
+
+    @classmethod
+    def found_in(cls, modules: Iterable[ModuleType]) -> Commands:
+        found = (v for m in modules for v in vars(m).values() if isinstance(v, Command))
+        return cls({id(each): each for each in found}.values())
+
+    def _place(self, each: Command) -> tuple[int, int, str]:
+        if each.family not in self.FAMILIES:
+            raise ValueError(f"/{each.name} is of no family that /help knows")
+        return self.FAMILIES.index(each.family), each.rank, each.name
+
+    def __getitem__(self, name: str) -> Command:
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+
+# -- from words to values -----------------------------------------------------------------
+
+
+def _traders_meant(name: str | None, known: Known) -> Known:
+    if name is None:
+        return known
+    for each in known:
+        if each.lower() == name.lower():
+            return {each: known[each]}
+    there = f"; there is {listed(list(known))}" if known else ""
+    raise BadUsage(f"There is no trader {clipped(name, 20)}{there}", usage=False)
+
+
+def _symbol(word: str, known: Known, again: str) -> tuple[Symbol, Known]:
+    """Return the one symbol that *word* means, and the traders that have it."""
+    said = word.upper()
+    found = {s for symbols in known.values() for s in symbols if said in _spellings(s)}
+    if not found:
+        bases = sorted({s.base for symbols in known.values() for s in symbols})
+        here = f"; here is {listed(bases[:8])}" if bases else ""
+        raise BadUsage(f"{clipped(said, 20)} is not traded here{here}")
+    if len(found) > 1:
+        names = sorted(map(str, found))
+        raise BadUsage(
+            f"{clipped(said, 20)} could be {listed(names, 'or')}",
+            (c for n in names for c in offer(n, again.replace(word, n, 1))),
+            usage=False,
+        )
+    symbol = found.pop()
+    return symbol, {name: symbols for name, symbols in known.items() if symbol in symbols}
+
+
+def _spellings(symbol: Symbol) -> tuple[str, ...]:
+    base, quote = symbol.base, symbol.quote
+    return base, f"{base}/{quote}", f"{base}{quote}", f"{base}-{quote}"
+
+
+def _share(name: str, word: str) -> Share:
+    text = word.lower().removesuffix("%").strip()
+    if text in _SHARES and not word.endswith("%"):
+        return _SHARES[text]
+    share = _decimal(name, text, word)
+    if word.endswith("%"):
+        share /= 100
+    elif share >= 1:
+        raise BadUsage(f"{name} {clipped(word, 20)} is unclear: write 50%, 0.5 or all")
+    if not Decimal("0.01") <= share <= 1:
+        raise BadUsage(f"{name} is 1 to 100\u00a0%, not {clipped(whole_percent(share), 20)}")
+    return Share(share)
+
+
+_SHARES = {"all": Share(Decimal(1)), "half": Share(Decimal("0.5"))}
+
+
+def _decimal(name: str, text: str, word: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("nan")
+    if not value.is_finite() or abs(value.adjusted()) > 12:  # noqa: PLR2004  # nobody types more
+        raise BadUsage(f"{name} is a share such as 50%, not {clipped(word, 20)}")
+    return value
+
+
+def _halt_id(name: str, word: str) -> HaltId:
+    if not re.fullmatch(r"[Hh][0-9]{1,9}", word):
+        raise BadUsage(f"{name} is a number such as H17, not {clipped(word, 20)}")
+    return HaltId(word.upper())
+
+
+_PARSERS: dict[Any, Callable[[str, str], object]] = {
+    str: lambda _, word: word,
+    Rest: lambda _, word: Rest(word),
+    Code: lambda _, word: Code(word.upper()),
+    HaltId: _halt_id,
+    Share: _share,
+}
+
+
+def _convert(parameter: Parameter, word: str) -> object:
+    name = parameter.name.capitalize()
+    if parameter.range:
+        return _integer(name, word, parameter.range)
+    if parameter.options:
+        if word.lower() not in parameter.options:
+            options = listed(parameter.options, "or")
+            raise BadUsage(f"{name} is {options}, not {clipped(word, 20)}")
+        kind = parameter.kind
+        return (
+            kind(word.lower())
+            if isinstance(kind, type) and issubclass(kind, Enum)
+            else word.lower()
+        )
+    return _PARSERS[parameter.kind](name, word)
+
+
+def _integer(name: str, word: str, limits: Range) -> int:
+    if re.fullmatch(r"[0-9]{1,9}", word) and limits.low <= int(word) <= limits.high:
+        return int(word)
+    raise BadUsage(f"{name} is {limits.low} to {limits.high:,}, not {clipped(word, 20)}")
+
+
+# -- from the function to the command -----------------------------------------------------
+
+
+def _read(text: str) -> tuple[str, str, dict[str, str]]:
+    """Split a docstring into summary, details, and what it says of each parameter."""
+    summary, _, rest = text.partition("\n")
+    docs: dict[str, str] = {}
+    details: list[str] = []
+    for line in rest.strip().splitlines():
+        described = re.fullmatch(r"([a-z_]+): (.+)", line)
+        if described:
+            docs[described[1]] = described[2]
+        else:
+            details.append(line)
+    return summary, re.sub(r"(?<=\S)\n(?=\S)", " ", "\n".join(details)).strip(), docs
+
+
+def _parameters(run: Handler, docs: Mapping[str, str]) -> tuple[Parameter, ...]:
+    signature = inspect.signature(run, eval_str=True)
+    return tuple(
+        Parameter(
+            name=each.name,
+            kind=_without_none(each.annotation),
+            required=each.default is each.empty,
+            named=each.kind is each.KEYWORD_ONLY,
+            doc=docs.get(each.name, _TRADER_DOC if each.name == "trader" else ""),
+        )
+        for each in list(signature.parameters.values())[1:]
+    )
+
+
+_TRADER_DOC = "which trader, where there are several"
+
+
+def _without_none(annotation: Any) -> Any:
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        kinds = [k for k in typing.get_args(annotation) if k is not types.NoneType]
+        return kinds[0] if len(kinds) == 1 else annotation
+    return annotation
+
+
+def _check(each: Command) -> None:
+    """Refuse at start-up what a platform would refuse later.
+
+    Telegram: names of a-z, 0-9 and _, at most 32; descriptions of at most 256.  Discord:
+    descriptions of at most 100, for parameters too, and required ones first.
+    """
+    if not re.fullmatch(rf"[a-z0-9_]{{1,{NAME_LIMIT}}}", each.name):
+        raise ValueError(f"/{each.name} is not a name that Telegram accepts")
+    if not 0 < len(each.summary) <= DESCRIPTION_LIMIT:
+        raise ValueError(f"/{each.name} needs a docstring whose first line is short")
+    for parameter in each.parameters:
+        if not parameter.is_typeable:
+            raise ValueError(f"/{each.name}: nobody can type {parameter.name}")
+        if not 0 < len(parameter.doc) <= DESCRIPTION_LIMIT:
+            raise ValueError(f"/{each.name}: say briefly what {parameter.name} is")
+    positional = [p.required for p in each.parameters if not p.named]
+    if positional != sorted(positional, reverse=True):
+        raise ValueError(f"/{each.name}: what is required comes first")

@@ -1,0 +1,78 @@
+"""What a command may touch.  Nothing else is in scope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from handlers.command import Commands
+    from handlers.confirm import Confirmations
+    from trading.clocks import Clock
+    from trading.desk import Desk
+    from trading.ports import Store
+
+
+class Role(IntEnum):
+    VIEWER = 1
+    OPERATOR = 2
+    OWNER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who speaks, from where.  `chat` and `user` are the platform's own ids, never names."""
+
+    user: str
+    """As in `telegram:111`, `local:1000`."""
+    name: str
+    """As people are called in answers: `ben`."""
+    role: Role
+    place: str
+    """The platform by name: `Telegram`, `console`, `socket`."""
+    chat: str
+    """Where confirmations hold, as in `telegram:-100123`."""
+
+    @property
+    def signature(self) -> str:
+        return f"{self.name}, {self.place}"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One line said to the desk.  A pressed button is the line it stands for."""
+
+    caller: Caller
+    text: str
+    sent_at: datetime
+    """Wall time by the platform: what loosens or spends is refused when it is old."""
+    id: str = ""
+    """The platform's event id; the same one twice acts once.  Empty: it cannot come twice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The long-lived parts that commands share."""
+
+    name: str
+    """What the operator calls this desk: `harbour`."""
+    version: str
+    desk: Desk
+    store: Store
+    clock: Clock
+    commands: Commands
+    confirmations: Confirmations
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One invocation: who is asking, and what there is to ask."""
+
+    message: Message
+    services: Services
+
+    @property
+    def caller(self) -> Caller:
+        return self.message.caller

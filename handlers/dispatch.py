@@ -1,0 +1,297 @@
+"""From a line of text to a reply.  Every face and every button ends up here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+from collections import OrderedDict
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
+
+from handlers import traders
+from handlers.access import TooLate, check_fresh, check_role
+from handlers.command import BadUsage, Command, Known
+from handlers.context import Context, Message, Services
+from handlers.help import suggestion
+from handlers.reply import Choice, Level, Outcome, Reply, offer
+from handlers.words import DOUBT, REFUSED, clipped, sentence
+from trading.errors import (
+    Refused,
+    StoreError,
+    TradingError,
+    VenueError,
+    VenueRejected,
+    VenueUncertain,
+)
+from trading.ports import Change, Word
+from trading.types import Symbol
+
+log = logging.getLogger(__name__)
+
+REMEMBERED = 1_000
+"""Message ids whose answers are kept in memory; the audit has the others."""
+PATIENCE = 1.0
+"""Seconds that history may take before an answer goes on without it."""
+SAID_LIMIT = 400
+NOTHING_SENT = "Nothing was sent."
+
+
+class Dispatcher:
+    """The one error boundary: `handle` always returns a reply."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._answers: OrderedDict[str, asyncio.Task[Reply]] = OrderedDict()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def handle(self, message: Message) -> Reply:
+        """Answer *message*.  The act goes on even if whoever asked hangs up meanwhile."""
+        if message.id in self._answers:
+            return repeated(await asyncio.shield(self._answers[message.id]))
+        task = self._spawn(self._answer(message))
+        if message.id:
+            self._answers[message.id] = task
+            while len(self._answers) > REMEMBERED:
+                self._answers.popitem(last=False)
+        return await asyncio.shield(task)
+
+    async def settle(self) -> None:
+        """Wait until everything said is answered and audited."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # -- answering ------------------------------------------------------------------------
+
+    async def _answer(self, message: Message) -> Reply:
+        name, words = split(message.text)
+        found = self._services.commands.get(name)
+        earlier = await self._answered_before(found, message)
+        if earlier is not None:
+            return earlier
+        reply = await self._reply(message, name, words)
+        audit = self._spawn(self._audit(message, reply))
+        if found is not None and found.acts and not found.instant:
+            # Durable before it is told, so that a redelivery after a crash acts once.
+            await self._within(PATIENCE, audit)
+        return reply
+
+    async def _reply(self, message: Message, name: str, words: list[str]) -> Reply:
+        try:
+            found = self._find(name, words)
+            return await self._run(found, words, message)
+        except Refused as refusal:
+            return self._refused(refusal, name, words, message)
+        except VenueError as error:
+            return venue_failed(error, name)
+        except StoreError as error:
+            return history_failed(error)
+        except Exception:
+            reference = secrets.token_hex(3)
+            log.exception("/%s failed, reference %s", name, reference)
+            return self._broken(name, message, reference)
+
+    def _find(self, name: str, words: list[str]) -> Command:
+        found = self._services.commands.get(name)
+        if found is not None:
+            return found
+        near = suggestion(self._services.commands, name)
+        if not near:
+            help_ = Choice("Help", "/help")
+            raise BadUsage(f"No /{clipped(name, 20)}", (help_,), usage=False)
+        again = " ".join([f"/{near}", *words])
+        raise BadUsage(
+            f"No /{clipped(name, 20)}. Did you mean /{near}?",
+            offer(near.capitalize(), again),
+            usage=False,
+        )
+
+    async def _run(self, found: Command, words: list[str], message: Message) -> Reply:
+        check_role(found, message.caller)
+        check_fresh(found, message, self._services.clock.now())
+        arguments = found.bind(words, self._known(found))
+        return await found.run(Context(message, self._services), **arguments)
+
+    def _known(self, found: Command) -> Known:
+        if found.takes(Symbol):
+            return traders.known_symbols(self._services)
+        return dict.fromkeys(self._services.desk.traders, ())
+
+    # -- what went wrong ------------------------------------------------------------------
+
+    def _refused(self, refusal: Refused, name: str, words: list[str], message: Message) -> Reply:
+        if isinstance(refusal, BadUsage):
+            return self._misused(refusal, name, words)
+        if isinstance(refusal, TooLate):
+            return too_late(refusal, message)
+        return refused(refusal, name)
+
+    def _misused(self, mistake: BadUsage, name: str, words: list[str]) -> Reply:
+        found = self._services.commands.get(name)
+        text = NOTHING_SENT
+        if found is None:
+            text = ""
+        elif mistake.usage:
+            text += f" {found.usage_with_example(self._example_base(words))}"
+        return Reply(
+            f"{REFUSED} {mistake}",
+            text=text,
+            choices=mistake.choices,
+            level=Level.NOTICE,
+            outcome=Outcome.REFUSED,
+        )
+
+    def _example_base(self, words: list[str]) -> str:
+        """The symbol that was typed, if it is one of ours; else the first that is traded."""
+        items = self._services.desk.traders.values()
+        bases = [s.base for t in items for s in t.symbols]
+        said = next((w.upper().partition("/")[0] for w in words), "")
+        return said if said in bases else next(iter(bases), "BTC")
+
+    def _broken(self, name: str, message: Message, reference: str) -> Reply:
+        found = self._services.commands.get(name)
+        again = () if name == "confirm" else offer("Again", message.text.strip())
+        reply = Reply(
+            f"{REFUSED} /{clipped(name, 20)} failed, reference {reference}",
+            text="Trading goes on.",
+            choices=(*again, Choice("Status", "/status")),
+            level=Level.URGENT,
+            outcome=Outcome.FAILED,
+            reference=reference,
+        )
+        if found is not None and found.instant:
+            return replace(reply, text=self._after_broken_stop(), level=Level.CRITICAL)
+        return reply
+
+    def _after_broken_stop(self) -> str:
+        if self._services.desk.latch.active:
+            return "Entries are blocked; whether resting ones were cancelled is not known."
+        return "Nothing is blocked: trading goes on."
+
+    # -- once, and remembered -------------------------------------------------------------
+
+    async def _answered_before(self, found: Command | None, message: Message) -> Reply | None:
+        """What was answered before a restart; a stop does not ask, it stops again."""
+        if not message.id or found is None or found.instant or not found.acts:
+            return None
+        looking = self._spawn(self._services.store.word(message.id))
+        if not await self._within(PATIENCE, looking):
+            looking.cancel()
+            return None
+        if looking.exception() is not None or looking.result() is None:
+            return None
+        word = looking.result()
+        outcome = Outcome(word.outcome) if word.outcome in set(Outcome) else Outcome.DONE
+        return repeated(Reply(word.answer, outcome=outcome))
+
+    async def _audit(self, message: Message, reply: Reply) -> None:
+        caller = message.caller
+        word = Word(
+            id=message.id or secrets.token_hex(8),
+            at=self._services.clock.now(),
+            who=f"{caller.name} ({caller.user})",
+            role=caller.role.name.lower(),
+            where=f"{caller.place} ({caller.chat})",
+            said=message.text[:SAID_LIMIT],
+            outcome=reply.outcome.value,
+            answer=reply.title,
+        )
+        try:
+            await self._services.store.commit(Change(words=(word,)))
+        except TradingError as error:
+            log.error("not audited: %s said %r: %s", word.who, word.said, error)  # noqa: TRY400  # expected, and told
+        except Exception:
+            log.exception("not audited: %s said %r", word.who, word.said)
+
+    async def _within(self, seconds: float, task: asyncio.Task[Any]) -> bool:
+        """Wait for *task* that long, by the injected clock.  True: it has ended."""
+        waiting = asyncio.ensure_future(self._services.clock.sleep(seconds))
+        try:
+            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        return task.done()
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+# -- pure ---------------------------------------------------------------------------------
+
+
+def split(text: str) -> tuple[str, list[str]]:
+    """Return the command's name and the words after it.
+
+    Tolerant: no slash, `/stop@bot`, capitals, spaces around, `50 %`, `Stop!`.
+    """
+    spaced = re.sub(r"(?<=\d)\s+%", "%", text.strip())
+    words = spaced.removeprefix("/").split()
+    if not words:
+        return "help", []
+    name = words[0].partition("@")[0].lower().rstrip(".,;:!?")
+    return name, words[1:]
+
+
+def refused(refusal: Refused, name: str) -> Reply:
+    told = str(refusal)
+    told = f"{told[:1].upper()}{told[1:]}" if told[:1].isalpha() else told
+    if len(told) <= _TITLE:
+        return _no(told, NOTHING_SENT)
+    return _no(f"/{name} was refused", f"{sentence(told)} {NOTHING_SENT}")
+
+
+_TITLE = 70
+
+
+def too_late(late: TooLate, message: Message) -> Reply:
+    reply = _no(str(late), f"{NOTHING_SENT} What loosens or spends counts for 60\u00a0s.")
+    return replace(reply, choices=offer("Ask again", message.text.strip()))
+
+
+def _no(title: str, text: str) -> Reply:
+    return Reply(f"{REFUSED} {title}", text=text, level=Level.NOTICE, outcome=Outcome.REFUSED)
+
+
+def venue_failed(error: VenueError, name: str) -> Reply:
+    said = sentence(clipped(str(error), 200))
+    choices: tuple[Choice, ...] = (Choice("Status", "/status"),)
+    if isinstance(error, VenueUncertain):
+        title, text = f"{DOUBT} Unknown: no clear answer to /{name}", "It may have been done."
+        choices = (Choice("Orders", "/orders"), *choices)
+    elif isinstance(error, VenueRejected):
+        title, text = f"{REFUSED} The venue refused /{name}", "Nothing happened there."
+    else:
+        title, text = f"{REFUSED} The venue does not answer /{name}", "Nothing happened there."
+    return Reply(
+        title,
+        text=f"{said} {text}".strip(),
+        choices=choices,
+        level=Level.URGENT,
+        outcome=Outcome.FAILED,
+    )
+
+
+def history_failed(error: StoreError) -> Reply:
+    return Reply(
+        f"{REFUSED} History does not answer",
+        text=f"{sentence(clipped(str(error), 200))} Trading goes on; a stop needs no history.",
+        choices=(Choice("Status", "/status"), Choice("Stop", "/stop")),
+        level=Level.URGENT,
+        outcome=Outcome.FAILED,
+    )
+
+
+def repeated(earlier: Reply) -> Reply:
+    """The same message came twice; it acted once."""
+    return Reply(
+        earlier.title,
+        text="This came twice, and acted once.",
+        level=earlier.level,
+        outcome=earlier.outcome,
+        reference=earlier.reference,
+    )

@@ -1,0 +1,122 @@
+"""What was traded, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Annotated
+
+from handlers import traders
+from handlers.command import Page, Range, Rows, TraderName, command
+from handlers.context import Context
+from handlers.format import amount, by_step, gain, gained, minute, percent, plural
+from handlers.reply import Choice, Column, Reply
+from handlers.screen import a_table
+from handlers.words import clipped, mode, sentence
+from trading.types import Decision, ExitReason, MarketRules, Symbol, Trade
+from trading.views import View
+
+_COLUMNS = (
+    Column("UTC", right=False),
+    Column(right=False, gap=1),
+    Column(right=False, gap=1),
+    Column(),
+)
+REASONS = {ExitReason.EXTERNAL: "outside"}
+"""Where the word is not the reason's own."""
+
+
+@command(family="Look", rank=40, example="8 2")
+async def trades(ctx: Context, n: Rows = 5, page: Page = 1, *, trader: TraderName) -> Reply:
+    """Closed trades, newest first, with profit and loss after fees.
+
+    n: how many, at most 8
+    page: which of them, 1 being the newest
+    """
+    view = traders.view_of(ctx, trader)
+    found = await ctx.services.store.trades(trader, limit=n + 1, offset=(page - 1) * n)
+    return traders.addressed(ctx, trader, trades_reply(view, found, n, page))
+
+
+@command(family="Look", rank=50, example="SYMBOL 5")
+async def why(
+    ctx: Context, symbol: Symbol, n: Annotated[int, Range(1, 5)] = 1, *, trader: TraderName
+) -> Reply:
+    """What was decided about a symbol, and for which reasons.
+
+    symbol: as in BTC
+    n: how many decisions, at most 5
+    """
+    desk_trader = ctx.services.desk.traders[trader]
+    found = await ctx.services.store.decisions(trader, symbol, limit=n)
+    reply = why_reply(desk_trader.view(), desk_trader.rules(symbol), symbol, found)
+    return traders.addressed(ctx, trader, reply)
+
+
+def trades_reply(view: View, found: Sequence[Trade], n: int, page: int) -> Reply:
+    """*found* holds one more than *n* if there are older ones."""
+    shown = found[:n]
+    if not shown:
+        none = "No trades yet" if page == 1 else f"No trades on page {page}"
+        return Reply(f"{none} {mode(view.mode)}", as_of=view.as_of)
+    total = gained(sum((t.profit for t in shown), Decimal(0)), view.quote)
+    which = (
+        f"Last {plural(len(shown), 'trade')}"
+        if page == 1
+        else f"{plural(len(shown), 'trade')}, page {page}"
+    )
+    older = (Choice("Older", f"/trades {n} {page + 1}"),) if len(found) > n else ()
+    return Reply(
+        f"{which}: {total} after fees",
+        table=a_table(_COLUMNS, [_row(t) for t in shown]),
+        choices=older,
+        as_of=view.as_of,
+    )
+
+
+def _row(trade: Trade) -> tuple[str, ...]:
+    return (
+        minute(trade.closed_at),
+        f"{trade.symbol.base} {trade.side.held}",
+        REASONS.get(trade.reason, trade.reason.value),
+        gain(trade.profit),
+    )
+
+
+def why_reply(view: View, rules: MarketRules, symbol: Symbol, found: Sequence[Decision]) -> Reply:
+    if not found:
+        return Reply(f"No decisions on {symbol.base} yet {mode(view.mode)}", as_of=view.as_of)
+    if len(found) == 1:
+        return Reply(
+            f"{symbol.base}: last decision",
+            text=_in_full(view, rules, found[0]),
+            choices=(Choice("Older", f"/why {symbol.base} 5"),),
+            as_of=view.as_of,
+        )
+    return Reply(
+        f"{symbol.base}: last {len(found)} decisions",
+        text="\n".join(clipped(_in_short(d), 72) for d in found),
+        choices=(Choice("Last", f"/why {symbol.base}"),),
+        as_of=view.as_of,
+    )
+
+
+def _in_full(view: View, rules: MarketRules, decision: Decision) -> str:
+    head = f"{minute(decision.bar)} {decision.side.held}"
+    wish = f"{decision.signal}, confidence {decision.confidence}"
+    if not decision.approved:
+        return f"{head} refused: {sentence(decision.reason)} The signal was: {sentence(wish)}"
+    risk = amount(decision.risk, view.quote)
+    share = (
+        f" ({percent(decision.risk / view.known_equity, signed=False)})"
+        if view.known_equity > 0
+        else ""
+    )
+    size = by_step(decision.quantity, rules.lot)
+    return f"{head} approved: {wish}. Size {size} risks {risk}{share}."
+
+
+def _in_short(decision: Decision) -> str:
+    answer = "approved" if decision.approved else "refused"
+    why = decision.signal if decision.approved else decision.reason
+    return f"{minute(decision.bar)} {decision.side.held} {answer}: {why}"

@@ -1,0 +1,344 @@
+"""What is open, one by one, and closing it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from handlers import traders
+from handlers.command import Page, Share, TraderName, command
+from handlers.confirm import CANCEL, CONFIRM
+from handlers.context import Context, Role
+from handlers.format import (
+    UNKNOWN,
+    ago,
+    amount,
+    by_step,
+    duration,
+    exact,
+    gain,
+    gained,
+    percent,
+    points,
+    whole_percent,
+)
+from handlers.reply import Choice, Column, Level, Outcome, Reply
+from handlers.screen import TABLE_ROWS, a_table
+from handlers.words import (
+    DONE,
+    DOUBT,
+    LOOK,
+    REFUSED,
+    base_and_side,
+    mode,
+    price_time,
+    sentence,
+    sides,
+    stale_note,
+)
+from trading.errors import Refused
+from trading.types import ONE, MarketRules, Side, Symbol
+from trading.views import Closed, Holding, View
+
+ALL = Share(ONE)
+
+
+@command(family="Look", rank=20)
+async def positions(ctx: Context, page: Page = 1, *, trader: TraderName) -> Reply:
+    """What is open, at which price, with profit and loss before fees.
+
+    page: which eight of them, where there are more
+    """
+    view = traders.view_of(ctx, trader)
+    return traders.addressed(ctx, trader, positions_reply(view, page))
+
+
+@command(family="Look", rank=21, example="SYMBOL")
+async def position(ctx: Context, symbol: Symbol, *, trader: TraderName) -> Reply:
+    """One position: entry, stop, targets, who keeps them, and what a stop would cost.
+
+    symbol: as in BTC
+    """
+    view = traders.view_of(ctx, trader)
+    return traders.addressed(ctx, trader, position_reply(view, symbol), title=False)
+
+
+@command(role=Role.OPERATOR, family="Stop", rank=40, acts=True, example="SYMBOL 50%")
+async def close(ctx: Context, symbol: Symbol, share: Share = ALL, *, trader: TraderName) -> Reply:
+    """Close one position at market, or a share of it; asks first.
+
+    Stop and target of the rest are resized. Entries go on as before.
+    symbol: as in BTC
+    share: how much of what is open, as in 50%; everything if left out
+    """
+    holding = holding_of(traders.view_of(ctx, trader), symbol)
+    quantity = part_of(holding, share)
+
+    async def act() -> Reply:
+        view = traders.view_of(ctx, trader)
+        check_unchanged(holding, holding_of(view, symbol))
+        desk_trader = ctx.services.desk.traders[trader]
+        closed = await desk_trader.close(symbol, share=share, by=ctx.caller.signature)
+        reply = closed_reply(closed, view, holding.rules)
+        return traders.addressed(ctx, trader, reply, title=False)
+
+    view = traders.view_of(ctx, trader)
+    return ctx.services.confirmations.ask(
+        ctx.caller, ctx.message.text, close_question(view, holding, quantity), act
+    )
+
+
+# -- looking ------------------------------------------------------------------------------
+
+
+def positions_reply(view: View, page: int) -> Reply:
+    held = view.holdings
+    if not held:
+        return Reply(f"No open positions {mode(view.mode)}", as_of=view.as_of)
+    shown = held[(page - 1) * TABLE_ROWS : page * TABLE_ROWS]
+    if not shown:
+        raise Refused(f"There is no page {page}: {len(held)} positions are open")
+    seen = price_time(view, held)
+    notes = [f"{sides(held)} {mode(view.mode)}.{' Prices {age}.' if seen else ''}"]
+    if view.open_profit is None:
+        equity = amount(view.known_equity, view.quote)
+        since = ago(view.as_of - view.known_equity_at)
+        notes.append(f"{stale_note(view)}. Equity was {equity} {since}.")
+    return Reply(
+        f"{len(held)} open, P&L {gained(view.open_profit, view.quote)} before fees",
+        table=a_table(_columns(view), [_row(h) for h in shown]),
+        text="\n".join(notes),
+        choices=_choices(shown, page, more=len(held) > page * TABLE_ROWS),
+        as_of=seen,
+    )
+
+
+def _columns(view: View) -> tuple[Column, ...]:
+    return (Column(right=False), Column(f"now {view.quote}"), Column("P&L"), Column("%"))
+
+
+def _row(holding: Holding) -> tuple[str, ...]:
+    now = by_step(price_of(holding), holding.rules.tick)
+    known = holding.profit is not None
+    share = points(holding.share) if known else ""
+    return holding.position.symbol.base, now, gain(holding.profit), share
+
+
+def _choices(shown: tuple[Holding, ...], page: int, *, more: bool) -> tuple[Choice, ...]:
+    bases = [h.position.symbol.base for h in shown[:3]]
+    refresh = "/positions" if page == 1 else f"/positions {page}"
+    return (
+        *(Choice(base, f"/position {base}") for base in bases),
+        *([Choice("More", f"/positions {page + 1}")] if more else []),
+        Choice("Refresh", refresh),
+    )
+
+
+def price_of(holding: Holding) -> Decimal | None:
+    """The price, if there is one and it is believed."""
+    return None if holding.quote is None or holding.stale else holding.quote.price
+
+
+def position_reply(view: View, symbol: Symbol) -> Reply:
+    held = [h for h in view.holdings if h.position.symbol == symbol]
+    if not held:
+        return Reply(
+            f"No open position in {symbol.base} {mode(view.mode)}",
+            choices=(
+                Choice("Positions", "/positions"),
+                Choice("Why", f"/why {symbol.base}"),
+            ),
+            as_of=view.as_of,
+        )
+    holding = held[0]
+    base, size = symbol.base, by_step(abs(holding.position.quantity), holding.rules.lot)
+    seen = price_time(view, held)
+    return Reply(
+        f"{base_and_side(holding)} {size} {mode(view.mode)}, {_profit(view, holding)}",
+        lead=_entry_line(view, holding),
+        table=a_table(_PLAN_COLUMNS, _plan_rows(holding)),
+        text=_plan_notes(view, holding),
+        choices=(
+            Choice("Why", f"/why {base}"),
+            Choice("Close half", f"/close {base} 50%"),
+            Choice("Close", f"/close {base}"),
+        ),
+        as_of=seen,
+    )
+
+
+def _profit(view: View, holding: Holding) -> str:
+    if holding.profit is None:
+        return f"P&L {UNKNOWN}"
+    return f"{gained(holding.profit, view.quote)} ({percent(holding.share)})"
+
+
+def _entry_line(view: View, holding: Holding) -> str:
+    tick = holding.rules.tick
+    entry = by_step(holding.position.average_price, tick)
+    opened = ago(view.market - holding.position.opened_at)
+    price = price_of(holding)
+    if price is not None:
+        return f"Entry {entry}, {opened}; now {by_step(price, tick)}, {{age}}"
+    if holding.quote is None:
+        return f"Entry {entry}, {opened}; price {UNKNOWN}"
+    last = f"{by_step(holding.quote.price, tick)} {ago(holding.age)}"
+    return f"Entry {entry}, {opened}; price {UNKNOWN}, {last}"
+
+
+def _plan_rows(holding: Holding) -> list[tuple[str, ...]]:
+    plan = holding.plan
+    rows: list[tuple[str, ...]] = []
+    if plan.stop is not None:
+        label = "stop" if plan.trail is None else "trail"
+        keeper = "venue" if holding.stop_on_venue else "desk"
+        rows.append((label, *_distance(holding, plan.stop), keeper))
+    waiting = [p for p in plan.partials if not p.done]
+    rows += [(whole_percent(p.share), *_distance(holding, p.price), "desk") for p in waiting]
+    if plan.target is not None:
+        label = "rest" if plan.partials else "target"
+        rows.append((label, *_distance(holding, plan.target), "desk"))
+    return rows[:TABLE_ROWS]
+
+
+def _distance(holding: Holding, price: Decimal) -> tuple[str, str]:
+    now = price_of(holding)
+    away = price / now - 1 if now else None
+    return by_step(price, holding.rules.tick), points(away)
+
+
+def _plan_notes(view: View, holding: Holding) -> str:
+    plan = holding.plan
+    notes = ["No stop." if plan.stop is None else f"At the stop {_at_stop(view, holding)}."]
+    if plan.deadline is not None:
+        left = plan.deadline - view.market
+        notes.append(
+            f"Time limit in {duration(left)}." if left.total_seconds() > 0 else "Time is up."
+        )
+    return " ".join(notes)
+
+
+def _at_stop(view: View, holding: Holding) -> str:
+    return gained(holding.at_stop, view.quote)
+
+
+_PLAN_COLUMNS = (
+    Column(right=False),
+    Column("price"),
+    Column("away\u00a0%"),
+    Column("kept by", right=False),
+)
+
+
+# -- closing ------------------------------------------------------------------------------
+
+
+def holding_of(view: View, symbol: Symbol) -> Holding:
+    for each in view.holdings:
+        if each.position.symbol == symbol:
+            return each
+    raise Refused(f"No position in {symbol.base} is open {mode(view.mode)}")
+
+
+def part_of(holding: Holding, share: Decimal) -> Decimal:
+    """The quantity, in whole lots, that *share* comes to."""
+    whole = abs(holding.position.quantity)
+    quantity = whole if share == ONE else holding.rules.quantity(whole * share)
+    if quantity <= 0:
+        lot, size = exact(holding.rules.lot), by_step(whole, holding.rules.lot)
+        raise Refused(f"{whole_percent(share)} of {size} is less than one lot, {lot}")
+    return quantity
+
+
+def check_unchanged(asked: Holding, now: Holding) -> None:
+    """A yes counts for what was shown."""
+    if (asked.position.id, asked.position.quantity) != (now.position.id, now.position.quantity):
+        lot = now.rules.lot
+        was, there = (by_step(abs(h.position.quantity), lot) for h in (asked, now))
+        base = asked.position.symbol.base
+        raise Refused(f"{base} has changed since you were asked: {there} open, not {was}")
+
+
+def close_question(view: View, holding: Holding, quantity: Decimal) -> Reply:
+    rules, base = holding.rules, holding.position.symbol.base
+    whole = abs(holding.position.quantity)
+    size, left = by_step(quantity, rules.lot), by_step(whole - quantity, rules.lot)
+    verb = _verb(holding.position.side)
+    part = f"all {size}" if quantity == whole else f"{size} of {by_step(whole, rules.lot)}"
+    return Reply(
+        f"{LOOK} {verb} {part} {base} {mode(view.mode)} at market?",
+        text=f"{_worth(view, holding, quantity)}\n{_stays(holding, left, quantity == whole)}",
+        choices=(Choice("Cancel", CANCEL), Choice(f"{verb} {size}"[:20], CONFIRM)),
+        as_of=price_time(view, [holding]),
+    )
+
+
+def _verb(side: Side) -> str:
+    return "Sell" if side is Side.BUY else "Buy back"
+
+
+def _worth(view: View, holding: Holding, quantity: Decimal) -> str:
+    price = price_of(holding)
+    if price is None:
+        return f"Worth {UNKNOWN}: there is no fresh price; P&L {UNKNOWN}."
+    profit = quantity * (price - holding.position.average_price) * holding.position.side.sign
+    about = amount(quantity * price, view.quote)
+    return f"About {about} at {by_step(price, holding.rules.tick)}, {{age}}; P&L {gain(profit)}."
+
+
+def _stays(holding: Holding, left: str, everything: bool) -> str:  # noqa: FBT001  # a property of the close, told in words
+    if everything:
+        return "Nothing stays; its stop is cancelled." if holding.plan.stop else "Nothing stays."
+    return f"{left} stays, its stop resized to {left}." if holding.plan.stop else f"{left} stays."
+
+
+def closed_reply(closed: Closed, view: View, rules: MarketRules) -> Reply:
+    base = closed.symbol.base
+    side = closed.order.side
+    choices = (Choice("Positions", "/positions"), Choice("Status", "/status"))
+    if not closed.known:
+        size = by_step(closed.order.quantity, rules.lot)
+        return Reply(
+            f"{DOUBT} Unknown: {base} {side.value} {size} {mode(view.mode)}",
+            text=_in_doubt(closed),
+            choices=(Choice("Orders", "/orders"), *choices),
+            level=Level.URGENT,
+            outcome=Outcome.FAILED,
+        )
+    if closed.quantity <= 0:
+        return Reply(
+            f"{REFUSED} {base} was not closed {mode(view.mode)}",
+            text=f"{sentence(closed.problem or 'nothing was filled')} "
+            f"{by_step(closed.left, rules.lot)} stays open.",
+            choices=choices,
+            level=Level.URGENT,
+            outcome=Outcome.FAILED,
+        )
+    return Reply(_sold(closed, view, rules), text=_left(closed, rules), choices=choices)
+
+
+def _in_doubt(closed: Closed) -> str:
+    happened = "sold" if closed.order.side is Side.SELL else "bought"
+    said = f" {sentence(closed.problem)}" if closed.problem else ""
+    return f"The venue has not answered, it may have {happened}.{said} Asking before resending."
+
+
+def _sold(closed: Closed, view: View, rules: MarketRules) -> str:
+    verb = "Sold" if closed.order.side is Side.SELL else "Bought back"
+    size = by_step(closed.quantity, rules.lot)
+    price = by_step(closed.price, rules.tick)
+    profit = gained(closed.profit, view.quote)
+    return f"{DONE} {verb} {size} {closed.symbol.base} {mode(view.mode)} at {price}, {profit}"
+
+
+def _left(closed: Closed, rules: MarketRules) -> str:
+    missing = closed.order.quantity - closed.quantity
+    short = ""
+    if missing > 0:
+        short = f" Not done: {by_step(missing, rules.lot)} was not filled."
+    if closed.left <= 0:
+        return f"Done: {closed.symbol.base} is flat, its stop cancelled.{short}"
+    left = by_step(closed.left, rules.lot)
+    if closed.stop is None:
+        return f"Done: {left} stays, without a stop.{short}"
+    stop = by_step(closed.stop, rules.tick)
+    return f"Done: {left} stays, stop {stop} resized, venue confirmed.{short}"

@@ -1,0 +1,165 @@
+"""What the desk says, before any face decides how it looks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Any
+
+LABEL_LIMIT, COMMAND_BYTES = 20, 64
+"""Ours, inside what Telegram (64 bytes) and Discord (80 and 100 characters) allow."""
+
+
+class Level(IntEnum):
+    INFO = 10
+    NOTICE = 20
+    URGENT = 30
+    CRITICAL = 40
+
+
+class Outcome(StrEnum):
+    DONE = "done"
+    REFUSED = "refused"
+    """We decided not to act."""
+    CONFIRM = "confirm"
+    """Nothing was sent yet; a confirmation is asked for."""
+    FAILED = "failed"
+    """Something broke, on our side or the venue's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A button.  Pressing it is exactly the same as typing `command`."""
+
+    label: str
+    command: str
+
+    def __post_init__(self) -> None:
+        if len(self.label) > LABEL_LIMIT or len(self.command.encode()) > COMMAND_BYTES:
+            raise ValueError(f"a button is too long: {self}")
+
+
+def offer(label: str, command: str) -> tuple[Choice, ...]:
+    """One button, its label clipped; none if the command is too long to stand behind one."""
+    if len(command.encode()) > COMMAND_BYTES:
+        return ()
+    clipped = label if len(label) <= LABEL_LIMIT else f"{label[: LABEL_LIMIT - 1]}…"
+    return (Choice(clipped, command),)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    title: str = ""
+    right: bool = True
+    """Numbers stand right, words left."""
+    gap: int = 2
+    """Spaces before it; the first column has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Fixed width; at most 32 columns wide and 8 rows, then pages."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Shown in this order: title, lead, table, text, choices.
+
+    In `lead` and `text` the mark `{age}` stands for the age of `as_of`: each face writes it in its
+    own way (Telegram and Discord count on by themselves).
+    """
+
+    title: str
+    lead: str = ""
+    table: Table | None = None
+    text: str = ""
+    choices: tuple[Choice, ...] = ()
+    level: Level = Level.INFO
+    outcome: Outcome = Outcome.DONE
+    as_of: datetime | None = None
+    """When the figures were true (wall time); None if it shows none."""
+    reference: str = ""
+    """Finds the traceback in the log; only of what broke."""
+    story: str = field(default="", compare=False)
+    """Messages of one story replace each other where a face can edit; as in `H17`."""
+
+    @property
+    def prose(self) -> str:
+        return "\n".join(part for part in (self.lead, self.text) if part)
+
+
+VERSION = 1
+
+
+def to_json(reply: Reply) -> str:
+    """The one machine-readable form: control socket, `say --json`, outbox, later HTTP."""
+    table = reply.table and {
+        "columns": [c.title for c in reply.table.columns],
+        "rows": [list(row) for row in reply.table.rows],
+    }
+    return json.dumps(
+        {
+            "v": VERSION,
+            "outcome": reply.outcome.value,
+            "title": reply.title,
+            "text": reply.prose,
+            "table": table,
+            "choices": [{"label": c.label, "command": c.command} for c in reply.choices],
+            "level": reply.level.name.lower(),
+            "as_of": reply.as_of.isoformat() if reply.as_of else None,
+            "reference": reply.reference or None,
+        },
+        ensure_ascii=False,
+    )
+
+
+def dump(reply: Reply) -> str:
+    """Everything, so that `load` gives the same reply back: how alerts wait in the outbox."""
+    columns = reply.table and [[c.title, c.right, c.gap] for c in reply.table.columns]
+    return json.dumps(
+        {
+            "title": reply.title,
+            "lead": reply.lead,
+            "columns": columns,
+            "rows": reply.table and reply.table.rows,
+            "text": reply.text,
+            "choices": [[c.label, c.command] for c in reply.choices],
+            "level": int(reply.level),
+            "outcome": reply.outcome.value,
+            "as_of": reply.as_of.isoformat() if reply.as_of else None,
+            "reference": reply.reference,
+            "story": reply.story,
+        },
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+
+
+def load(text: str) -> Reply:
+    raw: dict[str, Any] = json.loads(text)
+    return Reply(
+        title=raw["title"],
+        lead=raw["lead"],
+        table=_table(raw["columns"], raw["rows"]),
+        text=raw["text"],
+        choices=tuple(Choice(label, command) for label, command in raw["choices"]),
+        level=Level(raw["level"]),
+        outcome=Outcome(raw["outcome"]),
+        as_of=datetime.fromisoformat(raw["as_of"]) if raw["as_of"] else None,
+        reference=raw["reference"],
+        story=raw["story"],
+    )
+
+
+def _table(
+    columns: Sequence[Sequence[Any]] | None, rows: Sequence[Sequence[str]] | None
+) -> Table | None:
+    if columns is None or rows is None:
+        return None
+    return Table(tuple(Column(*c) for c in columns), tuple(tuple(row) for row in rows))

@@ -1,0 +1,269 @@
+"""Lifting halts.  Only a person does; what would be lifted is shown first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Literal
+
+from handlers import traders
+from handlers.command import BadUsage, HaltId, TraderName, command
+from handlers.confirm import CANCEL, CONFIRM
+from handlers.context import Context, Role
+from handlers.format import ago, amount, duration, listed, money, plural
+from handlers.reply import Choice, Level, Outcome, Reply, offer
+from handlers.status import feed_word, until_scan
+from handlers.words import (
+    DONE,
+    HALTED,
+    PAUSED,
+    REFUSED,
+    clipped,
+    modes,
+    person,
+    scope,
+    sentence,
+    why,
+)
+from trading.errors import Refused
+from trading.halt import EVERYONE, Halt, Verb
+from trading.ports import FeedState
+from trading.views import View
+
+_VERBS = {Verb.PAUSE: "pause", Verb.STOP: "stop", Verb.FLATTEN: "flatten"}
+
+
+@command(role=Role.OPERATOR, family="Stop", rank=50, loosens=True, example="H17")
+async def resume(
+    ctx: Context,
+    halt: HaltId | None = None,
+    rebase: Literal["rebase"] | None = None,
+    *,
+    trader: TraderName | None = None,
+) -> Reply:
+    """Lift a halt, or all that hold a trader back; shows them and asks first.
+
+    halt: which one, as in H17; all of the trader's if left out
+    rebase: an owner lets a guard measure afresh from now
+    """
+    desk = ctx.services.desk
+    halts = _meant(ctx, halt, trader)
+    covered = [t.view() for t in desk.traders.values() if any(h.covers(t.name) for h in halts)]
+    if not halts:
+        views = [desk.traders[trader].view()] if trader else list(traders.views(ctx.services))
+        return not_halted(views)
+    if rebase:
+        _check_rebase(ctx, halts)
+    else:
+        refused = {h.id: why_not for h in halts if (why_not := desk.resume_refusal(h))}
+        if refused:
+            return still_halted(halts, refused)
+    ids = [h.id for h in halts]
+
+    async def act() -> Reply:
+        lifted = await desk.resume(ids, by=ctx.caller.signature, rebase=rebase is not None)
+        views = [t.view() for t in desk.traders.values() if any(h.covers(t.name) for h in lifted)]
+        return resumed(lifted, views, ctx.caller.signature)
+
+    question = resume_question(halts, covered, rebase=rebase is not None)
+    return ctx.services.confirmations.ask(ctx.caller, ctx.message.text, question, act)
+
+
+@command(family="Look", rank=60)
+async def halts(ctx: Context, *, trader: TraderName | None = None) -> Reply:
+    """Which halts hold trading back, by whom, why, and how far they are."""
+    found = [h for h in ctx.services.desk.latch.active if trader is None or h.covers(trader)]
+    names = [trader] if trader else list(ctx.services.desk.traders)
+    return halts_reply(found, [ctx.services.desk.traders[name].view() for name in names])
+
+
+# -- which --------------------------------------------------------------------------------
+
+
+def _meant(ctx: Context, halt_id: HaltId | None, trader: TraderName | None) -> list[Halt]:
+    latch, names = ctx.services.desk.latch, list(ctx.services.desk.traders)
+    if halt_id is not None:
+        return [_named(latch.get(halt_id), halt_id)]
+    if trader is None and len(names) == 1:
+        trader = TraderName(names[0])
+    if trader is not None:
+        return sorted(latch.covering(trader), key=lambda h: h.at)
+    active = sorted(latch.active, key=lambda h: h.at)
+    if len({h.scope for h in active}) > 1:
+        raise BadUsage(
+            f"Which halt: {listed([h.id for h in active], 'or')}?",
+            (c for h in active for c in offer(f"{h.id} {h.scope}", f"/resume {h.id}")),
+            usage=False,
+        )
+    return active
+
+
+def _named(halt: Halt | None, halt_id: str) -> Halt:
+    if halt is None:
+        raise Refused(f"There is no halt {halt_id}")
+    if halt.lifted_at is not None:
+        raise Refused(f"{halt_id} was lifted already, by {halt.lifted_by}")
+    return halt
+
+
+def _check_rebase(ctx: Context, found: Sequence[Halt]) -> None:
+    if ctx.caller.role < Role.OWNER:
+        raise Refused(f"/resume rebase needs owner, you are {ctx.caller.role.name.lower()}")
+    by_hand = [h.id for h in found if not h.guard]
+    if by_hand:
+        raise Refused(f"No guard made {listed(by_hand)}, so there is nothing to measure afresh")
+
+
+# -- what is said -------------------------------------------------------------------------
+
+
+def not_halted(views: Sequence[View]) -> Reply:
+    return Reply(
+        f"Trading {modes(views)}, nothing is halted",
+        text="Nothing was sent.",
+        choices=(Choice("Status", "/status"),),
+    )
+
+
+def still_halted(found: Sequence[Halt], refused: dict[str, str]) -> Reply:
+    """Why not, and what may be done instead."""
+    held = [h for h in found if h.id in refused]
+    guards = [h for h in held if h.guard]
+    text = ["Nothing was sent."]
+    choices = [Choice("Status", "/status")]
+    if guards:
+        text = ["It would halt again at once. Nothing was sent."]
+        text.append("An owner may measure afresh from now.")
+        choices += [Choice("Measure afresh", f"/resume {h.id} rebase") for h in guards[:1]]
+    free = [h for h in found if h.id not in refused]
+    choices += [Choice(f"Lift {h.id}", f"/resume {h.id}") for h in free[:2]]
+    return Reply(
+        f"{REFUSED} Still halted: {refused[held[0].id]}",
+        text="\n".join(text),
+        choices=tuple(choices),
+        level=Level.NOTICE,
+        outcome=Outcome.REFUSED,
+    )
+
+
+def resume_question(found: Sequence[Halt], views: Sequence[View], *, rebase: bool) -> Reply:
+    """*found* are the halts to be lifted, oldest first; *views* the traders they cover."""
+    oldest = found[0]
+    since = ago(views[0].as_of - oldest.at) if views else "earlier"
+    everyone = any(h.scope == EVERYONE for h in found)
+    place = scope(views, EVERYONE if everyone else oldest.scope)
+    lines = [f"Why: {clipped(why(found), 120)}."] if why(found) else []
+    if len(found) > 1:
+        lines.insert(0, f"Lifts {listed([h.id for h in found])}.")
+    if len(views) == 1:
+        view = views[0]
+        staying = [h for h in view.halts if h.id not in {f.id for f in found}]
+        lines += [now_line(view), _fresh(view, found) if rebase else room_line(view)]
+        lines.append(_next_entries(view, staying))
+    else:
+        count = sum(len(v.holdings) for v in views)
+        lines.append(f"Now: {plural(count, 'position')} open. Nothing is reopened.")
+    return Reply(
+        f"Resume {place}? Halted {since} by {person(oldest.by)}",
+        text="\n".join(lines),
+        choices=(Choice("Keep halted", CANCEL), Choice("Resume", CONFIRM)),
+        as_of=views[0].as_of if views else None,
+    )
+
+
+def now_line(view: View) -> str:
+    open_now = f"{len(view.holdings)} open" if view.holdings else "flat"
+    feed = feed_word(view)
+    venue = "ok" if view.venue_silent is None else f"silent {duration(view.venue_silent)}"
+    return (
+        f"Now: {open_now}, {len(view.orders)} resting, {feed[0].lower()}{feed[1:]}, venue {venue}."
+    )
+
+
+def room_line(view: View) -> str:
+    """How much may be lost before a guard halts again."""
+    if view.equity is None or view.today is None:
+        return "Room: unknown, as equity is."
+    today = view.day_start * view.limits.max_daily_loss + view.today
+    floor = view.peak * (1 - view.limits.max_drawdown)
+    left = [amount(max(today, Decimal(0)), view.quote), money(max(view.equity - floor, Decimal(0)))]
+    return f"Room: {left[0]} today, {left[1]} to the drawdown halt."
+
+
+def _fresh(view: View, found: Sequence[Halt]) -> str:
+    """The baseline that an owner measures afresh from, beside the one it replaces."""
+    before = {"day": view.day_start, "week": view.week_start, "drawdown": view.peak}
+    guard = found[0].guard
+    now = amount(view.equity, view.quote)
+    return f"The {guard} is measured from {now} from now on, not from {money(before.get(guard))}."
+
+
+def _next_entries(view: View, staying: Sequence[Halt]) -> str:
+    if staying:
+        return f"Still held by {listed([h.id for h in staying])} after that."
+    if not view.ready:
+        return "Entries once books equal the venue; nothing is reopened."
+    if view.feed is FeedState.ENDED:
+        return "The feed has ended: no entries follow."
+    if view.last_cycle is None:
+        return "Entries from the next scan; nothing is reopened."
+    wait = duration(until_scan(view, view.last_cycle))
+    return f"Entries from the next scan, in {wait}; nothing is reopened."
+
+
+def resumed(lifted: Sequence[Halt], views: Sequence[View], by: str) -> Reply:
+    held = [h for v in views for h in v.halts if h.lifted_at is None]
+    ids = {h.id for h in lifted}
+    staying = list({h.id: h for h in held if h.id not in ids}.values())
+    choices = (Choice("Status", "/status"), Choice("Stop", "/stop"))
+    if staying:
+        word = listed([f"{h.id} ({_VERBS[h.verb]}, {person(h.by)})" for h in staying[:2]])
+        symbol = PAUSED if max(h.verb for h in staying) is Verb.PAUSE else HALTED
+        return Reply(
+            f"{symbol} Lifted {listed(sorted(ids))}, still held by {word}",
+            text="Entries stay blocked. Nothing was sent.",
+            choices=(Choice("Halts", "/halts"), choices[0]),
+            level=Level.NOTICE,
+        )
+    return Reply(
+        f"{DONE} Trading {modes(views)}, resumed by {by}",
+        text="Done: entries allowed. Nothing was sent.",
+        choices=choices,
+        level=Level.NOTICE,
+    )
+
+
+def halts_reply(found: Sequence[Halt], views: Sequence[View]) -> Reply:
+    resting = [f"no halt, it ends by itself: {v.name} {v.rest}" for v in views if v.rest]
+    if not found:
+        return Reply(
+            f"No halts {modes(views)}",
+            text="\n".join(map(sentence, resting[:3])),
+            choices=(Choice("Status", "/status"),),
+        )
+    newest = sorted(found, key=lambda h: h.at, reverse=True)
+    now = views[0].as_of if views else None
+    lines = [_line(h, views) for h in newest[:3]]
+    if len(newest) > 3:  # noqa: PLR2004  # what fits a screen
+        lines.append(f"And {listed([h.id for h in newest[3:]])}.")
+    symbol = HALTED if any(h.verb > Verb.PAUSE for h in found) else PAUSED
+    return Reply(
+        f"{symbol} {plural(len(found), 'halt')} in force {modes(views)}",
+        text="\n".join([*lines, *map(sentence, resting[:1])]),
+        choices=(
+            *(Choice(f"Resume {h.id}", f"/resume {h.id}") for h in newest[:2]),
+            Choice("Status", "/status"),
+        ),
+        level=Level.NOTICE,
+        as_of=now,
+    )
+
+
+def _line(halt: Halt, views: Sequence[View]) -> str:
+    since = f" {ago(views[0].as_of - halt.at)}" if views else ""
+    stages = [halt.stages_of(v.name) for v in views if halt.covers(v.name)]
+    last = {reached[-1].stage.value for reached in stages if reached}
+    so_far = f" So far: {listed(sorted(last))}." if last else ""
+    because = clipped(halt.why, 40)
+    who = f"{_VERBS[halt.verb]} of {halt.scope}{since} by {person(halt.by)}"
+    return f"{halt.id} {who}: {because}.{so_far}"

@@ -1,0 +1,63 @@
+"""How much of a phone's screen a reply takes: at most 15 lines of 38 columns, buttons included."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from handlers.reply import Column, Reply, Table
+
+LINES, COLUMNS = 15, 38
+TABLE_COLUMNS, TABLE_ROWS = 32, 8
+
+
+def lines(reply: Reply) -> int:
+    """Return how many lines *reply* takes once its prose is wrapped."""
+    prose = [reply.title, *reply.prose.split("\n")] if reply.prose else [reply.title]
+    rows = 0
+    if reply.table:
+        rows = len(reply.table.rows) + any(c.title for c in reply.table.columns)
+    labels = " ".join(f"[{c.label.replace(' ', '_')}]" for c in reply.choices)
+    return sum(map(_wrapped, prose)) + rows + (_wrapped(labels) if labels else 0)
+
+
+def width(table: Table) -> int:
+    """Return the columns that *table* takes, titles included."""
+    cells = [tuple(c.title for c in table.columns), *table.rows]
+    widest = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]
+    return sum(widest) + sum(c.gap for c in table.columns[1:])
+
+
+def narrow(table: Table) -> Table:
+    """Draw the columns together if they are too wide for a phone."""
+    if width(table) <= TABLE_COLUMNS:
+        return table
+    return replace(table, columns=tuple(replace(c, gap=1) for c in table.columns))
+
+
+def a_table(columns: Sequence[Column], rows: Sequence[tuple[str, ...]]) -> Table | None:
+    """A table that fits as well as it can; None without rows."""
+    return narrow(Table(tuple(columns), tuple(rows))) if rows else None
+
+
+def first_fitting(replies: Iterable[Reply]) -> Reply:
+    """Return the first that fits on one screen, or else the last."""
+    reply = None
+    for reply in replies:  # noqa: B007  # used after the loop
+        if lines(reply) <= LINES:
+            break
+    if reply is None:
+        raise ValueError("nothing to choose from")
+    return reply
+
+
+def fitting(build: Callable[[int], Reply], rows: int) -> Reply:
+    """Return `build(n)` for the largest n of rows with which the reply fits on one screen."""
+    most = min(rows, TABLE_ROWS)
+    return first_fitting(build(count) for count in range(most, min(most, 1) - 1, -1))
+
+
+def _wrapped(text: str) -> int:
+    # A no-break space holds a number and its unit together, here as on a phone.
+    return max(1, len(textwrap.wrap(text.replace("\u00a0", "_"), COLUMNS)))

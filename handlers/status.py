@@ -1,0 +1,349 @@
+"""/status: is it trading, does anything need me, how much is it?  One message, always."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from handlers import traders
+from handlers.command import TraderName, command
+from handlers.context import Context
+from handlers.format import (
+    ago,
+    amount,
+    clock_time,
+    duration,
+    gain,
+    moment,
+    number,
+    percent,
+    plural,
+    points,
+    took,
+)
+from handlers.reply import Choice, Column, Level, Reply, offer
+from handlers.screen import TABLE_ROWS, a_table, first_fitting
+from handlers.words import (
+    HALTED,
+    LOOK,
+    PAUSED,
+    WAIT,
+    base_and_side,
+    clipped,
+    count_entries,
+    entries,
+    mode,
+    modes,
+    person,
+    protective,
+    sentence,
+    stale,
+    stale_note,
+    total,
+    unknown,
+)
+from trading.halt import Halt, Stage, Verb
+from trading.ports import FeedState
+from trading.views import Cycle, View
+
+COLUMNS = (Column(right=False), Column(), Column())
+
+
+@command(family="Look", rank=10)
+async def status(ctx: Context, *, trader: TraderName | None = None) -> Reply:
+    """Whether it trades, what needs you, equity, positions and health."""
+    desk = ctx.services.desk
+    if trader is None and len(desk.traders) > 1:
+        return several(traders.views(ctx.services))
+    if not desk.traders:
+        return Reply(f"{WAIT} Starting: no trader is ready yet", choices=(_REFRESH,))
+    name = trader or TraderName(next(iter(desk.traders)))
+    return traders.addressed(ctx, name, one(traders.view_of(ctx, name)))
+
+
+# -- one trader ---------------------------------------------------------------------------
+
+
+def one(view: View) -> Reply:
+    """As much as a screen holds: first lines that matter less give way, then rows."""
+    most = min(len(view.holdings), TABLE_ROWS)
+    least = min(most, FEW)
+    sizes = [(rows, 0) for rows in range(most, least, -1)]
+    sizes += [(least, spared) for spared in range(3)]
+    sizes += [(rows, 2) for rows in range(least - 1, 0, -1)]
+    return first_fitting(_one(view, rows, spared) for rows, spared in sizes)
+
+
+FEW = 3
+"""Rows that are worth more than the scan and the drawdown."""
+
+
+def _one(view: View, rows: int, spared: int) -> Reply:
+    halted = bool(view.halts)
+    return Reply(
+        title(view),
+        lead="\n".join(_above(view, spared)),
+        table=a_table(COLUMNS, _rows(view, rows)),
+        text="\n".join(_below(view, spared)),
+        choices=_HALTED_CHOICES if halted else _CHOICES,
+        level=level(view),
+        as_of=view.as_of,
+    )
+
+
+def title(view: View) -> str:
+    """The state in a sentence; what is worst comes first."""
+    word = f"Trading {mode(view.mode)}"
+    if view.halt:
+        return halted_title(view, view.halt)
+    if not view.ready:
+        return f"{WAIT} Starting: books are being compared with the venue"
+    trouble = troubles(view)
+    if trouble:
+        return f"{LOOK} {word}, {trouble[0]}"
+    if view.feed is FeedState.ENDED:
+        return f"{word}, the feed has ended"
+    if view.rest:
+        return f"{word}, entries rest"
+    return f"{word}, nothing needs you"
+
+
+def halted_title(view: View, halt: Halt) -> str:
+    symbol, word = (PAUSED, "Paused") if halt.verb is Verb.PAUSE else (HALTED, "Halted")
+    since = ago(view.as_of - halt.at)
+    return f"{symbol} {word} {mode(view.mode)} {since} by {person(halt.by)}"
+
+
+def troubles(view: View) -> list[str]:
+    """What a person should look at, worst first."""
+    found = []
+    if view.venue_silent is not None:
+        found.append(f"venue silent {duration(view.venue_silent)}")
+    if view.feed is FeedState.STALE:
+        found.append(f"feed lost, last price {ago(view.price_age)}")
+    elif stale(view) and view.feed is not FeedState.ENDED:
+        found.append(stale_note(view))
+    if unknown(view.orders):
+        found.append(f"{plural(len(unknown(view.orders)), 'order')} unknown")
+    if view.unsaved:
+        found.append(f"{plural(view.unsaved, 'fact')} not saved yet")
+    return found
+
+
+def level(view: View) -> Level:
+    if view.halt:
+        return Level.NOTICE if view.halt.verb is Verb.PAUSE else Level.CRITICAL
+    return Level.URGENT if troubles(view) else Level.INFO
+
+
+def _above(view: View, spared: int) -> list[str]:
+    if view.halt:
+        return [*_starting(view), blocked(view, view.halt), *_concerns(view), _open_halted(view)]
+    drawdown = percent(None if view.drawdown is None else -view.drawdown)
+    limit = percent(-view.limits.max_drawdown)
+    return [
+        *_starting(view),
+        *_concerns(view),
+        equity_line(view),
+        *([] if spared > 1 else [f"Drawdown {drawdown}, halt at {limit}"]),
+        _open(view),
+    ]
+
+
+def _starting(view: View) -> list[str]:
+    if view.ready:
+        return []
+    if view.halt:
+        return ["Starting: books are being compared with the venue."]
+    return ["Entries wait."]
+
+
+def blocked(view: View, halt: Halt) -> str:
+    """What a halt has done so far, as in `Entries blocked; 2 of 2 cancelled, confirmed.`"""
+    resting = len(entries(view.orders))
+    if halt.verb is Verb.PAUSE:
+        return f"No new entries; {count_entries(resting)} may still fill."
+    for reached in halt.stages_of(view.name):
+        if reached.stage is Stage.CANCELS_CONFIRMED:
+            counts = f"{reached.note.replace('/', ' of ')} cancelled" if reached.note else "cancels"
+            return f"Entries blocked; {counts}, confirmed."
+    return f"Entries blocked; cancels not confirmed: {count_entries(resting)} may fill."
+
+
+def _concerns(view: View) -> list[str]:
+    """One sentence for each thing that is not as it should be."""
+    found = []
+    waiting = " and ".join(h.position.symbol.base for h in stale(view))
+    if waiting and view.feed is FeedState.LIVE:
+        there = "it is" if len(stale(view)) == 1 else "they are"
+        waits = "on paper its stop waits too" if there == "it is" else "on paper stops wait too"
+        kept = waits if view.replay_speed or view.mode.value == "paper" else "stops stay"
+        found.append(f"No {waiting} entries until {there} back; {kept}.")
+    if view.feed is FeedState.STALE:
+        found.append("No entries until the feed is back.")
+    if view.unsaved:
+        found.append("What is not saved is kept in memory; trading goes on.")
+    if view.rest:
+        found.append(sentence(f"No entries for now: {view.rest}"))
+    return found
+
+
+def equity_line(view: View) -> str:
+    if view.equity is None:
+        known = amount(view.known_equity, view.quote)
+        return f"Equity unknown; {known} {ago(view.as_of - view.known_equity_at)}"
+    change = "unknown" if view.today is None else f"{gain(view.today)} ({_day_share(view)})"
+    return f"Equity {amount(view.equity, view.quote)}, today {change}"
+
+
+def _day_share(view: View) -> str:
+    known = view.today is not None and view.day_start > 0
+    return percent(view.today / view.day_start if known and view.today is not None else None)
+
+
+def _open(view: View) -> str:
+    count = f"Open {len(view.holdings)} of {view.limits.max_positions}"
+    return f"{count}, P&L {gain(view.open_profit)}:" if view.holdings else count
+
+
+def _open_halted(view: View) -> str:
+    if not view.holdings:
+        return "Open 0."
+    stops = plural(len(protective(view.orders)), "protective stop")
+    rest = "rests" if len(protective(view.orders)) == 1 else "rest"
+    count = f"Open {len(view.holdings)}, P&L {gain(view.open_profit)}"
+    return f"{count}; {stops} {rest}; exits go on."
+
+
+def _rows(view: View, rows: int) -> list[tuple[str, ...]]:
+    held = (*stale(view), *(h for h in view.holdings if not h.stale))
+    shown = view.holdings if rows >= len(held) else held[: max(rows - 1, 0)]
+    found: list[tuple[str, ...]] = [
+        (base_and_side(h), gain(h.profit), percent(h.share) if h.share is not None else "")
+        for h in shown
+    ]
+    hidden = held[len(shown) :]
+    if hidden:
+        found.append((f"{len(hidden)} more", gain(total([h.profit for h in hidden])), ""))
+    return found
+
+
+def _below(view: View, spared: int) -> list[str]:
+    lines = [equity_line(view)] if view.halt else [_resting(view)]
+    lines += [] if spared else [scan_line(view)]
+    lines += [health_line(view), *replay_line(view)]
+    return [*lines, f"As of {clock_time(view.as_of)} UTC"]
+
+
+def _resting(view: View) -> str:
+    waiting, stops = len(entries(view.orders)), len(protective(view.orders))
+    if not waiting and not stops:
+        return "Resting: nothing"
+    return f"Resting: {count_entries(waiting)}, {plural(stops, 'protective stop')}"
+
+
+def scan_line(view: View) -> str:
+    if view.last_cycle is None:
+        return f"No scan yet, one every {duration(view.cycle_every)}"
+    last = f"{ago(view.as_of - view.last_cycle.at)} in {took(view.last_cycle.seconds)}"
+    if view.feed is FeedState.ENDED:
+        return f"Last scan {last}"
+    return f"Scan {last}, next in {duration(until_scan(view, view.last_cycle))}"
+
+
+def until_scan(view: View, last: Cycle) -> timedelta:
+    return max(timedelta(0), last.at + view.cycle_every - view.as_of)
+
+
+def health_line(view: View) -> str:
+    feed = feed_word(view)
+    if view.venue_silent is None:
+        return f"{feed}, venue: ok" if view.feed is FeedState.LIVE else f"{feed}; venue: ok"
+    return f"{feed}, venue silent {duration(view.venue_silent)}"
+
+
+def feed_word(view: View) -> str:
+    if view.feed is FeedState.ENDED:
+        return "Feed ended: no more candles"
+    if view.feed is FeedState.STALE:
+        return f"Feed lost, last price {ago(view.price_age)}"
+    return f"Feed {duration(view.price_age)}"
+
+
+def replay_line(view: View) -> list[str]:
+    if view.replay_speed is None:
+        return []
+    return [f"Replay of {moment(view.market)} at {number(Decimal(str(view.replay_speed)), 0)}x"]
+
+
+# -- several ------------------------------------------------------------------------------
+
+
+def several(views: tuple[View, ...]) -> Reply:
+    """One line per trader; the worst of them in the title."""
+    quiet = [v for v in views if not needs_look(v)]
+    loud = [v for v in views if needs_look(v)]
+    shown = (loud + quiet)[:TABLE_ROWS]
+    count = f"{len(views)} traders {modes(views)}"
+    needing = " and ".join(v.name for v in loud[:2]) if len(loud) < 3 else f"{len(loud)}"  # noqa: PLR2004  # two names fit a title
+    need = "needs" if len(loud) == 1 else "need"
+    return Reply(
+        f"{LOOK} {count}, {needing} {need} you" if loud else f"{count}, nothing needs you",
+        table=a_table(_SEVERAL_COLUMNS, [_line(v) for v in shown]),
+        text="\n".join([_together(views), f"As of {clock_time(views[0].as_of)} UTC"]),
+        choices=(
+            *(c for v in shown[:3] for c in offer(v.name, f"/status trader={v.name}")),
+            Choice("Stop all", "/stop"),
+            _REFRESH,
+        ),
+        level=max(level(v) for v in views),
+        as_of=views[0].as_of,
+    )
+
+
+def needs_look(view: View) -> bool:
+    return bool(view.halts or troubles(view))
+
+
+def state_word(view: View) -> str:
+    if view.halt:
+        return "paused" if view.halt.verb is Verb.PAUSE else "halted"
+    if not view.ready:
+        return "starting"
+    if troubles(view):
+        return "look"
+    return "ended" if view.feed is FeedState.ENDED else "trading"
+
+
+def _line(view: View) -> tuple[str, ...]:
+    known = view.today is not None and view.day_start > 0
+    share = view.today / view.day_start if known and view.today is not None else None
+    return clipped(view.name, 10), state_word(view), str(len(view.holdings)), points(share)
+
+
+def _together(views: tuple[View, ...]) -> str:
+    if len({v.quote for v in views}) > 1:
+        return f"Open {sum(len(v.holdings) for v in views)}"
+    equity = amount(total([v.equity for v in views]), views[0].quote)
+    return f"Equity {equity}, today {gain(total([v.today for v in views]))}"
+
+
+_SEVERAL_COLUMNS = (
+    Column(right=False),
+    Column(right=False),
+    Column("open"),
+    Column("today\u00a0%"),
+)
+_REFRESH = Choice("Refresh", "/status")
+_CHOICES = (
+    Choice("Positions", "/positions"),
+    Choice("Pause", "/pause"),
+    Choice("Stop", "/stop"),
+    _REFRESH,
+)
+_HALTED_CHOICES = (
+    Choice("Positions", "/positions"),
+    Choice("Halts", "/halts"),
+    Choice("Flatten", "/flatten"),
+    Choice("Resume", "/resume"),
+)

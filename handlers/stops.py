@@ -1,0 +1,369 @@
+"""The verbs that tighten: pause, stop, flatten.  Each answer says what was done and what was not.
+
+`/pause` and `/stop` take anything that follows as their reason and can therefore not be mistyped;
+whom they are meant for is understood on the safe side: in doubt, everyone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from handlers import traders
+from handlers.command import Rest, TraderName, command
+from handlers.confirm import CANCEL, CONFIRM
+from handlers.context import Context, Role
+from handlers.format import ago, amount, by_step, gain, listed, money, plural, took
+from handlers.reply import Choice, Column, Level, Reply
+from handlers.screen import a_table, fitting
+from handlers.words import (
+    HALTED,
+    LOOK,
+    PAUSED,
+    base_and_side,
+    clipped,
+    count_entries,
+    entries,
+    holdings_of,
+    orders_of,
+    person,
+    price_time,
+    scope,
+    stale_note,
+    total,
+    unknown,
+    whom,
+)
+from trading.halt import EVERYONE, Halt, Stage, Verb
+from trading.views import Halting, Holding, Swept, View
+
+log = logging.getLogger(__name__)
+
+NOTHING = Rest("")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom a tightening verb is meant for."""
+
+    scope: str
+    why: str
+    note: str = ""
+    """What was not understood, and taken on the safe side."""
+
+
+@command(role=Role.OPERATOR, family="Stop", rank=10, instant=True, example="news at 20:45")
+async def pause(ctx: Context, reason: Rest = NOTHING, *, trader: str = "") -> Reply:
+    """Block new entries at once; all that rests or is open goes on.
+
+    reason: kept with the halt, and shown when somebody resumes
+    trader: which trader; all if left out
+    """
+    target = target_of(list(ctx.services.desk.traders), trader, reason, "/pause")
+    by = ctx.caller.signature
+    halting = await ctx.services.desk.pause(target.scope, by=by, why=target.why)
+    return _told(ctx, target, lambda views: paused(halting, views, target.note))
+
+
+@command(role=Role.OPERATOR, family="Stop", rank=20, instant=True, example="news at 20:45")
+async def stop(ctx: Context, reason: Rest = NOTHING, *, trader: str = "") -> Reply:
+    """Block new entries and cancel resting ones, at once; positions stay.
+
+    Protective stops stay too, and exits go on. `/stop all` is all traders.
+    reason: kept with the halt, and shown when somebody resumes
+    trader: which trader; all if left out
+    """
+    target = target_of(list(ctx.services.desk.traders), trader, reason, "/stop")
+    by = ctx.caller.signature
+    halting = await ctx.services.desk.stop(target.scope, by=by, why=target.why)
+    return _told(ctx, target, lambda views: stopped(halting, views, target.note))
+
+
+@command(role=Role.OPERATOR, family="Stop", rank=30, acts=True)
+async def flatten(ctx: Context, *, trader: TraderName) -> Reply:
+    """Stop, then close every position at market until flat; asks first."""
+    view = traders.view_of(ctx, trader)
+
+    async def act() -> Reply:
+        before = traders.view_of(ctx, trader)
+        by = ctx.caller.signature
+        halting = await ctx.services.desk.flatten(trader, by=by, why="/flatten")
+        reply = flattening(halting, before, traders.view_of(ctx, trader))
+        return traders.addressed(ctx, trader, reply, title=False)
+
+    question = flatten_question(view)
+    return ctx.services.confirmations.ask(ctx.caller, ctx.message.text, question, act)
+
+
+# -- whom ---------------------------------------------------------------------------------
+
+
+def target_of(names: Sequence[str], trader: str, reason: str, typed: str) -> Target:
+    """Understand whom a pause or stop is for; in doubt everyone.
+
+    Never refuses: a name may be given as `trader=NAME`, as the first word, or not at all.
+    """
+    first, _, rest = reason.partition(" ")
+    wanted, why = (trader, reason) if trader else (first, rest)
+    everyone = names[0] if len(names) == 1 else EVERYONE
+    if wanted.lower() == EVERYONE:
+        return Target(everyone, why or typed)
+    for name in names:
+        if name.lower() == wanted.lower():
+            return Target(name, why or typed)
+    if not trader:
+        note = f"All means {listed(list(names))}." if len(names) > 1 else ""
+        return Target(everyone, reason or typed, note)
+    return Target(everyone, reason or typed, f"There is no trader {clipped(trader, 20)}: so all.")
+
+
+def _told(ctx: Context, target: Target, tell: Callable[[list[View]], Reply]) -> Reply:
+    """The act is done; that it cannot be described must not make it look as if it were not."""
+    services = ctx.services
+    covered = [t for t in services.desk.traders.values() if target.scope in (EVERYONE, t.name)]
+    try:
+        views = [t.view() for t in covered]
+    except Exception:
+        log.exception("the view failed after a stop")
+        views = []
+    reply = tell(views)
+    if len(covered) == 1:
+        return traders.addressed(ctx, covered[0].name, reply, title=False)
+    return reply
+
+
+# -- what is said of it -------------------------------------------------------------------
+
+
+def paused(halting: Halting, views: Sequence[View], note: str = "") -> Reply:
+    waiting, held = len(entries(orders_of(views))), len(holdings_of(views))
+    rest = "rests" if waiting == 1 else "rest"
+    not_done = (
+        f"Not done: {count_entries(waiting)} {rest} and may fill; {_stay(held)}; exits go on."
+    )
+    if not waiting and not held:
+        not_done = "Not done: nothing else; no entry rests, no position is open."
+    return Reply(
+        _title(PAUSED, "Paused", halting, views),
+        lead=note,
+        text=f"Done: no new entries{_durable(halting)}.\n{not_done}",
+        choices=(Choice("Stop", "/stop"), Choice("Resume", "/resume")),
+        level=Level.NOTICE,
+        story=halting.halt.id,
+    )
+
+
+def _stay(held: int) -> str:
+    return f"{plural(held, 'position')} and {'its stop stays' if held == 1 else 'stops stay'}"
+
+
+def stopped(halting: Halting, views: Sequence[View], note: str = "") -> Reply:
+    unconfirmed = [s for s in halting.swept if not s.confirmed]
+    if unconfirmed:
+        return _retrying(halting, views, unconfirmed, note)
+    if _was_there(halting):
+        left = sum(s.resting for s in halting.swept)
+        rest = "rests" if left == 1 else "rest"
+        done = f"Swept again: {count_entries(left)} {rest}."
+    else:
+        done = f"Done: entries blocked{_durable(halting)}; {cancelled(halting.swept)}.\n"
+        done += f"Not done: {kept(views)}."
+    return Reply(
+        _title(HALTED, "Stopped", halting, views),
+        lead="\n".join(filter(None, [note, _on_top(halting)])),
+        text=done,
+        choices=(Choice("Positions", "/positions"), Choice("Flatten", "/flatten")),
+        level=Level.CRITICAL,
+        story=halting.halt.id,
+    )
+
+
+def _retrying(
+    halting: Halting, views: Sequence[View], unconfirmed: list[Swept], note: str
+) -> Reply:
+    saved = "saved, a restart stays halted" if halting.durable else _NOT_DURABLE
+    rows = [_not_yet(s, named=len(halting.swept) > 1) for s in unconfirmed[:3]]
+    return Reply(
+        f"{HALTED} Stopped {scope(views, halting.halt.scope)}: LATCHED, RETRYING",
+        lead=note,
+        text="\n".join([f"Done: entries blocked; {saved}.", *rows]),
+        choices=(Choice("Status", "/status"), Choice("Halts", "/halts")),
+        level=Level.CRITICAL,
+        story=halting.halt.id,
+    )
+
+
+def _not_yet(swept: Swept, *, named: bool) -> str:
+    who = f"{swept.trader}: " if named else ""
+    problem = swept.problem or "the venue has not confirmed"
+    return (
+        f"Not yet: {who}{count_entries(swept.resting)} may rest and fill. "
+        f"{problem[0].upper()}{problem[1:].rstrip('.')}, try {max(1, swept.tries)}."
+    )
+
+
+_NOT_DURABLE = "NOT YET DURABLE, a crash now would forget it"
+
+
+def _durable(halting: Halting) -> str:
+    return "" if halting.durable else f" ({_NOT_DURABLE})"
+
+
+def _was_there(halting: Halting) -> bool:
+    """The same halt answers again; nothing new was engaged."""
+    return halting.earlier is not None and halting.earlier.id == halting.halt.id
+
+
+def _on_top(halting: Halting) -> str:
+    if halting.earlier is None or _was_there(halting):
+        return ""
+    return f"{halting.earlier.id} by {person(halting.earlier.by)} holds as well."
+
+
+def _title(symbol: str, word: str, halting: Halting, views: Sequence[View]) -> str:
+    halt = halting.halt
+    if not _was_there(halting):
+        return f"{symbol} {word} {scope(views, halt.scope)}, by {halt.by}"
+    since = ago(views[0].as_of - halt.at) if views else "earlier"
+    shown = PAUSED if halt.verb is Verb.PAUSE else HALTED
+    return f"{shown} Already {_ALREADY[halt.verb]} {since} by {person(halt.by)}"
+
+
+_ALREADY = {Verb.PAUSE: "paused", Verb.STOP: "stopped", Verb.FLATTEN: "told to be flat"}
+
+
+def cancelled(swept: Sequence[Swept]) -> str:
+    """As in `2 of 2 cancelled, confirmed in 0.4 s`."""
+    all_of, done = sum(s.total for s in swept), sum(s.cancelled for s in swept)
+    if not all_of:
+        return "no entry rested"
+    filled = f", {all_of - done} filled" if done < all_of else ""
+    return (
+        f"{done} of {all_of} cancelled{filled}, confirmed in {took(max(s.seconds for s in swept))}"
+    )
+
+
+def kept(views: Sequence[View]) -> str:
+    """What a stop leaves alone: `3 positions stay with their protective stops; exits go on`."""
+    held = holdings_of(views)
+    if not views:
+        return "positions and their stops stay; exits go on"
+    if not held:
+        return "nothing else; no position is open"
+    bare = sum(h.plan.stop is None for h in held)
+    stay, its = ("stays", "its") if len(held) == 1 else ("stay", "their")
+    stops = f"with {its} protective {'stop' if len(held) == 1 else 'stops'}"
+    if bare:
+        stops = f"{bare} of them without a stop"
+    return f"{plural(len(held), 'position')} {stay} {stops}; exits go on"
+
+
+# -- flatten ------------------------------------------------------------------------------
+
+_CLOSE_COLUMNS = (Column(right=False), Column(gap=1), Column(), Column())
+
+
+def flatten_question(view: View) -> Reply:
+    held = view.holdings
+    if not held:
+        waiting = count_entries(len(entries(view.orders)))
+        return Reply(
+            f"{LOOK} Stop {whom(view.name, view.mode)}? Nothing is open",
+            text=f"{waiting} would be cancelled; entries stay blocked.",
+            choices=(Choice("Cancel", CANCEL), Choice("Stop", CONFIRM)),
+            as_of=view.as_of,
+        )
+    return fitting(lambda rows: _flatten_question(view, rows), len(held))
+
+
+def _flatten_question(view: View, rows: int) -> Reply:
+    count = len(view.holdings)
+    return Reply(
+        f"{LOOK} Close all of {whom(view.name, view.mode)} at market?",
+        table=a_table(_CLOSE_COLUMNS, _close_rows(view.holdings, rows)),
+        text=f"{_worth(view)}\nProtective stops go once flat; entries stay blocked.",
+        choices=(Choice("Cancel", CANCEL), Choice(f"Close {count} now", CONFIRM)),
+        as_of=price_time(view, view.holdings),
+    )
+
+
+def _worth(view: View) -> str:
+    value = total([_value(h) for h in view.holdings])
+    profit = gain(total([h.profit for h in view.holdings]))
+    if value is None:
+        return f"Worth unknown: {stale_note(view)}; P&L {profit}."
+    return f"About {amount(value, view.quote)}, P&L {profit}; prices {{age}}."
+
+
+def _value(holding: Holding) -> Decimal | None:
+    if holding.quote is None or holding.stale:
+        return None
+    return holding.position.notional(holding.quote.price)
+
+
+def _close_rows(held: Sequence[Holding], rows: int) -> list[tuple[str, ...]]:
+    shown = held if rows >= len(held) else held[: max(rows - 1, 0)]
+    found: list[tuple[str, ...]] = [
+        (
+            base_and_side(h),
+            by_step(abs(h.position.quantity), h.rules.lot),
+            money(_value(h)),
+            gain(h.profit),
+        )
+        for h in shown
+    ]
+    hidden = held[len(shown) :]
+    if hidden:
+        value = money(total([_value(h) for h in hidden]))
+        found.append((f"{len(hidden)} more", "", value, gain(total([h.profit for h in hidden]))))
+    return found
+
+
+def flattening(halting: Halting, before: View, now: View) -> Reply:
+    """The answer while the closes are under way; its story goes on by `HaltAdvanced`."""
+    if not before.holdings:
+        return stopped(halting, [now])
+    left = {h.position.symbol for h in now.holdings}
+    count = len(before.holdings)
+    gone = sum(h.position.symbol not in left for h in before.holdings)
+    reached = [r.stage for r in halting.halt.stages_of(before.name)]
+    entries_done = "entries blocked" + (_sweep_note(halting.swept, reached))
+    return Reply(
+        f"{LOOK} Flattening {whom(before.name, before.mode)}: {gone} of {count} closed",
+        text="\n".join([
+            f"Done: {entries_done}{_durable(halting)}.",
+            *_doubts(now),
+            "Closing goes on until flat; the result is told here.",
+        ]),
+        choices=(Choice("Status", "/status"), Choice("Halts", "/halts")),
+        level=Level.CRITICAL,
+        story=halting.halt.id,
+    )  # fmt: skip
+
+
+def _sweep_note(swept: Sequence[Swept], reached: Sequence[Stage]) -> str:
+    if all(s.confirmed for s in swept) or Stage.CANCELS_CONFIRMED in reached:
+        return f"; {cancelled(swept)}"
+    return f"; {count_entries(sum(s.resting for s in swept))} may rest and fill, retrying"
+
+
+def _doubts(view: View) -> list[str]:
+    names = sorted({o.symbol.base for o in unknown(view.orders)})
+    if not names:
+        return []
+    has = "it may have been closed" if len(names) == 1 else "they may have been closed"
+    return [f"{listed(names)}: no answer yet, {has}. Asking before resending."]
+
+
+# -- shared with alerts -------------------------------------------------------------------
+
+
+def engaged_title(halt: Halt, place: str) -> str:
+    """How a halt reads on its own: `■ Stopped majors (paper), by ben, Telegram`."""
+    if halt.guard:
+        return f"{HALTED} Halted {place} by guard: {halt.why}"
+    word = {Verb.PAUSE: "Paused", Verb.STOP: "Stopped", Verb.FLATTEN: "Flattening"}[halt.verb]
+    symbol = {Verb.PAUSE: PAUSED, Verb.STOP: HALTED, Verb.FLATTEN: LOOK}[halt.verb]
+    return f"{symbol} {word} {place}, by {halt.by}"

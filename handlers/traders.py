@@ -1,0 +1,59 @@
+"""Which trader a command is about, and how an answer names it where there are several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from handlers.command import Known, TraderName
+from handlers.context import Context, Services
+from handlers.reply import Choice, Reply, offer
+from trading.types import Symbol
+from trading.views import View
+
+
+def views(services: Services) -> tuple[View, ...]:
+    return tuple(trader.view() for trader in services.desk.traders.values())
+
+
+def known_symbols(services: Services) -> Known:
+    """What each trader trades, and what it still holds although it no longer trades it."""
+    return {
+        name: trader.symbols + _held(trader.view())
+        for name, trader in services.desk.traders.items()
+    }
+
+
+def addressed(ctx: Context, name: str, reply: Reply, *, title: bool = True) -> Reply:
+    """Name the trader in title and buttons, if there are several."""
+    services = ctx.services
+    if len(services.desk.traders) < 2:  # noqa: PLR2004  # several begins with two
+        return reply
+    choices = (c for choice in reply.choices for c in _named(services, choice, name))
+    return replace(
+        reply,
+        title=f"{name}: {reply.title}" if title else reply.title,
+        choices=tuple(choices),
+    )
+
+
+def view_of(ctx: Context, trader: TraderName) -> View:
+    return ctx.services.desk.traders[trader].view()
+
+
+def first_base(services: Services) -> str:
+    """A symbol that is traded here, for examples."""
+    symbols: Sequence[Symbol] = [s for _, t in services.desk.traders.items() for s in t.symbols]
+    return symbols[0].base if symbols else "BTC"
+
+
+def _named(services: Services, choice: Choice, name: str) -> tuple[Choice, ...]:
+    command = services.commands.get(choice.command.split()[0].removeprefix("/"))
+    takes = command is not None and any(p.name == "trader" for p in command.parameters)
+    if not takes or "trader=" in choice.command:
+        return (choice,)
+    return offer(choice.label, f"{choice.command} trader={name}")
+
+
+def _held(view: View) -> tuple[Symbol, ...]:
+    return tuple(h.position.symbol for h in view.holdings)

@@ -1,0 +1,131 @@
+"""Words that several families of commands share: modes, sides, people, what stays open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from handlers.format import listed, old, plural
+from trading.halt import EVERYONE, Halt
+from trading.types import Mode, Order, OrderRole, OrderStatus, Side
+from trading.views import Holding, View
+
+DONE, WAIT, LOOK, DOUBT, PAUSED, HALTED, REFUSED = "✓", "…", "⚠", "?", "‖", "■", "✕"
+
+_MODES = {Mode.DRY_RUN: "dry run", Mode.PAPER: "paper", Mode.LIVE: "live"}
+
+
+def mode(of: Mode) -> str:
+    """As in `(paper)`."""
+    return f"({_MODES[of]})"
+
+
+def modes(views: Sequence[View]) -> str:
+    names = [_MODES[m] for m in Mode if any(v.mode is m for v in views)]
+    return f"({', '.join(names)})" if names else ""
+
+
+def whom(name: str, of: Mode) -> str:
+    """As in `majors (paper)`."""
+    return f"{name} {mode(of)}"
+
+
+def scope(views: Sequence[View], wanted: str) -> str:
+    """Whom an act was meant for: `majors (paper)`, `all 2 traders (paper)`."""
+    if len(views) == 1:
+        return whom(views[0].name, views[0].mode)
+    if wanted != EVERYONE:
+        return wanted
+    return f"all {len(views)} traders {modes(views)}" if views else "all traders"
+
+
+def person(by: str) -> str:
+    """`ben` of `ben, Telegram`; `guard` of `guard: day -3.01 %`."""
+    return by.partition(",")[0].partition(":")[0]
+
+
+def sentence(text: str) -> str:
+    """With a capital, and a full stop (or what ends it already)."""
+    text = text.strip()
+    return text and text[0].upper() + text[1:] + ("" if text[-1] in ".?!" else ".")
+
+
+def clipped(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def base_and_side(holding: Holding) -> str:
+    """As in `BTC long`."""
+    return f"{holding.position.symbol.base} {holding.position.side.held}"
+
+
+def sides(holdings: Sequence[Holding]) -> str:
+    """As in `All long` or `2 long, 1 short`."""
+    longs = sum(h.position.side is Side.BUY for h in holdings)
+    shorts = len(holdings) - longs
+    if not shorts or not longs:
+        return "All long" if longs else "All short"
+    return f"{longs} long, {shorts} short"
+
+
+def entries(orders: Sequence[Order]) -> list[Order]:
+    return [o for o in orders if o.role is OrderRole.ENTRY and o.is_alive]
+
+
+def protective(orders: Sequence[Order]) -> list[Order]:
+    return [o for o in orders if o.role is OrderRole.PROTECT and o.is_alive]
+
+
+def unknown(orders: Sequence[Order]) -> list[Order]:
+    return [o for o in orders if o.status is OrderStatus.UNKNOWN]
+
+
+def count_entries(count: int) -> str:
+    return plural(count, "entry", "entries")
+
+
+def holdings_of(views: Sequence[View]) -> list[Holding]:
+    return [h for v in views for h in v.holdings]
+
+
+def orders_of(views: Sequence[View]) -> list[Order]:
+    return [o for v in views for o in v.orders]
+
+
+def total(values: Sequence[Decimal | None]) -> Decimal | None:
+    """The sum; unknown as soon as one part is."""
+    known = [v for v in values if v is not None]
+    return sum(known, Decimal(0)) if len(known) == len(values) else None
+
+
+def why(halts: Sequence[Halt]) -> str:
+    """As in `/stop, then /flatten`, oldest first."""
+    reasons = [h.why for h in sorted(halts, key=lambda h: h.at) if h.why]
+    return ", then ".join(dict.fromkeys(reasons))
+
+
+def price_time(view: View, holdings: Sequence[Holding]) -> datetime | None:
+    """Wall time of the oldest price among *holdings* that is believed; None without one.
+
+    A replay's minutes pass faster than ours.
+    """
+    ages = [h.age for h in holdings if h.age is not None and not h.stale]
+    if not ages:
+        return None
+    return view.as_of - max(ages) / (view.replay_speed or 1)
+
+
+def stale(view: View) -> list[Holding]:
+    return [h for h in view.holdings if h.stale]
+
+
+def stale_note(view: View) -> str:
+    """As in `SOL price is 48 s old`; empty if every price is believed."""
+    found = stale(view)
+    if not found:
+        return ""
+    if len(found) == 1:
+        name, age = found[0].position.symbol.base, found[0].age
+        return f"{name} price is {'unknown' if age is None else old(age)}"
+    return f"{listed([h.position.symbol.base for h in found])} prices are unknown"

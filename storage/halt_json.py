@@ -1,0 +1,68 @@
+"""A halt as JSON, for the latch file and the database alike.  Standard library only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from trading.halt import Halt, Reached, Stage, Verb
+
+
+def halt_to_json(halt: Halt) -> dict[str, Any]:
+    return {
+        "id": halt.id,
+        "scope": halt.scope,
+        "verb": int(halt.verb),
+        "by": halt.by,
+        "why": halt.why,
+        "at": halt.at.isoformat(),
+        "guard": halt.guard,
+        "stages": _stages(halt.stages),
+        "lifted_at": None if halt.lifted_at is None else halt.lifted_at.isoformat(),
+        "lifted_by": halt.lifted_by,
+        "version": halt.version,
+    }
+
+
+def halt_from_json(data: dict[str, Any]) -> Halt:
+    """Raises KeyError, TypeError or ValueError for anything but what `halt_to_json` gave."""
+    lifted_at = data["lifted_at"]
+    return Halt(
+        id=str(data["id"]),
+        scope=str(data["scope"]),
+        verb=Verb(data["verb"]),
+        by=str(data["by"]),
+        why=str(data["why"]),
+        at=datetime.fromisoformat(data["at"]),
+        guard=str(data["guard"]),
+        stages=_stages_from(data["stages"]),
+        lifted_at=None if lifted_at is None else datetime.fromisoformat(lifted_at),
+        lifted_by=str(data["lifted_by"]),
+        version=int(data["version"]),
+    )
+
+
+def stages_to_text(stages: Sequence[tuple[str, Reached]]) -> str:
+    return json.dumps(_stages(stages))
+
+
+def stages_from_text(text: str) -> tuple[tuple[str, Reached], ...]:
+    return _stages_from(json.loads(text))
+
+
+def halt_number(halt_id: str) -> int:
+    """17 for `H17`; 0 for an id that was not made by the latch."""
+    return int(halt_id[1:]) if halt_id[1:].isdigit() else 0
+
+
+def _stages(stages: Sequence[tuple[str, Reached]]) -> list[list[str]]:
+    return [[trader, r.stage.value, r.at.isoformat(), r.note] for trader, r in stages]
+
+
+def _stages_from(rows: list[list[str]]) -> tuple[tuple[str, Reached], ...]:
+    return tuple(
+        (trader, Reached(stage=Stage(stage), at=datetime.fromisoformat(at), note=note))
+        for trader, stage, at, note in rows
+    )

@@ -1,0 +1,235 @@
+"""The same promises without a disk: for dry runs, backtests and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from storage.halt_json import halt_number
+from trading.clocks import Clock
+from trading.errors import StoreError
+from trading.execution.plan import ExitPlan
+from trading.halt import Halt
+from trading.ports import Alert, Books, Change, Lane, Word
+from trading.types import (
+    ZERO,
+    AccountState,
+    Decision,
+    EquityPoint,
+    Fill,
+    Order,
+    Position,
+    Symbol,
+    Trade,
+)
+
+RECENT_TRADES = 200
+
+
+class _Owned(Protocol):
+    @property
+    def trader(self) -> str: ...
+
+
+class _Versioned(Protocol):
+    @property
+    def version(self) -> int: ...
+
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+Mine = TypeVar("Mine", bound=_Owned)
+Counted = TypeVar("Counted", bound=_Versioned)
+
+
+def _take_newer(kept: dict[Key, Counted], key: Key, value: Counted) -> None:
+    old = kept.get(key)
+    if old is None or value.version > old.version:
+        kept[key] = value
+
+
+class MemoryStore:
+    """A `Store` that forgets.  `refuse` makes it fail as a full disk does, until `accept`."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._refusal = ""
+        self._orders: dict[str, Order] = {}
+        self._fills: dict[tuple[str, Symbol, str], Fill] = {}
+        self._positions: dict[tuple[str, Symbol, str, datetime], Position] = {}
+        self._plans: dict[tuple[str, Symbol, str, datetime], ExitPlan] = {}
+        self._trades: dict[tuple[str, str, datetime], Trade] = {}
+        self._decisions: dict[str, Decision] = {}
+        self._accounts: dict[str, AccountState] = {}
+        self._equity: dict[tuple[str, datetime], EquityPoint] = {}
+        self._halts: dict[str, Halt] = {}
+        self._alerts: dict[str, Alert] = {}
+        self._delivered: dict[str, datetime] = {}
+        self._words: dict[str, Word] = {}
+        self._notes: dict[str, str] = {}
+
+    def refuse(self, why: str) -> None:
+        """From now on `commit` raises `StoreError` with *why*."""
+        self._refusal = why
+
+    def accept(self) -> None:
+        self._refusal = ""
+
+    async def close(self) -> None:
+        self._refusal = "history is closed"
+
+    async def commit(self, change: Change, lane: Lane = Lane.REST) -> None:
+        if self._refusal:
+            raise StoreError(self._refusal)
+        self._take_versioned(change)
+        self._take_facts(change)
+        self._take_said(change)
+
+    def _take_versioned(self, change: Change) -> None:
+        for order in change.orders:
+            _take_newer(self._orders, order.id, order)
+        for position, plan in change.positions:
+            self._take_position(position, plan)
+        for position in change.closed_positions:
+            self._close_position(position)
+        for account in change.accounts:
+            _take_newer(self._accounts, account.trader, account)
+        for halt in change.halts:
+            _take_newer(self._halts, halt.id, halt)
+
+    def _take_position(self, position: Position, plan: ExitPlan) -> None:
+        key = _position_key(position)
+        old = self._positions.get(key)
+        if old is None or position.version > old.version:
+            self._positions[key], self._plans[key] = position, plan
+
+    def _close_position(self, position: Position) -> None:
+        """Keep it, empty: a late write of an older version must find something newer."""
+        key = _position_key(position)
+        old = self._positions.get(key)
+        if old is None or position.version >= old.version:
+            self._positions[key] = replace(position, quantity=ZERO)
+            self._plans.pop(key, None)
+
+    def _take_facts(self, change: Change) -> None:
+        for fill in change.fills:
+            self._fills.setdefault((fill.trader, fill.symbol, fill.id), fill)
+        for trade in change.trades:
+            self._trades.setdefault((trade.trader, trade.id, trade.closed_at), trade)
+        for decision in change.decisions:
+            self._decisions.setdefault(decision.id, decision)
+        for point in change.equity:
+            self._equity.setdefault((point.trader, point.at), point)
+
+    def _take_said(self, change: Change) -> None:
+        for alert in change.alerts:
+            self._alerts.setdefault(alert.id, alert)
+        for alert_id in change.delivered:
+            if alert_id in self._alerts:
+                self._delivered.setdefault(alert_id, self._clock.now())
+        for word in change.words:
+            self._words.setdefault(word.id, word)
+        self._notes.update(change.notes)
+
+    async def books(self, trader: str) -> Books:
+        orders = tuple(o for o in _of(self._orders, trader) if o.is_alive)
+        held = [key for key, p in self._positions.items() if p.quantity and p.trader == trader]
+        positions = tuple(
+            (self._positions[key], self._plans[key]) for key in sorted(held, key=lambda k: k[3])
+        )
+        return Books(
+            account=self._accounts.get(trader),
+            orders=orders,
+            positions=positions,
+            recent_fills=self._recent_fills(trader, orders, [p for p, _ in positions]),
+            recent_trades=tuple(await self.trades(trader, limit=RECENT_TRADES)),
+        )
+
+    def _recent_fills(
+        self, trader: str, orders: Sequence[Order], positions: Sequence[Position]
+    ) -> frozenset[str]:
+        alive = {order.id for order in orders}
+        opened = {position.symbol: position.opened_at for position in positions}
+        return frozenset(
+            fill.id
+            for fill in _of(self._fills, trader)
+            if fill.order_id in alive or (fill.symbol in opened and fill.at >= opened[fill.symbol])
+        )
+
+    async def halts(self) -> Sequence[Halt]:
+        active = (h for h in self._halts.values() if h.lifted_at is None)
+        return tuple(sorted(active, key=lambda h: halt_number(h.id)))
+
+    async def last_halt_number(self) -> int:
+        return max(map(halt_number, self._halts), default=0)
+
+    async def orders(self, trader: str, *, limit: int) -> Sequence[Order]:
+        return _newest(_of(self._orders, trader), lambda o: o.created_at)[:limit]
+
+    async def order(self, order_id: str) -> Order | None:
+        return self._orders.get(order_id)
+
+    async def fills(self, trader: str) -> Sequence[Fill]:
+        return tuple(sorted(_of(self._fills, trader), key=lambda f: f.at))
+
+    async def trades(self, trader: str, *, limit: int, offset: int = 0) -> Sequence[Trade]:
+        found = _newest(_of(self._trades, trader), lambda t: t.closed_at)
+        return found[offset : offset + limit]
+
+    async def decisions(self, trader: str, symbol: Symbol, *, limit: int) -> Sequence[Decision]:
+        found = (d for d in _of(self._decisions, trader) if d.symbol == symbol)
+        return _newest(found, lambda d: d.at)[:limit]
+
+    async def decided(self, decision_id: str) -> Decision | None:
+        return self._decisions.get(decision_id)
+
+    async def equity(self, trader: str, *, since: datetime) -> Sequence[EquityPoint]:
+        found = (p for p in _of(self._equity, trader) if p.at >= since)
+        return tuple(sorted(found, key=lambda p: p.at))
+
+    async def waiting_alerts(self, *, limit: int) -> Sequence[Alert]:
+        waiting = (a for a in self._alerts.values() if a.id not in self._delivered)
+        return tuple(sorted(waiting, key=lambda a: (-a.level, a.at))[:limit])
+
+    async def words(self, *, limit: int) -> Sequence[Word]:
+        return _newest(self._words.values(), lambda w: w.at)[:limit]
+
+    async def word(self, word_id: str) -> Word | None:
+        return self._words.get(word_id)
+
+    async def note(self, name: str) -> str | None:
+        return self._notes.get(name)
+
+
+class MemoryJournal:
+    """A `Journal` that forgets."""
+
+    def __init__(self) -> None:
+        self._records: list[Mapping[str, object]] = []
+
+    async def append(self, *records: Mapping[str, object]) -> None:
+        self._records.extend(dict(record) for record in records)
+
+    async def records(self) -> Sequence[Mapping[str, object]]:
+        return tuple(self._records)
+
+    async def rewrite(self, records: Sequence[Mapping[str, object]]) -> None:
+        self._records = [dict(record) for record in records]
+
+    async def close(self) -> None:
+        pass
+
+
+def _position_key(position: Position) -> tuple[str, Symbol, str, datetime]:
+    return (position.trader, position.symbol, position.id, position.opened_at)
+
+
+def _of(kept: Mapping[Key, Mine], trader: str) -> Iterator[Mine]:
+    return (value for value in kept.values() if value.trader == trader)
+
+
+def _newest(values: Iterable[Value], at: Callable[[Value], datetime]) -> tuple[Value, ...]:
+    """Newest first; of the same instant, what was written last comes first."""
+    return tuple(sorted(values, key=at)[::-1])

@@ -1,0 +1,420 @@
+"""Between the core's values and the tables' rows, both ways, and nowhere else.
+
+A row is a tuple in the order of the table's columns (`schema`), without `seq`.  This is the hot
+path of every commit, hence plain tuples and `str`: an enum goes through `str()`, which the driver
+binds without asking its adapters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from storage.halt_json import halt_number, stages_from_text, stages_to_text
+from trading.execution.plan import ExitPlan, PartialExit
+from trading.halt import Halt, Verb
+from trading.ports import Alert, Word
+from trading.types import (
+    AccountState,
+    Decision,
+    EquityPoint,
+    ExitReason,
+    Fill,
+    Order,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+    Position,
+    Side,
+    Symbol,
+    Trade,
+)
+
+Row = tuple[str | int | None, ...]
+Columns = Sequence[Any]
+"""What a database gives back: one row, in the order of its columns, without `seq`."""
+
+
+def instant(at: datetime) -> str:
+    """ISO 8601 in UTC with microseconds, always 32 characters.  Raises ValueError if naive."""
+    if at.tzinfo is not UTC:
+        if at.tzinfo is None:
+            raise ValueError(f"{at!r} has no time zone")
+        at = at.astimezone(UTC)
+    return at.isoformat(timespec="microseconds")
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _maybe_instant(at: datetime | None) -> str | None:
+    return None if at is None else instant(at)
+
+
+_when: Callable[[str], datetime] = datetime.fromisoformat
+
+
+def _maybe_when(text: str | None) -> datetime | None:
+    return None if text is None else _when(text)
+
+
+def order_row(order: Order) -> Row:
+    return (
+        order.id,
+        order.trader,
+        str(order.symbol),
+        str(order.side),
+        str(order.type),
+        str(order.role),
+        str(order.quantity),
+        _text(order.price),
+        _text(order.stop_price),
+        int(order.reduce_only),
+        order.reason,
+        str(order.status),
+        str(order.filled),
+        _text(order.average_price),
+        order.venue_id,
+        order.note,
+        instant(order.created_at),
+        _maybe_instant(order.updated_at),
+        order.version,
+    )
+
+
+def order_of(row: Columns) -> Order:
+    return Order(
+        id=row[0],
+        trader=row[1],
+        symbol=Symbol.parse(row[2]),
+        side=Side(row[3]),
+        type=OrderType(row[4]),
+        role=OrderRole(row[5]),
+        quantity=Decimal(row[6]),
+        price=_decimal(row[7]),
+        stop_price=_decimal(row[8]),
+        reduce_only=bool(row[9]),
+        reason=row[10],
+        status=OrderStatus(row[11]),
+        filled=Decimal(row[12]),
+        average_price=_decimal(row[13]),
+        venue_id=row[14],
+        note=row[15],
+        created_at=_when(row[16]),
+        updated_at=_maybe_when(row[17]),
+        version=row[18],
+    )
+
+
+def fill_row(fill: Fill) -> Row:
+    return (
+        fill.id,
+        fill.order_id,
+        fill.trader,
+        str(fill.symbol),
+        str(fill.side),
+        str(fill.quantity),
+        str(fill.price),
+        str(fill.fee),
+        instant(fill.at),
+    )
+
+
+def fill_of(row: Columns) -> Fill:
+    return Fill(
+        id=row[0],
+        order_id=row[1],
+        trader=row[2],
+        symbol=Symbol.parse(row[3]),
+        side=Side(row[4]),
+        quantity=Decimal(row[5]),
+        price=Decimal(row[6]),
+        fee=Decimal(row[7]),
+        at=_when(row[8]),
+    )
+
+
+def position_row(held: tuple[Position, ExitPlan]) -> Row:
+    position, plan = held
+    return _position_row(position, str(position.quantity), plan_text(plan))
+
+
+def closed_position_row(position: Position) -> Row:
+    """The row stays, empty: a late write of an older version must find something newer."""
+    return _position_row(position, "0", None)
+
+
+def _position_row(position: Position, quantity: str, plan: str | None) -> Row:
+    return (
+        position.trader,
+        str(position.symbol),
+        position.id,
+        instant(position.opened_at),
+        quantity,
+        str(position.average_price),
+        str(position.entered),
+        str(position.exited),
+        str(position.exit_value),
+        str(position.profit),
+        str(position.fees),
+        plan,
+        position.version,
+    )
+
+
+def position_of(row: Columns) -> tuple[Position, ExitPlan]:
+    position = Position(
+        trader=row[0],
+        symbol=Symbol.parse(row[1]),
+        id=row[2],
+        opened_at=_when(row[3]),
+        quantity=Decimal(row[4]),
+        average_price=Decimal(row[5]),
+        entered=Decimal(row[6]),
+        exited=Decimal(row[7]),
+        exit_value=Decimal(row[8]),
+        profit=Decimal(row[9]),
+        fees=Decimal(row[10]),
+        version=row[12],
+    )
+    return position, plan_of(row[11])
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def plan_text(plan: ExitPlan) -> str:
+    return _encode(
+        {
+            "side": plan.side,
+            "size": str(plan.size),
+            "entry": str(plan.entry),
+            "stop": _text(plan.stop),
+            "target": _text(plan.target),
+            "deadline": _maybe_instant(plan.deadline),
+            "trail": _text(plan.trail),
+            "best": _text(plan.best),
+            "partials": [[str(p.share), str(p.price), p.done] for p in plan.partials],
+            "break_even": plan.break_even,
+        }
+    )
+
+
+def plan_of(text: str) -> ExitPlan:
+    data = json.loads(text)
+    return ExitPlan(
+        side=Side(data["side"]),
+        size=Decimal(data["size"]),
+        entry=Decimal(data["entry"]),
+        stop=_decimal(data["stop"]),
+        target=_decimal(data["target"]),
+        deadline=_maybe_when(data["deadline"]),
+        trail=_decimal(data["trail"]),
+        best=_decimal(data["best"]),
+        partials=tuple(
+            PartialExit(share=Decimal(share), price=Decimal(price), done=done)
+            for share, price, done in data["partials"]
+        ),
+        break_even=data["break_even"],
+    )
+
+
+def trade_row(trade: Trade) -> Row:
+    return (
+        trade.id,
+        trade.trader,
+        str(trade.symbol),
+        str(trade.side),
+        str(trade.quantity),
+        str(trade.entry_price),
+        str(trade.exit_price),
+        instant(trade.opened_at),
+        instant(trade.closed_at),
+        str(trade.profit),
+        str(trade.fees),
+        str(trade.reason),
+        trade.by,
+    )
+
+
+def trade_of(row: Columns) -> Trade:
+    return Trade(
+        id=row[0],
+        trader=row[1],
+        symbol=Symbol.parse(row[2]),
+        side=Side(row[3]),
+        quantity=Decimal(row[4]),
+        entry_price=Decimal(row[5]),
+        exit_price=Decimal(row[6]),
+        opened_at=_when(row[7]),
+        closed_at=_when(row[8]),
+        profit=Decimal(row[9]),
+        fees=Decimal(row[10]),
+        reason=ExitReason(row[11]),
+        by=row[12],
+    )
+
+
+def decision_row(decision: Decision) -> Row:
+    return (
+        decision.id,
+        decision.trader,
+        str(decision.symbol),
+        instant(decision.bar),
+        instant(decision.at),
+        str(decision.side),
+        int(decision.approved),
+        decision.reason,
+        decision.signal,
+        decision.confidence,
+        str(decision.quantity),
+        str(decision.risk),
+        decision.order_id,
+    )
+
+
+def decision_of(row: Columns) -> Decision:
+    return Decision(
+        id=row[0],
+        trader=row[1],
+        symbol=Symbol.parse(row[2]),
+        bar=_when(row[3]),
+        at=_when(row[4]),
+        side=Side(row[5]),
+        approved=bool(row[6]),
+        reason=row[7],
+        signal=row[8],
+        confidence=row[9],
+        quantity=Decimal(row[10]),
+        risk=Decimal(row[11]),
+        order_id=row[12],
+    )
+
+
+def account_row(account: AccountState) -> Row:
+    return (
+        account.trader,
+        str(account.capital),
+        str(account.wallet),
+        str(account.peak),
+        account.day.isoformat(),
+        str(account.day_start),
+        account.week.isoformat(),
+        str(account.week_start),
+        _maybe_instant(account.cursor),
+        account.version,
+    )
+
+
+def account_of(row: Columns) -> AccountState:
+    return AccountState(
+        trader=row[0],
+        capital=Decimal(row[1]),
+        wallet=Decimal(row[2]),
+        peak=Decimal(row[3]),
+        day=date.fromisoformat(row[4]),
+        day_start=Decimal(row[5]),
+        week=date.fromisoformat(row[6]),
+        week_start=Decimal(row[7]),
+        cursor=_maybe_when(row[8]),
+        version=row[9],
+    )
+
+
+def equity_row(point: EquityPoint) -> Row:
+    return (
+        point.trader,
+        instant(point.at),
+        str(point.equity),
+        str(point.wallet),
+        str(point.exposure),
+    )
+
+
+def equity_of(row: Columns) -> EquityPoint:
+    return EquityPoint(
+        trader=row[0],
+        at=_when(row[1]),
+        equity=Decimal(row[2]),
+        wallet=Decimal(row[3]),
+        exposure=Decimal(row[4]),
+    )
+
+
+def halt_row(halt: Halt) -> Row:
+    return (
+        halt.id,
+        halt_number(halt.id),
+        halt.scope,
+        int(halt.verb),
+        halt.by,
+        halt.why,
+        instant(halt.at),
+        halt.guard,
+        stages_to_text(halt.stages),
+        _maybe_instant(halt.lifted_at),
+        halt.lifted_by,
+        halt.version,
+    )
+
+
+def halt_of(row: Columns) -> Halt:
+    return Halt(
+        id=row[0],
+        scope=row[2],
+        verb=Verb(row[3]),
+        by=row[4],
+        why=row[5],
+        at=_when(row[6]),
+        guard=row[7],
+        stages=stages_from_text(row[8]),
+        lifted_at=_maybe_when(row[9]),
+        lifted_by=row[10],
+        version=row[11],
+    )
+
+
+def alert_row(alert: Alert) -> Row:
+    return (alert.id, alert.to, int(alert.level), alert.kind, instant(alert.at), alert.body)
+
+
+def alert_of(row: Columns) -> Alert:
+    return Alert(id=row[0], to=row[1], level=row[2], kind=row[3], at=_when(row[4]), body=row[5])
+
+
+def word_row(word: Word) -> Row:
+    return (
+        word.id,
+        instant(word.at),
+        word.who,
+        word.role,
+        word.where,
+        word.said,
+        word.outcome,
+        word.answer,
+    )
+
+
+def word_of(row: Columns) -> Word:
+    return Word(
+        id=row[0],
+        at=_when(row[1]),
+        who=row[2],
+        role=row[3],
+        where=row[4],
+        said=row[5],
+        outcome=row[6],
+        answer=row[7],
+    )
+
+
+def note_row(note: tuple[str, str]) -> Row:
+    return note

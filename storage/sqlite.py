@@ -1,0 +1,164 @@
+"""The SQLite file: opened so that a commit is on the disk, and written by one thread.
+
+Everything here blocks; `SqlStore` calls it from the writer's own thread.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from storage import migrate
+from storage.statements import Rows, Statements, readable
+from trading.errors import StoreError
+
+_FULL = 2
+_REASONS = (
+    ("SQLITE_FULL", "the disk is full"),
+    ("SQLITE_BUSY", "another program holds the database"),
+    ("SQLITE_LOCKED", "another program holds the database"),
+    ("SQLITE_READONLY", "the database is read-only"),
+    ("SQLITE_CANTOPEN", "the database cannot be opened"),
+    ("SQLITE_IOERR", "the disk failed"),
+    ("SQLITE_CORRUPT", "the database is damaged"),
+    ("SQLITE_NOTADB", "the file is not a database"),
+    ("SQLITE_TOOBIG", "a value is too large"),
+)
+
+
+def url_of(path: Path, driver: str) -> URL:
+    """Taken apart, so that a folder may have any name."""
+    return URL.create(driver, database=str(path))
+
+
+def connect_to(engine: Engine, *, busy_timeout: float, begin: str) -> None:
+    """Have every connection of *engine* durable, impatient and explicit about transactions.
+
+    The driver's own transactions begin only at the first write; ours begin with *begin*, so that
+    reads see one snapshot and a writer knows at once that it may write.
+    """
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        try:
+            _set_up(cursor, busy_timeout)
+        finally:
+            cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def explicit(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+
+def _set_up(cursor: Any, busy_timeout: float) -> None:
+    cursor.execute(f"PRAGMA busy_timeout = {round(busy_timeout * 1000)}")
+    mode = _pragma(cursor, "journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    if mode != "wal" or _pragma(cursor, "synchronous") != _FULL:
+        raise StoreError("history cannot be made durable: SQLite refuses WAL or synchronous=FULL")
+
+
+def _pragma(cursor: Any, text: str) -> Any:
+    cursor.execute(f"PRAGMA {text}")
+    return cursor.fetchone()[0]
+
+
+class SqliteWriter:
+    """The only connection that writes.  All methods belong to one thread."""
+
+    def __init__(self, path: Path, *, busy_timeout: float, attempts: int) -> None:
+        self._path = path
+        self._attempts = attempts
+        self._engine = create_engine(url_of(path, "sqlite"), poolclass=NullPool)
+        self._statements = Statements(self._engine.dialect)
+        self._connection: Connection | None = None
+        connect_to(self._engine, busy_timeout=busy_timeout, begin="BEGIN IMMEDIATE")
+
+    def open(self) -> None:
+        """Bring the file to this version's schema.  Raises `StoreError`."""
+        try:
+            migrate.refuse_newer(self._path)
+            self._connection = self._engine.connect()
+            migrate.bring_up(self._connection)
+        except StoreError:
+            self.close()
+            raise
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+            self.close()
+            raise StoreError(f"history {self._path}: {reason(error)}") from error
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self._engine.dispose()
+
+    def write(self, group: Sequence[Rows]) -> list[StoreError | None]:
+        """Write *group* in one transaction; tell for each of its members how it went.
+
+        When the whole fails, each is written by itself, so that only the bad one suffers; unless
+        the database is held by somebody else, when each would only wait as long again.
+        """
+        error = self._try(group)
+        if error is None:
+            return [None] * len(group)
+        if _is_transient(error):
+            return [_told(error) for _ in group]
+        return [self._alone(item) for item in group]
+
+    def _alone(self, item: Rows) -> StoreError | None:
+        error = self._try([item])
+        if isinstance(error, UnicodeEncodeError):
+            # Half a character, cut off by some chat: no reason to forget a stop.
+            error = self._try([readable(item)])
+        return None if error is None else _told(error)
+
+    def _try(self, group: Sequence[Rows]) -> Exception | None:
+        error: Exception | None = None
+        for _ in range(self._attempts):
+            error = self._once(group)
+            if error is None or not _is_transient(error):
+                break
+        return error
+
+    def _once(self, group: Sequence[Rows]) -> Exception | None:
+        connection = self._connection
+        if connection is None:
+            return StoreError("history is closed")
+        try:
+            with connection.begin():
+                self._statements.write(connection, group)
+        except (SQLAlchemyError, sqlite3.Error, ValueError, OverflowError, TypeError) as error:
+            return error
+        return None
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, for a person."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    name = _name(error)
+    said = next((text for prefix, text in _REASONS if name.startswith(prefix)), None)
+    return f"{cause}" if said is None else f"{said} ({cause})"
+
+
+def _told(error: Exception) -> StoreError:
+    told = StoreError(f"history could not be written: {reason(error)}")
+    told.__cause__ = error
+    return told
+
+
+def _is_transient(error: Exception) -> bool:
+    return _name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def _name(error: BaseException) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(cause, "sqlite_errorname", "")

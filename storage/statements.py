@@ -1,0 +1,241 @@
+"""The SQL of a commit: which rows a change makes, how rows of a group merge, how they are written.
+
+Every statement is an insert that may be repeated.  It is built once with SQLAlchemy, for one
+dialect and a few numbers of rows, and then executed as text with one flat tuple.  Many rows in one
+statement instead of `executemany`, because the driver lets go of Python's lock once per execution:
+with a busy event loop beside it, a writer that does so per row waits thousands of times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Connection, Dialect, Table, and_, literal_column, or_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from storage import rows, schema
+from storage.rows import Row
+from trading.ports import Change
+
+_SIZES = (64, 16, 4, 1)
+"""Rows per statement: few enough to stay prepared, and far below any limit of parameters."""
+
+Key = Any
+Insert = sqlite.Insert | postgresql.Insert
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Kind:
+    """One sort of row: where it goes, what makes it the same row, and which of two stays."""
+
+    table: Table
+    columns: tuple[str, ...]
+    key: Callable[[Row], Key]
+    conflict: Callable[[Insert], Insert]
+    wins: Callable[[Row, Row], bool]
+    """Whether the first row, which came later, replaces the second in a group."""
+
+    def merge(self, merged: dict[Key, Row], more: Iterable[Row]) -> None:
+        key, wins = self.key, self.wins
+        for row in more:
+            name = key(row)
+            old = merged.get(name)
+            if old is None or wins(row, old):
+                merged[name] = row
+
+    def sql(self, dialect: Dialect, size: int) -> str:
+        insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
+        one: dict[str, None] = dict.fromkeys(self.columns)
+        statement = self.conflict(insert(self.table).inline().values([one] * size))
+        return str(statement.compile(dialect=dialect))
+
+
+def _kind(
+    table: Table,
+    *key: str,
+    conflict: Callable[[Insert, Table, Sequence[str]], Insert],
+    wins: Callable[[Row, Row], bool],
+    without: Sequence[str] = ("seq",),
+) -> Kind:
+    columns = tuple(c.name for c in table.columns if c.name not in without)
+    return Kind(
+        table=table,
+        columns=columns,
+        key=itemgetter(*(columns.index(name) for name in key)),
+        conflict=lambda insert: conflict(insert, table, key),
+        wins=wins,
+    )
+
+
+def _keep_first(insert: Insert, table: Table, key: Sequence[str]) -> Insert:
+    return insert.on_conflict_do_nothing(index_elements=key)
+
+
+def _take_last(insert: Insert, table: Table, key: Sequence[str]) -> Insert:
+    return insert.on_conflict_do_update(index_elements=key, set_=_others(insert, table, key))
+
+
+def _take_newer(insert: Insert, table: Table, key: Sequence[str]) -> Insert:
+    return insert.on_conflict_do_update(
+        index_elements=key,
+        set_=_others(insert, table, key),
+        where=insert.excluded.version > table.c.version,
+    )
+
+
+def _take_newer_or_closed(insert: Insert, table: Table, key: Sequence[str]) -> Insert:
+    """At the same version, flat wins: nothing comes after it."""
+    new, old = insert.excluded, table.c
+    flat = and_(new.version == old.version, new.quantity == literal_column("'0'"))
+    return insert.on_conflict_do_update(
+        index_elements=key,
+        set_=_others(insert, table, key),
+        where=or_(new.version > old.version, flat),
+    )
+
+
+def _others(insert: Insert, table: Table, key: Sequence[str]) -> dict[str, Any]:
+    return {c.name: insert.excluded[c.name] for c in table.columns if c.name not in {*key, "seq"}}
+
+
+def _never(new: Row, old: Row) -> bool:
+    return False
+
+
+def _always(new: Row, old: Row) -> bool:
+    return True
+
+
+def _newer(new: Row, old: Row) -> bool:
+    return new[-1] > old[-1]  # type: ignore[operator]  # the version, always an int
+
+
+def _newer_or_closed(new: Row, old: Row) -> bool:
+    return (new[-1], new[_QUANTITY] == "0") > (old[-1], old[_QUANTITY] == "0")
+
+
+_QUANTITY = [c.name for c in schema.positions.columns].index("quantity")
+
+ORDERS = _kind(schema.orders, "id", conflict=_take_newer, wins=_newer)
+FILLS = _kind(schema.fills, "trader", "symbol", "id", conflict=_keep_first, wins=_never)
+POSITIONS = _kind(
+    schema.positions,
+    *("trader", "symbol", "id", "opened_at"),
+    conflict=_take_newer_or_closed,
+    wins=_newer_or_closed,
+)
+TRADES = _kind(schema.trades, "trader", "id", "closed_at", conflict=_keep_first, wins=_never)
+DECISIONS = _kind(schema.decisions, "id", conflict=_keep_first, wins=_never)
+ACCOUNTS = _kind(schema.accounts, "trader", conflict=_take_newer, wins=_newer)
+EQUITY = _kind(schema.equity, "trader", "at", conflict=_keep_first, wins=_never)
+HALTS = _kind(schema.halts, "id", conflict=_take_newer, wins=_newer)
+ALERTS = _kind(
+    schema.alerts,
+    "id",
+    conflict=_keep_first,
+    wins=_never,
+    without=("seq", "delivered_at"),
+)
+WORDS = _kind(schema.words, "id", conflict=_keep_first, wins=_never)
+NOTES = _kind(schema.notes, "name", conflict=_take_last, wins=_always)
+
+KINDS = (
+    *(HALTS, ORDERS, FILLS, POSITIONS, TRADES, DECISIONS, ACCOUNTS),
+    *(EQUITY, ALERTS, WORDS, NOTES),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What one change writes, ready for the database."""
+
+    inserts: list[tuple[Kind, list[Row]]]
+    delivered: list[Row]
+    """(when, alert id)"""
+
+
+_SOURCES: tuple[tuple[str, Kind, Callable[[Any], Row]], ...] = (
+    ("orders", ORDERS, rows.order_row),
+    ("fills", FILLS, rows.fill_row),
+    ("positions", POSITIONS, rows.position_row),
+    ("closed_positions", POSITIONS, rows.closed_position_row),
+    ("trades", TRADES, rows.trade_row),
+    ("decisions", DECISIONS, rows.decision_row),
+    ("accounts", ACCOUNTS, rows.account_row),
+    ("equity", EQUITY, rows.equity_row),
+    ("halts", HALTS, rows.halt_row),
+    ("alerts", ALERTS, rows.alert_row),
+    ("words", WORDS, rows.word_row),
+    ("notes", NOTES, rows.note_row),
+)
+
+
+def rows_of(change: Change, *, now: str) -> Rows:
+    """*now* is the wall time, as text, that delivered alerts are marked with."""
+    inserts: list[tuple[Kind, list[Row]]] = []
+    for name, kind, row_of in _SOURCES:
+        values = getattr(change, name)
+        if values:
+            inserts.append((kind, [row_of(value) for value in values]))
+    return Rows(inserts, [(now, alert_id) for alert_id in change.delivered])
+
+
+def readable(item: Rows) -> Rows:
+    """The same with `?` for whatever cannot be written as UTF-8."""
+    return Rows(
+        [(kind, list(map(_readable, found))) for kind, found in item.inserts],
+        list(map(_readable, item.delivered)),
+    )
+
+
+def _readable(row: Row) -> Row:
+    return tuple(
+        value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+        for value in row
+    )
+
+
+class Statements:
+    """All of the above for one dialect, compiled when first used."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._sql: dict[tuple[Kind, int], str] = {}
+        self._mark = str(
+            schema.alerts.update()
+            .values(delivered_at=None)
+            .where(schema.alerts.c.delivered_at.is_(None), schema.alerts.c.id == "")
+            .compile(dialect=dialect)
+        )
+
+    def write(self, connection: Connection, group: Sequence[Rows]) -> None:
+        """Execute what *group* needs within the open transaction."""
+        merged: dict[Kind, dict[Key, Row]] = {kind: {} for kind in KINDS}
+        for item in group:
+            for kind, more in item.inserts:
+                kind.merge(merged[kind], more)
+        for kind, found in merged.items():
+            for chunk in _chunks(list(found.values())):
+                sql = self._insert(kind, len(chunk))
+                connection.exec_driver_sql(sql, tuple(chain.from_iterable(chunk)))
+        delivered = [row for item in group for row in item.delivered]
+        if delivered:
+            connection.exec_driver_sql(self._mark, delivered)
+
+    def _insert(self, kind: Kind, size: int) -> str:
+        sql = self._sql.get((kind, size))
+        if sql is None:
+            sql = self._sql[kind, size] = kind.sql(self._dialect, size)
+        return sql
+
+
+def _chunks(found: list[Row]) -> Iterator[list[Row]]:
+    at = 0
+    for size in _SIZES:
+        while len(found) - at >= size:
+            yield found[at : at + size]
+            at += size

@@ -1,0 +1,41 @@
+"""What the documents say is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from handlers import load_commands
+from tests.architecture.source import ROOT, name
+
+DOCUMENTS = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))]
+TEST_PATH = re.compile(r"(?<![\w/])(tests/[\w/.-]*\w)(?:::(\w+))?")
+
+
+def test_docs_list_every_command() -> None:
+    from handlers.help import as_markdown
+
+    assert (ROOT / "docs/commands.md").read_text("utf-8") == as_markdown(load_commands())
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_a_newcomer_finds_the_usual_pages(document: str) -> None:
+    assert (ROOT / document).read_text("utf-8").strip()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_every_test_that_a_document_names_exists(document: Path) -> None:
+    missing = [
+        "::".join(filter(None, (path, function)))
+        for path, function in TEST_PATH.findall(document.read_text("utf-8"))
+        if not is_there(ROOT / path, function)
+    ]
+    assert not missing
+
+
+def is_there(path: Path, function: str) -> bool:
+    if not path.exists():
+        return False
+    return not function or f"def {function}(" in path.read_text("utf-8")

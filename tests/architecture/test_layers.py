@@ -1,0 +1,38 @@
+"""Who may import whom.  Arrows point down; siblings do not see each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source import PACKAGES, each, files, imports, name, top
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "trading": set(),
+    "storage": {"trading"},
+    "handlers": {"trading"},
+    "chatbot": {"trading", "storage", "handlers"},
+}
+OURS = {*PACKAGES, "tests", "bench"}
+
+PURE = ("trading/risk", "trading/strategies", "trading/execution/plan.py", "trading/types.py")
+OUTSIDE = {"asyncio", "io", "os", "pathlib", "random", "secrets", "socket", "subprocess", "time"}
+
+
+@each(files(*PACKAGES))
+def test_imports_point_down(path: Path) -> None:
+    package = top(name(path).replace("/", "."))
+    ours = {top(module) for module in imports(path)} & OURS
+    assert ours - {package} <= MAY_IMPORT[package]
+
+
+@each(p for p in files("trading") if name(p).startswith(PURE))
+def test_what_decides_touches_nothing_outside(path: Path) -> None:
+    assert not {top(module) for module in imports(path)} & OUTSIDE
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_package_says_its_types(package: str) -> None:
+    (first, *_) = files(package)
+    assert (first.parent / "py.typed").exists()

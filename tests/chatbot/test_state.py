@@ -1,0 +1,160 @@
+"""The state folder: one desk each, a fresh start that forgets no halt."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from chatbot import state
+from chatbot.state import StateFolder, locate
+from storage import latch
+from trading.errors import Refused
+
+NIGHT = datetime(2026, 11, 21, 1, 5, tzinfo=UTC)
+HOLDER = """
+import sys, signal
+from pathlib import Path
+from chatbot.state import StateFolder
+StateFolder(Path(sys.argv[1])).hold()
+print("held", flush=True)
+signal.pause()
+"""
+
+
+@contextmanager
+def another_desk(path: Path) -> Iterator[int]:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        try:
+            yield process.pid
+        finally:
+            process.kill()
+
+
+def test_the_folder_is_made_for_its_user_only(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "state"
+    with StateFolder(path):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
+        assert (path / "lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_a_second_desk_is_told_who_runs(tmp_path: Path) -> None:
+    with (
+        another_desk(tmp_path) as pid,
+        pytest.raises(Refused, match=rf"Another desk \(pid {pid}\) runs on .*Nothing was started"),
+    ):
+        StateFolder(tmp_path).hold()
+
+
+def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
+    with another_desk(tmp_path) as pid:
+        assert StateFolder(tmp_path).holder() == pid
+    assert StateFolder(tmp_path).holder() is None
+    with StateFolder(tmp_path):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_a_plain_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Refused, match="cannot be used: a part of the path is a file"):
+        StateFolder(tmp_path / "file" / "state").hold()
+
+
+def test_a_fresh_start_keeps_the_place_and_the_halts(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    with StateFolder(path) as folder:
+        (path / "quarterdeck.db").write_text("history")
+        latch.request_stop(path, by="anna", why="lunch", at=NIGHT)
+        aside = folder.set_aside(NIGHT)
+        assert aside == tmp_path / "state.2026-11-21T0105"
+        assert (aside / "quarterdeck.db").read_text() == "history"
+        assert {entry.name for entry in path.iterdir()} == {"lock", "latch", "set-aside"}
+        request = latch.read_request(path / latch.NAME)
+        assert request is not None
+        assert request.why == "lunch"
+        assert not (aside / latch.NAME).exists()
+        assert folder.not_taken_over == (aside,)
+        folder.halts_taken_over()
+        assert folder.not_taken_over == ()
+
+
+def test_the_latch_keeps_its_name() -> None:
+    assert state.LATCH == latch.NAME
+
+
+def test_the_new_folder_is_held_too(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    with StateFolder(path) as folder:
+        (path / "quarterdeck.db").write_text("history")
+        folder.set_aside(NIGHT)
+        with pytest.raises(Refused, match="Another desk"):
+            StateFolder(path).hold()
+    with StateFolder(path):
+        pass
+
+
+def test_fresh_starts_of_one_minute_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    with StateFolder(path) as folder:
+        for number in range(3):
+            (path / "quarterdeck.db").write_text(str(number))
+            folder.set_aside(NIGHT)
+        names = [f.name for f in folder.not_taken_over]
+    assert names == [f"state.2026-11-21T0105{end}" for end in ("", "-2", "-3")]
+    assert [(tmp_path / name / "quarterdeck.db").read_text() for name in names] == ["0", "1", "2"]
+
+
+def test_there_is_nothing_to_set_aside_at_the_first_start(tmp_path: Path) -> None:
+    with StateFolder(tmp_path / "state") as folder:
+        assert folder.set_aside(NIGHT) is None
+
+
+def test_a_fresh_start_that_died_between_its_moves_is_finished(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    with StateFolder(path) as folder:
+        latch.request_stop(path, by="anna", why="lunch", at=NIGHT)
+        folder.set_aside(NIGHT)
+    path.rename(tmp_path / "state.next")  # as if the second move had not been made
+    with StateFolder(path) as folder:
+        assert latch.read_request(path / latch.NAME) is not None
+        assert [f.name for f in folder.not_taken_over] == ["state.2026-11-21T0105"]
+
+
+def test_a_fresh_start_that_died_before_its_moves_leaves_all_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    (tmp_path / "state.next").mkdir()
+    with StateFolder(path) as folder:
+        (path / "quarterdeck.db").write_text("history")
+        assert folder.set_aside(NIGHT) is not None
+    assert not (tmp_path / "state.next").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[bot]\nstate_dir = "here"',
+        '[bot]\nstate_dir = "here" # broken elsewhere\n[traders',
+    ],
+)
+def test_the_folder_is_found_beside_its_settings_broken_or_not(tmp_path: Path, text: str) -> None:
+    config = tmp_path / "bot.toml"
+    config.write_text(text)
+    assert locate(config, {}) == tmp_path / "here"
+    assert locate(config, {"QUARTERDECK__BOT__STATE_DIR": "there"}) == tmp_path / "there"
+    assert locate(config, {"QUARTERDECK__BOT__STATE_DIR": "/srv/desk"}) == Path("/srv/desk")
+
+
+def test_without_settings_there_is_nothing_to_find(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="Name it with --config, or the state folder with --state"):
+        locate(tmp_path / "bot.toml", {})

@@ -1,0 +1,372 @@
+"""Every store keeps the same promises."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from storage.memory import MemoryStore
+from storage.store import SqlStore
+from tests.contracts.builders import (
+    BTC,
+    ETH,
+    NOON,
+    a_decision,
+    a_fill,
+    a_halt,
+    a_plan,
+    a_point,
+    a_position,
+    a_trade,
+    a_word,
+    after,
+    an_account,
+    an_alert,
+    an_order,
+)
+from trading.clocks import ManualClock
+from trading.errors import StoreError
+from trading.ports import Change, Lane, Store
+from trading.types import ZERO, OrderStatus
+
+AnyStore = MemoryStore | SqlStore
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AnyStore]:
+    clock = ManualClock(NOON)
+    made: AnyStore
+    if request.param == "memory":
+        made = MemoryStore(clock=clock)
+    else:
+        made = await SqlStore.open(tmp_path / "history.db", clock=clock)
+    yield made
+    await made.close()
+
+
+async def test_a_new_store_knows_nothing(store: Store) -> None:
+    books = await store.books("majors")
+
+    assert books.account is None
+    assert (books.orders, books.positions, books.recent_trades) == ((), (), ())
+    assert books.recent_fills == frozenset()
+    assert await store.last_halt_number() == 0
+    assert await store.note("last_seen") is None
+    assert await store.order("qd-1") is None
+
+
+async def test_everything_comes_back_as_it_was_written(store: Store) -> None:
+    await store.commit(
+        Change(
+            orders=(an_order(),),
+            fills=(a_fill(),),
+            positions=((a_position(), a_plan()),),
+            trades=(a_trade(),),
+            decisions=(a_decision(),),
+            accounts=(an_account(),),
+            equity=(a_point(),),
+            halts=(a_halt(),),
+            alerts=(an_alert("a-1"),),
+            words=(a_word(),),
+            notes=(("last_seen", "12:00"),),
+        )
+    )
+
+    books = await store.books("majors")
+    assert books.orders == (an_order(),)
+    assert books.positions == ((a_position(), a_plan()),)
+    assert books.account == an_account()
+    assert books.recent_trades == (a_trade(),)
+    assert books.recent_fills == {"f-1"}
+    assert list(await store.fills("majors")) == [a_fill()]
+    assert list(await store.decisions("majors", BTC, limit=9)) == [a_decision()]
+    assert await store.decided(a_decision().id) == a_decision()
+    assert list(await store.equity("majors", since=NOON)) == [a_point()]
+    assert list(await store.halts()) == [a_halt()]
+    assert list(await store.waiting_alerts(limit=9)) == [an_alert("a-1")]
+    assert await store.word("tg-1") == a_word()
+    assert await store.note("last_seen") == "12:00"
+
+
+async def test_what_is_optional_may_be_missing(store: Store) -> None:
+    order = an_order(price=None, stop_price=None, average_price=None, updated_at=None)
+    plan = a_plan(stop=None, target=None, deadline=None, trail=None, best=None, partials=())
+    await store.commit(
+        Change(
+            orders=(order,),
+            positions=((a_position(), plan),),
+            accounts=(an_account(cursor=None),),
+        )
+    )
+
+    books = await store.books("majors")
+    assert books.orders == (order,)
+    assert books.positions == ((a_position(), plan),)
+    assert books.account == an_account(cursor=None)
+
+
+async def test_writing_twice_changes_nothing(store: Store) -> None:
+    change = Change(
+        orders=(an_order(),),
+        fills=(a_fill(),),
+        positions=((a_position(), a_plan()),),
+        trades=(a_trade(),),
+        decisions=(a_decision(),),
+        equity=(a_point(),),
+        alerts=(an_alert("a-1"),),
+        words=(a_word(),),
+    )
+    await store.commit(change)
+    await store.commit(change)
+
+    assert len(await store.orders("majors", limit=9)) == 1
+    assert len(await store.fills("majors")) == 1
+    assert len(await store.trades("majors", limit=9)) == 1
+    assert len(await store.decisions("majors", BTC, limit=9)) == 1
+    assert len(await store.equity("majors", since=NOON)) == 1
+    assert len(await store.waiting_alerts(limit=9)) == 1
+    assert len(await store.words(limit=9)) == 1
+
+
+async def test_facts_stay_as_they_were_first_told(store: Store) -> None:
+    await store.commit(Change(fills=(a_fill(),), decisions=(a_decision(),), words=(a_word(),)))
+    await store.commit(
+        Change(
+            fills=(a_fill(price=Decimal(1)),),
+            decisions=(a_decision(reason="second thoughts"),),
+            words=(a_word(answer="Stopped again."),),
+        )
+    )
+
+    assert list(await store.fills("majors")) == [a_fill()]
+    assert await store.decided(a_decision().id) == a_decision()
+    assert await store.word("tg-1") == a_word()
+
+
+async def test_the_higher_version_wins_whichever_comes_first(store: Store) -> None:
+    newer = an_order(status=OrderStatus.FILLED, version=3)
+    rich = an_account(wallet=Decimal(11000), version=3)
+    lifted = a_halt(lifted_at=after(9), lifted_by="ben", version=3)
+    await store.commit(Change(orders=(newer,), accounts=(rich,), halts=(lifted,)))
+    await store.commit(
+        Change(
+            orders=(an_order(version=2),),
+            accounts=(an_account(version=2),),
+            halts=(a_halt(version=2),),
+        )
+    )
+
+    assert await store.order("qd-1") == newer
+    assert (await store.books("majors")).account == rich
+    assert list(await store.halts()) == []
+    assert await store.last_halt_number() == 1
+
+
+async def test_many_writers_at_once_end_with_the_highest_versions(store: Store) -> None:
+    versions = [an_order(version=v, note=f"v{v}") for v in (1, 5, 3, 2, 4)]
+    await asyncio.gather(*(store.commit(Change(orders=(order,))) for order in versions))
+
+    assert await store.order("qd-1") == versions[1]
+
+
+async def test_every_lane_is_written(store: Store) -> None:
+    await asyncio.gather(
+        *(
+            store.commit(Change(orders=(an_order(f"qd-{lane}-{n}"),)), lane)
+            for lane in Lane
+            for n in range(100)
+        )
+    )
+
+    assert len(await store.orders("majors", limit=999)) == 5 * 100
+
+
+async def test_a_closed_position_is_not_resurrected_by_a_late_write(store: Store) -> None:
+    late = Change(positions=((a_position(version=2), a_plan()),))
+    await store.commit(Change(positions=((a_position(), a_plan()),)))
+    await store.commit(Change(closed_positions=(a_position(quantity=ZERO, version=3),)))
+    await store.commit(late)
+
+    assert (await store.books("majors")).positions == ()
+
+
+async def test_closing_wins_over_the_same_version_even_within_one_commit(store: Store) -> None:
+    await store.commit(
+        Change(
+            positions=((a_position(version=4), a_plan()),),
+            closed_positions=(a_position(quantity=ZERO, version=4),),
+        )
+    )
+    assert (await store.books("majors")).positions == ()
+
+
+async def test_the_rest_of_an_order_may_open_a_position_again_after_its_stop(
+    store: Store,
+) -> None:
+    again = a_position(opened_at=after(3))
+    await store.commit(Change(positions=((a_position(version=7), a_plan()),)))
+    await store.commit(Change(closed_positions=(a_position(version=8),), trades=(a_trade(),)))
+    await store.commit(Change(positions=((again, a_plan()),)))
+    await store.commit(
+        Change(
+            closed_positions=(replace(again, version=2),),
+            trades=(a_trade(opened_at=after(3), closed_at=after(6)),),
+        )
+    )
+
+    assert (await store.books("majors")).positions == ()
+    assert len(await store.trades("majors", limit=9)) == 2
+
+
+async def test_books_hold_what_is_alive_and_nothing_of_other_traders(store: Store) -> None:
+    dead = [s for s in OrderStatus if s.is_terminal]
+    alive = [s for s in OrderStatus if not s.is_terminal]
+    await store.commit(
+        Change(
+            orders=tuple(an_order(f"qd-{s}", status=s) for s in (*dead, *alive)),
+            positions=((a_position(trader="other"), a_plan()),),
+            accounts=(an_account(trader="other"),),
+        )
+    )
+    await store.commit(Change(orders=(an_order("qd-x", trader="other"),)))
+
+    books = await store.books("majors")
+    assert {order.status for order in books.orders} == set(alive)
+    assert (books.positions, books.account) == ((), None)
+
+
+async def test_recent_fills_are_those_that_may_be_told_again(store: Store) -> None:
+    await store.commit(
+        Change(
+            orders=(an_order("alive"), an_order("done", status=OrderStatus.FILLED)),
+            positions=((a_position(symbol=ETH, opened_at=after(10)), a_plan()),),
+            fills=(
+                a_fill("of an order alive", order_id="alive"),
+                a_fill("of an order done", order_id="done"),
+                a_fill("before the position", order_id="done", symbol=ETH, at=after(9)),
+                a_fill("opening it", order_id="done", symbol=ETH, at=after(10)),
+                a_fill("within it", order_id="done", symbol=ETH, at=after(11)),
+                a_fill("of another trader", order_id="z", symbol=ETH, at=after(11), trader="z"),
+            ),
+        )
+    )
+
+    recent = (await store.books("majors")).recent_fills
+    assert recent == {"of an order alive", "opening it", "within it"}
+
+
+async def test_fills_with_one_number_in_two_symbols_are_two(store: Store) -> None:
+    await store.commit(Change(fills=(a_fill("7"), a_fill("7", symbol=ETH))))
+
+    assert [fill.symbol for fill in await store.fills("majors")] == [BTC, ETH]
+
+
+async def test_alerts_wait_critical_first_then_oldest_first(store: Store) -> None:
+    await store.commit(
+        Change(
+            alerts=(
+                an_alert("late info", 10, after(2)),
+                an_alert("early info", 10, after(1)),
+                an_alert("late critical", 40, after(3)),
+                an_alert("early critical", 40, after(2)),
+                an_alert("same moment, said second", 40, after(2)),
+            )
+        )
+    )
+
+    waiting = [alert.id for alert in await store.waiting_alerts(limit=4)]
+    assert waiting == [
+        "early critical",
+        "same moment, said second",
+        "late critical",
+        "early info",
+    ]
+
+
+async def test_a_delivered_alert_stays_delivered(store: Store) -> None:
+    await store.commit(Change(alerts=(an_alert("a-1"), an_alert("a-2"))))
+    await store.commit(Change(delivered=("a-1", "never heard of")))
+    await store.commit(Change(alerts=(an_alert("a-1"),)))
+
+    assert [alert.id for alert in await store.waiting_alerts(limit=9)] == ["a-2"]
+
+
+async def test_halts_come_in_the_order_of_their_numbers_and_lifted_ones_not(store: Store) -> None:
+    await store.commit(Change(halts=(a_halt(10), a_halt(9), a_halt(11, lifted_at=NOON))))
+
+    assert [halt.id for halt in await store.halts()] == ["H9", "H10"]
+    assert await store.last_halt_number() == 11
+
+
+async def test_trades_come_in_pages_newest_first(store: Store) -> None:
+    trades = [a_trade(f"qd-{n}", closed_at=after(n // 2)) for n in range(10)]
+    for trade in trades:
+        await store.commit(Change(trades=(trade,)))
+
+    first = await store.trades("majors", limit=4)
+    second = await store.trades("majors", limit=4, offset=4)
+    third = await store.trades("majors", limit=4, offset=8)
+    assert [*first, *second, *third] == trades[::-1]
+
+
+async def test_orders_decisions_and_words_come_newest_first(store: Store) -> None:
+    for n in range(3):
+        await store.commit(
+            Change(
+                orders=(an_order(f"qd-{n}", created_at=after(n)),),
+                decisions=(a_decision(f"d-{n}", at=after(n)),),
+                words=(a_word(f"w-{n}", at=after(n)),),
+            )
+        )
+    await store.commit(Change(decisions=(a_decision("d-eth", symbol=ETH),)))
+
+    assert [o.id for o in await store.orders("majors", limit=2)] == ["qd-2", "qd-1"]
+    assert [d.id for d in await store.decisions("majors", BTC, limit=2)] == ["d-2", "d-1"]
+    assert [w.id for w in await store.words(limit=2)] == ["w-2", "w-1"]
+
+
+async def test_equity_since_a_moment_is_oldest_first(store: Store) -> None:
+    await store.commit(Change(equity=tuple(a_point(after(n)) for n in (3, 1, 2))))
+
+    assert [p.at for p in await store.equity("majors", since=after(2))] == [after(2), after(3)]
+
+
+async def test_decimals_are_exact_to_the_last_digit(store: Store) -> None:
+    odd = [Decimal("0.1"), Decimal("1E-18"), Decimal("12345678901234567890.123456789"), Decimal(0)]
+    await store.commit(Change(fills=tuple(a_fill(str(n), fee=n) for n in odd)))
+
+    fees = [fill.fee for fill in await store.fills("majors")]
+    assert list(map(str, fees)) == list(map(str, odd))
+    assert sum(fees) == sum(odd)
+
+
+async def test_times_of_other_zones_sort_and_compare_as_moments(store: Store) -> None:
+    tokyo = timezone(timedelta(hours=9))
+    await store.commit(
+        Change(equity=(a_point(after(1).astimezone(tokyo)), a_point(NOON), a_point(after(2))))
+    )
+
+    points = await store.equity("majors", since=after(1).astimezone(tokyo))
+    assert [point.at for point in points] == [after(1), after(2)]
+
+
+async def test_notes_remember_the_last_value(store: Store) -> None:
+    await store.commit(Change(notes=(("clean_exit", "no"), ("clean_exit", "yes"))))
+    await store.commit(Change(notes=(("last_seen", "12:00"),)))
+    await store.commit(Change(notes=(("last_seen", "12:01"),)))
+
+    assert await store.note("clean_exit") == "yes"
+    assert await store.note("last_seen") == "12:01"
+
+
+async def test_a_closed_store_says_so(store: AnyStore) -> None:
+    await store.close()
+
+    with pytest.raises(StoreError, match="closed"):
+        await store.commit(Change(orders=(an_order(),)))

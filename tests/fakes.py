@@ -1,0 +1,199 @@
+"""The world, faked at its edges: a market that does as told, a venue with faults on demand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+
+from tests.builders import BTC, RULES
+from trading.errors import VenueRejected, VenueUnavailable, VenueUncertain
+from trading.halt import Halt, Permit
+from trading.market.candles import Candles, Panel
+from trading.market.recording import Recording
+from trading.ports import Venue
+from trading.strategies.base import Signals
+from trading.types import MarketRules, Order, Report, Side, Symbol
+
+MINUTE = timedelta(minutes=1)
+
+
+def a_market(
+    *closes: float, start: datetime, symbols: Sequence[Symbol] = (BTC,), volume: float = 1e6
+) -> Recording:
+    """One-minute candles with these closes, the same for each symbol; the first closes at *start*.
+
+    Each bar opens at the close before it, and its extremes are its open and close.
+    """
+    close = np.tile(np.array(closes, dtype=np.float64), (len(symbols), 1))
+    opened = np.concatenate([close[:, :1], close[:, :-1]], axis=1)
+    first = int(start.timestamp() * 1000)
+    return Recording(
+        candles=Candles(
+            symbols=tuple(symbols),
+            times=np.arange(len(closes), dtype=np.int64) * 60_000 + first,
+            open=opened,
+            high=np.maximum(opened, close),
+            low=np.minimum(opened, close),
+            close=close,
+            volume=np.full_like(close, volume),
+        ),
+        start=start,
+    )
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the scripted strategy wants when the bar that closes at `at` is the last."""
+
+    at: datetime
+    side: Side = Side.BUY
+    symbol: Symbol = BTC
+    stop: float = 95.0
+    target: float = float("nan")
+    confidence: float = 62.0
+
+
+class ScriptedStrategy:
+    """Wishes what it was told to, and remembers the bars it was shown."""
+
+    name = "scripted"
+    warmup = 0
+
+    def __init__(self, *wishes: Wish) -> None:
+        self.wishes = list(wishes)
+        self.shown: list[int] = []
+
+    def signals(self, candles: Candles) -> Signals:
+        self.shown.append(int(candles.times[-1]))
+        shape = candles.close.shape
+        score, stop, target = np.zeros(shape), np.full(shape, np.nan), np.full(shape, np.nan)
+        for wish in self.wishes:
+            at = np.flatnonzero(candles.times == int(wish.at.timestamp() * 1000))
+            row = candles.symbols.index(wish.symbol)
+            score[row, at] = wish.confidence * wish.side.sign
+            stop[row, at], target[row, at] = wish.stop, wish.target
+        return Signals(score=score, stop=stop, target=target)
+
+    def explain(self, candles: Candles, row: int, column: int) -> str:
+        return "scripted"
+
+
+@dataclass
+class Faults:
+    """What goes wrong at the venue, and when.  Each list is used up from the front."""
+
+    place: list[str] = field(default_factory=list)
+    """`refuse`, `unavailable`, `drop` (accepted, no answer), `lost` (never arrived, no answer),
+    `hang` (accepted; the answer never comes); anything else passes."""
+    cancel: list[str] = field(default_factory=list)
+    down: bool = False
+    """Nothing answers at all."""
+    hide: set[str] = field(default_factory=set)
+    """Orders that queries do not find for a while."""
+
+
+class FaultyVenue:
+    """A venue behind a bad line: the real one does the work, the faults are ours."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+        self.name = venue.name
+        self.window = venue.window
+        self.faults = Faults()
+        self.placed: list[Order] = []
+        """Everything that left, in order."""
+        self.cancelled: list[str] = []
+        self.gate = asyncio.Event()
+        """While clear, orders wait on their way out, before the last look at their permit."""
+        self.gate.set()
+        self.waiting = 0
+
+    async def open(self, listener: Callable[[Report], None]) -> None:
+        self._check_line()
+        await self._venue.open(listener)
+
+    async def close(self) -> None:
+        await self._venue.close()
+
+    async def catch_up(self, until: datetime) -> None:
+        await self._venue.catch_up(until)
+
+    async def place(self, order: Order, permit: Permit) -> Report:
+        self._check_line()
+        self.waiting += 1
+        await self.gate.wait()
+        self.waiting -= 1
+        fault = self.faults.place.pop(0) if self.faults.place else ""
+        if fault == "refuse":
+            raise VenueRejected("Post-only would match.")
+        if fault == "unavailable":
+            raise VenueUnavailable("connection refused")
+
+        def leaving() -> None:
+            permit()
+            self.placed.append(order)
+
+        if fault == "lost":
+            leaving()
+            raise VenueUncertain("no answer")
+        report = await self._venue.place(order, leaving)
+        if fault == "drop":
+            raise VenueUncertain("no answer")
+        if fault == "hang":
+            await asyncio.Event().wait()
+        return report
+
+    async def cancel(self, order: Order) -> Report:
+        self._check_line()
+        fault = self.faults.cancel.pop(0) if self.faults.cancel else ""
+        if fault == "unavailable":
+            raise VenueUnavailable("connection refused")
+        report = await self._venue.cancel(order)
+        self.cancelled.append(order.id)
+        if fault == "drop":
+            raise VenueUncertain("no answer")
+        return report
+
+    async def find(self, order: Order) -> Report | None:
+        self._check_line()
+        return None if order.id in self.faults.hide else await self._venue.find(order)
+
+    async def open_orders(self) -> Sequence[Report]:
+        self._check_line()
+        return await self._venue.open_orders()
+
+    async def positions(self) -> Mapping[Symbol, Decimal]:
+        self._check_line()
+        return await self._venue.positions()
+
+    async def wallet(self) -> Decimal:
+        self._check_line()
+        return await self._venue.wallet()
+
+    def rules(self, symbol: Symbol) -> MarketRules:
+        return self._venue.rules(symbol)
+
+    def _check_line(self) -> None:
+        if self.faults.down:
+            raise VenueUnavailable("connection refused")
+
+
+class MemoryLatch:
+    """A latch file that remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.halts: tuple[Halt, ...] = ()
+
+    async def write(self, halts: Sequence[Halt], *, last_number: int) -> None:
+        self.halts = tuple(halts)
+
+
+def same_rules(symbols: Sequence[Symbol], rules: MarketRules = RULES) -> dict[Symbol, MarketRules]:
+    return dict.fromkeys(symbols, rules)
+
+

@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.handlers.fakes import House
+
+
+@pytest.fixture
+async def house() -> House:
+    return House()

@@ -1,0 +1,182 @@
+"""A desk and a history that do what they are told, and remember what they were asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from itertools import cycle
+from typing import Any, cast
+
+from handlers.confirm import Confirmations
+from handlers.context import Caller, Message, Role, Services
+from handlers.dispatch import Dispatcher
+from handlers.reply import Reply
+from tests.builders import a_close
+from tests.handlers.story import COMMANDS, NOW, RULES, a_sweep, checked, the_view
+from trading.clocks import ManualClock
+from trading.errors import Refused
+from trading.halt import EVERYONE, Halt, Latch, Verb
+from trading.ports import Change, Word
+from trading.types import Decision, MarketRules, Symbol, Trade
+from trading.views import Closed, Halting, View
+
+
+@dataclass
+class FakeTrader:
+    now: View
+    symbols: tuple[Symbol, ...] = tuple(RULES)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    broken: Exception | None = None
+    closes: Closed = field(default_factory=a_close)
+
+    @property
+    def name(self) -> str:
+        return self.now.name
+
+    def view(self) -> View:
+        if self.broken:
+            raise self.broken
+        return self.now
+
+    def rules(self, symbol: Symbol) -> MarketRules:
+        return RULES[symbol]
+
+    async def close(self, symbol: Symbol, *, share: Decimal, by: str) -> Closed:
+        self.asked.append(("close", symbol, share, by))
+        return self.closes
+
+
+@dataclass
+class FakeDesk:
+    clock: ManualClock
+    traders: dict[str, FakeTrader]
+    latch: Latch = field(default_factory=Latch)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    refusals: dict[str, str] = field(default_factory=dict)
+    broken: Exception | None = None
+
+    async def pause(self, scope: str, *, by: str, why: str) -> Halting:
+        return self._engage("pause", Verb.PAUSE, scope, by, why)
+
+    async def stop(self, scope: str, *, by: str, why: str) -> Halting:
+        return self._engage("stop", Verb.STOP, scope, by, why)
+
+    async def flatten(self, scope: str, *, by: str, why: str) -> Halting:
+        return self._engage("flatten", Verb.FLATTEN, scope, by, why)
+
+    def _engage(self, name: str, verb: Verb, scope: str, by: str, why: str) -> Halting:
+        self.asked.append((name, scope, by, why))
+        if self.broken:
+            raise self.broken
+        earlier = self.latch.strictest(scope)
+        if earlier is not None:
+            swept = (a_sweep(total=0, cancelled=0),)
+            return Halting(halt=earlier, earlier=earlier, durable=True, swept=swept)
+        halt = self.latch.engage(scope=scope, verb=verb, by=by, why=why, at=self.clock.now())
+        self._show()
+        covered = [n for n in self.traders if halt.covers(n)]
+        swept = () if verb is Verb.PAUSE else tuple(a_sweep(trader=n) for n in covered)
+        return Halting(halt=halt, earlier=None, durable=True, swept=swept)
+
+    def resume_refusal(self, halt: Halt) -> str:
+        return self.refusals.get(halt.id, "")
+
+    async def resume(
+        self, halt_ids: Sequence[str], *, by: str, rebase: bool = False
+    ) -> tuple[Halt, ...]:
+        self.asked.append(("resume", tuple(halt_ids), by, rebase))
+        lifted = tuple(self._lift(halt_id, by) for halt_id in halt_ids)
+        self._show()
+        return lifted
+
+    def _lift(self, halt_id: str, by: str) -> Halt:
+        halt = self.latch.get(halt_id)
+        if halt is None:
+            raise Refused(f"There is no halt {halt_id} in force")
+        lifted = replace(halt, lifted_at=self.clock.now(), lifted_by=by)
+        self.latch._halts[halt_id] = lifted
+        return lifted
+
+    def shutdown(self, *, by: str) -> None:
+        self.asked.append(("shutdown", by))
+
+    def _show(self) -> None:
+        for name, trader in self.traders.items():
+            trader.now = replace(trader.now, halts=self.latch.covering(name))
+
+
+@dataclass
+class FakeStore:
+    written: list[Word] = field(default_factory=list)
+    kept: dict[str, Word] = field(default_factory=dict)
+    past: list[Trade] = field(default_factory=list)
+    decided: list[Decision] = field(default_factory=list)
+    broken: Exception | None = None
+    hanging: bool = False
+
+    async def _answer(self) -> None:
+        if self.hanging:
+            await asyncio.get_running_loop().create_future()
+        if self.broken:
+            raise self.broken
+
+    async def commit(self, change: Change, lane: object = None) -> None:
+        await self._answer()
+        self.written.extend(change.words)
+
+    async def word(self, word_id: str) -> Word | None:
+        await self._answer()
+        return self.kept.get(word_id)
+
+    async def trades(self, trader: str, *, limit: int, offset: int = 0) -> list[Trade]:
+        await self._answer()
+        return self.past[offset : offset + limit]
+
+    async def decisions(self, trader: str, symbol: Symbol, *, limit: int) -> list[Decision]:
+        await self._answer()
+        return [d for d in self.decided if d.symbol == symbol][:limit]
+
+
+CODES = ("7K3Q", "9D2M", "4T8W", "2H6P", "3F9L")
+
+ANNA = Caller("telegram:1", "anna", Role.OWNER, "Telegram", "telegram:1")
+BEN = Caller("telegram:2", "ben", Role.OPERATOR, "Telegram", "telegram:2")
+CLEO = Caller("telegram:3", "cleo", Role.VIEWER, "Telegram", "telegram:3")
+
+
+class House:
+    """Everything a chat needs: say something, read the answer."""
+
+    def __init__(self, *views: View) -> None:
+        self.clock = ManualClock(NOW)
+        traders = {v.name: FakeTrader(v) for v in views or (the_view(),)}
+        self.desk = FakeDesk(self.clock, traders)
+        self.store = FakeStore()
+        self.codes: Iterator[str] = cycle(CODES)
+        self.services = Services(
+            name="harbour",
+            version="0.1.0",
+            desk=cast("Any", self.desk),
+            store=cast("Any", self.store),
+            clock=self.clock,
+            commands=COMMANDS,
+            confirmations=Confirmations(self.clock, lambda: next(self.codes)),
+        )
+        self.dispatcher = Dispatcher(self.services)
+
+    @property
+    def trader(self) -> FakeTrader:
+        return next(iter(self.desk.traders.values()))
+
+    async def say(self, text: str, who: Caller = BEN, *, id: str = "", late: float = 0) -> Reply:
+        message = Message(who, text, self.clock.now(), id)
+        self.clock.advance(late)
+        return checked(await self.dispatcher.handle(message))
+
+    async def press(self, label: str, reply: Reply, who: Caller = BEN) -> Reply:
+        """Press the button whose label begins so."""
+        found = [c for c in reply.choices if c.label.startswith(label)]
+        assert found, f"no button {label} in {reply.choices}"
+        return await self.say(found[0].command, who)

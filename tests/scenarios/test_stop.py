@@ -1,0 +1,428 @@
+"""What /stop and /flatten promise to a worried person."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from storage.memory import MemoryStore
+from tests.builders import BTC, NOON
+from tests.world import World, a_world, settled, wish
+from trading.clocks import ManualClock
+from trading.errors import Refused, VenueUnavailable
+from trading.events import HaltAdvanced, HaltDelayed, HistoryFailed, PositionClosed
+from trading.halt import EVERYONE, Stage
+from trading.risk.limits import Limits
+from trading.types import ExitReason, OrderRole, OrderStatus, Side
+
+BY = "ben, Telegram"
+
+
+def stages(world: World) -> list[Stage]:
+    (halt,) = world.desk.latch.active
+    return [reached.stage for reached in halt.stages_of("majors")]
+
+
+async def a_held_position(world: World) -> None:
+    """Long BTC at 100 with its stop at 95 at the venue."""
+    await world.minutes(2)
+    assert BTC in world.trader.ledger.positions
+    assert world.trader.protection.rests(BTC)
+
+
+async def test_stop_cancels_resting_entries_and_says_how_many() -> None:
+    async with a_world().running() as world:
+        orders = [await world.rest_an_entry(price) for price in ("90", "91")]
+
+        halting = await world.desk.stop(EVERYONE, by=BY, why="")
+
+        (swept,) = halting.swept
+        assert (swept.cancelled, swept.total, swept.confirmed) == (2, 2, True)
+        assert sorted(world.venue.cancelled) == sorted(o.id for o in orders)
+        assert not await world.venue.open_orders()
+
+
+async def test_stop_leaves_positions_and_their_stops() -> None:
+    async with a_world(wishes=[wish(2)]).running() as world:
+        await a_held_position(world)
+
+        await world.desk.stop(EVERYONE, by=BY, why="")
+
+        (resting,) = await world.venue.open_orders()
+        assert world.trader.ledger.orders[resting.order_id].role is OrderRole.PROTECT
+        assert BTC in world.trader.ledger.positions
+
+
+async def test_exits_go_on_after_a_stop() -> None:
+    async with a_world(100, 100, 100, 101, 96, 94, 93, wishes=[wish(2)]).running() as world:
+        await a_held_position(world)
+        await world.desk.stop(EVERYONE, by=BY, why="")
+
+        await world.minutes(4)
+
+        (closed,) = world.heard(PositionClosed)
+        assert isinstance(closed, PositionClosed)
+        assert closed.trade.reason is ExitReason.STOP
+        assert not world.trader.ledger.positions
+
+
+async def test_no_entry_leaves_after_a_stop_even_if_it_was_already_waiting() -> None:
+    async with a_world().running() as world:
+        world.venue.gate.clear()
+        entering = asyncio.create_task(world.rest_an_entry())
+        await settled()
+        assert world.venue.waiting == 1
+
+        stopping = asyncio.create_task(world.desk.stop(EVERYONE, by=BY, why=""))
+        await settled()
+        world.venue.gate.set()
+
+        assert (await entering).status is OrderStatus.NOT_SENT
+        assert (await stopping).swept[0].confirmed
+        assert world.venue.placed == []
+
+
+async def test_a_stop_does_not_wait_for_an_order_in_flight() -> None:
+    async with a_world().running() as world:
+        world.venue.gate.clear()
+        entering = asyncio.create_task(world.rest_an_entry())
+        await settled()
+
+        halting = await world.desk.stop(EVERYONE, by=BY, why="")
+
+        (swept,) = halting.swept
+        assert (swept.confirmed, swept.resting) == (False, 1)
+        world.venue.gate.set()
+        await entering
+
+
+async def test_stop_then_resume_does_not_let_an_old_entry_through() -> None:
+    async with a_world().running() as world:
+        world.venue.gate.clear()
+        entering = asyncio.create_task(world.rest_an_entry())
+        await settled()
+        stopping = asyncio.create_task(world.desk.stop(EVERYONE, by=BY, why=""))
+        await settled()
+        (halt,) = world.desk.latch.active
+        await world.desk.resume([halt.id], by=BY)
+        world.venue.gate.set()
+        await stopping
+
+        assert (await entering).status is OrderStatus.NOT_SENT
+        assert world.venue.placed == []
+
+
+async def test_with_the_venue_down_the_stop_is_latched_and_retried_until_confirmed() -> None:
+    async with a_world().running() as world:
+        await world.rest_an_entry()
+        world.venue.faults.down = True
+
+        halting = await world.desk.stop(EVERYONE, by=BY, why="")
+
+        (swept,) = halting.swept
+        assert (swept.confirmed, swept.resting, halting.durable) == (False, 1, True)
+        assert swept.problem == "connection refused"
+        world.venue.faults.down = False
+        for _ in range(10):
+            world.clock.advance(1)
+            await settled()
+        assert Stage.CANCELS_CONFIRMED in stages(world)
+        assert not await world.venue.open_orders()
+
+
+async def test_a_stage_unconfirmed_for_a_minute_is_a_new_message_then_an_hour_is_quiet() -> None:
+    async with a_world().running() as world:
+        await world.rest_an_entry()
+        world.venue.faults.down = True
+        await world.desk.stop(EVERYONE, by=BY, why="")
+
+        for _ in range(600):
+            world.clock.advance(1)
+            await settled(12)
+
+        assert len(world.heard(HaltDelayed)) == 1
+
+
+async def test_one_stuck_order_does_not_save_the_others() -> None:
+    async with a_world().running() as world:
+        await world.rest_an_entry("90")
+        await world.rest_an_entry("91")
+        world.venue.faults.cancel = ["unavailable", "", "unavailable"]
+
+        stopping = asyncio.create_task(world.desk.stop(EVERYONE, by=BY, why=""))
+        await settled()
+
+        assert len(world.venue.cancelled) == 1
+        world.clock.advance(1)
+        assert (await stopping).swept[0].confirmed
+
+
+async def test_a_second_stop_keeps_the_first_and_sweeps_again() -> None:
+    async with a_world().running() as world:
+        first = await world.desk.stop(EVERYONE, by=BY, why="")
+
+        again = await world.desk.stop(EVERYONE, by="cleo, console", why="")
+
+        assert again.earlier == again.halt
+        assert again.halt.id == first.halt.id
+        assert again.swept[0].confirmed
+
+
+async def test_two_operators_at_once_each_get_a_true_answer() -> None:
+    async with a_world().running() as world:
+        await world.rest_an_entry()
+
+        ben, cleo = await asyncio.gather(
+            world.desk.stop(EVERYONE, by="ben", why=""), world.desk.stop(EVERYONE, by="cleo", why="")
+        )
+
+        assert ben.earlier is None
+        assert cleo.earlier is not None
+        assert cleo.earlier.by == "ben"
+        assert all(s.confirmed for s in (*ben.swept, *cleo.swept))
+
+
+async def test_a_stop_during_the_comparison_at_start_is_latched_and_carried_out_after_it() -> None:
+    world = a_world()
+    halting = await world.desk.stop(EVERYONE, by=BY, why="")
+    assert halting.swept[0].problem == "the books are still being compared with the venue"
+
+    async with world.running():
+        await settled()
+        assert Stage.CANCELS_CONFIRMED in stages(world)
+
+
+async def test_a_halt_is_durable_when_only_the_latch_file_takes_it() -> None:
+    store = MemoryStore(clock=ManualClock(NOON))
+    async with a_world(store=store).running() as world:
+        await world.rest_an_entry()
+        store.refuse("the disk is full")
+
+        halting = await world.desk.stop(EVERYONE, by=BY, why="")
+
+        assert halting.durable
+        assert halting.swept[0].confirmed
+        assert [h.id for h in world.latch_file.halts] == ["H1"]
+        assert world.heard(HistoryFailed)
+
+
+async def test_what_the_database_missed_is_written_when_it_is_back() -> None:
+    store = MemoryStore(clock=ManualClock(NOON))
+    async with a_world(store=store).running() as world:
+        await world.rest_an_entry()
+        store.refuse("the disk is full")
+        await world.desk.stop(EVERYONE, by=BY, why="")
+        assert world.recorder.unsaved
+
+        store.accept()
+        await world.recorder.retry()
+
+        assert world.recorder.unsaved == 0
+        assert [h.id for h in await store.halts()] == ["H1"]
+        assert not (await store.books("majors")).orders
+
+
+async def test_only_the_named_trader_is_stopped() -> None:
+    async with a_world().running() as world:
+        await world.desk.stop("somebody-else", by=BY, why="")
+
+        order = await world.rest_an_entry()
+
+        assert order.status is OrderStatus.OPEN
+
+
+async def test_pause_leaves_resting_entries_and_takes_no_new_ones() -> None:
+    async with a_world(wishes=[wish(2)]).running() as world:
+        resting = await world.rest_an_entry("50", "0.5")
+        await world.desk.pause(EVERYONE, by=BY, why="")
+
+        await world.minutes(3)
+
+        assert world.trader.ledger.orders[resting.id].status is OrderStatus.OPEN
+        assert [o.id for o in world.venue.placed] == [resting.id]
+        assert not world.trader.ledger.positions
+
+
+# -- flatten ------------------------------------------------------------------------------
+
+
+async def test_flatten_closes_everything_and_takes_the_stops_away_once_flat() -> None:
+    async with a_world(wishes=[wish(2)]).running() as world:
+        await a_held_position(world)
+
+        await world.desk.flatten(EVERYONE, by=BY, why="")
+        await settled()
+
+        assert stages(world)[-1] is Stage.FLAT
+        assert not await world.venue.positions()
+        assert not await world.venue.open_orders()
+        (closed,) = world.heard(PositionClosed)
+        assert isinstance(closed, PositionClosed)
+        assert (closed.trade.reason, closed.trade.by) == (ExitReason.FLATTEN, BY)
+
+
+async def test_flatten_works_after_a_stop() -> None:
+    async with a_world(wishes=[wish(2)]).running() as world:
+        await a_held_position(world)
+        await world.desk.stop(EVERYONE, by=BY, why="")
+
+        await world.desk.flatten(EVERYONE, by=BY, why="")
+        await settled()
+
+        assert not await world.venue.positions()
+
+
+async def test_a_close_without_an_answer_is_asked_about_and_never_sent_twice() -> None:
+    async with a_world(wishes=[wish(2)]).running() as world:
+        await a_held_position(world)
+        before = len(world.venue.placed)
+        world.venue.faults.place = ["drop"]
+
+        await world.desk.flatten(EVERYONE, by=BY, why="")
+        for _ in range(5):
+            world.clock.advance(1)
+            await settled()
+
+        assert len(world.venue.placed) == before + 1
+        assert stages(world)[-1] is Stage.FLAT
+
+
+async def test_a_refused_close_is_tried_again_until_flat() -> None:
+    async with a_world(wishes=[wish(2)]).running() as world:
+        await a_held_position(world)
+        world.venue.faults.place = ["refuse", "unavailable"]
+
+        await world.desk.flatten(EVERYONE, by=BY, why="")
+        for _ in range(10):
+            world.clock.advance(1)
+            await settled()
+
+        assert stages(world)[-1] is Stage.FLAT
+
+
+async def test_a_close_that_is_refused_again_and_again_says_which_and_why() -> None:
+    async with a_world(wishes=[wish(2)]).running() as world:
+        await a_held_position(world)
+        world.venue.faults.place = ["refuse"] * 4
+
+        await world.desk.flatten(EVERYONE, by=BY, why="")
+        for _ in range(20):
+            world.clock.advance(1)
+            await settled()
+
+        assert Stage.FLAT_BLOCKED in stages(world)
+        blocked = next(
+            e
+            for e in world.heard(HaltAdvanced)
+            if isinstance(e, HaltAdvanced) and e.reached.stage is Stage.FLAT_BLOCKED
+        )
+        assert blocked.reached.note == "BTC: Post-only would match."
+        assert stages(world)[-1] is Stage.FLAT
+
+
+# -- resume -------------------------------------------------------------------------------
+
+
+async def test_resume_is_refused_while_flattening() -> None:
+    async with a_world(wishes=[wish(2)]).running() as world:
+        await a_held_position(world)
+        world.venue.faults.down = True
+        halting = await world.desk.flatten(EVERYONE, by=BY, why="")
+
+        with pytest.raises(Refused, match="still being flattened"):
+            await world.desk.resume([halting.halt.id], by=BY)
+
+
+async def test_resume_lifts_only_what_was_named() -> None:
+    async with a_world().running() as world:
+        pause = await world.desk.pause(EVERYONE, by=BY, why="")
+        stop = await world.desk.stop(EVERYONE, by=BY, why="")
+
+        await world.desk.resume([stop.halt.id], by=BY)
+
+        assert [h.id for h in world.desk.latch.active] == [pause.halt.id]
+        with pytest.raises(Refused, match="no halt"):
+            await world.desk.resume(["H9"], by=BY)
+
+
+async def test_a_resume_that_cannot_be_remembered_does_not_happen() -> None:
+    store = MemoryStore(clock=ManualClock(NOON))
+    async with a_world(store=store).running() as world:
+        halting = await world.desk.stop(EVERYONE, by=BY, why="")
+        await world.halter.settle()
+        store.refuse("the disk is full")
+
+        with pytest.raises(Refused, match="could not be saved"):
+            await world.desk.resume([halting.halt.id], by=BY)
+
+        assert world.desk.latch.active
+        assert [h.id for h in world.latch_file.halts] == ["H1"]
+
+
+async def test_losses_past_the_daily_limit_halt_and_an_owner_may_measure_afresh() -> None:
+    limits = Limits(
+        max_position=Decimal("0.5"), max_daily_loss=Decimal("0.01"), risk_per_trade=Decimal("0.05")
+    )
+    falling = (100, 100, 100, *[96] * 9)
+    async with a_world(
+        *falling, wishes=[wish(2, stop=90.0)], limits=limits
+    ).running() as world:
+        await a_held_position(world)
+
+        await world.minutes(2)
+        assert world.desk.latch.active == ()
+        await world.minutes(1)
+
+        (halt,) = world.desk.latch.active
+        assert (halt.guard, halt.by) == ("day", "guard")
+        with pytest.raises(Refused, match="past"):
+            await world.desk.resume([halt.id], by=BY)
+        await world.desk.resume([halt.id], by=BY, rebase=True)
+        assert world.desk.latch.active == ()
+        await world.minutes(3)
+        assert world.desk.latch.active == ()
+
+
+async def test_an_unavailable_venue_at_start_is_said_and_tried_again() -> None:
+    world = a_world()
+    world.venue.faults.down = True
+    with pytest.raises(VenueUnavailable):
+        await world.start()
+    assert not world.trader.ready
+
+    world.venue.faults.down = False
+    async with world.running():
+        assert world.trader.ready
+
+
+async def test_the_latch_keeps_what_was_lifted_lifted_after_a_restart() -> None:
+    store = MemoryStore(clock=ManualClock(NOON))
+    async with a_world(store=store).running() as world:
+        halting = await world.desk.stop(EVERYONE, by=BY, why="")
+        await world.halter.settle()
+        await world.desk.resume([halting.halt.id], by=BY)
+        await world.halter.settle()
+
+    assert await store.halts() == ()
+    assert world.latch_file.halts == ()
+    assert await store.last_halt_number() == 1
+
+
+async def test_entries_at_any_moment_around_a_stop_never_leave_after_it() -> None:
+    """Twenty entries at different stages of their way; the stop falls between them."""
+    async with a_world().running() as world:
+        entering = []
+        for number in range(20):
+            entering.append(asyncio.create_task(world.rest_an_entry(str(50 + number), "0.1")))
+            await asyncio.sleep(0)
+        await world.desk.stop(EVERYONE, by=BY, why="")
+        left_before = list(world.venue.placed)
+        await asyncio.gather(*entering)
+        await settled()
+
+        assert world.venue.placed == left_before
+        assert not await world.venue.open_orders()
+        assert not world.trader.ledger.alive_of(OrderRole.ENTRY)
+        assert all(o.side is Side.BUY and o.quantity == Decimal("0.1") for o in left_before)

@@ -1,0 +1,40 @@
+"""In-process publish/subscribe.  A slow or broken listener never slows trading."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from trading.events import Event
+
+log = logging.getLogger(__name__)
+
+Listener = Callable[[Event], Awaitable[None]]
+
+
+class Bus:
+    def __init__(self) -> None:
+        self._queues: list[tuple[Listener, asyncio.Queue[Event]]] = []
+
+    def subscribe(self, listener: Listener) -> None:
+        self._queues.append((listener, asyncio.Queue()))
+
+    def publish(self, event: Event) -> None:
+        for _, queue in self._queues:
+            queue.put_nowait(event)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for listener, queue in self._queues:
+                group.create_task(self._pump(listener, queue))
+
+    async def _pump(self, listener: Listener, queue: asyncio.Queue[Event]) -> None:
+        while True:
+            event = await queue.get()
+            try:
+                await listener(event)
+            except Exception:
+                log.exception("a listener failed on %s", type(event).__name__)
+            finally:
+                queue.task_done()

@@ -1,0 +1,197 @@
+"""From closed candles to decisions: signals are wishes, risk answers, every answer is recorded.
+
+One decision lane per account: between looking at the books and reserving the exposure nothing is
+awaited, so two signals can never spend the same room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from trading.errors import Halted
+from trading.execution.exit_rules import ExitRules
+from trading.execution.orders import Orders
+from trading.halt import Latch, Permit
+from trading.ports import Feed
+from trading.risk.book import Approved, Proposal, RiskBook
+from trading.risk.cooldown import streak
+from trading.risk.gate import evaluate
+from trading.risk.limits import Limits
+from trading.strategies.base import Strategy
+from trading.types import Decision, Mode, Order, OrderRole, Side, Signal
+from trading.valuation import Valuer
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """An approved decision with its intent, reserved and permitted, not yet sent."""
+
+    decision: Decision
+    order: Order
+    permit: Permit
+
+
+class Decider:
+    def __init__(
+        self,
+        *,
+        trader: str,
+        mode: Mode,
+        strategy: Strategy,
+        limits: Limits,
+        exit_rules: ExitRules,
+        orders: Orders,
+        valuer: Valuer,
+        feed: Feed,
+        latch: Latch,
+    ) -> None:
+        self._trader = trader
+        self._mode = mode
+        self._strategy = strategy
+        self._limits = limits
+        self._exit_rules = exit_rules
+        self._orders = orders
+        self._ledger = orders.ledger
+        self._valuer = valuer
+        self._feed = feed
+        self._latch = latch
+
+    def signals(self, bar: datetime) -> list[Signal]:
+        """The strategy's wishes at *bar*, most confident first."""
+        candles = self._feed.candles(bar, self._strategy.warmup + 1)
+        if candles.bars == 0:
+            return []
+        found = self._strategy.signals(candles)
+        last = candles.bars - 1
+        rows = np.flatnonzero(found.score[:, last])
+        wishes = [
+            Signal(
+                symbol=candles.symbols[row],
+                side=Side.BUY if found.score[row, last] > 0 else Side.SELL,
+                bar=bar,
+                price=quote.price,
+                stop=rules.price(float(found.stop[row, last])),
+                target=None if np.isnan(target) else rules.price(float(target)),
+                confidence=round(abs(float(found.score[row, last]))),
+                reason=self._strategy.explain(candles, int(row), last),
+            )
+            for row in rows
+            for quote in [self._valuer.quote(candles.symbols[row], bar)]
+            for rules in [self._orders.venue.rules(candles.symbols[row])]
+            for target in [found.target[row, last]]
+            if quote is not None
+        ]
+        return sorted(wishes, key=lambda s: (-s.confidence, s.symbol))
+
+    def decide(self, signal: Signal, *, now: datetime, blocked: str = "") -> Decision | Approval:
+        """Answer *signal* at wall time *now*.  An approval has reserved its exposure already.
+
+        *blocked* is why the desk takes no entries at the moment, if so.
+        """
+        refusal = blocked or self._halted()
+        answer = None if refusal else self._evaluate(signal)
+        if not isinstance(answer, Approved):
+            return self._decision(signal, now, reason=refusal or getattr(answer, "reason", ""))
+        if self._mode is Mode.DRY_RUN:
+            return self._decision(signal, now, reason=f"{answer.reason}; dry run, nothing sent")
+        return self._approve(signal, answer, now)
+
+    def book(self, at: datetime) -> RiskBook:
+        """What risk knows at market time *at*."""
+        entries = self._ledger.alive_of(OrderRole.ENTRY)
+        busy = frozenset(order.symbol for order in entries)
+        opened = frozenset(self._ledger.positions)
+        losses = streak(self._ledger.trades, self._limits, at)
+        return RiskBook(
+            equity=self._valuer.equity(at),
+            exposure=self._valuer.exposure(at),
+            open_symbols=opened,
+            busy_symbols=frozenset(o.symbol for o in self._ledger.unknown()) | busy,
+            positions=len(opened | busy),
+            losses_in_row=losses.losses,
+            last_loss_at=losses.last_at,
+            last_exit_at=self._ledger.last_exits(),
+            price_age=self._feed.now() - at,
+        )
+
+    # -- inside ---------------------------------------------------------------------------
+
+    def _evaluate(self, signal: Signal) -> object:
+        book = self.book(signal.bar)
+        proposal = Proposal(
+            symbol=signal.symbol,
+            side=signal.side,
+            price=signal.price,
+            stop=signal.stop,
+            rules=self._orders.venue.rules(signal.symbol),
+            at=signal.bar,
+        )
+        return evaluate(proposal, book, self._limits)
+
+    def _approve(self, signal: Signal, answer: Approved, now: datetime) -> Decision | Approval:
+        try:
+            permit = self._latch.permit(self._trader)
+        except Halted:
+            return self._decision(signal, now, reason=self._halted())
+        rules = self._orders.venue.rules(signal.symbol)
+        try:
+            plan = self._exit_rules.plan(
+                signal, quantity=answer.quantity, rules=rules, at=signal.bar
+            )
+        except ValueError as error:  # a target below zero, say: not a plan anyone could carry out
+            return self._decision(signal, now, reason=f"no exit plan: {error}")
+        order = self._orders.prepare(
+            symbol=signal.symbol,
+            side=signal.side,
+            role=OrderRole.ENTRY,
+            quantity=answer.quantity,
+            price=signal.limit,
+            reason=signal.reason,
+            plan=plan,
+        )
+        return Approval(
+            decision=self._decision(signal, now, reason=answer.reason, order=order, answer=answer),
+            order=order,
+            permit=permit,
+        )
+
+    def _halted(self) -> str:
+        halt = self._latch.strictest(self._trader)
+        return "" if halt is None else f"halted by {halt.id}"
+
+    def _decision(
+        self,
+        signal: Signal,
+        now: datetime,
+        *,
+        reason: str,
+        order: Order | None = None,
+        answer: Approved | None = None,
+    ) -> Decision:
+        return Decision(
+            id=decision_id(self._trader, signal),
+            trader=self._trader,
+            symbol=signal.symbol,
+            bar=signal.bar,
+            at=now,
+            side=signal.side,
+            approved=order is not None,
+            reason=reason,
+            signal=signal.reason,
+            confidence=signal.confidence,
+            **({"quantity": answer.quantity, "risk": answer.risk} if answer else {}),
+            order_id=order.id if order else "",
+        )
+
+
+def decision_id(trader: str, signal: Signal) -> str:
+    """One answer per signal: the same bar seen again after a crash finds it."""
+    return f"{trader}|{signal.symbol}|{signal.bar.isoformat()}"
+
+
+def approvals(answers: list[Decision | Approval]) -> Iterator[Approval]:
+    return (answer for answer in answers if isinstance(answer, Approval))

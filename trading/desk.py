@@ -1,0 +1,182 @@
+"""The desk: all traders of this process, and the verbs that people use on them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from trading.clocks import Clock
+from trading.errors import Refused, StoreError
+from trading.events import DeskStopping
+from trading.execution.orders import Patience
+from trading.halt import EVERYONE, Halt, Latch, Verb
+from trading.halting import Halter
+from trading.recorder import Recorder
+from trading.trader import Trader
+from trading.types import OrderRole
+from trading.views import Halting, Swept
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What rested in one trader at the instant of a halt."""
+
+    trader: Trader
+    entries: frozenset[str]
+    began: float
+
+
+class Desk:
+    def __init__(
+        self,
+        *,
+        traders: Mapping[str, Trader],
+        halter: Halter,
+        recorder: Recorder,
+        clock: Clock,
+        patience: Patience,
+        end: Callable[[], None],
+    ) -> None:
+        self.traders = traders
+        self._halter = halter
+        self._recorder = recorder
+        self._clock = clock
+        self._patience = patience
+        self._end = end
+        self._ended_by = ""
+
+    @property
+    def latch(self) -> Latch:
+        return self._halter.latch
+
+    # -- tightening: instant, never refused -------------------------------------------------
+
+    async def pause(self, scope: str, *, by: str, why: str) -> Halting:
+        """No new entries; what rests stays."""
+        halt, earlier, _ = self._engage(scope, Verb.PAUSE, by, why)
+        return Halting(halt=halt, earlier=earlier, durable=await self._durable(halt), swept=())
+
+    async def stop(self, scope: str, *, by: str, why: str) -> Halting:
+        """No new entries, and the resting ones cancelled.  Answers within `Patience.stop`."""
+        return await self._halt(scope, Verb.STOP, by, why)
+
+    async def flatten(self, scope: str, *, by: str, why: str) -> Halting:
+        """As `stop`; the closes go on until flat, and tell by `HaltAdvanced`."""
+        return await self._halt(scope, Verb.FLATTEN, by, why)
+
+    async def _halt(self, scope: str, verb: Verb, by: str, why: str) -> Halting:
+        halt, earlier, before = self._engage(scope, verb, by, why)
+        saving = asyncio.ensure_future(self._durable(halt))
+        swept = await asyncio.gather(*(self._sweep(one) for one in before))
+        return Halting(halt=halt, earlier=earlier, durable=await saving, swept=tuple(swept))
+
+    def _engage(
+        self, scope: str, verb: Verb, by: str, why: str
+    ) -> tuple[Halt, Halt | None, list[_Before]]:
+        """Halt at once.  A person's halt that is as strict and as wide already is kept."""
+        now = self._clock.monotonic()
+        before = [
+            _Before(t, frozenset(o.id for o in t.ledger.alive_of(OrderRole.ENTRY)), now)
+            for t in self._within(scope)
+        ]
+        earlier = self._as_strict(scope, verb)
+        if earlier is not None and not earlier.guard:
+            for one in before:
+                one.trader.enforcer.wake()
+            return earlier, earlier, before
+        halt = self._halter.engage(scope=scope, verb=verb, by=by, why=why)
+        return halt, earlier, before
+
+    def _as_strict(self, scope: str, verb: Verb) -> Halt | None:
+        covering = (h for h in self.latch.active if h.verb >= verb and h.scope in (EVERYONE, scope))
+        return max(covering, key=lambda h: (not h.guard, h.verb), default=None)
+
+    async def _durable(self, halt: Halt) -> bool:
+        return await self._halter.durable(halt, within=self._patience.durable)
+
+    async def _sweep(self, before: _Before) -> Swept:
+        """Wait for the cancels of one trader; say how far they have come."""
+        enforcer = before.trader.enforcer
+        confirmed = await enforcer.swept_since(before.began, within=self._patience.stop)
+        entries = enforcer.entries(before.entries)
+        return Swept(
+            trader=before.trader.name,
+            cancelled=entries.cancelled,
+            total=len(entries.ids),
+            unknown=entries.unknown,
+            resting=entries.alive,
+            confirmed=confirmed and entries.alive == 0,
+            seconds=self._clock.monotonic() - before.began,
+            tries=enforcer.tries,
+            problem="" if confirmed else enforcer.problem or _unready(before.trader),
+        )
+
+    # -- loosening ------------------------------------------------------------------------
+
+    def resume_refusal(self, halt: Halt) -> str:
+        """Why *halt* may not be lifted now; empty if it may."""
+        reasons = (t.resume_refusal(halt) for t in self._within(halt.scope))
+        return next((reason for reason in reasons if reason), "")
+
+    async def resume(
+        self, halt_ids: Sequence[str], *, by: str, rebase: bool = False
+    ) -> tuple[Halt, ...]:
+        """Lift the named halts; all or, when one may not be lifted, none.  Raises `Refused`."""
+        halts = [self._active(halt_id) for halt_id in halt_ids]
+        if rebase:
+            await self._rebase(halts)
+        for halt in halts:
+            reason = self.resume_refusal(halt)
+            if reason:
+                raise Refused(f"Still halted: {reason}")
+        try:
+            return tuple([await self._halter.lift(halt, by=by) for halt in halts])
+        except StoreError as error:
+            raise Refused(f"Still halted: resuming could not be saved ({error})") from None
+
+    async def _rebase(self, halts: Sequence[Halt]) -> None:
+        for halt in halts:
+            if not halt.guard:
+                raise Refused(f"{halt.id} was not made by a guard, so there is nothing to measure")
+            for trader in self._within(halt.scope):
+                await trader.rebase(halt)
+
+    def _active(self, halt_id: str) -> Halt:
+        halt = self.latch.get(halt_id)
+        if halt is None or halt.lifted_at is not None:
+            raise Refused(f"There is no halt {halt_id} in force")
+        return halt
+
+    # -- the end --------------------------------------------------------------------------
+
+    def shutdown(self, *, by: str) -> None:
+        """Ask the process to end.  Returns at once; entries are cancelled on the way out."""
+        if not self._ended_by:
+            self._ended_by = by
+            self._end()
+
+    async def close_down(self) -> None:
+        """Cancel resting entries within `Patience.shutdown`; say what stays open."""
+        sweeping = [t.cancel_entries() for t in self.traders.values() if t.ready]
+        with suppress(TimeoutError):  # what still rests is swept at the next start
+            async with asyncio.timeout(self._patience.shutdown):
+                await asyncio.gather(*sweeping)
+        held = [(t, s) for t in self.traders.values() for s in t.ledger.positions]
+        await self._recorder.say(
+            DeskStopping(
+                at=self._clock.now(),
+                by=self._ended_by or "the system",
+                open_positions=tuple(s for _, s in held),
+                unprotected=tuple(s for t, s in held if not t.protection.rests(s)),
+            )
+        )
+        await self._recorder.settle()
+
+    def _within(self, scope: str) -> list[Trader]:
+        return [t for t in self.traders.values() if scope in (EVERYONE, t.name)]
+
+
+def _unready(trader: Trader) -> str:
+    return "" if trader.ready else "the books are still being compared with the venue"

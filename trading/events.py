@@ -1,0 +1,259 @@
+"""Facts about what has happened.  Past tense, frozen, dated by the wall clock, never vetoed.
+
+Each carries what its announcement needs, already rounded to the market's tick and lot.
+`handlers/alerts.py` decides how each reads, or that it is silent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from trading.halt import Halt, Reached
+from trading.types import ExitReason, Mode, Order, OrderStatus, Side, Symbol, Trade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraderEvent(Event):
+    trader: str
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolEvent(TraderEvent):
+    symbol: Symbol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSent(SymbolEvent):
+    order: Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionOpened(SymbolEvent):
+    side: Side
+    quantity: Decimal
+    ordered: Decimal
+    """What was asked for; more than `quantity` while the entry is still filling."""
+    price: Decimal
+    equity: Decimal
+    stop: Decimal | None
+    target: Decimal | None
+    risk: Decimal
+    """Loss at the stop, in quote currency."""
+    confidence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionReduced(SymbolEvent):
+    side: Side
+    quantity: Decimal
+    left: Decimal
+    price: Decimal
+    profit: Decimal
+    """Of this part, after its exit fee."""
+    reason: ExitReason
+    by: str
+    next_price: Decimal | None
+    """Where the rest is meant to go, if the plan has a target."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionClosed(SymbolEvent):
+    trade: Trade
+    today: Decimal | None
+    """Change of equity since the day began; None while a price is unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopMoved(SymbolEvent):
+    old: Decimal
+    new: Decimal
+    why: str
+    """`entry`, `trailing` or who moved it."""
+    on_venue: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRefused(SymbolEvent):
+    """The venue refused an order, for good."""
+
+    order: Order
+    said: str
+    open_quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderUnknown(SymbolEvent):
+    order: Order
+    waited: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderResolved(SymbolEvent):
+    order: Order
+    outcome: OrderStatus
+    took: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unprotected(SymbolEvent):
+    """No stop rests at the venue for this open quantity; the desk keeps watch itself."""
+
+    quantity: Decimal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protected(SymbolEvent):
+    """A stop rests again after an `Unprotected`."""
+
+    quantity: Decimal
+    stop: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReductionUnsaved(SymbolEvent):
+    """An exit or a stop was sent before history had it: reductions do not wait for the disk."""
+
+    order: Order
+    waited: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BooksDiffered(SymbolEvent):
+    ours: Decimal
+    venue: Decimal
+    done: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignOrderSeen(SymbolEvent):
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawdownReached(TraderEvent):
+    drawdown: Decimal
+    """Share of the peak, positive: 0.05 is a fall of 5 %."""
+    equity: Decimal
+    peak: Decimal
+    limit: Decimal
+    open_profit: Decimal
+    quote: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CooldownBegan(TraderEvent):
+    """Ends by itself; not a halt."""
+
+    why: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaltEngaged(TraderEvent):
+    halt: Halt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaltAdvanced(TraderEvent):
+    halt: Halt
+    reached: Reached
+    cancelled: int
+    left_open: tuple[Symbol, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaltDelayed(TraderEvent):
+    """A stage is still unconfirmed after a minute, and then each hour."""
+
+    halt: Halt
+    why: str
+    waited: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaltLifted(TraderEvent):
+    halt: Halt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedEnded(TraderEvent):
+    """A replay has no more candles."""
+
+    last_bar: datetime
+    open_positions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedLost(TraderEvent):
+    silent: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedBack(TraderEvent):
+    gap: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleFailed(TraderEvent):
+    """A cycle broke on our side; exits and stops are tried again in the next."""
+
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleEnded(TraderEvent):
+    bars: int
+    decisions: int
+    seconds: float
+    equity: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraderStarted(TraderEvent):
+    took: timedelta
+    down_for: timedelta | None
+    """None: the first start with this state folder."""
+    clean: bool
+    """Whether the process before this one ended by itself."""
+    positions: int
+    orders: int
+    unknown: int
+    """Orders that were in doubt, and are resolved now."""
+    missed_fills: int
+    halt: Halt | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryFailed(Event):
+    """The database does not take what must be remembered."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRecovered(Event):
+    waited: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskStopping(Event):
+    by: str
+    open_positions: tuple[Symbol, ...]
+    unprotected: tuple[Symbol, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrangerSeen(Event):
+    """Somebody without a role spoke to us; their words are not kept."""
+
+    who: str
+    where: str

@@ -1,0 +1,269 @@
+"""Carrying halts out: cancel what could still open something, close what must be flat.
+
+For as long as it takes, after restarts too.  A stop cancels our ENTRY orders only; stops, exits
+and strangers' orders are never touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from trading.clocks import Clock
+from trading.errors import VenueError
+from trading.execution.orders import Orders, Patience
+from trading.execution.protection import Protection
+from trading.halt import Halt, Stage, Verb
+from trading.halting import Halter
+from trading.types import ZERO, ExitReason, Order, OrderRole, OrderStatus, Symbol
+
+log = logging.getLogger(__name__)
+
+REFUSALS_TO_BLOCK = 3
+"""Definite refusals of one close after which the halt says FLAT_BLOCKED; it goes on trying."""
+
+SWEPT = (Verb.STOP, Verb.FLATTEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The entries that were alive when a halt came, and what has become of them."""
+
+    ids: frozenset[str]
+    ended: int
+    cancelled: int
+    alive: int
+    unknown: int
+
+
+class Enforcer:
+    def __init__(
+        self,
+        *,
+        trader: str,
+        halter: Halter,
+        orders: Orders,
+        protection: Protection,
+        clock: Clock,
+        patience: Patience,
+    ) -> None:
+        self._trader = trader
+        self._halter = halter
+        self._orders = orders
+        self._protection = protection
+        self._ledger = orders.ledger
+        self._clock = clock
+        self._patience = patience
+        self._wake = asyncio.Event()
+        self._nudged = asyncio.Event()
+        self._moved = asyncio.Event()
+        """Set, and replaced, after each attempt: who waits for a stage looks again."""
+        self._reminded: dict[str, datetime] = {}
+        self._refused: dict[Symbol, int] = {}
+        self._swept_at: float | None = None
+        self.problem = ""
+        self.tries = 0
+        halter.on_engage(self.wake)
+        orders.on_touch.append(self._nudge)
+
+    def wake(self) -> None:
+        self.tries = 0
+        self._wake.set()
+
+    def _nudge(self) -> None:
+        """An order has changed: what a halt waits for may have come."""
+        self._nudged.set()
+
+    async def run(self) -> None:
+        """Carry out every halt that covers the trader, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            self._nudged.clear()
+            delay = self._patience.first_retry
+            while not await self.attempt():
+                await self._remind()
+                await self._pause(delay)
+                delay = min(delay * 2, self._patience.longest_retry)
+
+    async def attempt(self) -> bool:
+        """Try everything once.  True: nothing is left to do."""
+        self.tries += 1
+        try:
+            done = await self._attempt()
+            self.problem = "" if done else self.problem
+        except VenueError as error:
+            self.problem = str(error)
+            done = False
+        except Exception:
+            # A halt is carried out whatever breaks: the next try may succeed.
+            log.exception("an attempt to carry out a halt failed")
+            self.problem = "an internal error, see the log"
+            done = False
+        self._tell_waiting()
+        return done
+
+    async def swept_since(self, began: float, *, within: float) -> bool:
+        """Wait until a sweep begun after *began* (monotonic) has found every entry ended."""
+        try:
+            async with asyncio.timeout(within):
+                while self._swept_at is None or self._swept_at < began:
+                    await self._moved.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def entries(self, ids: Iterable[str]) -> Entries:
+        """What has become of the entries *ids*, and of any sent since."""
+        known = [self._ledger.orders[i] for i in ids if i in self._ledger.orders]
+        alive = self._ledger.alive_of(OrderRole.ENTRY)
+        ended = [o for o in known if not o.is_alive]
+        return Entries(
+            ids=frozenset(o.id for o in known),
+            ended=len(ended),
+            cancelled=sum(o.status is not OrderStatus.FILLED for o in ended),
+            alive=len(alive),
+            unknown=sum(o.status is OrderStatus.UNKNOWN for o in alive),
+        )
+
+    # -- one attempt ----------------------------------------------------------------------
+
+    async def _attempt(self) -> bool:
+        halts = [h for h in self._halter.latch.covering(self._trader) if h.verb in SWEPT]
+        if not halts:
+            return True
+        before = len(self._ledger.alive_of(OrderRole.ENTRY))
+        if not await self.sweep():
+            return False
+        for halt in halts:
+            self._halter.reach(
+                halt, self._trader, Stage.CANCELS_CONFIRMED,
+                cancelled=before, left_open=tuple(self._ledger.positions),
+            )  # fmt: skip
+        flattening = [h for h in halts if h.verb is Verb.FLATTEN and not self._is_flat(h)]
+        return not flattening or await self._flatten(flattening)
+
+    async def sweep(self) -> bool:
+        """Cancel all our entries.  True: every entry ever sent is known to have ended."""
+        began = self._clock.monotonic()
+        entries = self._ledger.alive_of(OrderRole.ENTRY)
+        await asyncio.gather(*(self._end_entry(o) for o in entries), return_exceptions=True)
+        await self._cancel_strays()
+        alive = self._ledger.alive_of(OrderRole.ENTRY)
+        if alive:
+            self.problem = self.problem or "not every entry has ended yet"
+            return False
+        self._swept_at = began
+        self._tell_waiting()
+        return True
+
+    async def _end_entry(self, order: Order) -> None:
+        """An INTENT is still in our own hands: its permit no longer holds, so it ends by itself."""
+        try:
+            if order.status is OrderStatus.OPEN:
+                await self._orders.cancel(order)
+            elif order.status is OrderStatus.UNKNOWN:
+                await self._end_unknown(order)
+        except VenueError as error:
+            self.problem = str(error)
+            raise
+
+    async def _end_unknown(self, order: Order) -> None:
+        resolved = await self._orders.resolve(order)
+        if resolved.status is OrderStatus.OPEN:
+            await self._orders.cancel(resolved)
+
+    async def _cancel_strays(self) -> None:
+        """Entries with our tag that our books do not have: a crash may have left them."""
+        for report in await self._orders.open_at_venue():
+            stray = report.order
+            known = report.order_id in self._ledger.orders
+            if known or stray is None or not self._orders.ids.is_ours(report.order_id):
+                continue
+            if self._orders.ids.role(report.order_id) is OrderRole.ENTRY:
+                self._ledger.add(stray)
+                await self._orders.cancel(stray)
+
+    # -- flat -----------------------------------------------------------------------------
+
+    async def _flatten(self, halts: list[Halt]) -> bool:
+        by = halts[0].by
+        symbols = list(self._ledger.positions)
+        outcomes = await asyncio.gather(
+            *(self._close(symbol, by) for symbol in symbols), return_exceptions=True
+        )
+        self._note_refusals(halts, symbols, outcomes)
+        for order in self._ledger.alive_of(OrderRole.EXIT):
+            if order.status is OrderStatus.UNKNOWN:
+                await self._orders.resolve(order)
+        held = {s: q for s, q in (await self._orders.venue.positions()).items() if self._is_ours(s)}
+        if self._ledger.positions or self._ledger.alive_of(OrderRole.EXIT) or held:
+            self.problem = self.problem or f"{len(self._ledger.positions)} still open"
+            return False
+        await self._protection.watch()
+        for halt in halts:
+            self._halter.reach(halt, self._trader, Stage.FLAT)
+        return True
+
+    async def _close(self, symbol: Symbol, by: str) -> Order | None:
+        quantity = self._ledger.closable(symbol)
+        if quantity == ZERO:
+            return None
+        return await self._protection.close(symbol, quantity, ExitReason.FLATTEN, by)
+
+    def _note_refusals(
+        self, halts: list[Halt], symbols: list[Symbol], outcomes: list[Order | BaseException | None]
+    ) -> None:
+        for symbol, outcome in zip(symbols, outcomes, strict=True):
+            if not isinstance(outcome, Order) or outcome.status is not OrderStatus.REJECTED:
+                continue
+            self.problem = f"{symbol.base}: {outcome.note}"
+            self._refused[symbol] = self._refused.get(symbol, 0) + 1
+            if self._refused[symbol] >= REFUSALS_TO_BLOCK:
+                for halt in halts:
+                    self._halter.reach(halt, self._trader, Stage.FLAT_BLOCKED, note=self.problem)
+
+    def _is_ours(self, symbol: Symbol) -> bool:
+        """Quantities of symbols we hold; what strangers hold elsewhere is not ours to close."""
+        position = self._ledger.positions.get(symbol)
+        return position is not None and abs(position.quantity) > Decimal(0)
+
+    def _is_flat(self, halt: Halt) -> bool:
+        return any(self._has_reached(halt, s) for s in (Stage.FLAT, Stage.FLAT_EXCEPT_DUST))
+
+    def _tell_waiting(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    def _has_reached(self, halt: Halt, stage: Stage) -> bool:
+        known = self._halter.latch.get(halt.id)
+        return known is not None and known.has_reached(self._trader, stage)
+
+    # -- waiting --------------------------------------------------------------------------
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, but not past the next halt or the next change of an order."""
+        waits = [
+            asyncio.ensure_future(wait)
+            for wait in (self._clock.sleep(seconds), self._wake.wait(), self._nudged.wait())
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._nudged.clear()
+            for wait in waits:
+                wait.cancel()
+
+    async def _remind(self) -> None:
+        now = self._clock.now()
+        for halt in self._halter.latch.covering(self._trader):
+            since = self._reminded.get(halt.id, halt.at)
+            if now - since >= timedelta(seconds=self._patience.reminder):
+                self._reminded[halt.id] = now + timedelta(hours=1)
+                await self._halter.remind(
+                    halt, self._trader, why=self.problem, waited=now - halt.at
+                )

@@ -1,0 +1,63 @@
+"""From a signal and the trader's settings to the exit plan that the entry carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from trading.execution.plan import ExitPlan, PartialExit
+from trading.types import ZERO, MarketRules, Signal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialRule:
+    share: Decimal
+    """Of the original size."""
+    at_r: Decimal | None = None
+    """Where, in multiples of the distance from entry to stop; or"""
+    at_share: Decimal | None = None
+    """past the entry by this share of it: 0.02 is 2 %."""
+
+    def distance(self, *, entry: Decimal, risk: Decimal) -> Decimal:
+        """From the entry, in quote currency."""
+        return risk * self.at_r if self.at_r is not None else entry * (self.at_share or ZERO)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitRules:
+    """What the trader's settings add to a signal's own stop and target."""
+
+    time_limit: timedelta | None = None
+    """Market time after which a position is closed."""
+    trail_r: Decimal | None = None
+    """Distance of a trailing stop, in multiples of the distance from entry to stop."""
+    partials: tuple[PartialRule, ...] = ()
+    break_even: bool = False
+
+    def plan(
+        self, signal: Signal, *, quantity: Decimal, rules: MarketRules, at: datetime
+    ) -> ExitPlan:
+        """The plan for *signal*, all prices on the tick."""
+        sign = signal.side.sign
+        risk = abs(signal.price - signal.stop)
+        return ExitPlan(
+            side=signal.side,
+            size=quantity,
+            entry=signal.price,
+            stop=rules.price(signal.stop),
+            target=None if signal.target is None else rules.price(signal.target),
+            deadline=None if self.time_limit is None else at + self.time_limit,
+            trail=None if self.trail_r is None else rules.price(risk * self.trail_r),
+            partials=tuple(
+                PartialExit(
+                    share=partial.share,
+                    price=rules.price(
+                        signal.price + sign * partial.distance(entry=signal.price, risk=risk)
+                    ),
+                )
+                for partial in self.partials
+            ),
+            break_even=self.break_even,
+            confidence=signal.confidence,
+        )

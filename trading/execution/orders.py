@@ -1,0 +1,441 @@
+"""The life of an order: intent, sending, the answer or the lack of one, its end.
+
+The only code that speaks to a venue about orders.  An ENTRY leaves only after its intent is
+durable and while its permit holds; a reduction never waits for the disk longer than a moment.  A
+timeout is not a failure: the order is UNKNOWN until the venue has been asked, and is never resent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from trading.clocks import Clock
+from trading.errors import (
+    Halted,
+    StoreError,
+    VenueError,
+    VenueRejected,
+    VenueUnavailable,
+    VenueUncertain,
+)
+from trading.events import (
+    Event,
+    ForeignOrderSeen,
+    OrderRefused,
+    OrderResolved,
+    OrderUnknown,
+    PositionClosed,
+    PositionOpened,
+    PositionReduced,
+    ReductionUnsaved,
+)
+from trading.execution.plan import ExitPlan, next_price
+from trading.halt import Permit
+from trading.ledger import Applied, Booked, Ledger, exit_reason
+from trading.ports import Change, Journal, Lane, Venue
+from trading.recorder import Recorder
+from trading.types import (
+    ZERO,
+    Decision,
+    Mode,
+    Order,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+    Report,
+    Side,
+    Symbol,
+)
+from trading.valuation import Valuer
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+ROLE_LETTERS = {OrderRole.ENTRY: "e", OrderRole.PROTECT: "p", OrderRole.EXIT: "x"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long we wait for what, in seconds.  Tests shorten them."""
+
+    answer: float = 5.0
+    """For a venue's answer about an order, before it is UNKNOWN."""
+    intent: float = 0.1
+    """For a reduction's intent to be durable, before it leaves all the same."""
+    stop: float = 2.0
+    """For cancels to be confirmed, before `/stop` answers LATCHED, RETRYING."""
+    durable: float = 0.5
+    """For a halt to be saved, before `/stop` answers NOT YET DURABLE."""
+    first_retry: float = 0.05
+    longest_retry: float = 5.0
+    reminder: float = 60.0
+    """For a halt's stage, before it is a new critical message."""
+    upkeep: float = 5.0
+    """Between two looks after unknown orders and missing protection."""
+    shutdown: float = 1.5
+    """For cancelling resting entries, before the process ends all the same."""
+
+
+class OrderIds:
+    """Client order ids: random once, tagged with the desk, the role in one letter.
+
+    `qd-1f3a-e-9c0d2e4f6a8b1c3d`: 23 characters of [a-z0-9-], inside what every venue accepts.
+    """
+
+    def __init__(self, tag: str, random_hex: Callable[[int], str]) -> None:
+        self._prefix = f"qd-{tag}-"
+        self._random_hex = random_hex
+
+    def new(self, role: OrderRole) -> str:
+        return f"{self._prefix}{ROLE_LETTERS[role]}-{self._random_hex(8)}"
+
+    def is_ours(self, order_id: str) -> bool:
+        return order_id.startswith(self._prefix)
+
+    def role(self, order_id: str) -> OrderRole:
+        letter = order_id.removeprefix(self._prefix)[:1]
+        return next(role for role, known in ROLE_LETTERS.items() if known == letter)
+
+
+class Orders:
+    """All orders of one trader's account."""
+
+    def __init__(
+        self,
+        *,
+        trader: str,
+        mode: Mode,
+        ledger: Ledger,
+        venue: Venue,
+        valuer: Valuer,
+        recorder: Recorder,
+        journal: Journal,
+        clock: Clock,
+        ids: OrderIds,
+        patience: Patience,
+    ) -> None:
+        self.ledger = ledger
+        self.venue = venue
+        self.ids = ids
+        self._trader = trader
+        self._mode = mode
+        self._valuer = valuer
+        self._recorder = recorder
+        self._journal = journal
+        self._clock = clock
+        self._patience = patience
+        self._foreign: set[str] = set()
+        self._background: set[asyncio.Task[None]] = set()
+        self.fees_by_hand: dict[str, Decimal] = {}
+        """Fees paid on orders that a person asked for, until the answer is given."""
+        self.touched: set[Symbol] = set()
+        """Symbols whose position or stop changed since protection last looked."""
+        self.on_touch: list[Callable[[], None]] = []
+        """Called, synchronously, whenever `touched` grows."""
+        self.silent_since: float | None = None
+        """Monotonic time since which the venue has not answered; None: it answers."""
+
+    # -- making ---------------------------------------------------------------------------
+
+    def prepare(  # an order is these facts
+        self,
+        *,
+        symbol: Symbol,
+        side: Side,
+        role: OrderRole,
+        quantity: Decimal,
+        price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+        reason: str = "",
+        by: str = "",
+        plan: ExitPlan | None = None,
+    ) -> Order:
+        """Make an intent and reserve its exposure at once.  Nothing is sent yet.
+
+        A limit order with *price*, a stop with *stop_price*, else at market.
+        """
+        kind = OrderType.LIMIT if price else OrderType.STOP if stop_price else OrderType.MARKET
+        order = Order(
+            id=self.ids.new(role),
+            trader=self._trader,
+            symbol=symbol,
+            side=side,
+            type=kind,
+            role=role,
+            quantity=quantity,
+            created_at=self._clock.now(),
+            price=price,
+            stop_price=stop_price,
+            reduce_only=role is not OrderRole.ENTRY,
+            reason=reason,
+            by=by,
+            plan=plan,
+        )
+        self.ledger.add(order)
+        return order
+
+    # -- sending --------------------------------------------------------------------------
+
+    async def enter(self, order: Order, permit: Permit, decision: Decision | None = None) -> Order:
+        """Send an entry once its intent is durable.  Without a durable intent nothing leaves."""
+        decisions = (decision,) if decision else ()
+        try:
+            permit()
+            await self._recorder.record(Change(orders=(order,), decisions=decisions), Lane.ENTRY)
+        except StoreError as error:
+            return await self._end(order, OrderStatus.NOT_SENT, f"not written down: {error}")
+        except Halted:
+            return await self._end(order, OrderStatus.NOT_SENT, "halted")
+        return await self._place(order, permit)
+
+    async def reduce(self, order: Order) -> Order:
+        """Send an exit or a protective order; the disk may not hold it back."""
+        saving = asyncio.ensure_future(self._recorder.keep(Change(orders=(order,)), Lane.REDUCTION))
+        done, _ = await asyncio.wait({saving}, timeout=self._patience.intent)
+        if not done or not saving.result():
+            self._spawn(self._note_unsaved(order))
+        return await self._place(order, _always)
+
+    async def cancel(self, order: Order) -> Order:
+        """Cancel and return the order as it ended (it may have filled first).
+
+        Raises `VenueUnavailable` or `VenueUncertain`: it may still rest.
+        """
+        try:
+            report = await self._answered(self.venue.cancel(order))
+        except VenueRejected:
+            return await self.resolve(order)
+        return await self._absorb(report)
+
+    async def resolve(self, order: Order) -> Order:
+        """Ask the venue what became of *order*.  ABSENT only when it can no longer arrive."""
+        report = await self._answered(self.venue.find(order))
+        if report is not None:
+            return await self._absorb(report)
+        order = self.ledger.orders[order.id]
+        age = (self._clock.now() - order.created_at).total_seconds()
+        if not order.is_alive or age < self.venue.window:
+            return order
+        again = await self._answered(self.venue.find(order))
+        if again is not None:
+            return await self._absorb(again)
+        return await self._end(order, OrderStatus.ABSENT, "the venue never had it")
+
+    async def open_at_venue(self) -> Sequence[Report]:
+        return await self._answered(self.venue.open_orders())
+
+    # -- hearing --------------------------------------------------------------------------
+
+    def hear(self, report: Report) -> None:
+        """What the venue says unasked: booked at once, written as soon as possible."""
+        applied = self.ledger.apply(report, now=self._clock.now())
+        if applied is None:
+            self._see_foreign(report)
+        elif applied.changed:
+            change, events = self._consequences(applied)
+            self._recorder.keep_soon(change, Lane.FILL, *events)
+
+    async def _absorb(self, report: Report) -> Order:
+        applied = self.ledger.apply(report, now=self._clock.now())
+        if applied is None:
+            raise VenueUncertain(f"the venue answered about another order, {report.order_id}")
+        if applied.changed:
+            change, events = self._consequences(applied)
+            await self._recorder.keep(change, Lane.FILL, *events)
+        return applied.order
+
+    # -- inside ---------------------------------------------------------------------------
+
+    async def _place(self, order: Order, permit: Permit) -> Order:
+        try:
+            report = await self._answered(self.venue.place(order, permit))
+        except Halted:
+            return await self._end(order, OrderStatus.NOT_SENT, "halted")
+        except VenueRejected as error:
+            return await self._end(order, OrderStatus.REJECTED, str(error))
+        except VenueUnavailable as error:
+            return await self._end(order, OrderStatus.NOT_SENT, str(error))
+        except VenueError:
+            return await self._lose(order)
+        except asyncio.CancelledError:
+            self._mark_unknown(order)
+            raise
+        return await self._absorb(report)
+
+    async def _answered(self, asking: Awaitable[T]) -> T:
+        """Wait for the venue, and keep count of whether it answers at all."""
+        try:
+            async with asyncio.timeout(self._patience.answer):
+                answer = await asking
+        except TimeoutError:
+            self._fell_silent()
+            raise VenueUncertain("no answer") from None
+        except (VenueUnavailable, VenueUncertain):
+            self._fell_silent()
+            raise
+        self.silent_since = None
+        return answer
+
+    def _fell_silent(self) -> None:
+        if self.silent_since is None:
+            self.silent_since = self._clock.monotonic()
+
+    async def _lose(self, order: Order) -> Order:
+        """No answer: from now on the order counts in full until the venue tells."""
+        lost = self._mark_unknown(order)
+        if lost.status is not OrderStatus.UNKNOWN:
+            return lost
+        waited = timedelta(seconds=self._patience.answer)
+        await self._recorder.keep(
+            Change(orders=(lost,)),
+            Lane.REDUCTION,
+            OrderUnknown(order=lost, waited=waited, **self._about(order.symbol)),
+        )
+        return lost
+
+    def _mark_unknown(self, order: Order) -> Order:
+        now = self.ledger.orders[order.id]
+        if now.status is not OrderStatus.INTENT:
+            return now  # the stream told more than the answer would have
+        return self.ledger.update(
+            now.changed(status=OrderStatus.UNKNOWN, updated_at=self._clock.now())
+        )
+
+    async def _end(self, order: Order, status: OrderStatus, note: str) -> Order:
+        before = self.ledger.orders[order.id]
+        if not before.is_alive:
+            return before
+        ended = self.ledger.update(
+            before.changed(status=status, note=note, updated_at=self._clock.now())
+        )
+        self._touch(order.symbol)
+        await self._recorder.keep(Change(orders=(ended,)), Lane.FILL, *self._ending(before, ended))
+        return ended
+
+    def _consequences(self, applied: Applied) -> tuple[Change, list[Event]]:
+        """What is written and said because of *applied*."""
+        symbol = applied.order.symbol
+        self._touch(symbol)
+        if applied.order.by:
+            fees = sum((b.fill.fee for b in applied.booked), ZERO)
+            self.fees_by_hand[applied.order.id] = (
+                self.fees_by_hand.get(applied.order.id, ZERO) + fees
+            )
+        positions = {b.fill.symbol for b in applied.booked} & self.ledger.positions.keys()
+        change = Change(
+            orders=(applied.order,),
+            fills=tuple(b.fill for b in applied.booked),
+            positions=tuple((self.ledger.positions[s], self.ledger.plans[s]) for s in positions),
+            closed_positions=tuple(b.closed for b in applied.booked if b.closed),
+            trades=applied.trades,
+            accounts=(self.ledger.account,) if applied.booked else (),
+        )
+        return change, [*self._fill_events(applied), *self._ending(applied.before, applied.order)]
+
+    def _fill_events(self, applied: Applied) -> list[Event]:
+        about = self._about(applied.order.symbol)
+        today = self._valuer.today() if applied.trades else None
+        events: list[Event] = [
+            PositionClosed(trade=trade, today=today, **about) for trade in applied.trades
+        ]
+        partly = [b for b in applied.booked if b.reduced and not b.closed]
+        if partly:
+            events.append(self._reduced_event(applied.order, partly))
+        opened = [b for b in applied.booked if b.after and (b.before is None or b.closed)]
+        if opened and applied.order.symbol in self.ledger.positions:
+            events.append(self._opened_event(applied.order))
+        return events
+
+    def _opened_event(self, order: Order) -> PositionOpened:
+        position = self.ledger.positions[order.symbol]
+        plan = self.ledger.plans[order.symbol]
+        rules = self.venue.rules(order.symbol)
+        risk = -position.open_profit(plan.stop) if plan.stop is not None else None
+        return PositionOpened(
+            side=position.side,
+            quantity=abs(position.quantity),
+            ordered=order.quantity,
+            price=rules.price(position.average_price),
+            equity=self._valuer.equity() or self.ledger.account.wallet,
+            stop=plan.stop,
+            target=plan.target,
+            risk=risk if risk is not None else abs(position.quantity) * position.average_price,
+            confidence=plan.confidence,
+            **self._about(order.symbol),
+        )
+
+    def _reduced_event(self, order: Order, parts: list[Booked]) -> PositionReduced:
+        position = self.ledger.positions[order.symbol]
+        quantity = sum((b.reduced for b in parts), ZERO)
+        value = sum((b.reduced * b.fill.price for b in parts), ZERO)
+        plan = self.ledger.plans[order.symbol]
+        return PositionReduced(
+            side=position.side,
+            quantity=quantity,
+            left=abs(position.quantity),
+            price=self.venue.rules(order.symbol).price(value / quantity),
+            profit=sum((b.profit - b.exit_fee for b in parts), ZERO),
+            reason=exit_reason(order),
+            by=order.by,
+            next_price=next_price(plan),
+            **self._about(order.symbol),
+        )
+
+    def _ending(self, before: Order, order: Order) -> list[Event]:
+        about = self._about(order.symbol)
+        if before.status is OrderStatus.UNKNOWN and order.status is not OrderStatus.UNKNOWN:
+            took = self._clock.now() - (before.updated_at or before.created_at)
+            return [OrderResolved(order=order, outcome=order.status, took=took, **about)]
+        if before.is_alive and order.status is OrderStatus.REJECTED:
+            position = self.ledger.positions.get(order.symbol)
+            held = abs(position.quantity) if position else ZERO
+            return [OrderRefused(order=order, said=order.note, open_quantity=held, **about)]
+        return []
+
+    def _see_foreign(self, report: Report) -> None:
+        if report.order_id in self._foreign:
+            return
+        self._foreign.add(report.order_id)
+        if report.order is not None and not self.ids.is_ours(report.order_id):
+            about = self._about(report.order.symbol)
+            self._spawn(self._recorder.say(ForeignOrderSeen(order_id=report.order_id, **about)))
+
+    async def _note_unsaved(self, order: Order) -> None:
+        """The intent goes to the fallback journal, and people are told."""
+        try:
+            await self._journal.append({"order": order.id, "trader": order.trader})
+        except StoreError:
+            log.exception("the fallback journal failed for %s", order.id)
+        waited = timedelta(seconds=self._patience.intent)
+        await self._recorder.say(
+            ReductionUnsaved(order=order, waited=waited, **self._about(order.symbol))
+        )
+
+    def _touch(self, symbol: Symbol) -> None:
+        self.touched.add(symbol)
+        for hear in self.on_touch:
+            hear()
+
+    def _about(self, symbol: Symbol) -> dict[str, Any]:
+        return {
+            "at": self._clock.now(),
+            "trader": self._trader,
+            "mode": self._mode,
+            "symbol": symbol,
+        }
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+def _always() -> None:
+    """The permit of what only makes a position smaller: nothing withholds it."""

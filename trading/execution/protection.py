@@ -1,0 +1,240 @@
+"""Every position has its exit: a stop at the venue, and the desk watching the rest of its plan.
+
+`converge` is the one way in which stops are placed, resized, moved and taken away: it compares
+what rests with what should, and repairs the difference.  It may be called at any time, any number
+of times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from trading.clocks import Clock
+from trading.errors import VenueError
+from trading.events import Protected, StopMoved, Unprotected
+from trading.execution.orders import Orders
+from trading.execution.plan import ExitPlan, due, observe, stop_reason
+from trading.ports import Change, Lane
+from trading.recorder import Recorder
+from trading.types import (
+    ZERO,
+    ExitReason,
+    Mode,
+    Order,
+    OrderRole,
+    OrderStatus,
+    Position,
+    Symbol,
+)
+from trading.valuation import Valuer
+
+log = logging.getLogger(__name__)
+
+
+class Protection:
+    def __init__(
+        self,
+        *,
+        trader: str,
+        mode: Mode,
+        orders: Orders,
+        valuer: Valuer,
+        recorder: Recorder,
+        clock: Clock,
+    ) -> None:
+        self._trader = trader
+        self._mode = mode
+        self._orders = orders
+        self._ledger = orders.ledger
+        self._valuer = valuer
+        self._recorder = recorder
+        self._clock = clock
+        self._locks: dict[Symbol, asyncio.Lock] = {}
+        self._unprotected: set[Symbol] = set()
+
+    def rests(self, symbol: Symbol) -> bool:
+        """Whether a stop for the whole open quantity rests at the venue."""
+        position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
+        if position is None or plan is None:
+            return False
+        return any(_fits(o, position, plan) for o in self._stops(symbol))
+
+    # -- stops at the venue ---------------------------------------------------------------
+
+    async def converge(self, symbol: Symbol) -> None:
+        """Make the resting stop equal the open quantity and the plan's price."""
+        async with self._locks.setdefault(symbol, asyncio.Lock()):
+            try:
+                await self._converge(symbol)
+            except VenueError as error:
+                await self._stay_unprotected(symbol, f"the venue does not answer: {error}")
+
+    async def settle(self) -> None:
+        """Converge every symbol that has changed, until nothing changes any more."""
+        while self._orders.touched:
+            await self.converge(self._orders.touched.pop())
+
+    async def watch(self) -> None:
+        """Look again after every position whose stop does not rest as it should."""
+        for symbol in list(self._ledger.positions):
+            if not self.rests(symbol):
+                await self.converge(symbol)
+        for order in self._ledger.alive_of(OrderRole.PROTECT):
+            if order.symbol not in self._ledger.positions:
+                await self.converge(order.symbol)
+
+    async def _converge(self, symbol: Symbol) -> None:
+        for stop in self._stops(symbol):
+            position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
+            if position is None or plan is None or not _fits(stop, position, plan):
+                await self._orders.cancel(stop)
+        position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
+        if position is None or plan is None:
+            self._unprotected.discard(symbol)
+            return
+        if plan.stop is None:
+            await self._stay_unprotected(symbol, "it has no stop price")
+        elif self._stops(symbol):
+            await self._is_protected(symbol, plan.stop)
+        else:
+            await self._place(position, plan, plan.stop)
+
+    async def _place(self, position: Position, plan: ExitPlan, stop: Decimal) -> None:
+        if self._crossed(plan, position.symbol):
+            await self._leave(
+                position.symbol,
+                abs(position.quantity),
+                stop_reason(plan, self._orders.venue.rules(position.symbol)),
+            )
+            return
+        order = await self._orders.reduce(
+            self._orders.prepare(
+                symbol=position.symbol,
+                side=position.side.opposite,
+                role=OrderRole.PROTECT,
+                quantity=abs(position.quantity),
+                stop_price=stop,
+                reason=stop_reason(plan, self._orders.venue.rules(position.symbol)).value,
+            )
+        )
+        if order.status in (OrderStatus.REJECTED, OrderStatus.NOT_SENT):
+            await self._stay_unprotected(position.symbol, order.note)
+        elif order.status is OrderStatus.OPEN:
+            await self._is_protected(position.symbol, stop)
+
+    def _stops(self, symbol: Symbol) -> list[Order]:
+        return self._ledger.alive_of(OrderRole.PROTECT, symbol)
+
+    def _crossed(self, plan: ExitPlan, symbol: Symbol) -> bool:
+        quote = self._valuer.quote(symbol)
+        if quote is None or plan.stop is None:
+            return False
+        return (quote.price - plan.stop) * plan.side.sign <= ZERO
+
+    async def _stay_unprotected(self, symbol: Symbol, reason: str) -> None:
+        position = self._ledger.positions.get(symbol)
+        if position is None or symbol in self._unprotected:
+            return
+        self._unprotected.add(symbol)
+        await self._recorder.say(
+            Unprotected(
+                at=self._clock.now(), trader=self._trader, mode=self._mode, symbol=symbol,
+                quantity=abs(position.quantity), reason=reason,
+            )
+        )  # fmt: skip
+
+    async def _is_protected(self, symbol: Symbol, stop: Decimal) -> None:
+        if symbol not in self._unprotected:
+            return
+        self._unprotected.discard(symbol)
+        await self._recorder.say(
+            Protected(
+                at=self._clock.now(), trader=self._trader, mode=self._mode, symbol=symbol,
+                quantity=abs(self._ledger.positions[symbol].quantity), stop=stop,
+            )
+        )  # fmt: skip
+
+    # -- what the desk keeps --------------------------------------------------------------
+
+    async def exits(self, at: datetime) -> None:
+        """Carry out what the plans want at market time *at*: trailing, target, time, partials."""
+        for symbol in list(self._ledger.positions):
+            quote = self._valuer.quote(symbol, at)
+            if quote is not None:
+                await self._exit(symbol, quote.price, at)
+
+    async def _exit(self, symbol: Symbol, price: Decimal, at: datetime) -> None:
+        rules = self._orders.venue.rules(symbol)
+        before = self._ledger.plans[symbol]
+        plan = observe(before, price, rules)
+        if plan != before:
+            await self.change_plan(symbol, plan, why="trailing")
+        wanted = due(plan, self._held(symbol), price=price, now=at, rules=rules)
+        if wanted is None:
+            return
+        if wanted.quantity > ZERO:
+            await self.close(symbol, wanted.quantity, wanted.reason)
+        if symbol in self._ledger.positions and wanted.plan != plan:
+            await self.change_plan(symbol, wanted.plan, why="entry")
+
+    async def change_plan(self, symbol: Symbol, plan: ExitPlan, *, why: str) -> None:
+        """Store the new plan with its position; say so and move the stop if that changed."""
+        before = self._ledger.plans[symbol]
+        plan = replace(plan, size=before.size, entry=before.entry)
+        self._ledger.set_plan(symbol, plan)
+        change = Change(positions=((self._ledger.positions[symbol], plan),))
+        await self._recorder.keep(change, Lane.REDUCTION)
+        if plan.stop is None or plan.stop == before.stop:
+            return
+        await self.converge(symbol)
+        await self._recorder.say(
+            StopMoved(
+                at=self._clock.now(), trader=self._trader, mode=self._mode, symbol=symbol,
+                old=before.stop or ZERO, new=plan.stop, why=why, on_venue=self.rests(symbol),
+            )
+        )  # fmt: skip
+
+    async def close(
+        self, symbol: Symbol, quantity: Decimal, reason: ExitReason, by: str = ""
+    ) -> Order | None:
+        """Close up to *quantity* at market, never more than is open and not being closed already.
+
+        None: nothing was left to close.
+        """
+        order = await self._leave(symbol, quantity, reason, by)
+        await self.converge(symbol)
+        return order
+
+    async def _leave(
+        self, symbol: Symbol, quantity: Decimal, reason: ExitReason, by: str = ""
+    ) -> Order | None:
+        quantity = min(quantity, self._ledger.closable(symbol))
+        if quantity <= ZERO:
+            return None
+        position = self._ledger.positions[symbol]
+        return await self._orders.reduce(
+            self._orders.prepare(
+                symbol=symbol,
+                side=position.side.opposite,
+                role=OrderRole.EXIT,
+                quantity=quantity,
+                reason=reason.value,
+                by=by,
+            )
+        )
+
+    def _held(self, symbol: Symbol) -> Decimal:
+        return self._ledger.closable(symbol)
+
+
+def _fits(stop: Order, position: Position, plan: ExitPlan) -> bool:
+    return (
+        stop.status is not OrderStatus.UNKNOWN
+        and stop.stop_price == plan.stop
+        and stop.remaining == abs(position.quantity)
+        and stop.side is position.side.opposite
+    )

@@ -1,0 +1,58 @@
+"""Tells once when prices stop, when they are back, and when a replay has no more."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from trading.clocks import Clock
+from trading.errors import VenueError
+from trading.events import FeedBack, FeedEnded, FeedLost
+from trading.ports import Feed, FeedState
+from trading.recorder import Recorder
+from trading.types import Mode
+
+log = logging.getLogger(__name__)
+
+
+class FeedWatch:
+    def __init__(
+        self, *, trader: str, mode: Mode, feed: Feed, recorder: Recorder, clock: Clock
+    ) -> None:
+        self._trader = trader
+        self._mode = mode
+        self._feed = feed
+        self._recorder = recorder
+        self._clock = clock
+        self._heard_at = clock.now()
+        self._lost_at: datetime | None = None
+        self._ended = False
+
+    @property
+    def state(self) -> FeedState:
+        return FeedState.STALE if self._lost_at is not None else self._feed.state()
+
+    async def answered(self, *, last_bar: datetime, open_positions: int) -> None:
+        """Prices came (or the replay said that there are no more)."""
+        now = self._clock.now()
+        self._heard_at = now
+        if self._lost_at is not None:
+            gap, self._lost_at = now - self._lost_at, None
+            await self._recorder.say(FeedBack(gap=gap, **self._about()))
+        if self._feed.state() is FeedState.ENDED and not self._ended:
+            self._ended = True
+            await self._recorder.say(
+                FeedEnded(last_bar=last_bar, open_positions=open_positions, **self._about())
+            )
+
+    async def failed(self, error: VenueError) -> None:
+        """Prices could not be had."""
+        log.warning("no prices: %s", error)
+        if self._lost_at is None:
+            self._lost_at = self._heard_at
+            silent = self._clock.now() - self._heard_at
+            await self._recorder.say(FeedLost(silent=silent, **self._about()))
+
+    def _about(self) -> dict[str, Any]:
+        return {"at": self._clock.now(), "trader": self._trader, "mode": self._mode}

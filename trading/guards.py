@@ -1,0 +1,142 @@
+"""The trader's own brakes: day, week and drawdown, measured at every bar.
+
+Baselines are persisted with the account.  A guard only tightens: it halts, and a person resumes,
+or an owner measures afresh.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from decimal import Decimal
+
+from trading.ledger import Ledger
+from trading.risk.drawdown import READINGS, Guard, Reading, day_of, drawdown, loss_share, week_of
+from trading.risk.limits import Limits
+from trading.types import AccountState
+
+KINDS = ("day", "week", "drawdown")
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    kind: str
+    share: Decimal
+    """Lost, positive."""
+    limit: Decimal
+
+    def __str__(self) -> str:
+        return f"{self.kind} -{self.share:.2%}, limit -{self.limit:.2%}".replace(
+            "%", "\N{NO-BREAK SPACE}%"
+        )
+
+
+def new_account(trader: str, capital: Decimal, at: datetime, zone: tzinfo) -> AccountState:
+    """An account on its first day."""
+    return AccountState(
+        trader=trader,
+        capital=capital,
+        wallet=capital,
+        peak=capital,
+        day=day_of(at, zone),
+        day_start=capital,
+        week=week_of(at, zone),
+        week_start=capital,
+    )
+
+
+class Guards:
+    """All guards of one trader, and the drawdown that is only told, not acted on."""
+
+    def __init__(
+        self, *, ledger: Ledger, limits: Limits, zone: tzinfo, drawdown_alert: Decimal | None
+    ) -> None:
+        self._ledger = ledger
+        self._limits = {
+            "day": limits.max_daily_loss,
+            "week": limits.max_weekly_loss,
+            "drawdown": limits.max_drawdown,
+        }
+        self._zone = zone
+        self._guards = {kind: Guard(kind=kind, limit=self._limits[kind]) for kind in KINDS}
+        self._warning = drawdown_alert and Guard(kind="drawdown", limit=drawdown_alert)
+        self._warned = False
+        self._recent: deque[Decimal] = deque(maxlen=READINGS)
+
+    def observe(self, equity: Decimal | None, at: datetime, *, stale: bool) -> list[Breach]:
+        """Take a reading at market time *at*; return the limits that are breached now."""
+        if equity is not None and not stale:
+            self._roll(equity, at)
+        breaches = []
+        for kind in KINDS:
+            lost = self.lost(kind, equity)
+            guard, breached = self._guards[kind].observe(Reading(lost, at, stale))
+            self._guards[kind] = guard
+            if breached and lost is not None:
+                breaches.append(Breach(kind, lost, guard.limit))
+        return breaches
+
+    def drawdown_to_tell(
+        self, equity: Decimal | None, at: datetime, *, stale: bool
+    ) -> Decimal | None:
+        """The drawdown, once each time it comes past the alert threshold; else None."""
+        if not self._warning:
+            return None
+        lost = self.lost("drawdown", equity)
+        self._warning, past = self._warning.observe(Reading(lost, at, stale))
+        if not past:
+            self._warned = self._warned and bool(self._warning.readings)
+            return None
+        told, self._warned = self._warned, True
+        return None if told else lost
+
+    def lost(self, kind: str, equity: Decimal | None) -> Decimal | None:
+        """Share lost against the baseline of *kind*, positive for a loss."""
+        account = self._ledger.account
+        if kind == "drawdown":
+            return drawdown(equity, account.peak)
+        return loss_share(equity, account.day_start if kind == "day" else account.week_start)
+
+    def breached(self, kind: str, equity: Decimal | None) -> Breach | None:
+        """Whether *kind* would halt again at once: judged on this equity alone."""
+        lost = self.lost(kind, equity)
+        if lost is None or lost < self._limits[kind]:
+            return None
+        return Breach(kind, lost, self._limits[kind])
+
+    def rebase(self, kind: str, equity: Decimal) -> None:
+        """Measure *kind* afresh from *equity*: an owner's decision."""
+        baseline = {"day": "day_start", "week": "week_start", "drawdown": "peak"}[kind]
+        self._ledger.change_account(**{baseline: equity})
+        self.restart(kind)
+
+    def restart(self, kind: str) -> None:
+        self._guards[kind] = Guard(kind=kind, limit=self._limits[kind])
+
+    def _roll(self, equity: Decimal, at: datetime) -> None:
+        """Raise the peak, and begin a new day or week at its first reading.
+
+        The peak follows the lowest of the last three readings: one wrong tick upwards would leave
+        a drawdown that never was.
+        """
+        account = self._ledger.account
+        self._recent.append(equity)
+        changes = dict(self._new_baselines(account, equity, at))
+        if changes:
+            self._ledger.change_account(**changes)
+
+    def _new_baselines(
+        self, account: AccountState, equity: Decimal, at: datetime
+    ) -> Iterator[tuple[str, object]]:
+        lasting = min(self._recent)
+        if len(self._recent) == READINGS and lasting > account.peak:
+            yield "peak", lasting
+        day, week = day_of(at, self._zone), week_of(at, self._zone)
+        if day > account.day:
+            yield from (("day", day), ("day_start", equity))
+            self.restart("day")
+        if week > account.week:
+            yield from (("week", week), ("week_start", equity))
+            self.restart("week")

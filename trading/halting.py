@@ -1,0 +1,162 @@
+"""Engaging, saving and lifting halts: the latch made durable.
+
+`engage` is synchronous.  Saving starts at the same instant in two places that fail differently,
+the database and the latch file; one of them is enough.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import timedelta
+from typing import Any
+
+from trading.clocks import Clock
+from trading.errors import StoreError
+from trading.events import Event, HaltAdvanced, HaltDelayed, HaltEngaged, HaltLifted
+from trading.halt import EVERYONE, Halt, Latch, Reached, Stage, Verb
+from trading.ports import Change, Lane, LatchFile
+from trading.recorder import Recorder
+from trading.types import Mode, Symbol
+
+log = logging.getLogger(__name__)
+
+FILE_RETRY = 1.0
+
+
+class Halter:
+    def __init__(
+        self,
+        *,
+        latch: Latch,
+        recorder: Recorder,
+        latch_file: LatchFile,
+        clock: Clock,
+        modes: Mapping[str, Mode],
+    ) -> None:
+        self.latch = latch
+        self._recorder = recorder
+        self._file = latch_file
+        self._clock = clock
+        self._modes = modes
+        self._saved: dict[str, asyncio.Event] = {}
+        self._wakers: list[Callable[[], None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def on_engage(self, wake: Callable[[], None]) -> None:
+        """*wake* is called, synchronously, whenever a halt is engaged."""
+        self._wakers.append(wake)
+
+    def engage(self, *, scope: str, verb: Verb, by: str, why: str, guard: str = "") -> Halt:
+        """Halt now, begin to save, wake those who carry it out."""
+        now = self._clock.now()
+        halt = self.latch.engage(scope=scope, verb=verb, by=by, why=why, at=now, guard=guard)
+        for trader in self._covered(halt):
+            for stage in (Stage.REQUESTED, Stage.ENTRIES_BLOCKED):
+                halt = self.latch.reach(halt.id, trader, Reached(stage=stage, at=now))
+        event = HaltEngaged(at=now, trader=scope, mode=self._mode(scope), halt=halt)
+        self._save(halt, event)
+        for wake in self._wakers:
+            wake()
+        return halt
+
+    def take_over(self, halt: Halt) -> None:
+        """Go on with a halt of the process before this one; silent, as it was told then."""
+        self.latch.adopt(halt)
+        self._save(halt)
+        for wake in self._wakers:
+            wake()
+
+    def reach(
+        self, halt: Halt, trader: str, stage: Stage, *, cancelled: int = 0,
+        left_open: tuple[Symbol, ...] = (), note: str = "",
+    ) -> Halt:  # fmt: skip
+        """Note a stage, save it and tell."""
+        reached = Reached(stage=stage, at=self._clock.now(), note=note)
+        advanced = self.latch.reach(halt.id, trader, reached)
+        if advanced is halt:
+            return halt
+        event = HaltAdvanced(
+            at=reached.at, trader=trader, mode=self._mode(trader), halt=advanced,
+            reached=reached, cancelled=cancelled, left_open=left_open,
+        )  # fmt: skip
+        self._save(advanced, event)
+        return advanced
+
+    async def remind(self, halt: Halt, trader: str, *, why: str, waited: timedelta) -> None:
+        await self._recorder.say(
+            HaltDelayed(
+                at=self._clock.now(), trader=trader, mode=self._mode(trader),
+                halt=halt, why=why, waited=waited,
+            )
+        )  # fmt: skip
+
+    async def lift(self, halt: Halt, *, by: str) -> Halt:
+        """Lift *halt*.  Raises `StoreError`, and stays halted, if that cannot be remembered."""
+        now = self._clock.now()
+        others = [h for h in self.latch.active if h.id != halt.id]
+        lifted = self.latch.lifted(halt.id, by=by, at=now)
+        event = HaltLifted(at=now, trader=halt.scope, mode=self._mode(halt.scope), halt=lifted)
+        await self._file.write(others, last_number=self.latch.last_number)
+        try:
+            await self._recorder.record(Change(halts=(lifted,)), Lane.HALT, event)
+        except StoreError:
+            await self._file.write(self.latch.active, last_number=self.latch.last_number)
+            raise
+        self.latch.lift(lifted)
+        return lifted
+
+    async def durable(self, halt: Halt, *, within: float) -> bool:
+        """Whether the database or the latch file has *halt*, waiting for *within* seconds."""
+        saved = self._saved.get(halt.id)
+        if saved is None:
+            return False
+        try:
+            async with asyncio.timeout(within):
+                await saved.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def settle(self) -> None:
+        """Wait for the saving that is under way (not for retries)."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # -- inside ---------------------------------------------------------------------------
+
+    def _save(self, halt: Halt, *events: Event) -> None:
+        saved = self._saved.setdefault(halt.id, asyncio.Event())
+        self._spawn(self._save_in_database(halt, saved, events))
+        self._spawn(self._save_in_file(saved))
+
+    async def _save_in_database(
+        self, halt: Halt, saved: asyncio.Event, events: tuple[Event, ...]
+    ) -> None:
+        if await self._recorder.keep(Change(halts=(halt,)), Lane.HALT, *events):
+            saved.set()
+
+    async def _save_in_file(self, saved: asyncio.Event) -> None:
+        while True:
+            try:
+                await self._file.write(self.latch.active, last_number=self.latch.last_number)
+            except StoreError as error:
+                log.error("the latch file does not take the halt: %s", error)  # noqa: TRY400  # expected, and told
+                await self._clock.sleep(FILE_RETRY)
+            else:
+                saved.set()
+                return
+
+    def _covered(self, halt: Halt) -> list[str]:
+        return [name for name in self._modes if halt.covers(name)]
+
+    def _mode(self, scope: str) -> Mode:
+        """Of the riskiest trader covered."""
+        covered = {mode for name, mode in self._modes.items() if scope in (EVERYONE, name)}
+        return next((m for m in (Mode.LIVE, Mode.PAPER) if m in covered), Mode.DRY_RUN)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

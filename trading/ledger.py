@@ -1,0 +1,341 @@
+"""The books of one trader, in memory: orders, fills, positions, plans, wallet.
+
+Nothing here waits or writes.  Positions change by fills only, each known by its id, so hearing a
+fact twice, late or out of order changes nothing.  The recorder makes history of what changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from trading.execution.plan import ExitPlan, grown
+from trading.ports import Books
+from trading.types import (
+    ZERO,
+    AccountState,
+    ExitReason,
+    Fill,
+    Order,
+    OrderRole,
+    OrderStatus,
+    Position,
+    Report,
+    Side,
+    Symbol,
+    Trade,
+)
+
+REMEMBERED_TRADES = 200
+REMEMBERED_ORDERS = 2_000
+"""Ended orders kept in memory, so that late reports about them still find their order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booked:
+    """What one fill did to one position."""
+
+    fill: Fill
+    before: Position | None
+    after: Position | None
+    """The open position now; None when flat."""
+    closed: Position | None
+    """The position that became flat with this fill, with all its sums."""
+    reduced: Decimal
+    """How much of `before` this fill took away."""
+    profit: Decimal
+    """Of that part, before fees."""
+    exit_fee: Decimal
+
+
+def book(position: Position | None, fill: Fill) -> Booked:
+    """Apply *fill* to *position*.  A fill larger than the position closes it and opens the rest
+    on the other side; its fee is shared by quantity."""
+    if position is None:
+        return Booked(
+            fill=fill, before=None, after=_opened(fill, fill.quantity, fill.fee),
+            closed=None, reduced=ZERO, profit=ZERO, exit_fee=ZERO,
+        )  # fmt: skip
+    if position.side is fill.side:
+        return Booked(
+            fill=fill, before=position, after=_grown(position, fill),
+            closed=None, reduced=ZERO, profit=ZERO, exit_fee=ZERO,
+        )  # fmt: skip
+    return _reduced(position, fill)
+
+
+def _opened(fill: Fill, quantity: Decimal, fee: Decimal) -> Position:
+    return Position(
+        trader=fill.trader,
+        symbol=fill.symbol,
+        quantity=quantity * fill.side.sign,
+        average_price=fill.price,
+        opened_at=fill.at,
+        id=fill.order_id,
+        entered=quantity,
+        fees=fee,
+    )
+
+
+def _grown(position: Position, fill: Fill) -> Position:
+    held = abs(position.quantity)
+    total = held + fill.quantity
+    average = (held * position.average_price + fill.quantity * fill.price) / total
+    return replace(
+        position,
+        quantity=total * fill.side.sign,
+        average_price=average,
+        entered=position.entered + fill.quantity,
+        fees=position.fees + fill.fee,
+        version=position.version + 1,
+    )
+
+
+def _reduced(position: Position, fill: Fill) -> Booked:
+    taken = min(abs(position.quantity), fill.quantity)
+    rest = fill.quantity - taken
+    fee = fill.fee if rest == ZERO else fill.fee * taken / fill.quantity
+    profit = taken * (fill.price - position.average_price) * position.side.sign
+    left = replace(
+        position,
+        quantity=position.quantity - taken * position.side.sign,
+        exited=position.exited + taken,
+        exit_value=position.exit_value + taken * fill.price,
+        profit=position.profit + profit,
+        fees=position.fees + fee,
+        version=position.version + 1,
+    )
+    is_flat = left.quantity == ZERO
+    after = (_opened(fill, rest, fill.fee - fee) if rest else None) if is_flat else left
+    return Booked(
+        fill=fill,
+        before=position,
+        after=after,
+        closed=left if is_flat else None,
+        reduced=taken,
+        profit=profit,
+        exit_fee=fee,
+    )
+
+
+def as_trade(closed: Position, *, side: Side, at: datetime, reason: ExitReason, by: str) -> Trade:
+    """The round trip of a position on *side* that has become flat."""
+    paid_in = closed.exit_value - closed.profit * side.sign
+    return Trade(
+        id=f"{closed.id}:{closed.opened_at.isoformat()}",
+        trader=closed.trader,
+        symbol=closed.symbol,
+        side=side,
+        quantity=closed.entered,
+        entry_price=paid_in / closed.exited,
+        exit_price=closed.exit_value / closed.exited,
+        opened_at=closed.opened_at,
+        closed_at=at,
+        profit=closed.profit - closed.fees,
+        fees=closed.fees,
+        reason=reason,
+        by=by,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What a report changed in the books; empty of fills when it said nothing new."""
+
+    before: Order
+    order: Order
+    booked: tuple[Booked, ...]
+    trades: tuple[Trade, ...]
+
+    @property
+    def changed(self) -> bool:
+        return self.order is not self.before
+
+
+class Ledger:
+    """Orders by our id, one position and plan per symbol, and the account's sums."""
+
+    def __init__(self, account: AccountState) -> None:
+        self.orders: dict[str, Order] = {}
+        self.fills_booked = 0
+        self.restore(account, Books())
+
+    def restore(self, account: AccountState, books: Books) -> None:
+        """Go on from what history has, in place of what was here."""
+        self.account = account
+        self.alive: dict[str, Order] = {o.id: o for o in books.orders}
+        self.orders.update(self.alive)
+        self.positions: dict[Symbol, Position] = {p.symbol: p for p, _ in books.positions}
+        self.plans: dict[Symbol, ExitPlan] = {p.symbol: plan for p, plan in books.positions}
+        self.trades: list[Trade] = list(books.recent_trades)
+        self._fills: set[str] = set(books.recent_fills)
+
+    # -- orders ---------------------------------------------------------------------------
+
+    def add(self, order: Order) -> None:
+        """Take a new intent in.  From here on it counts as exposure: this is the reservation."""
+        self.orders[order.id] = self.alive[order.id] = order
+        if len(self.orders) > REMEMBERED_ORDERS + len(self.alive):
+            self._forget_oldest()
+
+    def update(self, order: Order) -> Order:
+        self.orders[order.id] = order
+        if order.is_alive:
+            self.alive[order.id] = order
+        else:
+            self.alive.pop(order.id, None)
+        return order
+
+    def alive_of(self, role: OrderRole, symbol: Symbol | None = None) -> list[Order]:
+        return [
+            o
+            for o in self.alive.values()
+            if o.role is role and (symbol is None or o.symbol == symbol)
+        ]
+
+    def unknown(self) -> list[Order]:
+        return [o for o in self.alive.values() if o.status is OrderStatus.UNKNOWN]
+
+    def closable(self, symbol: Symbol) -> Decimal:
+        """Open quantity that no exit of ours is already closing, unsigned."""
+        position = self.positions.get(symbol)
+        if position is None:
+            return ZERO
+        leaving = sum((o.remaining for o in self.alive_of(OrderRole.EXIT, symbol)), ZERO)
+        return max(ZERO, abs(position.quantity) - leaving)
+
+    # -- facts ----------------------------------------------------------------------------
+
+    def apply(self, report: Report, *, now: datetime) -> Applied | None:
+        """Book what *report* says of one of our orders.  None: the order is not ours."""
+        before = self.orders.get(report.order_id)
+        if before is None:
+            return None
+        booked: list[Booked] = []
+        trades: list[Trade] = []
+        order = before
+        for fill in report.fills:
+            if fill.id in self._fills:
+                continue
+            order = _with_fill(order, fill)
+            done = self._book(order, fill)
+            booked.append(done)
+            if done.closed is not None:
+                trades.append(self._trade(done.closed, order, fill))
+        order = _with_status(order, report, now)
+        if order is not before:
+            order = replace(order, version=before.version + 1, updated_at=now)
+            self.update(order)
+        return Applied(before=before, order=order, booked=tuple(booked), trades=tuple(trades))
+
+    def set_plan(self, symbol: Symbol, plan: ExitPlan) -> None:
+        """Replace the plan of an open position; its row gets a new version."""
+        self.plans[symbol] = plan
+        position = self.positions[symbol]
+        self.positions[symbol] = replace(position, version=position.version + 1)
+
+    def change_account(self, **changes: object) -> AccountState:
+        self.account = replace(self.account, version=self.account.version + 1, **changes)  # type: ignore[arg-type]  # replace checks the names
+        return self.account
+
+    # -- sums -----------------------------------------------------------------------------
+
+    def equity(self, marks: dict[Symbol, Decimal]) -> Decimal | None:
+        """Wallet plus open profit at *marks*; None if an open position has no mark."""
+        if not self.positions.keys() <= marks.keys():
+            return None
+        open_profit = (p.open_profit(marks[s]) for s, p in self.positions.items())
+        return self.account.wallet + sum(open_profit, ZERO)
+
+    def last_exits(self) -> dict[Symbol, datetime]:
+        exits: dict[Symbol, datetime] = {}
+        for trade in self.trades:
+            exits.setdefault(trade.symbol, trade.closed_at)
+        return exits
+
+    # -- inside ---------------------------------------------------------------------------
+
+    def _book(self, order: Order, fill: Fill) -> Booked:
+        self._fills.add(fill.id)
+        self.fills_booked += 1
+        done = book(self.positions.get(fill.symbol), fill)
+        self.change_account(wallet=self.account.wallet + done.profit - fill.fee)
+        if done.after is None:
+            del self.positions[fill.symbol]
+            del self.plans[fill.symbol]
+            return done
+        self.positions[fill.symbol] = done.after
+        self.plans[fill.symbol] = self._plan_after(order, done, done.after)
+        return done
+
+    def _plan_after(self, order: Order, done: Booked, after: Position) -> ExitPlan:
+        held = None if done.closed is not None else self.plans.get(after.symbol)
+        if held is None:
+            return _first_plan(order, after)
+        if after.entered != (done.before.entered if done.before else ZERO):
+            return grown(held, size=after.entered, entry=after.average_price)
+        return held
+
+    def _trade(self, closed: Position, order: Order, fill: Fill) -> Trade:
+        trade = as_trade(
+            closed,
+            side=fill.side.opposite,
+            at=fill.at,
+            reason=exit_reason(order),
+            by=order.by,
+        )
+        self.trades.insert(0, trade)
+        del self.trades[REMEMBERED_TRADES:]
+        return trade
+
+    def _forget_oldest(self) -> None:
+        ended = (key for key, order in self.orders.items() if not order.is_alive)
+        for key in list(_first(ended, REMEMBERED_ORDERS // 4)):
+            del self.orders[key]
+
+
+def exit_reason(order: Order) -> ExitReason:
+    """Why a fill of *order* made a position smaller."""
+    if order.role is OrderRole.PROTECT:
+        return ExitReason(order.reason) if order.reason else ExitReason.STOP
+    if order.role is OrderRole.EXIT:
+        return ExitReason(order.reason)
+    return ExitReason.SIGNAL
+
+
+def _first_plan(order: Order, position: Position) -> ExitPlan:
+    """The plan that the entry carried, at the size and price that were really filled.
+
+    What opened without one (a reversal by hand) is kept without stop, and said to be unprotected.
+    """
+    if order.plan is None:
+        return ExitPlan(
+            side=position.side,
+            size=position.entered,
+            entry=position.average_price,
+            stop=None,
+        )
+    return replace(order.plan, size=position.entered, entry=position.average_price)
+
+
+def _with_fill(order: Order, fill: Fill) -> Order:
+    filled = order.filled + fill.quantity
+    spent = (order.average_price or ZERO) * order.filled + fill.price * fill.quantity
+    return replace(order, filled=filled, average_price=spent / filled)
+
+
+def _with_status(order: Order, report: Report, now: datetime) -> Order:
+    """An order that has ended stays ended, whatever is heard late."""
+    status = order.status if order.status.is_terminal else report.status
+    venue_id = report.venue_id or order.venue_id
+    note = report.note or order.note
+    if (status, venue_id, note) == (order.status, order.venue_id, order.note):
+        return order
+    return replace(order, status=status, venue_id=venue_id, note=note)
+
+
+def _first(items: Iterable[str], count: int) -> Iterable[str]:
+    for _, item in zip(range(count), items, strict=False):
+        yield item

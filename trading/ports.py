@@ -1,0 +1,288 @@
+"""What the core needs from the outside world, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import IntEnum, StrEnum
+from typing import Protocol
+
+from trading.events import Event
+from trading.execution.plan import ExitPlan
+from trading.halt import Halt, Permit
+from trading.market.candles import Candles
+from trading.types import (
+    AccountState,
+    Decision,
+    EquityPoint,
+    Fill,
+    MarketRules,
+    Order,
+    Position,
+    Quote,
+    Report,
+    Symbol,
+    Trade,
+)
+
+# -- the market ---------------------------------------------------------------------------
+
+
+class FeedState(StrEnum):
+    LIVE = "live"
+    STALE = "stale"
+    ENDED = "ended"
+    """A replay that has no more candles; not a fault."""
+
+
+class Feed(Protocol):
+    """Where prices come from: closed candles on one timeframe, and the latest quote."""
+
+    name: str
+
+    @property
+    def symbols(self) -> Sequence[Symbol]: ...
+
+    @property
+    def first_cursor(self) -> datetime:
+        """Where a trader without a cursor begins: the warm-up lies before it."""
+        ...
+
+    def now(self) -> datetime:
+        """Market time."""
+        ...
+
+    def resume(self, cursor: datetime) -> None:
+        """Start (or go on) at *cursor*; a replay never shows a bar twice to a saved cursor."""
+        ...
+
+    async def closes(self, after: datetime) -> Sequence[datetime]:
+        """Fetch what is missing; return the close times after *after*, up to `now()`, in order.
+
+        Raises `VenueUnavailable` when prices cannot be had.
+        """
+        ...
+
+    def candles(self, until: datetime, bars: int) -> Candles:
+        """The last *bars* candles closed at or before *until*, for all symbols."""
+        ...
+
+    def quote(self, symbol: Symbol, at: datetime | None = None) -> Quote | None:
+        """The last price known at market time *at* (default: now); None if there is none."""
+        ...
+
+    def state(self) -> FeedState: ...
+
+
+class Venue(Protocol):
+    """Where orders go.  One object per account.
+
+    Every answer about an order is a `Report`; each of its fills has the venue's id, so hearing
+    twice changes nothing.  What the venue says unasked goes to the listener, in order.
+    """
+
+    name: str
+    window: float
+    """Seconds after which a request that is not found can no longer arrive: its validity plus
+    the clocks' skew; 0 where nothing can be under way."""
+
+    async def open(self, listener: Callable[[Report], None]) -> None:
+        """Connect (or load the durable book)."""
+        ...
+
+    async def close(self) -> None: ...
+
+    async def catch_up(self, until: datetime) -> None:
+        """Let everything that happened up to market time *until* reach the listener."""
+        ...
+
+    async def place(self, order: Order, permit: Permit) -> Report:
+        """Send *order*; call *permit* after the last wait, immediately before it leaves.
+
+        Raises `Halted` (from the permit), `VenueRejected`, `VenueUnavailable` (nothing happened)
+        or `VenueUncertain` (it may have).
+        """
+        ...
+
+    async def cancel(self, order: Order) -> Report:
+        """Cancel; an order that has already ended is reported as it ended.
+
+        Raises `VenueUnavailable`, `VenueUncertain`, or `VenueRejected` if it is not known.
+        """
+        ...
+
+    async def find(self, order: Order) -> Report | None:
+        """Ask by our id in orders, open orders and trades.  None: not found in any of them."""
+        ...
+
+    async def open_orders(self) -> Sequence[Report]:
+        """All of them, regular and conditional; strangers' carry their `order`."""
+        ...
+
+    async def positions(self) -> Mapping[Symbol, Decimal]:
+        """Signed quantities that the venue holds for this account, zeros left out."""
+        ...
+
+    async def wallet(self) -> Decimal:
+        """Money in quote currency without open profit."""
+        ...
+
+    def rules(self, symbol: Symbol) -> MarketRules: ...
+
+
+# -- history ------------------------------------------------------------------------------
+
+
+class Lane(IntEnum):
+    """Who goes first when writes share a commit."""
+
+    HALT = 1
+    REDUCTION = 2
+    FILL = 3
+    ENTRY = 4
+    REST = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One message for one subscriber, rendered when the fact was booked."""
+
+    id: str
+    """Event id and subscriber: writing it twice changes nothing."""
+    to: str
+    """The subscriber's key, as in `telegram:111`."""
+    level: int
+    kind: str
+    """The event's class name; repeats of one kind are throttled together."""
+    at: datetime
+    body: str
+    """The reply as JSON."""
+
+
+Announce = Callable[[Event], Sequence[Alert]]
+"""How an event reads, for each chat that asked; empty when it is silent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """Something said to the desk, and the answer: the audit."""
+
+    id: str
+    """The platform's own event id where it has one: a redelivered update acts once."""
+    at: datetime
+    who: str
+    role: str
+    where: str
+    said: str
+    outcome: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What one transaction writes.  Every row is idempotent; the higher `version` wins."""
+
+    orders: tuple[Order, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    positions: tuple[tuple[Position, ExitPlan], ...] = ()
+    closed_positions: tuple[Position, ...] = ()
+    """Positions that are flat now; their trades are in `trades`."""
+    trades: tuple[Trade, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    accounts: tuple[AccountState, ...] = ()
+    equity: tuple[EquityPoint, ...] = ()
+    halts: tuple[Halt, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    delivered: tuple[str, ...] = ()
+    """Ids of alerts that reached their chat."""
+    words: tuple[Word, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+    """Small named values of the desk: `last_seen`, `clean_exit`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """What a trader left behind: everything needed to go on."""
+
+    account: AccountState | None = None
+    orders: tuple[Order, ...] = ()
+    """Those that had not ended."""
+    positions: tuple[tuple[Position, ExitPlan], ...] = ()
+    recent_fills: frozenset[str] = field(default_factory=frozenset)
+    """Fill ids of the orders above and of open positions, so that none is booked twice."""
+    recent_trades: tuple[Trade, ...] = ()
+    """Newest first; enough for streaks and rests."""
+
+
+class Store(Protocol):
+    """History.  `commit` returns when the change is durable, and raises `StoreError` if not."""
+
+    async def commit(self, change: Change, lane: Lane = Lane.REST) -> None: ...
+
+    async def books(self, trader: str) -> Books: ...
+
+    async def halts(self) -> Sequence[Halt]:
+        """Those that are not lifted."""
+        ...
+
+    async def last_halt_number(self) -> int: ...
+
+    async def orders(self, trader: str, *, limit: int) -> Sequence[Order]:
+        """Newest first, ended ones included."""
+        ...
+
+    async def order(self, order_id: str) -> Order | None: ...
+
+    async def fills(self, trader: str) -> Sequence[Fill]: ...
+
+    async def trades(self, trader: str, *, limit: int, offset: int = 0) -> Sequence[Trade]:
+        """Newest first."""
+        ...
+
+    async def decisions(self, trader: str, symbol: Symbol, *, limit: int) -> Sequence[Decision]:
+        """Newest first."""
+        ...
+
+    async def decided(self, decision_id: str) -> Decision | None: ...
+
+    async def equity(self, trader: str, *, since: datetime) -> Sequence[EquityPoint]: ...
+
+    async def waiting_alerts(self, *, limit: int) -> Sequence[Alert]:
+        """Critical first, then oldest first."""
+        ...
+
+    async def words(self, *, limit: int) -> Sequence[Word]: ...
+
+    async def word(self, word_id: str) -> Word | None: ...
+
+    async def note(self, name: str) -> str | None: ...
+
+
+class Journal(Protocol):
+    """An append-only file: each record is durable when `append` returns.
+
+    The paper venue keeps its book in one; intents that the database did not take in time go to
+    another.
+    """
+
+    async def append(self, *records: Mapping[str, object]) -> None: ...
+
+    async def records(self) -> Sequence[Mapping[str, object]]:
+        """All whole records, oldest first; a torn tail is left out."""
+        ...
+
+    async def rewrite(self, records: Sequence[Mapping[str, object]]) -> None:
+        """Replace everything at once: after a crash either the old or the new is there."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class LatchFile(Protocol):
+    """The preallocated file that keeps halts when the database cannot."""
+
+    async def write(self, halts: Sequence[Halt], *, last_number: int) -> None:
+        """Overwrite and sync, in a thread.  Raises `StoreError`."""
+        ...

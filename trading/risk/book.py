@@ -1,0 +1,61 @@
+"""What risk is asked, what it knows, and what it answers.  All times are market time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from trading.types import MarketRules, Side, Symbol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """An entry that a signal asks for."""
+
+    symbol: Symbol
+    side: Side
+    price: Decimal
+    """Where it would be filled, as far as is known."""
+    stop: Decimal
+    rules: MarketRules
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskBook:
+    """One account at one instant: everything an answer depends on."""
+
+    equity: Decimal | None
+    """None while a held price is unknown: no entries then."""
+    exposure: Decimal
+    """Notional of positions and entries under way, as `exposure()` counts it."""
+    open_symbols: frozenset[Symbol] = frozenset()
+    busy_symbols: frozenset[Symbol] = frozenset()
+    """Symbols with an order alive, or one whose fate is unknown."""
+    positions: int = 0
+    """Open ones and entries under way, each symbol once."""
+    losses_in_row: int = 0
+    """As `streak()` counts them: the losses before the last rest ended are left out."""
+    last_loss_at: datetime | None = None
+    last_exit_at: Mapping[Symbol, datetime] = field(default_factory=dict)
+    price_age: timedelta | None = None
+    """Of the proposal's price; None: unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    quantity: Decimal
+    """In whole lots."""
+    risk: Decimal
+    """Loss at the stop, in quote currency, fees and slippage aside."""
+    notional: Decimal
+    """To be reserved at once, before anything is awaited."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    reason: str
+    """One clause with its figures, for a person."""

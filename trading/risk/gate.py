@@ -1,0 +1,158 @@
+"""Risk's answer to a proposal: a size, or the one reason against it.
+
+Pure: the same question gives the same answer, live and in a backtest.  Fails closed: what is not a
+number, not known or not fresh is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from trading.risk import words
+from trading.risk.book import Approved, Proposal, Refusal, RiskBook
+from trading.risk.cooldown import rest
+from trading.risk.limits import Limits
+from trading.risk.sizing import Size, size
+from trading.types import ZERO
+
+
+def evaluate(proposal: Proposal, book: RiskBook, limits: Limits) -> Approved | Refusal:
+    """Answer *proposal*.  The caller reserves the notional before it awaits anything."""
+    for objection in _OBJECTIONS:
+        reason = objection(proposal, book, limits)
+        if reason:
+            return Refusal(reason=reason)
+    equity = book.equity or ZERO
+    room = limits.max_exposure * equity - book.exposure
+    sized = size(proposal, equity=equity, room=room, limits=limits)
+    minimum = max(limits.min_notional, proposal.rules.min_notional)
+    if sized.quantity <= ZERO or sized.notional < minimum:
+        return Refusal(reason=_too_small(proposal, sized, minimum, book, limits))
+    return Approved(
+        quantity=sized.quantity,
+        risk=sized.risk,
+        notional=sized.notional,
+        reason=_approval(proposal, sized, equity, limits),
+    )
+
+
+# -- objections: each says its clause, or nothing ---------------------------------------------
+
+
+def _numbers(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+    rules = proposal.rules
+    for name, value in (
+        ("price", proposal.price),
+        ("stop", proposal.stop),
+        ("lot", rules.lot),
+        ("tick", rules.tick),
+    ):
+        if not _is_positive(value):
+            return f"{name} {value} is not usable"
+    if book.equity is None:
+        return "equity is unknown"
+    if not _is_positive(book.equity):
+        return f"equity {book.equity} is not usable"
+    if not (book.exposure.is_finite() and book.exposure >= ZERO):
+        return "exposure is unknown"
+    return ""
+
+
+def _figures(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+    """Limits come from a checked file; a wrong one must still not open the gate."""
+    for name in ("risk_per_trade", "max_position", "max_exposure"):
+        if not _is_positive(getattr(limits, name)):
+            return f"the limit {name} is not usable"
+    minima = (limits.min_notional, proposal.rules.min_notional)
+    return "" if all(m.is_finite() for m in minima) else "the minimum order is not usable"
+
+
+def _stop(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+    distance = (proposal.price - proposal.stop) * proposal.side.sign
+    return "" if distance > ZERO else "stop is on the wrong side"
+
+
+def _price_age(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+    if book.price_age is None:
+        return "price has no known age"
+    if book.price_age > limits.max_price_age:
+        return f"price is {words.span(book.price_age)} old"
+    if book.price_age < -limits.max_price_age:
+        return f"price is {words.span(-book.price_age)} ahead of the clock"
+    return ""
+
+
+def _symbol(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+    if proposal.symbol in book.open_symbols:
+        return f"{proposal.symbol.base} is open already"
+    if proposal.symbol in book.busy_symbols:
+        return f"{proposal.symbol.base} has an order under way"
+    return ""
+
+
+def _positions(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+    if book.positions < limits.max_positions:
+        return ""
+    return f"{book.positions} of {limits.max_positions} positions open"
+
+
+def _rest(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+    return rest(book, limits, proposal.symbol, proposal.at)
+
+
+_OBJECTIONS: tuple[Callable[[Proposal, RiskBook, Limits], str], ...] = (
+    _numbers,
+    _figures,
+    _stop,
+    _price_age,
+    _symbol,
+    _positions,
+    _rest,
+)
+
+
+# -- words ------------------------------------------------------------------------------------
+
+
+def _too_small(
+    proposal: Proposal, sized: Size, minimum: Decimal, book: RiskBook, limits: Limits
+) -> str:
+    equity = book.equity or ZERO
+    least = words.money(minimum)
+    if sized.bound == "exposure":
+        room = max(ZERO, limits.max_exposure * equity - book.exposure)
+        used = words.percent(book.exposure / equity)
+        limit = words.percent(limits.max_exposure)
+        if room == ZERO:
+            return f"exposure {used} of {limit}, no room left"
+        return f"exposure {used} of {limit}, {_shortfall(proposal, room, minimum)}"
+    if sized.quantity <= ZERO:
+        return f"size is below one lot of {words.plain(proposal.rules.lot)}"
+    return (
+        f"size {words.plain(sized.quantity)} is worth {words.money(sized.notional)}, "
+        f"below the minimum {least}"
+    )
+
+
+def _shortfall(proposal: Proposal, room: Decimal, minimum: Decimal) -> str:
+    lot = proposal.rules.lot * proposal.price
+    if room < minimum:
+        return f"room {words.money(room)} is below the minimum {words.money(minimum)}"
+    return f"room {words.money(room)} is below one lot of {words.money(lot)}"
+
+
+def _approval(proposal: Proposal, sized: Size, equity: Decimal, limits: Limits) -> str:
+    text = (
+        f"size {words.plain(sized.quantity)} risks {words.money(sized.risk)} "
+        f"{proposal.symbol.quote} ({words.percent(sized.risk / equity)})"
+    )
+    if sized.bound == "position":
+        return f"{text}, held to {words.percent(limits.max_position)} of equity per position"
+    if sized.bound == "exposure":
+        return f"{text}, held to {words.percent(limits.max_exposure)} exposure"
+    return text
+
+
+def _is_positive(value: Decimal) -> bool:
+    return value.is_finite() and value > ZERO

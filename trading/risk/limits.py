@@ -1,0 +1,30 @@
+"""The limits of one trader.  Shares are fractions of equity: 0.003 is 0.3 %."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    max_positions: int = 3
+    risk_per_trade: Decimal = Decimal("0.003")
+    """Equity lost when the stop fills, fees and slippage aside."""
+    max_position: Decimal = Decimal("0.20")
+    """Notional of one position."""
+    max_exposure: Decimal = Decimal("0.60")
+    """Notional of all positions and all entries under way."""
+    min_notional: Decimal = Decimal(10)
+    """Smallest entry, in quote currency."""
+    max_daily_loss: Decimal = Decimal("0.03")
+    max_weekly_loss: Decimal = Decimal("0.07")
+    max_drawdown: Decimal = Decimal("0.10")
+    loss_streak: int = 3
+    """Losses in a row that begin a rest."""
+    loss_streak_rest: timedelta = timedelta(minutes=60)
+    symbol_rest: timedelta = timedelta(minutes=15)
+    """Between a symbol's exit and its next entry."""
+    max_price_age: timedelta = timedelta(minutes=3)
+    """No entry on a price older than this (market time)."""

@@ -1,0 +1,47 @@
+"""How large an entry may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal, localcontext
+
+from trading.risk.book import Proposal
+from trading.risk.limits import Limits
+from trading.types import ZERO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    quantity: Decimal
+    """In whole lots; zero when not even one fits."""
+    risk: Decimal
+    notional: Decimal
+    bound: str
+    """What kept it small: `risk`, `position` or `exposure`."""
+
+
+def size(proposal: Proposal, *, equity: Decimal, room: Decimal, limits: Limits) -> Size:
+    """Return the largest whole number of lots inside all three limits.
+
+    The loss at the stop is at most `risk_per_trade` of *equity*, the notional at most
+    `max_position` of it and at most *room*, the exposure that is left (quote currency).  All
+    prices and amounts must be finite and positive, *room* may be negative.
+    """
+    distance = abs(proposal.price - proposal.stop)
+    budget = limits.risk_per_trade * equity
+    cap = limits.max_position * equity
+    with localcontext() as context:
+        context.rounding = ROUND_DOWN
+        sizes = {
+            "risk": budget / distance,
+            "position": cap / proposal.price,
+            "exposure": room / proposal.price,
+        }
+        bound = min(sizes, key=lambda name: sizes[name])
+        quantity = proposal.rules.quantity(max(ZERO, sizes[bound]))
+    return Size(
+        quantity=quantity,
+        risk=quantity * distance,
+        notional=quantity * proposal.price,
+        bound=bound,
+    )

@@ -1,0 +1,57 @@
+"""Strategies, one file each: `ema_cross.py` holds `EmaCross` and is named `ema_cross`."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from typing import cast
+
+from trading.strategies.base import Strategy
+
+
+def names() -> list[str]:
+    """Return the names of all strategies there are."""
+    return sorted(file.name for file in pkgutil.iter_modules(__path__) if file.name != "base")
+
+
+def strategy(name: str, settings: Mapping[str, object]) -> Strategy:
+    """Make the strategy of that name.
+
+    Raises `ValueError`, a sentence for the operator, for an unknown name, unknown or missing
+    settings, and values that make no sense.
+    """
+    if name not in names():
+        raise ValueError(f"there is no strategy {name!r}; there is {_listed(names())}")
+    make = _maker(name)
+    _check(name, settings, inspect.signature(make).parameters)
+    try:
+        return make(**settings)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _maker(name: str) -> Callable[..., Strategy]:
+    module = importlib.import_module(f"{__name__}.{name}")
+    class_name = "".join(word.capitalize() for word in name.split("_"))
+    return cast("Callable[..., Strategy]", getattr(module, class_name))
+
+
+def _check(
+    name: str, settings: Mapping[str, object], known: Mapping[str, inspect.Parameter]
+) -> None:
+    for key in settings:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"{name} has no setting {key!r}, only {_listed(known)}{hint}")
+    needed = [key for key, parameter in known.items() if parameter.default is parameter.empty]
+    missing = [key for key in needed if key not in settings]
+    if missing:
+        raise ValueError(f"{name} needs {_listed(missing)}")
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(words)

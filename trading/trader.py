@@ -1,0 +1,531 @@
+"""A trader: one account, one feed, one strategy, its limits; the only sender of its orders."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
+from typing import Any
+
+from trading.clocks import Clock
+from trading.deciding import Approval, Decider, approvals, decision_id
+from trading.errors import Refused, VenueError
+from trading.events import (
+    CooldownBegan,
+    CycleEnded,
+    CycleFailed,
+    DrawdownReached,
+    TraderStarted,
+)
+from trading.execution.enforce import Enforcer
+from trading.execution.exit_rules import ExitRules
+from trading.execution.orders import OrderIds, Orders, Patience
+from trading.execution.protection import Protection
+from trading.execution.reconcile import Reconciled, Reconciler
+from trading.feed_watch import FeedWatch
+from trading.guards import Breach, Guards, new_account
+from trading.halt import Halt, Verb
+from trading.halting import Halter
+from trading.ledger import Ledger
+from trading.ports import Change, Feed, FeedState, Journal, Lane, Store, Venue
+from trading.recorder import Recorder
+from trading.risk.cooldown import rest_until
+from trading.risk.limits import Limits
+from trading.strategies.base import Strategy
+from trading.types import (
+    ONE,
+    ZERO,
+    EquityPoint,
+    ExitReason,
+    MarketRules,
+    Mode,
+    OrderStatus,
+    Signal,
+    Symbol,
+)
+from trading.valuation import Valuer
+from trading.views import Closed, Cycle, Holding, View
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraderSettings:
+    name: str
+    mode: Mode
+    symbols: tuple[Symbol, ...]
+    timeframe: timedelta
+    capital: Decimal
+    """In quote currency; what the account begins with."""
+    limits: Limits
+    exit_rules: ExitRules
+    zone: tzinfo
+    """Where the risk day begins at 00:00."""
+    drawdown_alert: Decimal | None
+    """Share of the peak at which people are told, long before a halt."""
+    cycle_every: timedelta
+    """Wall time between two cycles."""
+    replay_speed: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What the process knows of the time before it."""
+
+    took: timedelta
+    down_for: timedelta | None
+    clean: bool
+
+
+class Trader:
+    def __init__(
+        self,
+        *,
+        settings: TraderSettings,
+        strategy: Strategy,
+        feed: Feed,
+        venue: Venue,
+        store: Store,
+        recorder: Recorder,
+        halter: Halter,
+        journal: Journal,
+        clock: Clock,
+        ids: OrderIds,
+        patience: Patience,
+    ) -> None:
+        self.settings = settings
+        self.feed = feed
+        self.venue = venue
+        self._strategy = strategy
+        self._store = store
+        self._recorder = recorder
+        self._halter = halter
+        self._clock = clock
+        self._patience = patience
+        account = new_account(settings.name, settings.capital, clock.now(), settings.zone)
+        self.ledger = Ledger(account)
+        self.valuer = Valuer(self.ledger, feed)
+        who: dict[str, Any] = {"trader": settings.name, "mode": settings.mode}
+        means: dict[str, Any] = {"valuer": self.valuer, "recorder": recorder, "clock": clock}
+        self.orders = Orders(
+            **who, **means, ledger=self.ledger, venue=venue, journal=journal, ids=ids,
+            patience=patience,
+        )  # fmt: skip
+        self.protection = Protection(**who, **means, orders=self.orders)
+        self._reconciler = Reconciler(**who, **means, orders=self.orders)
+        self.enforcer = Enforcer(
+            trader=settings.name, halter=halter, orders=self.orders, protection=self.protection,
+            clock=clock, patience=patience,
+        )  # fmt: skip
+        self.guards = Guards(
+            ledger=self.ledger, limits=settings.limits, zone=settings.zone,
+            drawdown_alert=settings.drawdown_alert,
+        )  # fmt: skip
+        self._decider = Decider(
+            **who, strategy=strategy, limits=settings.limits, exit_rules=settings.exit_rules,
+            orders=self.orders, valuer=self.valuer, feed=feed, latch=halter.latch,
+        )  # fmt: skip
+        self._feed_watch = FeedWatch(**who, feed=feed, recorder=recorder, clock=clock)
+        self.ready = False
+        self.block = ""
+        """Why no entries are taken although nobody halted; ends by itself."""
+        self._cycling = False
+        self._touched = asyncio.Event()
+        self._last_cycle: Cycle | None = None
+        self._known_equity, self._known_equity_at = account.capital, clock.now()
+        self._resting_until: datetime | None = None
+        self._seen_before: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    @property
+    def mode(self) -> Mode:
+        return self.settings.mode
+
+    @property
+    def symbols(self) -> tuple[Symbol, ...]:
+        return self.settings.symbols
+
+    # -- beginning ------------------------------------------------------------------------
+
+    async def load(self) -> None:
+        """Take over the books that history has."""
+        books = await self._store.books(self.name)
+        account = books.account or new_account(
+            self.name, self.settings.capital, self.feed.first_cursor, self.settings.zone
+        )
+        self.ledger.restore(account, books)
+        cursor = account.cursor or self.feed.first_cursor
+        self._seen_before = account.cursor
+        self.feed.resume(cursor)
+        if account.cursor is None:
+            self.ledger.change_account(cursor=cursor)
+        self._note_equity()
+
+    async def start(self, start: Start) -> None:
+        """Compare our books with the venue's; entries wait until that is done.
+
+        Raises `VenueError` when the venue cannot be asked: call again.
+        """
+        await self.venue.open(self.orders.hear)
+        await self.venue.catch_up(self._cursor)
+        result = await self._reconciler.run()
+        await self._recorder.settle()
+        for symbol in self.ledger.positions:
+            self.orders.touched.add(symbol)
+        await self.protection.settle()
+        self.block = result.problems[0] if result.problems else ""
+        self._note_equity()
+        self.orders.on_touch.append(self._touched.set)
+        self.ready = True
+        self.enforcer.wake()
+        await self._recorder.keep(
+            Change(accounts=(self.ledger.account,)), Lane.REST, self._started(start, result)
+        )
+
+    def prepare(self) -> None:
+        """Load what the first cycle needs; slow, for a thread."""
+        self._decider.signals(self._cursor)
+
+    async def reconcile(self) -> None:
+        """Compare the books with the venue again; what differs holds entries back."""
+        if not self.ready or self._cycling:
+            return
+        try:
+            result = await self._reconciler.run()
+        except VenueError as error:
+            log.warning("%s cannot compare its books: %s", self.name, error)
+            return
+        self.block = result.problems[0] if result.problems else ""
+
+    async def run(self) -> None:
+        """What goes on between the cycles: halts carried out, stops repaired, doubts resolved."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.enforcer.run())
+            group.create_task(self._mend())
+            group.create_task(self._look_after())
+
+    # -- the cycle ------------------------------------------------------------------------
+
+    async def cycle(self) -> None:
+        """Handle every bar that closed since the cursor, exits first.  Never overlaps itself."""
+        if self._cycling or not self.ready:
+            return
+        self._cycling = True
+        began = self._clock.monotonic()
+        try:
+            bars, decisions = await self._bars()
+            await self._feed_watch.answered(
+                last_bar=self._cursor, open_positions=len(self.ledger.positions)
+            )
+        except VenueError as error:
+            await self._feed_watch.failed(error)
+        except Exception:
+            reference = secrets.token_hex(3)
+            log.exception("a cycle failed", extra={"reference": reference})
+            await self._recorder.say(CycleFailed(reference=reference, **self._about()))
+        else:
+            seconds = self._clock.monotonic() - began
+            self._last_cycle = Cycle(
+                at=self._clock.now(), seconds=seconds, bars=bars, decisions=decisions
+            )
+        finally:
+            self._cycling = False
+
+    async def _bars(self) -> tuple[int, int]:
+        decisions = 0
+        closes = await self.feed.closes(self._cursor)
+        for bar in closes:
+            began = self._clock.monotonic()
+            made = await self._bar(bar)
+            decisions += made
+            await self._save_cursor(bar, made, self._clock.monotonic() - began)
+        return len(closes), decisions
+
+    async def _bar(self, bar: datetime) -> int:
+        await self.venue.catch_up(bar)
+        await self._recorder.settle()
+        await self.protection.settle()
+        await self.protection.exits(bar)
+        await self._guard(bar)
+        decided = await self._decide(bar)
+        await self.protection.settle()
+        await self._tell_rest(bar)
+        return decided
+
+    async def _decide(self, bar: datetime) -> int:
+        """Answer every signal of *bar* in one go, then send what was approved, together."""
+        signals = await self._undecided(self._decider.signals(bar), bar)
+        for signal in signals:
+            await self._close_opposite(signal)
+        answers = [
+            self._decider.decide(s, now=self._clock.now(), blocked=self.block) for s in signals
+        ]
+        refused = tuple(a for a in answers if not isinstance(a, Approval))
+        if refused:
+            await self._recorder.keep(Change(decisions=refused), Lane.REST)
+        sending = [self.orders.enter(a.order, a.permit, a.decision) for a in approvals(answers)]
+        await asyncio.gather(*sending)
+        return len(answers)
+
+    async def _undecided(self, signals: list[Signal], bar: datetime) -> list[Signal]:
+        """Leave out what was answered before a crash: the first bar after it may be seen twice."""
+        if self._seen_before is None or bar <= self._seen_before:
+            return signals
+        self._seen_before = None
+        return [s for s in signals if await self._store.decided(decision_id(self.name, s)) is None]
+
+    async def _close_opposite(self, signal: Signal) -> None:
+        position = self.ledger.positions.get(signal.symbol)
+        if position is not None and position.side is not signal.side:
+            await self.protection.close(signal.symbol, abs(position.quantity), ExitReason.SIGNAL)
+
+    async def _guard(self, bar: datetime) -> None:
+        equity = self.valuer.equity(bar)
+        marked = self.valuer.oldest_mark(bar)
+        stale = marked is not None and bar - marked > self.settings.limits.max_price_age
+        for breach in self.guards.observe(equity, bar, stale=stale):
+            self._halt(breach)
+        lost = self.guards.drawdown_to_tell(equity, bar, stale=stale)
+        if lost is not None and equity is not None:
+            await self._recorder.say(
+                DrawdownReached(
+                    drawdown=lost,
+                    equity=equity,
+                    peak=self.ledger.account.peak,
+                    limit=self.settings.limits.max_drawdown,
+                    open_profit=equity - self.ledger.account.wallet,
+                    quote=self.symbols[0].quote,
+                    **self._about(),
+                )
+            )
+
+    def _halt(self, breach: Breach) -> None:
+        """A guard halts once; while its halt stands, it has nothing to add."""
+        covering = self._halter.latch.covering(self.name)
+        if any(h.guard == breach.kind for h in covering):
+            return
+        self._halter.engage(
+            scope=self.name, verb=Verb.STOP, by="guard", why=str(breach), guard=breach.kind
+        )
+
+    async def _save_cursor(self, bar: datetime, decisions: int, seconds: float) -> None:
+        account = self.ledger.change_account(cursor=bar)
+        self._note_equity()
+        equity = self.valuer.equity(bar)
+        points = () if equity is None else (self._equity_point(bar, equity),)
+        ended = CycleEnded(
+            bars=1, decisions=decisions, seconds=seconds, equity=equity, **self._about()
+        )
+        await self._recorder.keep(Change(accounts=(account,), equity=points), Lane.REST, ended)
+
+    def _equity_point(self, bar: datetime, equity: Decimal) -> EquityPoint:
+        return EquityPoint(
+            trader=self.name,
+            at=bar,
+            equity=equity,
+            wallet=self.ledger.account.wallet,
+            exposure=self.valuer.exposure(bar),
+        )
+
+    # -- telling --------------------------------------------------------------------------
+
+    async def _tell_rest(self, bar: datetime) -> None:
+        book = self._decider.book(bar)
+        until = rest_until(book, self.settings.limits, bar)
+        if until is not None and until != self._resting_until:
+            why = f"{book.losses_in_row} losses in a row"
+            await self._recorder.say(CooldownBegan(why=why, until=until, **self._about()))
+        self._resting_until = until
+
+    def _started(self, start: Start, result: Reconciled) -> TraderStarted:
+        return TraderStarted(
+            took=start.took,
+            down_for=start.down_for,
+            clean=start.clean,
+            positions=len(self.ledger.positions),
+            orders=len(self.ledger.alive),
+            unknown=result.unknown,
+            missed_fills=result.missed_fills,
+            halt=self._halter.latch.strictest(self.name),
+            **self._about(),
+        )
+
+    # -- between the cycles ---------------------------------------------------------------
+
+    async def _mend(self) -> None:
+        while True:
+            await self._touched.wait()
+            self._touched.clear()
+            await self.protection.settle()
+
+    async def _look_after(self) -> None:
+        while True:
+            await self._clock.sleep(self._patience.upkeep)
+            await self.upkeep()
+
+    async def upkeep(self) -> None:
+        """Ask about orders in doubt, and repair what protects."""
+        for order in self.ledger.unknown():
+            try:
+                await self.orders.resolve(order)
+            except VenueError as error:
+                log.warning("%s stays unknown: %s", order.id, error)
+        await self.protection.watch()
+
+    # -- what people ask for --------------------------------------------------------------
+
+    async def close(self, symbol: Symbol, *, share: Decimal, by: str) -> Closed:
+        """Close *share* (0 to 1) of what is open in *symbol*, at market.  Raises `Refused`."""
+        held = self.ledger.positions.get(symbol)
+        if held is None:
+            raise Refused(f"There is no open position in {symbol.base}")
+        rules = self.rules(symbol)
+        open_now = abs(held.quantity)
+        quantity = open_now if share == ONE else rules.quantity(open_now * share)
+        if quantity == ZERO:
+            raise Refused(
+                f"{share:%} of {open_now} {symbol.base} is less than one lot, {rules.lot}"
+            )
+        order = await self.protection.close(symbol, quantity, ExitReason.HAND, by)
+        if order is None:
+            raise Refused(f"{symbol.base} is being closed already; its order has no answer yet")
+        return self._closed(symbol, order.id, held.average_price, held.side.sign)
+
+    def _closed(self, symbol: Symbol, order_id: str, entry: Decimal, sign: int) -> Closed:
+        order = self.ledger.orders[order_id]
+        price = order.average_price
+        left = self.ledger.positions.get(symbol)
+        plan = self.ledger.plans.get(symbol)
+        fee = self.orders.fees_by_hand.pop(order_id, ZERO)
+        return Closed(
+            order=order,
+            symbol=symbol,
+            quantity=order.filled,
+            price=None if price is None else self.rules(symbol).price(price),
+            profit=None if price is None else (price - entry) * sign * order.filled - fee,
+            left=abs(left.quantity) if left else ZERO,
+            stop=plan.stop if plan else None,
+            reason=ExitReason.HAND,
+            known=order.status is not OrderStatus.UNKNOWN,
+            problem=order.note,
+        )
+
+    async def cancel_entries(self) -> bool:
+        """Before the process ends.  True: no entry rests."""
+        try:
+            return await self.enforcer.sweep()
+        except VenueError:
+            return False
+
+    def resume_refusal(self, halt: Halt) -> str:
+        """Why *halt* may not be lifted now; empty if it may."""
+        flattening = halt.verb is Verb.FLATTEN and self.ledger.positions
+        if flattening:
+            return f"{self.name} is still being flattened: {len(self.ledger.positions)} open"
+        if not halt.guard:
+            return ""
+        breach = self.guards.breached(halt.guard, self.valuer.equity())
+        return (
+            ""
+            if breach is None
+            else f"{breach.kind} -{breach.share:.2%} is past -{breach.limit:.2%}"
+        )
+
+    async def rebase(self, halt: Halt) -> None:
+        """Measure the guard of *halt* afresh from the equity now.  Raises `Refused`."""
+        equity = self.valuer.equity()
+        if equity is None:
+            raise Refused("Equity is unknown, so there is nothing to measure from")
+        self.guards.rebase(halt.guard, equity)
+        await self._recorder.keep(Change(accounts=(self.ledger.account,)), Lane.HALT)
+
+    def rules(self, symbol: Symbol) -> MarketRules:
+        return self.venue.rules(symbol)
+
+    # -- seeing ---------------------------------------------------------------------------
+
+    def view(self) -> View:
+        """Everything about this trader at this instant."""
+        market = self.feed.now()
+        equity = self.valuer.equity()
+        account = self.ledger.account
+        holdings = tuple(self._holding(symbol, market) for symbol in self.ledger.positions)
+        if any(h.stale for h in holdings):
+            equity = None
+        newest = [q.at for q in map(self.valuer.quote, self.symbols) if q is not None]
+        halts = self._halter.latch.covering(self.name)
+        return View(
+            name=self.name,
+            mode=self.mode,
+            quote=self.symbols[0].quote,
+            strategy=self._strategy.name,
+            timeframe=self.settings.timeframe,
+            limits=self.settings.limits,
+            ready=self.ready,
+            as_of=self._clock.now(),
+            market=market,
+            replay_speed=self.settings.replay_speed,
+            equity=equity,
+            known_equity=self._known_equity,
+            known_equity_at=self._known_equity_at,
+            wallet=account.wallet,
+            open_profit=None if equity is None else equity - account.wallet,
+            today=None if equity is None else equity - account.day_start,
+            day_start=account.day_start,
+            week_start=account.week_start,
+            peak=account.peak,
+            drawdown=self.guards.lost("drawdown", equity),
+            exposure=self.valuer.exposure(),
+            holdings=holdings,
+            orders=tuple(self.ledger.alive.values()),
+            halts=tuple(sorted(halts, key=lambda h: (-h.verb, h.at))),
+            rest=self.block or self._resting(market),
+            feed=self._feed_watch.state,
+            price_age=market - max(newest) if newest else None,
+            venue_silent=self._venue_silent(),
+            unsaved=self._recorder.unsaved,
+            last_cycle=self._last_cycle,
+            cycle_every=self.settings.cycle_every,
+        )
+
+    def _holding(self, symbol: Symbol, market: datetime) -> Holding:
+        quote = self.valuer.quote(symbol)
+        age = None if quote is None else market - quote.at
+        ended = self.feed.state() is FeedState.ENDED
+        return Holding(
+            position=self.ledger.positions[symbol],
+            plan=self.ledger.plans[symbol],
+            rules=self.rules(symbol),
+            quote=quote,
+            age=age,
+            stale=age is None or (age > self.settings.limits.max_price_age and not ended),
+            stop_on_venue=self.protection.rests(symbol),
+        )
+
+    def _resting(self, market: datetime) -> str:
+        until = self._resting_until
+        if until is None or market >= until:
+            return ""
+        return f"rests until {until:%H:%M} after losses in a row"
+
+    def _venue_silent(self) -> timedelta | None:
+        since = self.orders.silent_since
+        return None if since is None else timedelta(seconds=self._clock.monotonic() - since)
+
+    def _note_equity(self) -> None:
+        equity = self.valuer.equity()
+        if equity is not None:
+            self._known_equity, self._known_equity_at = equity, self._clock.now()
+
+    @property
+    def _cursor(self) -> datetime:
+        return self.ledger.account.cursor or self.feed.first_cursor
+
+    def _about(self) -> dict[str, Any]:
+        return {"at": self._clock.now(), "trader": self.name, "mode": self.mode}

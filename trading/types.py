@@ -1,0 +1,344 @@
+"""The nouns of trading.  Immutable, exact (`Decimal`), and free of I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Self
+
+from trading.errors import InvalidSymbol
+
+if TYPE_CHECKING:
+    from trading.execution.plan import ExitPlan
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+
+
+class Side(StrEnum):
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def sign(self) -> int:
+        return 1 if self is Side.BUY else -1
+
+    @property
+    def opposite(self) -> Side:
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+    @property
+    def held(self) -> str:
+        """What a position opened on this side is called."""
+        return "long" if self is Side.BUY else "short"
+
+
+class Mode(StrEnum):
+    """How far an approved decision goes: recorded only, to the paper venue, to a real one."""
+
+    DRY_RUN = "dry_run"
+    PAPER = "paper"
+    LIVE = "live"
+
+
+class OrderRole(StrEnum):
+    """Why an order exists.  A stop cancels ENTRY orders only."""
+
+    ENTRY = "entry"
+    PROTECT = "protect"
+    EXIT = "exit"
+
+
+class OrderType(StrEnum):
+    MARKET = "market"
+    LIMIT = "limit"
+    STOP = "stop"
+    """Becomes a market order when the price touches `stop_price`."""
+
+
+class OrderStatus(StrEnum):
+    INTENT = "intent"
+    """Written down, about to be sent.  After a crash: ask the venue."""
+    OPEN = "open"
+    UNKNOWN = "unknown"
+    """Sent, and no answer.  Counts as full exposure until proven otherwise."""
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    ABSENT = "absent"
+    """The venue never had it, proven by repeated queries."""
+    NOT_SENT = "not_sent"
+    """Withheld by us (a halt, a full disk) before anything left."""
+
+    @property
+    def is_terminal(self) -> bool:
+        return self not in _ALIVE
+
+
+_ALIVE = frozenset({OrderStatus.INTENT, OrderStatus.OPEN, OrderStatus.UNKNOWN})
+
+
+class ExitReason(StrEnum):
+    STOP = "stop"
+    TARGET = "target"
+    TIME = "time"
+    TRAIL = "trail"
+    SIGNAL = "signal"
+    HAND = "hand"
+    FLATTEN = "flatten"
+    EXTERNAL = "external"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Symbol:
+    base: str
+    quote: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        base, slash, quote = text.strip().upper().partition("/")
+        if not (base.isalnum() and slash and quote.isalnum()):
+            raise InvalidSymbol(text)
+        return cls(base, quote)
+
+    def __str__(self) -> str:
+        return f"{self.base}/{self.quote}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketRules:
+    """What a venue accepts for one symbol.  Units: price in quote, lot in base."""
+
+    tick: Decimal
+    lot: Decimal
+    min_notional: Decimal = ZERO
+
+    def price(self, value: Decimal | float) -> Decimal:
+        """Round *value* to the tick, half to even."""
+        return _to_step(Decimal(repr(value)) if isinstance(value, float) else value, self.tick)
+
+    def quantity(self, value: Decimal) -> Decimal:
+        """Round *value* towards zero to the lot: never more than was asked."""
+        return (value / self.lot).to_integral_value(ROUND_DOWN) * self.lot
+
+
+def _to_step(value: Decimal, step: Decimal) -> Decimal:
+    return (value / step).to_integral_value(ROUND_HALF_EVEN) * step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """The last known price of a symbol, and when the market made it (aware UTC)."""
+
+    symbol: Symbol
+    price: Decimal
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """A strategy's wish for one symbol at one bar.  Risk decides what becomes of it.
+
+    `side` is the direction to hold; `stop` and `target` are prices; `confidence` is 0..100.
+    """
+
+    symbol: Symbol
+    side: Side
+    bar: datetime
+    price: Decimal
+    stop: Decimal
+    target: Decimal | None
+    confidence: int
+    reason: str
+    limit: Decimal | None = None
+    """Enter at this price or better, and rest until then; None: at market."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Risk's answer to a signal, with its reason; recorded whether yes or no."""
+
+    id: str
+    """`trader|symbol|bar`: one answer per signal, also after a crash and a second look."""
+    trader: str
+    symbol: Symbol
+    bar: datetime
+    at: datetime
+    side: Side
+    approved: bool
+    reason: str
+    signal: str
+    confidence: int
+    quantity: Decimal = ZERO
+    risk: Decimal = ZERO
+    """Loss at the stop, in quote currency."""
+    order_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """An order of ours from intent to its end.  Changes by `replace`; `version` only grows."""
+
+    id: str
+    """Our client order id: random once, tagged with the desk, known to the venue."""
+    trader: str
+    symbol: Symbol
+    side: Side
+    type: OrderType
+    role: OrderRole
+    quantity: Decimal
+    created_at: datetime
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    reduce_only: bool = False
+    reason: str = ""
+    """Why it was sent: the signal's reason, or an `ExitReason`."""
+    by: str = ""
+    """Who asked for it, when a person did."""
+    plan: ExitPlan | None = None
+    """Of an ENTRY: how the position is meant to end; written down before it is sent."""
+    status: OrderStatus = OrderStatus.INTENT
+    filled: Decimal = ZERO
+    average_price: Decimal | None = None
+    venue_id: str = ""
+    note: str = ""
+    """What the venue (or we) said of its end."""
+    updated_at: datetime | None = None
+    version: int = 1
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.quantity - self.filled
+
+    @property
+    def is_alive(self) -> bool:
+        return not self.status.is_terminal
+
+    def changed(self, **changes: object) -> Order:
+        return replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]  # names are checked by replace itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """A fact told by the venue.  `fee` is in quote currency, positive when paid."""
+
+    id: str
+    order_id: str
+    trader: str
+    symbol: Symbol
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+    at: datetime
+
+    @property
+    def signed_quantity(self) -> Decimal:
+        return self.quantity * self.side.sign
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a venue says of one order: its state and every fill it knows of."""
+
+    order_id: str
+    status: OrderStatus
+    venue_id: str = ""
+    filled: Decimal = ZERO
+    average_price: Decimal | None = None
+    fills: tuple[Fill, ...] = ()
+    note: str = ""
+    order: Order | None = None
+    """The order as the venue holds it, for those that we do not know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """An open position: signed quantity, and the sums that make a `Trade` of it when flat."""
+
+    trader: str
+    symbol: Symbol
+    quantity: Decimal
+    average_price: Decimal
+    opened_at: datetime
+    id: str
+    """The id of the order whose fill opened it."""
+    entered: Decimal
+    """Total quantity that was ever added, unsigned."""
+    exited: Decimal = ZERO
+    exit_value: Decimal = ZERO
+    """Sum of quantity x price over the exits."""
+    profit: Decimal = ZERO
+    """Realised so far, before fees."""
+    fees: Decimal = ZERO
+    version: int = 1
+
+    @property
+    def side(self) -> Side:
+        return Side.BUY if self.quantity > ZERO else Side.SELL
+
+    def open_profit(self, price: Decimal) -> Decimal:
+        """Unrealised profit at *price*, before fees, in quote currency."""
+        return self.quantity * (price - self.average_price)
+
+    def notional(self, price: Decimal) -> Decimal:
+        return abs(self.quantity) * price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """A closed round trip.  `profit` is after fees, in quote currency."""
+
+    id: str
+    trader: str
+    symbol: Symbol
+    side: Side
+    quantity: Decimal
+    entry_price: Decimal
+    exit_price: Decimal
+    opened_at: datetime
+    closed_at: datetime
+    profit: Decimal
+    fees: Decimal
+    reason: ExitReason
+    by: str = ""
+    """Who closed it, when a person did."""
+
+    @property
+    def share(self) -> Decimal:
+        """Profit after fees over the money put in."""
+        cost = self.quantity * self.entry_price
+        return self.profit / cost if cost else ZERO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountState:
+    """What a trader must remember besides orders and positions."""
+
+    trader: str
+    capital: Decimal
+    wallet: Decimal
+    """Capital plus all realised profit, less fees; open profit is not in it."""
+    peak: Decimal
+    """Highest equity seen, the base of the drawdown."""
+    day: date
+    day_start: Decimal
+    """Equity at 00:00 of `day` in the desk's time zone."""
+    week: date
+    """The Monday of the running week."""
+    week_start: Decimal
+    cursor: datetime | None = None
+    """Close time of the last bar handled."""
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EquityPoint:
+    trader: str
+    at: datetime
+    equity: Decimal
+    wallet: Decimal
+    exposure: Decimal

@@ -1,0 +1,54 @@
+"""What the books are worth at a given market time: one function in every mode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from trading.ledger import Ledger
+from trading.ports import Feed
+from trading.risk.exposure import exposure
+from trading.types import Quote, Symbol
+
+
+@dataclass(frozen=True, slots=True)
+class Valuer:
+    """The ledger seen at the feed's prices."""
+
+    ledger: Ledger
+    feed: Feed
+
+    def quote(self, symbol: Symbol, at: datetime | None = None) -> Quote | None:
+        return self.feed.quote(symbol, at)
+
+    def marks(self, at: datetime | None = None) -> dict[Symbol, Decimal]:
+        """Prices of the open positions, those that are known."""
+        quotes = (self.feed.quote(symbol, at) for symbol in self.ledger.positions)
+        return {quote.symbol: quote.price for quote in quotes if quote is not None}
+
+    def equity(self, at: datetime | None = None) -> Decimal | None:
+        """In quote currency; None while the price of something held is unknown."""
+        return self.ledger.equity(self.marks(at))
+
+    def today(self, at: datetime | None = None) -> Decimal | None:
+        """Change of equity since the day began."""
+        equity = self.equity(at)
+        return None if equity is None else equity - self.ledger.account.day_start
+
+    def oldest_mark(self, at: datetime | None = None) -> datetime | None:
+        """When the oldest price behind the equity was made; None without positions."""
+        quotes = [self.feed.quote(symbol, at) for symbol in self.ledger.positions]
+        return min((quote.at for quote in quotes if quote is not None), default=None)
+
+    def exposure(self, at: datetime | None = None) -> Decimal:
+        """Notional of positions and of all entries under way, UNKNOWN ones in full."""
+        positions = self.ledger.positions.values()
+        return exposure(
+            ((position, self._price(position.symbol, at)) for position in positions),
+            ((order, self._price(order.symbol, at)) for order in self.ledger.alive.values()),
+        )
+
+    def _price(self, symbol: Symbol, at: datetime | None) -> Decimal | None:
+        quote = self.feed.quote(symbol, at)
+        return None if quote is None else quote.price

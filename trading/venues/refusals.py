@@ -1,0 +1,57 @@
+"""What the paper venue refuses, and how it says so."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from trading.errors import VenueRejected
+from trading.types import ZERO, MarketRules, Order, OrderType
+from trading.venues import matching
+
+
+def refuse_wrong(order: Order, rules: MarketRules, *, price: Decimal, held: Decimal) -> None:
+    """Raise `VenueRejected` unless *order* fits the rules, the *price* and the position *held*."""
+    _refuse_odd_steps(order, rules)
+    if order.type is OrderType.STOP and matching.is_crossed(order, price):
+        raise VenueRejected(
+            f"the stop at {order.stop_price} would trigger immediately: the price is {price}"
+        )
+    if not order.reduce_only:
+        _refuse_small(order, rules, price)
+    elif not reduces(order, held):
+        name = order.side.opposite.held
+        raise VenueRejected(f"reduce-only, and there is no {name} position in {order.symbol}")
+
+
+def reduces(order: Order, held: Decimal) -> bool:
+    """Whether *order* goes against the signed quantity *held*."""
+    return held * order.side.sign < ZERO
+
+
+def _refuse_odd_steps(order: Order, rules: MarketRules) -> None:
+    if order.quantity <= ZERO or order.quantity % rules.lot:
+        raise VenueRejected(
+            f"the quantity {order.quantity} is not a multiple of the lot {rules.lot}"
+        )
+    if order.type is OrderType.LIMIT:
+        _refuse_odd_price("limit", order.price, rules)
+    if order.type is OrderType.STOP:
+        _refuse_odd_price("stop", order.stop_price, rules)
+
+
+def _refuse_odd_price(kind: str, price: Decimal | None, rules: MarketRules) -> None:
+    if price is None or price <= ZERO:
+        raise VenueRejected(f"a {kind} order needs a price above 0")
+    if price % rules.tick:
+        raise VenueRejected(f"the {kind} price {price} is not a multiple of the tick {rules.tick}")
+
+
+def _refuse_small(order: Order, rules: MarketRules, price: Decimal) -> None:
+    """Exits are exempt: what is left of a position may always be closed."""
+    notional = order.quantity * (order.price or order.stop_price or price)
+    if notional < rules.min_notional:
+        quote = order.symbol.quote
+        raise VenueRejected(
+            f"{notional.normalize():f} {quote} is below the least notional of"
+            f" {rules.min_notional} {quote}"
+        )

@@ -1,0 +1,170 @@
+"""What a trader shows of itself: plain values, true at one instant, safe to hand to any face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from trading.execution.plan import ExitPlan
+from trading.halt import Halt
+from trading.ports import FeedState
+from trading.risk.limits import Limits
+from trading.types import ExitReason, MarketRules, Mode, Order, Position, Quote, Symbol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """An open position with its plan and the price it was seen at."""
+
+    position: Position
+    plan: ExitPlan
+    rules: MarketRules
+    quote: Quote | None
+    """None: no price is known."""
+    age: timedelta | None
+    stale: bool
+    """The price is missing or too old to be believed: say `unknown`."""
+    stop_on_venue: bool
+    """A stop for the whole open quantity rests at the venue; else the desk keeps it."""
+
+    @property
+    def profit(self) -> Decimal | None:
+        """Open profit before fees, or None while the price is unknown."""
+        if self.quote is None or self.stale:
+            return None
+        return self.position.open_profit(self.quote.price)
+
+    @property
+    def share(self) -> Decimal | None:
+        """Open profit over the money put in."""
+        profit = self.profit
+        if profit is None:
+            return None
+        return profit / (abs(self.position.quantity) * self.position.average_price)
+
+    @property
+    def at_stop(self) -> Decimal | None:
+        """What the position comes to if its stop fills exactly, before fees."""
+        return None if self.plan.stop is None else self.position.open_profit(self.plan.stop)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """The last scan: when it ended (wall), how long it took, and how many bars it handled."""
+
+    at: datetime
+    seconds: float
+    bars: int
+    decisions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One trader at one instant."""
+
+    name: str
+    mode: Mode
+    quote: str
+    """Currency of all money here, as in `USDT`."""
+    strategy: str
+    timeframe: timedelta
+    limits: Limits
+    ready: bool
+    """Reconciled with the venue; before that no entry is made and figures may still change."""
+    as_of: datetime
+    """Wall time of this view."""
+    market: datetime
+    """Market time of this view; a replay's lies in the past."""
+    replay_speed: float | None
+    """None: the market is live."""
+    equity: Decimal | None
+    """None while a held price is unknown."""
+    known_equity: Decimal
+    """The last equity that was known, and when (wall)."""
+    known_equity_at: datetime
+    wallet: Decimal
+    open_profit: Decimal | None
+    today: Decimal | None
+    """Change since the day began, deposits aside."""
+    day_start: Decimal
+    week_start: Decimal
+    peak: Decimal
+    drawdown: Decimal | None
+    """Share of the peak, positive."""
+    exposure: Decimal
+    """Notional of positions and entries under way, in quote currency."""
+    holdings: tuple[Holding, ...]
+    """Open positions, in the order in which they were opened."""
+    orders: tuple[Order, ...]
+    """Orders that have not ended."""
+    halts: tuple[Halt, ...]
+    """Halts that cover this trader; strictest first."""
+    rest: str
+    """The cooldown or block that holds entries back by itself, as a clause; empty if none."""
+    feed: FeedState
+    price_age: timedelta | None
+    """Age of the newest price, market time."""
+    venue_silent: timedelta | None
+    """None: the venue answers; else for how long it has not."""
+    unsaved: int
+    """Facts that the database has not taken yet."""
+    last_cycle: Cycle | None
+    cycle_every: timedelta
+    """Wall time between two scans."""
+
+    @property
+    def halt(self) -> Halt | None:
+        return self.halts[0] if self.halts else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What became of one trader's resting entries when it was halted."""
+
+    trader: str
+    cancelled: int
+    total: int
+    """Entries that rested (or were in flight) when the halt came."""
+    unknown: int
+    """Of those still alive: entries the venue has not answered for."""
+    resting: int
+    """Entries still alive."""
+    confirmed: bool
+    """Every entry we ever sent is known to have ended."""
+    seconds: float
+    tries: int
+    problem: str
+    """What the venue said, or that it is silent; empty when confirmed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halting:
+    """The answer to a pause, stop or flatten at the moment it is given."""
+
+    halt: Halt
+    earlier: Halt | None
+    """The halt that was in force already, if it was at least as strict."""
+    durable: bool
+    """The database or the latch file has it; if not, a crash now would forget it."""
+    swept: tuple[Swept, ...]
+    """Per trader; empty for a pause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """What a close did.  `known` is False while the venue has not answered: it may have sold."""
+
+    order: Order
+    symbol: Symbol
+    quantity: Decimal
+    """Filled."""
+    price: Decimal | None
+    profit: Decimal | None
+    """Of this part, after its exit fee."""
+    left: Decimal
+    """Still open, unsigned."""
+    stop: Decimal | None
+    reason: ExitReason
+    known: bool
+    problem: str
