@@ -157,6 +157,7 @@ async def _build(settings: Settings, folder: StateFolder, store: SqlStore, clock
         recorder=recorder,
         outbox=outbox,
         halter=halter,
+        latch_file=kept,
         desk=desk,
         dispatcher=Dispatcher(services),
         frontends=(control, *((console,) if settings.chat.console.enabled else ())),
@@ -292,6 +293,7 @@ class App:
     recorder: Recorder
     outbox: Outbox
     halter: Halter
+    latch_file: latch_file.SlotLatch
     desk: Desk
     dispatcher: Dispatcher
     frontends: tuple[Frontend, ...]
@@ -308,7 +310,7 @@ class App:
             self._keep("outbox", self.outbox.run),
             self._keep("recorder", self.recorder.run),
             self._keep("stop requests", self._watch_requests),
-            *(self._keep(f.name, lambda f=f: f.run(self._on_message)) for f in self.frontends),
+            *(self._keep(f.name, partial(f.run, self._on_message)) for f in self.frontends),
             self._keep("alive", self._stay_alive),
         ]
         if for_seconds is not None:
@@ -371,9 +373,19 @@ class App:
                 why="the latch file cannot be read, so a halt may have been forgotten",
             )
         await self._obey(kept.request)
+        await self._preallocate()
         if self.folder.not_taken_over:
             await self.halter.settle()
             self.folder.halts_taken_over()
+
+    async def _preallocate(self) -> None:
+        """Make the latch file now, while the disk has room."""
+        try:
+            await self.latch_file.write(
+                self.desk.latch.active, last_number=self.desk.latch.last_number
+            )
+        except StoreError as error:
+            log.error("the latch file cannot be made: %s", error)  # noqa: TRY400  # told by each halt
 
     async def _stored_halts(self) -> list[Halt]:
         return list(await self.store.halts())
@@ -435,13 +447,13 @@ class App:
     async def _end_after(self, seconds: float) -> None:
         await self.clock.sleep(seconds)
         self.desk.shutdown(by="the time limit")
-        await self.ending.wait()
+        await asyncio.Event().wait()  # until the end cancels us
 
     def _listen_for_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             name = signal.Signals(number).name
-            loop.add_signal_handler(number, lambda name=name: self.desk.shutdown(by=name))
+            loop.add_signal_handler(number, partial(self.desk.shutdown, by=name))
 
     def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
         return asyncio.get_running_loop().create_task(

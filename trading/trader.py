@@ -81,6 +81,11 @@ class Start:
 
 
 class Trader:
+    ready = False
+    """The books were compared with the venue; entries wait until then."""
+    block = ""
+    """Why no entries are taken although nobody halted; ends by itself."""
+
     def __init__(
         self,
         *,
@@ -129,10 +134,8 @@ class Trader:
             orders=self.orders, valuer=self.valuer, feed=feed, latch=halter.latch,
         )  # fmt: skip
         self._feed_watch = FeedWatch(**who, feed=feed, recorder=recorder, clock=clock)
-        self.ready = False
-        self.block = ""
-        """Why no entries are taken although nobody halted; ends by itself."""
-        self._cycling = False
+        self._busy = asyncio.Lock()
+        """Held by a cycle or a comparison: they never overlap."""
         self._touched = asyncio.Event()
         self._last_cycle: Cycle | None = None
         self._known_equity, self._known_equity_at = account.capital, clock.now()
@@ -174,7 +177,9 @@ class Trader:
         """
         await self.venue.open(self.orders.hear)
         await self.venue.catch_up(self._cursor)
-        result = await self._reconciler.run()
+        result = await self._reconciler.run() or Reconciled(
+            unknown=0, missed_fills=0, problems=("an order is still in doubt",)
+        )
         await self._recorder.settle()
         for symbol in self.ledger.positions:
             self.orders.touched.add(symbol)
@@ -194,14 +199,16 @@ class Trader:
 
     async def reconcile(self) -> None:
         """Compare the books with the venue again; what differs holds entries back."""
-        if not self.ready or self._cycling:
+        if not self.ready or self._busy.locked():
             return
-        try:
-            result = await self._reconciler.run()
-        except VenueError as error:
-            log.warning("%s cannot compare its books: %s", self.name, error)
-            return
-        self.block = result.problems[0] if result.problems else ""
+        async with self._busy:
+            try:
+                result = await self._reconciler.run()
+            except VenueError as error:
+                log.warning("%s cannot compare its books: %s", self.name, error)
+                return
+        if result is not None:
+            self.block = result.problems[0] if result.problems else ""
 
     async def run(self) -> None:
         """What goes on between the cycles: halts carried out, stops repaired, doubts resolved."""
@@ -214,9 +221,12 @@ class Trader:
 
     async def cycle(self) -> None:
         """Handle every bar that closed since the cursor, exits first.  Never overlaps itself."""
-        if self._cycling or not self.ready:
+        if not self.ready or self._busy.locked():
             return
-        self._cycling = True
+        async with self._busy:
+            await self._cycle()
+
+    async def _cycle(self) -> None:
         began = self._clock.monotonic()
         try:
             bars, decisions = await self._bars()
@@ -234,8 +244,6 @@ class Trader:
             self._last_cycle = Cycle(
                 at=self._clock.now(), seconds=seconds, bars=bars, decisions=decisions
             )
-        finally:
-            self._cycling = False
 
     async def _bars(self) -> tuple[int, int]:
         decisions = 0

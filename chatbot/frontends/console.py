@@ -303,6 +303,8 @@ class _Lines:
         self._clock = clock
         self._slips: queue.Queue[_Slip | None] = queue.Queue(ROOM)
         self._written: Future[None] = Future()
+        self._room = threading.Semaphore(AT_ONCE)
+        self._stopping = False
 
     def start(self, hear: Hear) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
@@ -310,7 +312,7 @@ class _Lines:
         _thread("console: writes", self._write_all)
         source = _descriptor(self._stdin)
         if source is not None:
-            _thread("console: reads", lambda: _read_lines(source, loop, hear))
+            _thread("console: reads", lambda: self._read_all(source, loop, hear))
         return loop.create_future()
 
     def alert(self, reply: Reply, *, silent: bool) -> Future[None]:
@@ -326,6 +328,8 @@ class _Lines:
         return self._put(_Slip())
 
     async def stop(self) -> None:
+        self._stopping = True
+        self._room.release()
         with contextlib.suppress(queue.Full):
             self._slips.put_nowait(None)
             await asyncio.wrap_future(self._written)
@@ -342,6 +346,19 @@ class _Lines:
         except queue.Full:
             raise Stalled from None
         return slip.done
+
+    def _read_all(self, source: int, loop: asyncio.AbstractEventLoop, hear: Hear) -> None:
+        """In a thread: pass on each line until the input ends, so many unanswered ones at most."""
+
+        def begin(text: str) -> None:
+            hear(text).add_done_callback(lambda _: self._room.release())
+
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the desk has ended
+            for text in _lines_of(source):
+                self._room.acquire()
+                if self._stopping:
+                    return
+                loop.call_soon_threadsafe(begin, text)
 
     def _write_all(self) -> None:
         """In a thread, which may wait for the reader as long as it takes."""
@@ -378,23 +395,8 @@ def _try_to_write(target: int | None, data: bytes) -> OSError | None:
 LONGEST_LINE = 4_096
 
 
-def _read_lines(source: int, loop: asyncio.AbstractEventLoop, hear: Hear) -> None:
-    """In a thread: pass on each line until the input ends, at most `AT_ONCE` unanswered ones.
-
-    From the descriptor, as a thread that hangs in `sys.stdin` would break the interpreter's exit.
-    """
-    room = threading.Semaphore(AT_ONCE)
-
-    def begin(text: str) -> None:
-        hear(text).add_done_callback(lambda _: room.release())
-
-    with contextlib.suppress(RuntimeError):  # the loop is closed: the desk has ended
-        for text in _lines_of(source):
-            room.acquire()
-            loop.call_soon_threadsafe(begin, text)
-
-
 def _lines_of(source: int) -> Iterator[str]:
+    """From the descriptor: a thread that hangs in `sys.stdin` breaks the interpreter's exit."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     rest = ""
     while data := _read_some(source):
@@ -552,7 +554,10 @@ class _Prompt:
         """Prompt until the end of input, which ends only this."""
         while True:
             try:
-                text = await session.prompt_async(f"{self._desk_name}> ")
+                text = await session.prompt_async(
+                    f"{self._desk_name}> ",
+                    set_exception_handler=False,  # it would ask for ENTER after each mishap
+                )
             except KeyboardInterrupt:
                 if not session.default_buffer.text:  # else it only clears the line
                     self._across(self._home, self._on_interrupt)
@@ -636,10 +641,17 @@ def _completer(commands: Words, symbols: Words) -> Completer:
 
 
 def _remembered(path: Path | None) -> History:
-    """Lines typed before.  A full disk costs the memory of a line, not the prompt."""
+    """Lines typed before.  A full disk costs the memory, not the prompt."""
     from prompt_toolkit.history import FileHistory, InMemoryHistory
 
     class Remembered(FileHistory):
+        def load_history_strings(self) -> list[str]:
+            try:
+                return list(super().load_history_strings())
+            except OSError:
+                log.warning("the console's history cannot be read from %s", path)
+                return []
+
         def store_string(self, string: str) -> None:
             try:
                 super().store_string(string)

@@ -11,7 +11,7 @@ import os
 import pty
 import termios
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +21,8 @@ import pytest
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
-from prompt_toolkit.input import PipeInput, create_input, create_pipe_input
-from prompt_toolkit.output import create_output
+from prompt_toolkit.input import Input, PipeInput, create_input, create_pipe_input
+from prompt_toolkit.output import Output, create_output
 from prompt_toolkit.output.plain_text import PlainTextOutput
 
 from chatbot.frontends.console import ROOM, Console, Stalled, _completer
@@ -56,6 +56,7 @@ class Desk:
         self.messages: list[Message] = []
         self.heard: asyncio.Queue[str] = asyncio.Queue()
         self.hang: set[str] = set()
+        self.released = asyncio.Event()
         self.interrupted = asyncio.Event()
 
     async def on_message(self, message: Message) -> Reply:
@@ -63,7 +64,7 @@ class Desk:
         self.messages.append(message)
         self.heard.put_nowait(message.text)
         if message.text in self.hang:
-            await asyncio.Event().wait()
+            await self.released.wait()
         if message.text == "/broken":
             raise RuntimeError("no answer")
         return STATUS if message.text == "/status" else Reply(title=f"Did {message.text}")
@@ -105,15 +106,17 @@ class World:
         return reader
 
     @asynccontextmanager
-    async def running(self, console: Console) -> AsyncIterator[asyncio.Task[None]]:
-        task = asyncio.create_task(console.run(self.desk.on_message))
+    async def running(
+        self, console: Console, at: tuple[Input, Output] | None = None
+    ) -> AsyncIterator[asyncio.Task[None]]:
+        with create_app_session(*at) if at else nullcontext():
+            task = asyncio.create_task(console.run(self.desk.on_message))
         try:
             yield task
         finally:
+            self.desk.released.set()
             task.cancel()
-            while not task.done():
-                self.clock.advance(0.1)
-                await asyncio.sleep(0)
+            await asyncio.wait([task])
 
 
 @pytest.fixture
@@ -368,9 +371,14 @@ class Prompt:
         self.desk = world.desk
         self.screen = Screen()
         self.keys: PipeInput = world.stack.enter_context(create_pipe_input())
-        output = PlainTextOutput(self.screen)
-        world.stack.enter_context(create_app_session(input=self.keys, output=output))
+        self.world = world
         self.console = world.console(None, None, terminal=True, history=history)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[asyncio.Task[None]]:
+        at = (self.keys, PlainTextOutput(self.screen))
+        async with self.world.running(self.console, at) as task:
+            yield task
 
     async def enter(self, text: str) -> str:
         """Type a line; return what the desk heard."""
@@ -380,7 +388,7 @@ class Prompt:
 
 async def test_an_answer_has_its_buttons_on_one_numbered_line(world: World) -> None:
     prompt = Prompt(world)
-    async with world.running(prompt.console):
+    async with prompt.running():
         assert await prompt.enter("/status") == "/status"
         await prompt.screen.shows("Trading (paper), nothing needs you")
         await prompt.screen.shows("1 Positions  2 Pause  3 Stop")
@@ -388,7 +396,7 @@ async def test_an_answer_has_its_buttons_on_one_numbered_line(world: World) -> N
 
 async def test_a_number_presses_the_button_of_the_last_answer(world: World) -> None:
     prompt = Prompt(world)
-    async with world.running(prompt.console):
+    async with prompt.running():
         await prompt.enter("/status")
         await prompt.screen.shows("3 Stop")
         assert await prompt.enter("3") == "/stop"
@@ -397,7 +405,7 @@ async def test_a_number_presses_the_button_of_the_last_answer(world: World) -> N
 
 async def test_an_alert_does_not_change_what_a_number_presses(world: World) -> None:
     prompt = Prompt(world)
-    async with world.running(prompt.console):
+    async with prompt.running():
         await prompt.enter("/status")
         await prompt.screen.shows("3 Stop")
         await prompt.console.send("", LOST, silent=False)
@@ -412,7 +420,7 @@ async def test_a_number_without_a_button_sends_nothing(
     world: World, number: str, said: str
 ) -> None:
     prompt = Prompt(world)
-    async with world.running(prompt.console):
+    async with prompt.running():
         if said != "none":
             await prompt.enter("/status")
             await prompt.screen.shows("3 Stop")
@@ -426,7 +434,7 @@ async def test_a_number_without_a_button_sends_nothing(
 async def test_a_button_is_pressed_once(world: World) -> None:
     prompt = Prompt(world)
     world.desk.hang.add("/stop")
-    async with world.running(prompt.console):
+    async with prompt.running():
         await prompt.enter("/status")
         await prompt.screen.shows("3 Stop")
         await prompt.enter("3")
@@ -438,7 +446,7 @@ async def test_a_button_is_pressed_once(world: World) -> None:
 
 async def test_ctrl_c_at_an_empty_prompt_asks_the_desk_to_end(world: World) -> None:
     prompt = Prompt(world)
-    async with world.running(prompt.console) as task:
+    async with prompt.running() as task:
         prompt.keys.send_text("\x03")
         await world.desk.interrupted.wait()
         assert not task.done()
@@ -447,7 +455,7 @@ async def test_ctrl_c_at_an_empty_prompt_asks_the_desk_to_end(world: World) -> N
 
 async def test_ctrl_c_after_a_word_only_clears_it(world: World) -> None:
     prompt = Prompt(world)
-    async with world.running(prompt.console):
+    async with prompt.running():
         prompt.keys.send_text("/flatten\x03")
         assert await prompt.enter("/status") == "/status"
 
@@ -456,7 +464,7 @@ async def test_ctrl_c_after_a_word_only_clears_it(world: World) -> None:
 
 async def test_ctrl_d_ends_the_prompt_and_not_the_desk(world: World) -> None:
     prompt = Prompt(world)
-    async with world.running(prompt.console) as task:
+    async with prompt.running() as task:
         prompt.keys.send_text("\x04")
         await prompt.screen.shows("the desk goes on")
         await prompt.console.send("", OPENED, silent=True)
@@ -468,12 +476,12 @@ async def test_ctrl_d_ends_the_prompt_and_not_the_desk(world: World) -> None:
 async def test_lines_are_remembered_for_the_next_time(world: World, tmp_path: Path) -> None:
     history = tmp_path / "history"
     prompt = Prompt(world, history)
-    async with world.running(prompt.console):
+    async with prompt.running():
         await prompt.enter("/positions")
     assert history.stat().st_mode & 0o777 == 0o600
 
     again = Prompt(world, history)
-    async with world.running(again.console):
+    async with again.running():
         assert await again.enter("\x1b[A") == "/positions"
 
 
@@ -481,14 +489,14 @@ async def test_a_history_that_cannot_be_written_costs_nothing_else(
     world: World, tmp_path: Path
 ) -> None:
     prompt = Prompt(world, tmp_path)  # a folder
-    async with world.running(prompt.console):
+    async with prompt.running():
         assert await prompt.enter("/status") == "/status"
         assert await prompt.enter("/stop") == "/stop"
 
 
 async def test_what_others_print_appears_above_the_prompt(world: World) -> None:
     prompt = Prompt(world)
-    async with world.running(prompt.console):
+    async with prompt.running():
         await prompt.enter("/status")
         print("a line of the log")  # noqa: T201  # as a logging handler does
         await prompt.screen.shows("a line of the log")
@@ -520,11 +528,10 @@ async def test_a_real_terminal(world: World, monkeypatch: pytest.MonkeyPatch) ->
     ours, theirs = pty.openpty()
     stdin = world.stack.enter_context(os.fdopen(theirs, encoding="utf-8"))
     stdout = world.stack.enter_context(os.fdopen(os.dup(theirs), "w", encoding="utf-8"))
-    session = create_app_session(input=create_input(stdin), output=create_output(stdout))
-    world.stack.enter_context(session)
+    at = (create_input(stdin), create_output(stdout))
     reader = await world.reader(os.fdopen(ours, "r+b", 0))
     before = termios.tcgetattr(theirs)
-    async with world.running(world.console(stdin, stdout)):
+    async with world.running(world.console(stdin, stdout), at):
         await reader.readuntil(b"harbour> ")
         os.write(ours, b"/status\r")
         await reader.readuntil(b"3 Stop")

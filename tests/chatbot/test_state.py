@@ -86,7 +86,7 @@ def test_a_fresh_start_keeps_the_place_and_the_halts(tmp_path: Path) -> None:
         assert not (aside / latch.NAME).exists()
         assert folder.not_taken_over == (aside,)
         folder.halts_taken_over()
-        assert folder.not_taken_over == ()
+        assert not folder.not_taken_over
 
 
 def test_the_latch_keeps_its_name() -> None:

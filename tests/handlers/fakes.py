@@ -17,7 +17,7 @@ from tests.builders import a_close
 from tests.handlers.story import COMMANDS, NOW, RULES, a_sweep, checked, the_view
 from trading.clocks import ManualClock
 from trading.errors import Refused
-from trading.halt import EVERYONE, Halt, Latch, Verb
+from trading.halt import Halt, Latch, Verb
 from trading.ports import Change, Word
 from trading.types import Decision, MarketRules, Symbol, Trade
 from trading.views import Closed, Halting, View

@@ -15,7 +15,6 @@ from handlers.format import NBSP
 from handlers.reply import LABEL_LIMIT, Choice, Reply
 from handlers.screen import LINES, TABLE_COLUMNS, TABLE_ROWS, lines, width
 from tests import builders
-from trading.execution.plan import PartialExit
 from trading.halt import Halt, Reached, Stage, Verb
 from trading.types import MarketRules, Order, OrderRole, OrderStatus, OrderType, Side, Symbol
 from trading.views import Cycle, Halting, Holding, Swept, View
@@ -48,7 +47,7 @@ RULES = {
 }
 
 
-def holding(  # noqa: PLR0913, PLR0917  # a row of the story
+def holding(  # a row of the story
     symbol: Symbol, size: str, entry: str, now: str, stop: str, **changes: Any
 ) -> Holding:
     plan = builders.a_plan(size=D(size), entry=D(entry), stop=D(stop), target=None)
@@ -191,7 +190,9 @@ def checked(reply: Reply) -> Reply:
         assert name in COMMANDS, f"no such command: {choice}"
         assert 0 < len(choice.label) <= LABEL_LIMIT
     for name in re.findall(r"(?<!\w)/([a-z_]+)", f"{reply.title} {reply.prose}"):
-        assert name in COMMANDS or reply.title.startswith("✕ No /"), f"/{name} is not a command"
+        assert name in COMMANDS or reply.title.startswith(("✕ No /", "✕ There is no /")), (
+            f"/{name} is not a command"
+        )
     return reply
 
 

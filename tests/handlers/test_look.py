@@ -95,7 +95,7 @@ def test_status_of_a_price_that_is_too_old() -> None:
         "⚠ Trading (paper), SOL price is 48 s old",
         "No SOL entries until it is back; on paper its stop waits too.",
         "Equity unknown; 9,789.97 USDT 48 s ago",
-        "Open 3 of 5, P&L unknown:",
+        "Drawdown unknown, halt at -10.00 %",
     ]
     assert "  SOL long  unknown" in lines_of(reply)
     assert reply.level is Level.URGENT
@@ -210,9 +210,9 @@ def test_status_of_several_traders_is_one_line_each() -> None:
         status.several((the_view(), alts)),
         """\
 ⚠ 2 traders (paper), alts needs you
-                  open  today %
-  alts    halted     3    +0.02
-  majors  trading    3    +0.02
+                   open  today %
+  alts    halted      3    +0.02
+  majors  trading     3    +0.02
 Equity 19,579.94 USDT, today +3.14
 As of 20:41:09 UTC
 [alts: /status trader=alts] [majors: /status trader=majors] [Stop all: /stop] [Refresh: /status]""",

@@ -98,9 +98,9 @@ class Protection:
             return
         if plan.stop is None:
             await self._stay_unprotected(symbol, "it has no stop price")
-        elif self._stops(symbol):
+        elif self.rests(symbol):
             await self._is_protected(symbol, plan.stop)
-        else:
+        elif not self._stops(symbol):  # else one is in doubt: a second must not join it
             await self._place(position, plan, plan.stop)
 
     async def _place(self, position: Position, plan: ExitPlan, stop: Decimal) -> None:

@@ -7,6 +7,7 @@ stranger's order is reported and left alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -28,6 +29,9 @@ from trading.types import (
 )
 from trading.valuation import Valuer
 
+SMALLEST_DIFFERENCE = Decimal("0.01")
+"""Of two wallets, in quote currency; less is rounding."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled:
@@ -36,6 +40,12 @@ class Reconciled:
     missed_fills: int
     problems: tuple[str, ...]
     """What still differs; entries wait while there is any."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Theirs:
+    positions: Mapping[Symbol, Decimal]
+    wallet: Decimal
 
 
 class Reconciler:
@@ -58,22 +68,34 @@ class Reconciler:
         self._recorder = recorder
         self._clock = clock
 
-    async def run(self) -> Reconciled:
-        """Compare everything once.  Raises `VenueError` if the venue cannot be asked."""
+    async def run(self) -> Reconciled | None:
+        """Compare everything once.  None: orders were under way, so it could not be compared.
+
+        Raises `VenueError` if the venue cannot be asked.
+        """
         in_doubt = [o for o in self._ledger.alive.values() if o.status is not OrderStatus.OPEN]
         fills_before = self._ledger.fills_booked
         for order in list(self._ledger.alive.values()):
             await self._orders.resolve(order)
         await self._adopt_strays()
         missed = self._ledger.fills_booked - fills_before
-        problems = [*await self._compare_positions(), *await self._compare_wallet()]
+        theirs = await self._while_quiet()
+        if theirs is None:
+            return None
+        problems = [*await self._compare_positions(theirs.positions), *self._wallet(theirs.wallet)]
         return Reconciled(
-            unknown=sum(
-                self._ledger.orders[o.id].status is not OrderStatus.UNKNOWN for o in in_doubt
-            ),
+            unknown=sum(not self._is_unknown(o) for o in in_doubt),
             missed_fills=missed,
             problems=tuple(problems),
         )
+
+    async def _while_quiet(self) -> _Theirs | None:
+        """What the venue holds, if nothing of ours moved while it was asked."""
+        before = self._ledger.fills_booked
+        theirs = _Theirs(await self._venue.positions(), await self._venue.wallet())
+        moved = self._ledger.fills_booked != before
+        moving = any(o.status is not OrderStatus.OPEN for o in self._ledger.alive.values())
+        return None if moved or moving else theirs
 
     def _is_unknown(self, order: Order) -> bool:
         return self._ledger.orders[order.id].status is OrderStatus.UNKNOWN
@@ -87,8 +109,7 @@ class Reconciler:
                 self._ledger.add(report.order)
             self._orders.hear(report)
 
-    async def _compare_positions(self) -> list[str]:
-        theirs = await self._venue.positions()
+    async def _compare_positions(self, theirs: Mapping[Symbol, Decimal]) -> list[str]:
         problems = []
         for symbol in sorted(self._ledger.positions.keys() | theirs.keys()):
             position = self._ledger.positions.get(symbol)
@@ -127,9 +148,9 @@ class Reconciler:
         self._orders.hear(_external_report(order, price, self._clock))
         await self._recorder.settle()
 
-    async def _compare_wallet(self) -> list[str]:
-        ours, theirs = self._ledger.account.wallet, await self._venue.wallet()
-        if abs(ours - theirs) < Decimal("0.01"):
+    def _wallet(self, theirs: Decimal) -> list[str]:
+        ours = self._ledger.account.wallet
+        if abs(ours - theirs) < SMALLEST_DIFFERENCE:
             return []
         return [f"the venue's wallet is {theirs:.2f}, ours {ours:.2f}"]
 

@@ -1,0 +1,287 @@
+"""From words to typed arguments, and what no platform would accept."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from handlers.command import (
+    BadUsage,
+    Command,
+    Commands,
+    HaltId,
+    Known,
+    Page,
+    Range,
+    Rest,
+    Rows,
+    Share,
+    TraderName,
+    command,
+)
+from handlers.context import Context, Role
+from handlers.help import as_markdown
+from handlers.reply import Reply
+from tests.handlers.story import COMMANDS
+from trading.errors import Refused
+from trading.types import Symbol
+
+BTC, ETH, BTC_EUR = Symbol("BTC", "USDT"), Symbol("ETH", "USDT"), Symbol("BTC", "EUR")
+ONE: Known = {"majors": (BTC, ETH)}
+TWO: Known = {"majors": (BTC, ETH), "alts": (ETH, Symbol("DOGE", "USDT"))}
+EURO: Known = {"majors": (BTC,), "euro": (BTC_EUR,)}
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@command(family="Look", example="SYMBOL 50%")
+async def many(
+    ctx: Context,
+    symbol: Symbol,
+    share: Share = Share(Decimal(1)),
+    n: Rows = 5,
+    colour: Colour = Colour.RED,
+    *,
+    trader: TraderName,
+) -> Reply:
+    """Takes one of each.
+
+    Told in two
+    lines.
+    symbol: as in BTC
+    share: how much
+    n: how many
+    colour: which
+    """
+    return Reply("")
+
+
+@command(family="Look")
+async def talk(ctx: Context, words: Rest = Rest(""), *, trader: str = "") -> Reply:
+    """Takes everything.
+
+    words: whatever
+    trader: whose
+    """
+    return Reply("")
+
+
+def bound(text: str, known: Known = ONE, of: Command = many) -> dict[str, object]:
+    return of.bind(text.split(), known)
+
+
+def test_positional_words_become_typed_arguments() -> None:
+    assert bound("btc 50% 3 BLUE") == {
+        "symbol": BTC,
+        "share": Decimal("0.5"),
+        "n": 3,
+        "colour": Colour.BLUE,
+        "trader": "majors",
+    }
+
+
+def test_any_argument_may_be_named_in_any_order() -> None:
+    assert bound("n=3 trader=MAJORS Share=all btc") == {
+        "symbol": BTC,
+        "share": Decimal(1),
+        "n": 3,
+        "trader": "majors",
+    }
+
+
+@pytest.mark.parametrize("word", ["BTC", "btc", "BTC/USDT", "btcusdt", "BTC-USDT"])
+def test_a_symbol_is_understood_in_its_usual_spellings(word: str) -> None:
+    assert bound(word)["symbol"] == BTC
+
+
+@pytest.mark.parametrize(
+    ("word", "share"),
+    [("50%", "0.5"), ("0.5", "0.5"), ("half", "0.5"), ("all", "1"), ("ALL", "1"), ("1%", "0.01"),
+     ("100%", "1"), ("12.5%", "0.125")],
+)  # fmt: skip
+def test_shares(word: str, share: str) -> None:
+    assert bound(f"BTC {word}")["share"] == Decimal(share)
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "sentence"),
+    [
+        ("", ONE, "/many needs SYMBOL"),
+        ("LTC", ONE, "LTC is not traded here; here is BTC and ETH"),
+        ("BTC 150%", ONE, "Share is 1 to 100\u00a0%, not 150\u00a0%"),
+        ("BTC 0.005", ONE, "Share is 1 to 100\u00a0%, not 0.5\u00a0%"),
+        ("BTC -50%", ONE, "Share is 1 to 100\u00a0%, not -50\u00a0%"),
+        ("BTC 0", ONE, "Share is 1 to 100\u00a0%, not 0\u00a0%"),
+        ("BTC 1", ONE, "Share 1 is unclear: write 50%, 0.5 or all"),
+        ("BTC 50", ONE, "Share 50 is unclear: write 50%, 0.5 or all"),
+        ("BTC nan", ONE, "Share is a share such as 50%, not nan"),
+        ("BTC inf%", ONE, "Share is a share such as 50%, not inf%"),
+        ("BTC 1e99", ONE, "Share is a share such as 50%, not 1e99"),
+        ("BTC some", ONE, "Share is a share such as 50%, not some"),
+        ("BTC all%", ONE, "Share is a share such as 50%, not all%"),
+        ("BTC all 9", ONE, "N is 1 to 8, not 9"),
+        ("BTC all 0", ONE, "N is 1 to 8, not 0"),
+        ("BTC all two", ONE, "N is 1 to 8, not two"),
+        ("BTC all 2 green", ONE, "Colour is red or blue, not green"),
+        ("BTC all 2 red now please", ONE, "/many does not take “now please”"),
+        ("BTC trader=minors", ONE, "There is no trader minors; there is majors"),
+        ("BTC", {}, "BTC is not traded here"),
+        ("ETH", TWO, "Which trader: majors or alts?"),
+        ("BTC", EURO, "BTC could be BTC/EUR or BTC/USDT"),
+    ],
+)
+def test_every_mistake_has_its_sentence(text: str, known: Known, sentence: str) -> None:
+    with pytest.raises(Refused) as told:
+        bound(text, known)
+
+    assert str(told.value) == sentence
+
+
+def test_a_symbol_that_only_one_trader_has_names_the_trader() -> None:
+    assert bound("DOGE", TWO)["trader"] == "alts"
+    assert bound("ETH trader=alts", TWO)["trader"] == "alts"
+
+
+def test_what_could_mean_several_traders_or_pairs_is_asked_with_buttons() -> None:
+    with pytest.raises(BadUsage) as several:
+        bound("ETH 50%", TWO)
+    with pytest.raises(BadUsage) as pairs:
+        bound("BTC 50%", EURO)
+
+    assert [c.command for c in several.value.choices] == [
+        "/many ETH 50% trader=majors",
+        "/many ETH 50% trader=alts",
+    ]
+    assert [c.command for c in pairs.value.choices] == ["/many BTC/EUR 50%", "/many BTC/USDT 50%"]
+
+
+def test_the_rest_of_the_line_is_taken_as_it_is() -> None:
+    assert bound("a=b is 5% c trader=x", of=talk) == {"words": "a=b is 5% c", "trader": "x"}
+    assert bound("trader=", of=talk) == {"words": "trader="}
+
+
+def test_usage_is_told_with_an_example() -> None:
+    assert many.usage == "/many SYMBOL [share] [n] [colour]"
+    assert many.usage_with_example("SOL").endswith(", as in /many SOL 50%")
+    assert COMMANDS["close"].usage_with_example("BTC") == (
+        "/close SYMBOL [share], as in /close BTC 50%"
+    )
+    assert many.details == "Told in two lines."
+
+
+@given(st.text(max_size=60))
+@example("trader=trader= = =x symbol=")
+def test_whatever_is_typed_is_bound_or_refused(text: str) -> None:
+    for each in (*COMMANDS.values(), many, talk):
+        for known in (ONE, TWO, EURO, {}):
+            try:
+                each.bind(text.split(), known)
+            except Refused as refusal:
+                assert len(str(refusal)) < 120
+
+
+@given(st.text(max_size=60))
+def test_a_stop_can_never_be_mistyped(text: str) -> None:
+    for name in ("stop", "pause"):
+        COMMANDS[name].bind(text.split(), TWO)
+
+
+# -- what is refused at start -------------------------------------------------------------
+
+
+@command(family="Look")
+async def Shout(ctx: Context) -> Reply:  # noqa: N802
+    """Has a name that Telegram would refuse."""
+    return Reply("")
+
+
+@command(family="Look")
+async def silent(ctx: Context) -> Reply:
+    return Reply("")
+
+
+@command(family="Look")
+async def odd(ctx: Context, when: complex) -> Reply:
+    """Takes something that nobody can type.
+
+    when: then
+    """
+    return Reply("")
+
+
+@command(family="Look")
+async def wordy(ctx: Context, n: Page = 1) -> Reply:
+    """Does not say what its parameter is."""
+    return Reply("")
+
+
+@command(family="Elsewhere")
+async def stray(ctx: Context) -> Reply:
+    """Is of no family."""
+    return Reply("")
+
+
+@command(family="Look")
+async def backwards(ctx: Context, halt: HaltId | None = None, *, n: Any = 1) -> Reply:
+    """Takes anything at all.
+
+    halt: which
+    n: anything
+    """
+    return Reply("")
+
+
+@pytest.mark.parametrize("bad", [Shout, silent, odd, wordy, stray, backwards], ids=lambda c: c.name)
+def test_commands_that_no_platform_would_accept_are_refused_at_start(bad: Command) -> None:
+    with pytest.raises(ValueError, match=bad.name):
+        Commands([bad])
+
+
+def test_two_commands_may_not_share_a_name() -> None:
+    other = Command(**{f: getattr(many, f) for f in Command.__slots__} | {"name": "talk"})
+    with pytest.raises(ValueError, match="two commands"):
+        Commands([talk, other])
+
+
+def test_every_command_of_the_issue_is_there() -> None:
+    wanted = """start help status positions position orders trades why pause stop flatten close
+        resume halts confirm cancel version shutdown"""
+    assert set(COMMANDS) == set(wanted.split())
+
+
+def test_parameters_tell_a_platform_what_they_take() -> None:
+    resume = {p.name: p for p in COMMANDS["resume"].parameters}
+    trades = {p.name: p for p in COMMANDS["trades"].parameters}
+
+    assert resume["rebase"].options == ("rebase",)
+    assert trades["n"].range == Range(1, 8)
+    assert COMMANDS["close"].parameters[0].kind is Symbol
+    assert not any(p.required and not p.named for p in COMMANDS["stop"].parameters)
+
+
+def test_only_owners_end_the_process_and_viewers_only_look() -> None:
+    acting = {c.name: c.role for c in COMMANDS.values() if c.acts}
+
+    assert acting.pop("shutdown") is Role.OWNER
+    # Whoever was asked may answer; the code is bound to the person.
+    assert acting.pop("confirm") is acting.pop("cancel") is Role.VIEWER
+    assert set(acting.values()) == {Role.OPERATOR}
+    assert [c.name for c in COMMANDS.values() if c.loosens] == ["resume"]
+    assert [c.name for c in COMMANDS.values() if c.instant] == ["pause", "stop"]
+
+
+def test_the_page_of_the_documents_lists_every_command_and_is_stable() -> None:
+    page = as_markdown(COMMANDS)
+
+    assert page == as_markdown(COMMANDS)
+    assert page.endswith("\n")
+    for each in COMMANDS.values():
+        assert f"| `{each.usage}` | {each.role.name.lower()} | {each.summary} |" in page

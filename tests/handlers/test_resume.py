@@ -1,0 +1,255 @@
+"""Lifting halts: what would be lifted is shown first, and only a person does it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from handlers.reply import Level, Outcome
+from handlers.resume import halts_reply, now_line, resume_question, resumed, room_line
+from tests.handlers.fakes import ANNA, House
+from tests.handlers.story import (
+    NOW,
+    D,
+    a_halt,
+    checked,
+    lines_of,
+    reached,
+    reads,
+    the_view,
+)
+from trading.halt import EVERYONE, Stage, Verb
+from trading.ports import FeedState
+from trading.views import Cycle, View
+
+GUARD: dict[str, Any] = {
+    "guard": "day",
+    "by": "guard",
+    "why": "day -3.01\u00a0%, limit -3.00\u00a0%",
+}
+
+
+def after_flatten(**changes: Any) -> View:
+    """20:55 of the story: flat, 65.56 lost today."""
+    view = the_view(
+        holdings=(),
+        orders=(),
+        equity=D("9722.84"),
+        today=D("-65.56"),
+        last_cycle=Cycle(at=NOW - timedelta(minutes=6), seconds=0.04, bars=1, decisions=0),
+        cycle_every=timedelta(minutes=15),
+    )
+    return replace(view, **changes)
+
+
+async def test_resume_shows_what_it_would_lift_and_asks(house: House) -> None:
+    house.trader.now = after_flatten()
+    await house.say("/stop 33 s after the drawdown alert")
+    asked = await house.say("/resume")
+
+    reads(
+        asked,
+        """\
+Resume majors (paper)? Halted 0 s ago by ben
+Why: 33 s after the drawdown alert.
+Now: flat, 0 resting, feed 1 s, venue ok.
+Room: 228.09 USDT today, 506.84 to the drawdown halt.
+Entries from the next scan, in 9 min; nothing is reopened.
+Only ben, here, for 60 s.
+[Keep halted: /cancel 7K3Q] [Resume: /confirm 7K3Q]""",
+    )
+    reads(
+        await house.press("Resume", asked),
+        """\
+✓ Trading (paper), resumed by ben, Telegram
+Done: entries allowed. Nothing was sent.
+[Status] [Stop]""",
+    )
+    assert house.desk.asked[-1] == ("resume", ("H1",), "ben, Telegram", False)
+
+
+async def test_resume_with_nothing_to_lift(house: House) -> None:
+    reads(
+        await house.say("/resume"),
+        "Trading (paper), nothing is halted\nNothing was sent.\n[Status]",
+    )
+
+
+async def test_resume_while_the_guard_is_still_breached(house: House) -> None:
+    house.desk.latch.adopt(a_halt(**GUARD))
+    house.desk.refusals["H17"] = "day -3.01% is past -3.00%"
+
+    reply = await house.say("/resume")
+
+    reads(
+        reply,
+        """\
+✕ Still halted: day -3.01% is past -3.00%
+It would halt again at once. Nothing was sent.
+An owner may measure afresh from now.
+[Status] [Measure afresh: /resume H17 rebase]""",
+    )
+    assert reply.outcome is Outcome.REFUSED
+
+
+async def test_resume_while_flattening_offers_what_may_be_lifted(house: House) -> None:
+    house.desk.latch.adopt(a_halt(id="H16", verb=Verb.PAUSE))
+    house.desk.latch.adopt(a_halt(verb=Verb.FLATTEN))
+    house.desk.refusals["H17"] = "majors is still being flattened: 1 open"
+
+    reads(
+        await house.say("/resume"),
+        """\
+✕ Still halted: majors is still being flattened: 1 open
+Nothing was sent.
+[Status] [Lift H16: /resume H16]""",
+    )
+
+
+async def test_only_an_owner_measures_afresh(house: House) -> None:
+    house.desk.latch.adopt(a_halt(**GUARD))
+    house.desk.refusals["H17"] = "day -3.01% is past -3.00%"
+
+    ben, anna = await house.say("/resume H17 rebase"), await house.say("/resume H17 rebase", ANNA)
+
+    assert ben.title == "✕ /resume rebase needs owner, you are operator"
+    assert "The day is measured from 9,789.97 USDT from now on, not from 9,788.40." in (
+        "\n".join(lines_of(anna))
+    )
+    await house.press("Resume", anna, ANNA)
+    assert house.desk.asked == [("resume", ("H17",), "anna, Telegram", True)]
+
+
+async def test_only_a_guards_halt_is_measured_afresh(house: House) -> None:
+    await house.say("/stop")
+
+    reply = await house.say("/resume H1 rebase", ANNA)
+
+    assert reply.title == "✕ No guard made H1, so there is nothing to measure afresh"
+
+
+async def test_a_halt_that_was_lifted_already_is_named_so(house: House) -> None:
+    house.desk.latch.adopt(a_halt(lifted_at=NOW, lifted_by="anna, Telegram"))
+
+    reads(
+        await house.say("/resume H17"),
+        "✕ H17 was lifted already, by anna, Telegram\nNothing was sent.",
+    )
+
+
+async def test_only_the_halts_that_were_shown_are_lifted(house: House) -> None:
+    await house.say("/stop")
+    asked = await house.say("/resume")
+    house.desk.latch.adopt(a_halt(id="H9", by="anna, Telegram", verb=Verb.PAUSE))
+
+    reply = await house.press("Resume", asked)
+
+    assert house.desk.asked[-1][1] == ("H1",)
+    assert reply.title == "‖ Lifted H1, still held by H9 (pause, anna)"
+    assert reply.text == "Entries stay blocked. Nothing was sent."
+
+
+async def test_several_traders_are_resumed_halt_by_halt() -> None:
+    house = House(the_view(), the_view(name="alts"))
+    house.desk.latch.adopt(a_halt(id="H1", scope="majors"))
+    house.desk.latch.adopt(a_halt(id="H2", scope="alts"))
+
+    which = await house.say("/resume")
+    one = await house.say("/resume trader=alts")
+
+    assert [c.command for c in which.choices] == ["/resume H1", "/resume H2"]
+    assert one.title.startswith("Resume alts (paper)?")
+
+
+async def test_a_halt_of_all_is_lifted_for_all() -> None:
+    house = House(the_view(), the_view(name="alts"))
+    house.desk.latch.adopt(a_halt(id="H1", scope=EVERYONE))
+
+    for said in ("/resume", "/resume trader=alts"):
+        asked = await house.say(said)
+        assert asked.title == "Resume all 2 traders (paper)? Halted 0\u00a0s ago by ben"
+        assert asked.text.startswith("Why: /stop.\nNow: 6 positions open. Nothing is reopened.")
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"ready": False}, "Entries once books equal the venue; nothing is reopened."),
+        ({"feed": FeedState.ENDED}, "The feed has ended: no entries follow."),
+        ({"last_cycle": None}, "Entries from the next scan; nothing is reopened."),
+        ({"halts": (a_halt(id="H3"),)}, "Still held by H3 after that."),
+    ],
+)
+def test_resume_says_when_entries_come(changes: dict[str, Any], line: str) -> None:
+    question = checked(resume_question([a_halt()], [after_flatten(**changes)], rebase=False))
+
+    assert question.text.endswith(line)
+
+
+def test_resume_lists_several_halts_and_their_reasons() -> None:
+    both = [
+        a_halt(id="H16", why="/stop 33 s after the drawdown alert", at=NOW - timedelta(minutes=14)),
+        a_halt(verb=Verb.FLATTEN, why="/flatten"),
+    ]
+
+    told = lines_of(checked(resume_question(both, [after_flatten()], rebase=False)))
+
+    assert told[:3] == [
+        "Resume majors (paper)? Halted 14 min ago by ben",
+        "Lifts H16 and H17.",
+        "Why: /stop 33 s after the drawdown alert, then /flatten.",
+    ]
+
+
+def test_what_is_unknown_is_said_so() -> None:
+    view = after_flatten(equity=None, today=None, venue_silent=timedelta(seconds=6))
+
+    assert room_line(view) == "Room: unknown, as equity is."
+    assert now_line(view).replace("\u00a0", " ") == (
+        "Now: flat, 0 resting, feed 1 s, venue silent 6 s."
+    )
+
+
+def test_resumed_for_several() -> None:
+    views = [the_view(), the_view(name="alts")]
+
+    assert checked(resumed([a_halt()], views, "ben, Telegram")).title == (
+        "✓ Trading (paper), resumed by ben, Telegram"
+    )
+
+
+# -- /halts -------------------------------------------------------------------------------
+
+
+async def test_halts(house: House) -> None:
+    halt = a_halt(
+        at=NOW - timedelta(minutes=14),
+        stages=(reached(Stage.ENTRIES_BLOCKED), reached(Stage.CANCELS_CONFIRMED)),
+    )
+    house.desk.latch.adopt(halt)
+
+    reply = await house.say("/halts")
+
+    reads(
+        reply,
+        """\
+■ 1 halt in force (paper)
+H17 stop of majors 14 min ago by ben: /stop. So far: cancels confirmed.
+[Resume H17: /resume H17] [Status]""",
+    )
+    assert reply.level is Level.NOTICE
+
+
+async def test_no_halts(house: House) -> None:
+    reads(await house.say("/halts"), "No halts (paper)\n[Status]")
+
+
+def test_many_halts_and_a_rest_are_one_screen() -> None:
+    found = [a_halt(id=f"H{n}", why="because of this and that and more " * 3) for n in range(9)]
+    view = the_view(rest="rests until 21:00 after losses in a row")
+
+    checked(halts_reply(found, [view]))
+    assert "No halt, it ends by itself: majors rests until" in halts_reply([], [view]).text

@@ -1,0 +1,436 @@
+"""Pause, stop, flatten, close: what was done, and what was not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from handlers.positions import closed_reply
+from handlers.reply import Level, Outcome
+from handlers.stops import flatten_question, flattening, paused, stopped, target_of
+from tests import builders
+from tests.handlers.fakes import House
+from tests.handlers.story import (
+    HOLDINGS,
+    NOW,
+    RULES,
+    SOL,
+    D,
+    a_halt,
+    a_halting,
+    a_sweep,
+    checked,
+    holding,
+    lines_of,
+    reads,
+    shown,
+    the_view,
+)
+from trading.halt import EVERYONE
+from trading.types import OrderStatus
+from trading.views import Closed
+
+
+async def test_pause(house: House) -> None:
+    reads(
+        await house.say("/pause"),
+        """\
+‖ Paused majors (paper), by ben, Telegram
+Done: no new entries.
+Not done: 2 entries rest and may fill; 3 positions and stops stay; exits go on.
+[Stop] [Resume]""",
+    )
+
+
+async def test_stop(house: House) -> None:
+    reply = await house.say("/stop")
+
+    reads(
+        reply,
+        """\
+■ Stopped majors (paper), by ben, Telegram
+Done: entries blocked; 2 of 2 cancelled, confirmed in 0.4 s.
+Not done: 3 positions stay with their protective stops; exits go on.
+[Positions] [Flatten]""",
+    )
+    assert (reply.level, reply.story) == (Level.CRITICAL, "H1")
+
+
+async def test_a_second_stop_says_that_the_first_one_holds(house: House) -> None:
+    await house.say("/stop")
+    house.clock.advance(9)
+    house.trader.now = replace(house.trader.now, as_of=NOW + timedelta(seconds=9))
+
+    reads(
+        await house.say("/stop"),
+        """\
+■ Already stopped 9 s ago by ben
+Swept again: 0 entries rest.
+[Positions] [Flatten]""",
+    )
+
+
+async def test_a_second_pause_too(house: House) -> None:
+    await house.say("/pause")
+
+    assert (await house.say("/pause")).title == "‖ Already paused 0\u00a0s ago by ben"
+
+
+def test_stop_while_the_venue_is_down() -> None:
+    swept = a_sweep(
+        confirmed=False, cancelled=0, resting=2, tries=3, problem="venue silent 6\u00a0s"
+    )
+
+    reads(
+        stopped(a_halting(swept=(swept,)), [the_view()]),
+        """\
+■ Stopped majors (paper): LATCHED, RETRYING
+Done: entries blocked; saved, a restart stays halted.
+Not yet: 2 entries may rest and fill. Venue silent 6 s, try 3.
+[Status] [Halts]""",
+    )
+
+
+def test_a_stop_that_is_not_durable_says_so() -> None:
+    swept = a_sweep(confirmed=False, resting=1, tries=0, problem="")
+    down = checked(stopped(a_halting(durable=False, swept=(swept,)), [the_view()]))
+    fine = checked(stopped(a_halting(durable=False), [the_view()]))
+    pause = checked(paused(a_halting(durable=False, swept=()), [the_view()]))
+
+    assert "Done: entries blocked; NOT YET DURABLE, a crash now would forget it." in down.text
+    assert "1 entry may rest and fill. The venue has not confirmed, try 1." in down.text
+    assert "NOT YET DURABLE" in fine.text
+    assert "NOT YET DURABLE" in pause.text
+
+
+def test_a_stop_over_a_guards_halt_names_it() -> None:
+    guard = a_halt(id="H16", guard="day", by="guard", why="day -3.01 %, limit -3.00 %")
+
+    reply = checked(stopped(a_halting(earlier=guard), [the_view()]))
+
+    assert reply.title == "■ Stopped majors (paper), by ben, Telegram"
+    assert reply.lead == "H16 by guard holds as well."
+
+
+@pytest.mark.parametrize(
+    ("holdings", "told"),
+    [
+        ((), "Not done: nothing else; no position is open."),
+        (HOLDINGS[:1], "Not done: 1 position stays with its protective stop; exits go on."),
+        (
+            (
+                replace(HOLDINGS[0], plan=replace(HOLDINGS[0].plan, stop=None)),
+                *HOLDINGS[1:],
+            ),
+            "Not done: 3 positions stay 1 of them without a stop; exits go on.",
+        ),
+    ],
+)
+def test_a_stop_tells_what_is_left_open(holdings: tuple[object, ...], told: str) -> None:
+    reply = checked(stopped(a_halting(), [the_view(holdings=holdings)]))
+
+    assert told.replace("stay 1", "stay, 1") in reply.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"cancelled": 1}, "1 of 2 cancelled, 1 filled, confirmed in 0.4 s"),
+        ({"total": 0, "cancelled": 0}, "no entry rested"),
+        ({"seconds": 18.2}, "2 of 2 cancelled, confirmed in 18 s"),
+    ],
+)
+def test_a_stop_counts_its_cancels(changes: dict[str, object], told: str) -> None:
+    assert told in shown(checked(stopped(a_halting(swept=(a_sweep(**changes),)), [the_view()])))
+
+
+def test_a_pause_with_nothing_at_stake() -> None:
+    reply = paused(a_halting(swept=()), [the_view(holdings=(), orders=())])
+
+    assert "Not done: nothing else; no entry rests, no position is open." in reply.text
+
+
+# -- whom ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "trader", "reason", "scope", "why"),
+    [
+        (["majors"], "", "", "majors", "/stop"),
+        (["majors"], "", "all", "majors", "/stop"),
+        (["majors"], "", "news at 20:45", "majors", "news at 20:45"),
+        (["majors"], "", "MAJORS news", "majors", "news"),
+        ([], "", "", EVERYONE, "/stop"),
+        (["majors", "alts"], "", "", EVERYONE, "/stop"),
+        (["majors", "alts"], "", "all too hot", EVERYONE, "too hot"),
+        (["majors", "alts"], "", "alts", "alts", "/stop"),
+        (["majors", "alts"], "Alts", "too hot", "alts", "too hot"),
+        (["majors", "alts"], "all", "", EVERYONE, "/stop"),
+        (["majors", "alts"], "atls", "too hot", EVERYONE, "too hot"),
+        (["majors", "alts"], "", "atls", EVERYONE, "atls"),
+    ],
+)
+def test_a_stop_is_understood_on_the_safe_side(
+    names: list[str], trader: str, reason: str, scope: str, why: str
+) -> None:
+    target = target_of(names, trader, reason, "/stop")
+
+    assert (target.scope, target.why) == (scope, why)
+
+
+async def test_a_bare_stop_stops_every_trader_and_says_so() -> None:
+    house = House(the_view(), the_view(name="alts"))
+
+    reads(
+        await house.say("/stop"),
+        """\
+■ Stopped all 2 traders (paper), by ben, Telegram
+All means majors and alts.
+Done: entries blocked; 4 of 4 cancelled, confirmed in 0.4 s.
+Not done: 6 positions stay with their protective stops; exits go on.
+[Positions] [Flatten]""",
+    )
+
+
+async def test_a_stop_with_a_misspelt_trader_stops_all_and_says_so() -> None:
+    house = House(the_view(), the_view(name="alts"))
+
+    reply = await house.say("/stop trader=atls")
+
+    assert house.desk.asked == [("stop", "all", "ben, Telegram", "/stop")]
+    assert reply.lead == "There is no trader atls: so all."
+
+
+async def test_a_stop_of_one_of_several_names_it_in_its_buttons() -> None:
+    house = House(the_view(), the_view(name="alts"))
+
+    reply = await house.say("/stop alts too hot")
+
+    assert house.desk.asked == [("stop", "alts", "ben, Telegram", "too hot")]
+    assert reply.title == "■ Stopped alts (paper), by ben, Telegram"
+    assert [c.command for c in reply.choices] == [
+        "/positions trader=alts",
+        "/flatten trader=alts",
+    ]
+
+
+async def test_what_sells_asks_which_trader() -> None:
+    house = House(the_view(), the_view(name="alts"))
+
+    reads(
+        await house.say("/flatten"),
+        """\
+✕ Which trader: majors or alts?
+Nothing was sent.
+[majors: /flatten trader=majors] [alts: /flatten trader=alts]""",
+    )
+
+
+# -- /flatten -----------------------------------------------------------------------------
+
+FALLEN = tuple(
+    replace(h, quote=builders.a_quote(symbol=h.position.symbol, price=D(price)))
+    for h, price in zip(
+        (
+            holding(SOL, "1.80", "203.52", "0", "187.20"),
+            HOLDINGS[0],
+        ),
+        ("194.60", "113250.9"),
+        strict=True,
+    )
+)
+
+
+async def test_flatten_asks_with_what_it_would_sell(house: House) -> None:
+    house.trader.now = the_view(holdings=FALLEN)
+
+    reads(
+        await house.say("/flatten"),
+        """\
+⚠ Close all of majors (paper) at market?
+  SOL long    1.80  350.28  -16.06
+  BTC long 0.00563  637.60  -15.56
+About 987.88 USDT, P&L -31.62; prices 1 s old.
+Protective stops go once flat; entries stay blocked.
+Only ben, here, for 60 s.
+[Cancel: /cancel 7K3Q] [Close 2 now: /confirm 7K3Q]""",
+    )
+
+
+async def test_flatten_latches_and_its_story_goes_on(house: House) -> None:
+    reply = await house.press("Close 3", await house.say("/flatten"))
+
+    assert house.desk.asked == [("flatten", "majors", "ben, Telegram", "/flatten")]
+    reads(
+        reply,
+        """\
+⚠ Flattening majors (paper): 0 of 3 closed
+Done: entries blocked; 2 of 2 cancelled, confirmed in 0.4 s.
+Closing goes on until flat; the result is told here.
+[Status] [Halts]""",
+    )
+    assert reply.story == "H1"
+
+
+def test_flatten_says_what_has_no_answer_yet() -> None:
+    selling = builders.an_exit(symbol=SOL, status=OrderStatus.UNKNOWN)
+    swept = a_sweep(confirmed=False, resting=1)
+    now = the_view(holdings=HOLDINGS[2:], orders=(selling,))
+
+    told = lines_of(checked(flattening(a_halting(swept=(swept,)), the_view(), now)))
+
+    assert told[0] == "⚠ Flattening majors (paper): 2 of 3 closed"
+    assert told[1] == "Done: entries blocked; 1 entry may rest and fill, retrying."
+    assert told[2] == "SOL: no answer yet, it may have been closed. Asking before resending."
+
+
+def test_flatten_with_nothing_open_is_a_stop() -> None:
+    empty = the_view(holdings=())
+
+    assert checked(flatten_question(empty)).title == "⚠ Stop majors (paper)? Nothing is open"
+    assert flattening(a_halting(), empty, empty).title.startswith("■ Stopped majors")
+
+
+def test_flatten_of_many_positions_is_one_screen() -> None:
+    reply = checked(flatten_question(the_view(holdings=HOLDINGS * 5)))
+
+    assert reply.table is not None
+    assert reply.table.rows[-1][0] == f"{15 - len(reply.table.rows) + 1} more"
+
+
+def test_flatten_of_an_unknown_price_says_unknown() -> None:
+    held = replace(HOLDINGS[2], stale=True, age=timedelta(seconds=48))
+
+    reply = checked(flatten_question(the_view(holdings=(held,))))
+
+    assert "Worth unknown: SOL price is 48 s old; P&L unknown." in shown(reply)
+
+
+# -- /close -------------------------------------------------------------------------------
+
+
+async def test_close_a_half(house: House) -> None:
+    reads(
+        await house.say("/close SOL 50%"),
+        """\
+⚠ Sell 0.90 of 1.80 SOL (paper) at market?
+About 186.66 USDT at 207.40, 1 s old; P&L +3.49.
+0.90 stays, its stop resized to 0.90.
+Only ben, here, for 60 s.
+[Cancel: /cancel 7K3Q] [Sell 0.90: /confirm 7K3Q]""",
+    )
+
+
+def sold(**changes: object) -> Closed:
+    closed = builders.a_close(
+        order=builders.an_exit(symbol=SOL, quantity=D("0.90"), filled=D("0.90")),
+        symbol=SOL,
+        quantity=D("0.90"),
+        price=D("207.39"),
+        profit=D("3.30"),
+        left=D("0.90"),
+        stop=D("187.20"),
+    )
+    return replace(closed, **changes)  # type: ignore[arg-type]
+
+
+async def test_confirming_a_close_closes(house: House) -> None:
+    house.trader.closes = sold()
+
+    reply = await house.press("Sell 0.90", await house.say("/close SOL 50%"))
+
+    assert house.trader.asked == [("close", SOL, D("0.5"), "ben, Telegram")]
+    assert lines_of(reply)[:2] == [
+        "✓ Sold 0.90 SOL (paper) at 207.39, +3.30 USDT",
+        "Done: 0.90 stays, stop 187.20 resized, venue confirmed.",
+    ]
+
+
+async def test_a_close_is_not_done_when_the_position_has_changed_meanwhile(
+    house: House,
+) -> None:
+    asked = await house.say("/close SOL")
+    less = replace(HOLDINGS[2], position=replace(HOLDINGS[2].position, quantity=D("1.35")))
+    house.trader.now = the_view(holdings=(less,))
+
+    reads(
+        await house.press("Sell", asked),
+        "✕ SOL has changed since you were asked: 1.35 open, not 1.80\nNothing was sent.",
+    )
+    assert house.trader.asked == []
+
+
+async def test_closing_all_of_a_short_buys_back(house: House) -> None:
+    short = holding(SOL, "-1.80", "210.00", "207.40", "220.00")
+    house.trader.now = the_view(holdings=(short,))
+
+    told = lines_of(await house.say("/close SOL"))
+
+    assert told[:3] == [
+        "⚠ Buy back all 1.80 SOL (paper) at market?",
+        "About 373.32 USDT at 207.40, 1 s old; P&L +4.68.",
+        "Nothing stays; its stop is cancelled.",
+    ]
+
+
+async def test_closing_less_than_a_lot_is_refused(house: House) -> None:
+    tiny = holding(SOL, "0.02", "203.52", "207.40", "187.20")
+    house.trader.now = the_view(holdings=(tiny,))
+
+    reply = await house.say("/close SOL 1%")
+
+    reads(reply, "✕ 1 % of 0.02 is less than one lot, 0.01\nNothing was sent.")
+
+
+async def test_closing_at_an_unknown_price_says_so(house: House) -> None:
+    house.trader.now = the_view(holdings=(replace(HOLDINGS[2], stale=True),))
+
+    assert (
+        "Worth unknown: there is no fresh price; P&L unknown."
+        in (await house.say("/close SOL")).text
+    )
+
+
+@pytest.mark.parametrize(
+    ("closed", "title", "text"),
+    [
+        (
+            sold(left=D("0"), stop=None),
+            "✓ Sold 0.90 SOL (paper) at 207.39, +3.30 USDT",
+            "Done: SOL is flat, its stop cancelled.",
+        ),
+        (
+            sold(quantity=D("0.50"), left=D("1.30")),
+            "✓ Sold 0.50 SOL (paper) at 207.39, +3.30 USDT",
+            "Done: 1.30 stays, stop 187.20 resized, venue confirmed. "
+            "Not done: 0.40 was not filled.",
+        ),
+        (
+            sold(stop=None),
+            "✓ Sold 0.90 SOL (paper) at 207.39, +3.30 USDT",
+            "Done: 0.90 stays, without a stop.",
+        ),
+        (
+            sold(known=False, quantity=D("0"), price=None, profit=None),
+            "? Unknown: SOL sell 0.90 (paper)",
+            "The venue has not answered, it may have sold. Asking before resending.",
+        ),
+        (
+            sold(quantity=D("0"), price=None, profit=None, problem="not enough depth"),
+            "✕ SOL was not closed (paper)",
+            "Not enough depth. 0.90 stays open.",
+        ),
+    ],
+)
+def test_a_close_says_what_became_of_it(closed: Closed, title: str, text: str) -> None:
+    told = lines_of(checked(closed_reply(closed, the_view(), RULES[SOL])))
+
+    assert told[:2] == [title, text]
+
+
+def test_a_close_in_doubt_is_a_failure_not_a_success() -> None:
+    reply = closed_reply(sold(known=False), the_view(), RULES[SOL])
+
+    assert (reply.outcome, reply.level) == (Outcome.FAILED, Level.URGENT)
