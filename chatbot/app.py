@@ -30,7 +30,7 @@ from handlers.confirm import Confirmations
 from handlers.context import Caller, Message, Role, Services
 from handlers.dispatch import Dispatcher
 from handlers.reply import Level, Reply
-from storage import latch as latch_file
+from storage import latch
 from storage.journal import FileJournal
 from storage.store import SqlStore
 from trading.bus import Bus
@@ -109,7 +109,7 @@ async def _build(settings: Settings, folder: StateFolder, store: SqlStore, clock
     recorder = Recorder(
         store=store, bus=bus, clock=clock, announce=outbox.announce, offer=outbox.offer
     )
-    kept = latch_file.SlotLatch(latch_file.path_in(folder.path))
+    kept = latch.SlotLatch(latch.path_in(folder.path))
     enabled = {name: t for name, t in settings.traders.items() if t.enabled}
     halter = Halter(
         latch=Latch(),
@@ -145,9 +145,7 @@ async def _build(settings: Settings, folder: StateFolder, store: SqlStore, clock
         commands=commands,
         confirmations=confirmations,
     )
-    control = ControlSocket(
-        folder.socket, lambda reply: plain(reply, now=clock.now()), clock
-    )
+    control = ControlSocket(folder.socket, lambda reply: plain(reply, now=clock.now()), clock)
     app = App(
         settings=settings,
         folder=folder,
@@ -266,9 +264,7 @@ def _console_caller() -> Caller:
         name = getpass.getuser()
     except (KeyError, OSError):
         name = str(uid)
-    return Caller(
-        user=f"local:{uid}", name=name, role=Role.OWNER, place="console", chat="console"
-    )
+    return Caller(user=f"local:{uid}", name=name, role=Role.OWNER, place="console", chat="console")
 
 
 async def _desk_tag(store: SqlStore) -> str:
@@ -293,7 +289,7 @@ class App:
     recorder: Recorder
     outbox: Outbox
     halter: Halter
-    latch_file: latch_file.SlotLatch
+    latch_file: latch.SlotLatch
     desk: Desk
     dispatcher: Dispatcher
     frontends: tuple[Frontend, ...]
@@ -353,8 +349,8 @@ class App:
 
     async def _take_over_halts(self) -> None:
         """Halted if the database or the latch file says so, or cannot be read."""
-        path = latch_file.path_in(self.folder.path)
-        kept = latch_file.read(path)
+        path = latch.path_in(self.folder.path)
+        kept = latch.read(path)
         known = {halt.id: halt for halt in kept.halts}
         for halt in [*await self._stored_halts(), *await self._old_halts()]:
             earlier = known.get(halt.id)
@@ -362,9 +358,7 @@ class App:
                 known[halt.id] = halt
         for halt in known.values():
             self.halter.take_over(halt)
-        self.halter.latch.number_from(
-            max(kept.last_number, await self.store.last_halt_number())
-        )
+        self.halter.latch.number_from(max(kept.last_number, await self.store.last_halt_number()))
         if kept.damaged and not known:
             self.halter.engage(
                 scope=EVERYONE,
@@ -403,14 +397,14 @@ class App:
     async def _watch_requests(self) -> None:
         while True:
             await self.clock.sleep(REQUEST_EVERY)
-            path = latch_file.path_in(self.folder.path)
-            await self._obey(await asyncio.to_thread(latch_file.read_request, path))
+            path = latch.path_in(self.folder.path)
+            await self._obey(await asyncio.to_thread(latch.read_request, path))
 
-    async def _obey(self, request: latch_file.StopRequest | None) -> None:
+    async def _obey(self, request: latch.StopRequest | None) -> None:
         """Take over a stop that was asked for through the latch file."""
         if request is None:
             return
-        path = latch_file.path_in(self.folder.path)
+        path = latch.path_in(self.folder.path)
         covered = any(
             h.verb >= Verb.STOP and h.scope == EVERYONE and not h.guard
             for h in self.desk.latch.active
@@ -421,7 +415,7 @@ class App:
             )
             if not await self.halter.durable(halt, within=5.0):
                 return  # the request stays where it is, and is found again
-        await asyncio.to_thread(latch_file.clear_request, path, request)
+        await asyncio.to_thread(latch.clear_request, path, request)
 
     # -- beginning and end --------------------------------------------------------------
 
@@ -465,9 +459,7 @@ class App:
         await self.desk.close_down()
         with suppress(StoreError):
             await self.store.commit(
-                Change(
-                    notes=(("clean_exit", "yes"), ("last_seen", self.clock.now().isoformat()))
-                )
+                Change(notes=(("clean_exit", "yes"), ("last_seen", self.clock.now().isoformat())))
             )
         await self.outbox.drain(FAREWELL)
         for task in tasks:

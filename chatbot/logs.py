@@ -61,8 +61,6 @@ def writing(
         root.removeHandler(handover)
         root.setLevel(before)
         _end(listener)
-        for sink in sinks:
-            sink.close()
 
 
 def redactor(secrets: Collection[str]) -> Callable[[str], str]:
@@ -96,6 +94,8 @@ def _end(listener: QueueListener) -> None:
     def stop() -> None:
         with suppress(queue.Full):
             listener.stop()
+            for sink in listener.handlers:
+                sink.close()
 
     last = threading.Thread(target=stop, daemon=True)
     last.start()

@@ -410,7 +410,7 @@ class _Said:
         """The value at *keys* is wrong; from the environment it is shown without quotes."""
         value = _shown(keys, self.value(keys))
         if keys in self.variables:
-            value = value.removeprefix('"').removesuffix('"')
+            value = _unquoted(value)
         return self.at(keys, f" = {value}, {why}")
 
     def value(self, keys: Keys) -> Any:
@@ -438,7 +438,7 @@ class _File:
         except UnicodeDecodeError:
             sentence = f"{path.name} is not text in UTF-8"
         except tomllib.TOMLDecodeError as error:
-            sentence = _plain_syntax(path, str(error))
+            sentence = _plain_syntax(path, text, str(error))
         raise SettingsError([sentence])
 
 
@@ -504,11 +504,11 @@ _SYNTAX = {
 }
 
 
-def _plain_syntax(path: Path, told: str) -> str:
+def _plain_syntax(path: Path, text: str, told: str) -> str:
     said = re.fullmatch(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", told, re.DOTALL)
     words, line = (said[1], said[2]) if said else (told, None)
     plain = next((plain for begin, plain in _SYNTAX.items() if words.startswith(begin)), words)
-    return f"{path.name} {line or 'at its end'}: {plain}"
+    return f"{path.name} {line or text.rstrip().count(chr(10)) + 1}: {plain}"
 
 
 # -- the environment ----------------------------------------------------------------------
@@ -534,7 +534,7 @@ class _Environment:
             try:
                 value = _decoded(keys, environ[name])
             except ValueError:
-                shown = _shown(keys, environ[name])
+                shown = _unquoted(_shown(keys, environ[name]))
                 mistakes.append(_Mistake(0, f"{name} = {shown}, lists and maps are JSON"))
                 continue
             variables[keys] = name
@@ -838,6 +838,10 @@ def _shown(keys: Keys, value: Any) -> str:
             return f"{{{', '.join(f'{k} = {_shown((*keys, k), v)}' for k, v in value.items())}}}"
         case _:
             return str(value)
+
+
+def _unquoted(shown: str) -> str:
+    return shown.removeprefix('"').removesuffix('"')
 
 
 def _text(value: Any) -> str:

@@ -227,6 +227,18 @@ def _order(order: Order) -> str:
 
 
 @describe.register
+def _(event: events.ReductionUnsaved) -> Reply:
+    waited = took(event.waited.total_seconds())
+    return Reply(
+        f"{LOOK} Sent before it was saved: {_order(event.order)} {mode(event.mode)}",
+        text=f"History did not take it in {waited}; the fallback journal did. "
+        "What protects and what closes does not wait for the disk.",
+        choices=(ORDERS, STATUS),
+        level=Level.CRITICAL,
+    )
+
+
+@describe.register
 def _(event: events.BooksDiffered) -> Reply:
     both = f"ours {exact(event.ours)}, venue {exact(event.venue)}"
     return Reply(
@@ -313,6 +325,8 @@ def _(event: events.HaltAdvanced) -> Reply | None:
     stage, halt = event.reached.stage, event.halt
     if stage in (Stage.REQUESTED, Stage.ENTRIES_BLOCKED):
         return None  # told when the halt was engaged
+    if halt.verb is Verb.FLATTEN and stage is Stage.CANCELS_CONFIRMED:
+        return None  # on the way to flat, which is told
     waited = took((event.reached.at - halt.at).total_seconds())
     return _STAGES[stage](event, waited)
 
@@ -553,6 +567,8 @@ _COUNTED = {
     "OrderUnknown": ("order unknown", "orders unknown"),
     "OrderResolved": ("order resolved", "orders resolved"),
 }
+_NEVER_ONLY_COUNTED = ("HaltEngaged", "HaltAdvanced", "HaltLifted")
+"""Somebody waits for it: the newest is told in full."""
 _TITLES = 4
 
 
@@ -562,9 +578,11 @@ def fold(replies: Sequence[tuple[str, Reply]], *, seconds: int = 10) -> Reply:
     counted = [
         f"{count} {_COUNTED[kind][count > 1]}" for kind, count in kinds.items() if kind in _COUNTED
     ]
-    others = sum(count for kind, count in kinds.items() if kind not in _COUNTED)
+    stages = [reply.title for kind, reply in replies if kind in _NEVER_ONLY_COUNTED]
+    others = len(replies) - len(stages) - sum(kinds[kind] for kind in _COUNTED)
     if others:
-        counted.append(f"{others} other{'s' if others > 1 and counted else ''}")
+        counted.append(plural(others, "other"))
+    counted += [clipped(title, 50) for title in stages[-1:]]
     newest = [clipped(reply.title, 70) for _, reply in replies[-_TITLES:]]
     hidden = len(replies) - len(newest)
     return Reply(

@@ -30,6 +30,7 @@ from handlers.words import (
     REFUSED,
     base_and_side,
     mode,
+    our_time,
     price_time,
     sentence,
     sides,
@@ -181,7 +182,8 @@ def _entry_line(view: View, holding: Holding) -> str:
         return f"Entry {entry}, {opened}; now {by_step(price, tick)}, {{age}}"
     if holding.quote is None:
         return f"Entry {entry}, {opened}; price {UNKNOWN}"
-    last = f"{by_step(holding.quote.price, tick)} {ago(holding.age)}"
+    age = None if holding.age is None else our_time(view, holding.age)
+    last = f"{by_step(holding.quote.price, tick)} {ago(age)}"
     return f"Entry {entry}, {opened}; price {UNKNOWN}, {last}"
 
 

@@ -44,7 +44,7 @@ def a_table(columns: Sequence[Column], rows: Sequence[tuple[str, ...]]) -> Table
 def first_fitting(replies: Iterable[Reply]) -> Reply:
     """Return the first that fits on one screen, or else the last."""
     reply = None
-    for reply in replies:  # noqa: B007  # used after the loop
+    for reply in replies:  # used after the loop
         if lines(reply) <= LINES:
             break
     if reply is None:

@@ -35,6 +35,7 @@ from handlers.words import (
     mode,
     modes,
     person,
+    price_age,
     protective,
     sentence,
     stale,
@@ -79,16 +80,21 @@ FEW = 3
 
 
 def _one(view: View, rows: int, spared: int) -> Reply:
-    halted = bool(view.halts)
     return Reply(
         title(view),
         lead="\n".join(_above(view, spared)),
         table=a_table(COLUMNS, _rows(view, rows)),
         text="\n".join(_below(view, spared)),
-        choices=_HALTED_CHOICES if halted else _CHOICES,
+        choices=_choices(view),
         level=level(view),
         as_of=view.as_of,
     )
+
+
+def _choices(view: View) -> tuple[Choice, ...]:
+    if not view.halts:
+        return _CHOICES
+    return tuple(c for c in _HALTED_CHOICES if view.holdings or c.command not in _NEED_POSITIONS)
 
 
 def title(view: View) -> str:
@@ -120,7 +126,7 @@ def troubles(view: View) -> list[str]:
     if view.venue_silent is not None:
         found.append(f"venue silent {duration(view.venue_silent)}")
     if view.feed is FeedState.STALE:
-        found.append(f"feed lost, last price {ago(view.price_age)}")
+        found.append(f"feed lost, last price {ago(price_age(view))}")
     elif stale(view) and view.feed is not FeedState.ENDED:
         found.append(stale_note(view))
     if unknown(view.orders):
@@ -165,8 +171,9 @@ def blocked(view: View, halt: Halt) -> str:
         return f"No new entries; {count_entries(resting)} may still fill."
     for reached in halt.stages_of(view.name):
         if reached.stage is Stage.CANCELS_CONFIRMED:
-            counts = f"{reached.note.replace('/', ' of ')} cancelled" if reached.note else "cancels"
-            return f"Entries blocked; {counts}, confirmed."
+            if not reached.note:
+                return "Entries blocked; cancels confirmed."
+            return f"Entries blocked; {reached.note.replace('/', ' of ')} cancelled, confirmed."
     return f"Entries blocked; cancels not confirmed: {count_entries(resting)} may fill."
 
 
@@ -266,8 +273,8 @@ def feed_word(view: View) -> str:
     if view.feed is FeedState.ENDED:
         return "Feed ended: no more candles"
     if view.feed is FeedState.STALE:
-        return f"Feed lost, last price {ago(view.price_age)}"
-    return f"Feed {duration(view.price_age)}"
+        return f"Feed lost, last price {ago(price_age(view))}"
+    return f"Feed {duration(price_age(view))}"
 
 
 def replay_line(view: View) -> list[str]:
@@ -341,6 +348,7 @@ _CHOICES = (
     Choice("Stop", "/stop"),
     _REFRESH,
 )
+_NEED_POSITIONS = ("/positions", "/flatten")
 _HALTED_CHOICES = (
     Choice("Positions", "/positions"),
     Choice("Halts", "/halts"),

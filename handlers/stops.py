@@ -143,6 +143,8 @@ def paused(halting: Halting, views: Sequence[View], note: str = "") -> Reply:
     not_done = (
         f"Not done: {count_entries(waiting)} {rest} and may fill; {_stay(held)}; exits go on."
     )
+    if not waiting:
+        not_done = f"Not done: {_stay(held)}; exits go on."
     if not waiting and not held:
         not_done = "Not done: nothing else; no entry rests, no position is open."
     return Reply(
@@ -174,10 +176,16 @@ def stopped(halting: Halting, views: Sequence[View], note: str = "") -> Reply:
         _title(HALTED, "Stopped", halting, views),
         lead="\n".join(filter(None, [note, _on_top(halting)])),
         text=done,
-        choices=(Choice("Positions", "/positions"), Choice("Flatten", "/flatten")),
+        choices=_after_stop(views),
         level=Level.CRITICAL,
         story=halting.halt.id,
     )
+
+
+def _after_stop(views: Sequence[View]) -> tuple[Choice, ...]:
+    if views and not holdings_of(views):
+        return Choice("Status", "/status"), Choice("Resume", "/resume")
+    return Choice("Positions", "/positions"), Choice("Flatten", "/flatten")
 
 
 def _retrying(
@@ -228,7 +236,10 @@ def _title(symbol: str, word: str, halting: Halting, views: Sequence[View]) -> s
         return f"{symbol} {word} {scope(views, halt.scope)}, by {halt.by}"
     since = ago(views[0].as_of - halt.at) if views else "earlier"
     shown = PAUSED if halt.verb is Verb.PAUSE else HALTED
-    return f"{shown} Already {_ALREADY[halt.verb]} {since} by {person(halt.by)}"
+    state = _ALREADY[halt.verb]
+    if halt.verb is Verb.FLATTEN and views and not holdings_of(views):
+        state = "flat and stopped"
+    return f"{shown} Already {state} {since} by {person(halt.by)}"
 
 
 _ALREADY = {Verb.PAUSE: "paused", Verb.STOP: "stopped", Verb.FLATTEN: "told to be flat"}
@@ -254,10 +265,10 @@ def kept(views: Sequence[View]) -> str:
         return "nothing else; no position is open"
     bare = sum(h.plan.stop is None for h in held)
     stay, its = ("stays", "its") if len(held) == 1 else ("stay", "their")
-    stops = f"with {its} protective {'stop' if len(held) == 1 else 'stops'}"
+    stops = f" with {its} protective {'stop' if len(held) == 1 else 'stops'}"
     if bare:
-        stops = f"{bare} of them without a stop"
-    return f"{plural(len(held), 'position')} {stay} {stops}; exits go on"
+        stops = f", {bare} of them without a stop"
+    return f"{plural(len(held), 'position')} {stay}{stops}; exits go on"
 
 
 # -- flatten ------------------------------------------------------------------------------

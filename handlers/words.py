@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from handlers.format import listed, old, plural
@@ -106,14 +106,19 @@ def why(halts: Sequence[Halt]) -> str:
 
 
 def price_time(view: View, holdings: Sequence[Holding]) -> datetime | None:
-    """Wall time of the oldest price among *holdings* that is believed; None without one.
-
-    A replay's minutes pass faster than ours.
-    """
+    """Wall time of the oldest price among *holdings* that is believed; None without one."""
     ages = [h.age for h in holdings if h.age is not None and not h.stale]
-    if not ages:
-        return None
-    return view.as_of - max(ages) / (view.replay_speed or 1)
+    return view.as_of - our_time(view, max(ages)) if ages else None
+
+
+def our_time(view: View, market: timedelta) -> timedelta:
+    """A span of the market's time as the person who looks lives through it."""
+    return market / (view.replay_speed or 1)
+
+
+def price_age(view: View) -> timedelta | None:
+    """How old the newest price is, in our own time."""
+    return None if view.price_age is None else our_time(view, view.price_age)
 
 
 def stale(view: View) -> list[Holding]:
@@ -127,5 +132,5 @@ def stale_note(view: View) -> str:
         return ""
     if len(found) == 1:
         name, age = found[0].position.symbol.base, found[0].age
-        return f"{name} price is {'unknown' if age is None else old(age)}"
+        return f"{name} price is {'unknown' if age is None else old(our_time(view, age))}"
     return f"{listed([h.position.symbol.base for h in found])} prices are unknown"

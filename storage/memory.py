@@ -10,7 +10,6 @@ from typing import Protocol, TypeVar
 from storage.halt_json import halt_number
 from trading.clocks import Clock
 from trading.errors import StoreError
-from trading.execution.plan import ExitPlan
 from trading.halt import Halt
 from trading.ports import Alert, Books, Change, Lane, Word
 from trading.types import (
@@ -18,6 +17,7 @@ from trading.types import (
     AccountState,
     Decision,
     EquityPoint,
+    ExitPlan,
     Fill,
     Order,
     Position,

@@ -14,19 +14,20 @@ from decimal import Decimal
 from typing import Any
 
 from storage.halt_json import halt_number, stages_from_text, stages_to_text
-from trading.execution.plan import ExitPlan, PartialExit
 from trading.halt import Halt, Verb
 from trading.ports import Alert, Word
 from trading.types import (
     AccountState,
     Decision,
     EquityPoint,
+    ExitPlan,
     ExitReason,
     Fill,
     Order,
     OrderRole,
     OrderStatus,
     OrderType,
+    PartialExit,
     Position,
     Side,
     Symbol,
@@ -79,6 +80,8 @@ def order_row(order: Order) -> Row:
         _text(order.stop_price),
         int(order.reduce_only),
         order.reason,
+        order.by,
+        None if order.plan is None else plan_text(order.plan),
         str(order.status),
         str(order.filled),
         _text(order.average_price),
@@ -103,14 +106,16 @@ def order_of(row: Columns) -> Order:
         stop_price=_decimal(row[8]),
         reduce_only=bool(row[9]),
         reason=row[10],
-        status=OrderStatus(row[11]),
-        filled=Decimal(row[12]),
-        average_price=_decimal(row[13]),
-        venue_id=row[14],
-        note=row[15],
-        created_at=_when(row[16]),
-        updated_at=_maybe_when(row[17]),
-        version=row[18],
+        by=row[11],
+        plan=None if row[12] is None else plan_of(row[12]),
+        status=OrderStatus(row[13]),
+        filled=Decimal(row[14]),
+        average_price=_decimal(row[15]),
+        venue_id=row[16],
+        note=row[17],
+        created_at=_when(row[18]),
+        updated_at=_maybe_when(row[19]),
+        version=row[20],
     )
 
 
@@ -204,6 +209,7 @@ def plan_text(plan: ExitPlan) -> str:
             "best": _text(plan.best),
             "partials": [[str(p.share), str(p.price), p.done] for p in plan.partials],
             "break_even": plan.break_even,
+            "confidence": plan.confidence,
         }
     )
 
@@ -224,6 +230,7 @@ def plan_of(text: str) -> ExitPlan:
             for share, price, done in data["partials"]
         ),
         break_even=data["break_even"],
+        confidence=data["confidence"],
     )
 
 

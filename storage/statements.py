@@ -3,7 +3,7 @@
 Every statement is an insert that may be repeated.  It is built once with SQLAlchemy, for one
 dialect and a few numbers of rows, and then executed as text with one flat tuple.  Many rows in one
 statement instead of `executemany`, because the driver lets go of Python's lock once per execution:
-with a busy event loop beside it, a writer that does so per row waits thousands of times.
+beside a busy event loop each time may be a wait, and `executemany` does so for every row.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ from decimal import Decimal
 from typing import Any
 
 from handlers.context import Caller, Message, Role
-from trading.execution.plan import ExitPlan
 from trading.halt import Halt, Verb
 from trading.ports import Alert, FeedState, Word
 from trading.risk.limits import Limits
@@ -20,6 +19,7 @@ from trading.types import (
     AccountState,
     Decision,
     EquityPoint,
+    ExitPlan,
     ExitReason,
     Fill,
     MarketRules,

@@ -13,7 +13,7 @@ import numpy as np
 from tests.builders import BTC, RULES
 from trading.errors import VenueRejected, VenueUnavailable, VenueUncertain
 from trading.halt import Halt, Permit
-from trading.market.candles import Candles, Panel
+from trading.market.candles import Candles
 from trading.market.recording import Recording
 from trading.ports import Venue
 from trading.strategies.base import Signals
@@ -112,6 +112,8 @@ class FaultyVenue:
         """While clear, orders wait on their way out, before the last look at their permit."""
         self.gate.set()
         self.waiting = 0
+        self.watch_leaving: Callable[[Order], None] = lambda order: None
+        """Called in the instant in which an order leaves, after its permit was looked at."""
 
     async def open(self, listener: Callable[[Report], None]) -> None:
         self._check_line()
@@ -137,6 +139,7 @@ class FaultyVenue:
         def leaving() -> None:
             permit()
             self.placed.append(order)
+            self.watch_leaving(order)
 
         if fault == "lost":
             leaving()
@@ -195,5 +198,3 @@ class MemoryLatch:
 
 def same_rules(symbols: Sequence[Symbol], rules: MarketRules = RULES) -> dict[Symbol, MarketRules]:
     return dict.fromkeys(symbols, rules)
-
-

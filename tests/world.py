@@ -21,7 +21,7 @@ from trading.execution.exit_rules import ExitRules
 from trading.execution.orders import OrderIds, Patience
 from trading.halt import Latch
 from trading.halting import Halter
-from trading.ports import Alert, Journal, LatchFile, Store
+from trading.ports import Alert, Feed, Journal, LatchFile, Store
 from trading.recorder import Recorder
 from trading.risk.limits import Limits
 from trading.trader import Start, Trader, TraderSettings
@@ -29,9 +29,7 @@ from trading.types import Mode, Order, OrderRole, OrderType, Side, Symbol
 from trading.venues.paper import PaperVenue
 from trading.venues.replay import ReplayFeed
 
-QUICK = Patience(
-    answer=0.2, intent=0.1, stop=0.5, durable=0.2, first_retry=0.05, longest_retry=0.2
-)
+QUICK = Patience(answer=0.2, intent=0.1, stop=0.5, durable=0.2, first_retry=0.05, longest_retry=0.2)
 
 
 @dataclass
@@ -39,7 +37,7 @@ class World:
     """What a test touches.  `said` are the events, in the order in which they were announced."""
 
     clock: ManualClock
-    feed: ReplayFeed
+    feed: Feed
     venue: FaultyVenue
     store: Store
     trader: Trader
@@ -75,11 +73,13 @@ class World:
             await self.trader.cycle()
             await settled()
 
-    async def rest_an_entry(self, price: str = "90", quantity: str = "1") -> Order:
-        """A limit buy of ours that rests at the venue."""
+    async def rest_an_entry(
+        self, price: str = "90", quantity: str = "1", *, symbol: Symbol = BTC, side: Side = Side.BUY
+    ) -> Order:
+        """A limit order of ours that rests at the venue."""
         order = self.trader.orders.prepare(
-            symbol=BTC,
-            side=Side.BUY,
+            symbol=symbol,
+            side=side,
             role=OrderRole.ENTRY,
             quantity=Decimal(quantity),
             price=Decimal(price),
@@ -109,13 +109,16 @@ def a_world(  # the parts that tests choose
     clock: ManualClock | None = None,
     slippage: str = "0",
     commission: str = "0",
+    feed: Feed | None = None,
+    journal: Journal | None = None,
+    first_id: int = 1,
 ) -> World:
     """A desk whose market has these closes, one a minute, the first of them before NOON."""
     clock = clock or ManualClock(NOON)
     closes = closes or (100.0,) * 30
     market = a_market(*closes, start=NOON, symbols=symbols, volume=volume)
     rules = same_rules(symbols)
-    feed = ReplayFeed(
+    feed = feed or ReplayFeed(
         name="scripted", clock=clock, symbols=symbols, recording=lambda: market, rules=rules
     )
     strategy = ScriptedStrategy(*wishes)
@@ -158,7 +161,7 @@ def a_world(  # the parts that tests choose
             commission=Decimal(commission),
         )
     )
-    ids = itertools.count(1)
+    ids = itertools.count(first_id)
     trader = Trader(
         settings=TraderSettings(
             name="majors",
@@ -179,7 +182,7 @@ def a_world(  # the parts that tests choose
         store=store,
         recorder=recorder,
         halter=halter,
-        journal=MemoryJournal(),
+        journal=journal or MemoryJournal(),
         clock=clock,
         ids=OrderIds("test", lambda size: f"{next(ids):0{size * 2}x}"),
         patience=patience,

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from trading.execution.plan import ExitPlan, grown
+from trading.execution.plan import grown
 from trading.ports import Books
 from trading.types import (
     ZERO,
     AccountState,
+    ExitPlan,
     ExitReason,
     Fill,
     Order,

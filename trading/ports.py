@@ -10,13 +10,13 @@ from enum import IntEnum, StrEnum
 from typing import Protocol
 
 from trading.events import Event
-from trading.execution.plan import ExitPlan
 from trading.halt import Halt, Permit
 from trading.market.candles import Candles
 from trading.types import (
     AccountState,
     Decision,
     EquityPoint,
+    ExitPlan,
     Fill,
     MarketRules,
     Order,

@@ -6,12 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from trading.errors import InvalidSymbol
-
-if TYPE_CHECKING:
-    from trading.execution.plan import ExitPlan
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -155,6 +152,54 @@ class Signal:
     reason: str
     limit: Decimal | None = None
     """Enter at this price or better, and rest until then; None: at market."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialExit:
+    share: Decimal
+    """Of the original size, above 0 and at most 1."""
+    price: Decimal
+    done: bool = False
+
+    def __post_init__(self) -> None:
+        if not (_is_price(self.share) and self.share <= ONE):
+            raise ValueError(f"a partial exit is a share above 0 and at most 1, not {self.share}")
+        if not _is_price(self.price):
+            raise ValueError(f"a partial exit needs a price, not {self.price}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitPlan:
+    """Raises `ValueError` for what could never be carried out."""
+
+    side: Side
+    """Of the position: BUY for a long."""
+    size: Decimal
+    """Original quantity, unsigned: all that was ever entered; grows while the entry is filling."""
+    entry: Decimal
+    """Average entry price."""
+    stop: Decimal | None
+    target: Decimal | None = None
+    deadline: datetime | None = None
+    """Market time from which on the position is closed."""
+    trail: Decimal | None = None
+    """Distance that the stop keeps from the best price seen; None: it does not trail."""
+    best: Decimal | None = None
+    partials: tuple[PartialExit, ...] = ()
+    break_even: bool = False
+    """Move the stop to the entry after each partial exit."""
+    confidence: int = 0
+    """Of the signal that opened it, 0..100."""
+
+    def __post_init__(self) -> None:
+        if not self.size.is_finite() or self.size < ZERO:
+            raise ValueError(f"a plan needs a size, not {self.size}")
+        for name in ("entry", "stop", "target", "trail", "best"):
+            value = getattr(self, name)
+            if value is not None and not _is_price(value):
+                raise ValueError(f"{name} must be above 0, not {value}")
+        if sum((p.share for p in self.partials), ZERO) > ONE:
+            raise ValueError("partial exits add up to more than the whole")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,3 +387,7 @@ class EquityPoint:
     equity: Decimal
     wallet: Decimal
     exposure: Decimal
+
+
+def _is_price(value: Decimal) -> bool:
+    return value.is_finite() and value > ZERO

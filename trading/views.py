@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from trading.execution.plan import ExitPlan
 from trading.halt import Halt
 from trading.ports import FeedState
 from trading.risk.limits import Limits
-from trading.types import ExitReason, MarketRules, Mode, Order, Position, Quote, Symbol
+from trading.types import ExitPlan, ExitReason, MarketRules, Mode, Order, Position, Quote, Symbol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

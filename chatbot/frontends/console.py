@@ -605,6 +605,7 @@ class _Prompt:
         return PromptSession(
             completer=_completer(self._commands, self._symbols),
             history=_remembered(self._history),
+            reserve_space_for_menu=MENU_LINES,
         )
 
     @staticmethod
@@ -617,6 +618,8 @@ class _Prompt:
                 loop.call_soon_threadsafe(call, *args)
 
 
+MENU_LINES = 5
+"""Kept free below the prompt for what completes it."""
 PROMPT_ENDED = "The prompt has ended; the desk goes on and Ctrl-C ends it.\n"
 
 

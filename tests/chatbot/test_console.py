@@ -526,16 +526,17 @@ async def test_a_real_terminal(world: World, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PROMPT_TOOLKIT_NO_CPR", "1")  # nobody at the other end answers
     monkeypatch.setenv("TERM", "xterm-256color")
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
     stdin = world.stack.enter_context(os.fdopen(theirs, encoding="utf-8"))
     stdout = world.stack.enter_context(os.fdopen(os.dup(theirs), "w", encoding="utf-8"))
     at = (create_input(stdin), create_output(stdout))
     reader = await world.reader(os.fdopen(ours, "r+b", 0))
     before = termios.tcgetattr(theirs)
     async with world.running(world.console(stdin, stdout), at):
-        await reader.readuntil(b"harbour> ")
+        await reader.readuntil(b"harbour>")
         os.write(ours, b"/status\r")
         await reader.readuntil(b"3 Stop")
-        await reader.readuntil(b"harbour> ")
+        await reader.readuntil(b"harbour>")
         os.write(ours, b"3\r")
         await reader.readuntil(b"Did /stop")
 

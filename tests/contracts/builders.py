@@ -6,19 +6,20 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from trading.execution.plan import ExitPlan, PartialExit
 from trading.halt import Halt, Reached, Stage, Verb
 from trading.ports import Alert, Word
 from trading.types import (
     AccountState,
     Decision,
     EquityPoint,
+    ExitPlan,
     ExitReason,
     Fill,
     Order,
     OrderRole,
     OrderStatus,
     OrderType,
+    PartialExit,
     Position,
     Side,
     Symbol,
@@ -48,6 +49,8 @@ def an_order(order_id: str = "qd-1", **changes: object) -> Order:
         stop_price=Decimal("37999.9"),
         reduce_only=True,
         reason="ema cross",
+        by="ben, Telegram",
+        plan=a_plan(),
         status=OrderStatus.OPEN,
         filled=Decimal("0.01"),
         average_price=Decimal("38000.55"),
@@ -105,6 +108,7 @@ def a_plan(**changes: object) -> ExitPlan:
             PartialExit(share=Decimal("0.25"), price=Decimal("37000.5")),
         ),
         break_even=True,
+        confidence=72,
     )
     return replace(plan, **changes)  # type: ignore[arg-type]  # as above
 

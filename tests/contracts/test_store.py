@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,7 @@ from trading.ports import Change, Lane, Store
 from trading.types import ZERO, OrderStatus
 
 AnyStore = MemoryStore | SqlStore
+OTHERWISE_SHOWN = {"version", "lifted_at", "lifted_by"}
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -94,8 +96,19 @@ async def test_everything_comes_back_as_it_was_written(store: Store) -> None:
     assert await store.note("last_seen") == "12:00"
 
 
+@pytest.mark.parametrize(
+    "built",
+    [an_order(), a_position(), a_plan(), a_trade(), a_decision(), an_account(), a_halt()],
+    ids=lambda built: type(built).__name__,
+)
+def test_no_field_is_forgotten_by_these_tests(built: Any) -> None:
+    usual = {f.name: f.default for f in fields(built) if f.name not in OTHERWISE_SHOWN}
+
+    assert [name for name, value in usual.items() if getattr(built, name) == value] == []
+
+
 async def test_what_is_optional_may_be_missing(store: Store) -> None:
-    order = an_order(price=None, stop_price=None, average_price=None, updated_at=None)
+    order = an_order(price=None, stop_price=None, plan=None, average_price=None, updated_at=None)
     plan = a_plan(stop=None, target=None, deadline=None, trail=None, best=None, partials=())
     await store.commit(
         Change(

@@ -72,12 +72,13 @@ class FakeDesk:
             raise self.broken
         earlier = self.latch.strictest(scope)
         if earlier is not None:
-            swept = (a_sweep(total=0, cancelled=0),)
-            return Halting(halt=earlier, earlier=earlier, durable=True, swept=swept)
+            again = (a_sweep(total=0, cancelled=0),)
+            return Halting(halt=earlier, earlier=earlier, durable=True, swept=again)
         halt = self.latch.engage(scope=scope, verb=verb, by=by, why=why, at=self.clock.now())
         self._show()
         covered = [n for n in self.traders if halt.covers(n)]
-        swept = () if verb is Verb.PAUSE else tuple(a_sweep(trader=n) for n in covered)
+        pausing = verb is Verb.PAUSE
+        swept = () if pausing else tuple(a_sweep(trader=n) for n in covered)
         return Halting(halt=halt, earlier=None, durable=True, swept=swept)
 
     def resume_refusal(self, halt: Halt) -> str:
@@ -170,8 +171,8 @@ class House:
     def trader(self) -> FakeTrader:
         return next(iter(self.desk.traders.values()))
 
-    async def say(self, text: str, who: Caller = BEN, *, id: str = "", late: float = 0) -> Reply:
-        message = Message(who, text, self.clock.now(), id)
+    async def say(self, text: str, who: Caller = BEN, *, key: str = "", late: float = 0) -> Reply:
+        message = Message(who, text, self.clock.now(), key)
         self.clock.advance(late)
         return checked(await self.dispatcher.handle(message))
 

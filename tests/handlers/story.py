@@ -41,8 +41,8 @@ RULES = {
     BTC: MarketRules(tick=D("0.1"), lot=D("0.00001")),
     ETH: MarketRules(tick=D("0.01"), lot=D("0.0001")),
     SOL: MarketRules(tick=D("0.01"), lot=D("0.01")),
-    XRP: MarketRules(tick=D("0.0001"), lot=D(1)),
-    ADA: MarketRules(tick=D("0.0001"), lot=D(1)),
+    XRP: MarketRules(tick=D("0.0001"), lot=D("1")),
+    ADA: MarketRules(tick=D("0.0001"), lot=D("1")),
     LINK: MarketRules(tick=D("0.001"), lot=D("0.1")),
 }
 
@@ -50,12 +50,13 @@ RULES = {
 def holding(  # a row of the story
     symbol: Symbol, size: str, entry: str, now: str, stop: str, **changes: Any
 ) -> Holding:
-    plan = builders.a_plan(size=D(size), entry=D(entry), stop=D(stop), target=None)
+    side = Side.SELL if size.startswith("-") else Side.BUY
+    plan = builders.a_plan(side=side, size=abs(D(size)), entry=D(entry), stop=D(stop), target=None)
     position = builders.a_position(
         symbol=symbol,
         quantity=D(size),
         average_price=D(entry),
-        entered=D(size),
+        entered=abs(D(size)),
         opened_at=NOW - timedelta(minutes=71),
         id=f"o-{symbol.base}",
     )

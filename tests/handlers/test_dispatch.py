@@ -22,6 +22,12 @@ from trading.errors import (
     VenueUncertain,
 )
 
+CLOSE = "/close SYMBOL [share], as in /close"
+RESUME = "/resume [halt] [rebase], as in /resume"
+POSITION = "/position SYMBOL, as in /position"
+TRADES = "/trades [n] [page], as in /trades"
+HERE = "ADA, BTC, ETH, LINK, SOL and XRP"
+
 
 @pytest.mark.parametrize(
     ("text", "name", "words"),
@@ -50,28 +56,24 @@ def test_words_are_read_with_tolerance(text: str, name: str, words: list[str]) -
         ("/xyzzy", "✕ No /xyzzy\n[Help]"),
         (
             "/close SOL 150%",
-            "✕ Share is 1 to 100 %, not 150 %\n"
-            "Nothing was sent. /close SYMBOL [share], as in /close SOL 50%",
+            f"✕ Share is 1 to 100 %, not 150 %\nNothing was sent. {CLOSE} SOL 50%",
         ),
         (
             "/close",
-            "✕ /close needs SYMBOL\n"
-            "Nothing was sent. /close SYMBOL [share], as in /close BTC 50%",
+            f"✕ /close needs SYMBOL\nNothing was sent. {CLOSE} BTC 50%",
         ),
         (
             "/close LTC",
-            "✕ LTC is not traded here; here is ADA, BTC, ETH, LINK, SOL and XRP\n"
-            "Nothing was sent. /close SYMBOL [share], as in /close BTC 50%",
+            f"✕ LTC is not traded here; here is {HERE}\nNothing was sent. {CLOSE} BTC 50%",
         ),
         ("/close XRP", "✕ No position in XRP is open (paper)\nNothing was sent."),
-        ("/position", "✕ /position needs SYMBOL\nNothing was sent. /position SYMBOL, as in /position BTC"),
-        ("/trades 9", "✕ N is 1 to 8, not 9\nNothing was sent. /trades [n] [page], as in /trades 8 2"),
+        ("/position", f"✕ /position needs SYMBOL\nNothing was sent. {POSITION} BTC"),
+        ("/trades 9", f"✕ N is 1 to 8, not 9\nNothing was sent. {TRADES} 8 2"),
         ("/why", "✕ /why needs SYMBOL\nNothing was sent. /why SYMBOL [n], as in /why BTC 5"),
         ("/status now", "✕ /status does not take “now”\nNothing was sent. /status"),
         (
             "/resume soon",
-            "✕ Halt is a number such as H17, not soon\n"
-            "Nothing was sent. /resume [halt] [rebase], as in /resume H17",
+            f"✕ Halt is a number such as H17, not soon\nNothing was sent. {RESUME} H17",
         ),
         ("/resume H99", "✕ There is no halt H99\nNothing was sent."),
         ("/positions 9", "✕ There is no page 9: 3 positions are open\nNothing was sent."),
@@ -209,8 +211,8 @@ async def test_a_late_pause_pauses(house: House) -> None:
 
 
 async def test_the_same_message_twice_acts_once(house: House) -> None:
-    first = await house.say("/stop", id="telegram:7")
-    second = await house.say("/stop", id="telegram:7")
+    first = await house.say("/stop", key="telegram:7")
+    second = await house.say("/stop", key="telegram:7")
 
     assert len(house.desk.asked) == 1
     assert second.title == first.title
@@ -218,7 +220,7 @@ async def test_the_same_message_twice_acts_once(house: House) -> None:
 
 
 async def test_the_same_message_twice_at_once_acts_once(house: House) -> None:
-    answers = await asyncio.gather(*(house.say("/stop", id="telegram:7") for _ in range(5)))
+    answers = await asyncio.gather(*(house.say("/stop", key="telegram:7") for _ in range(5)))
 
     assert len(house.desk.asked) == 1
     assert {a.title for a in answers} == {"■ Stopped majors (paper), by ben, Telegram"}
@@ -229,15 +231,15 @@ async def test_a_message_answered_before_a_restart_acts_once(house: House) -> No
         id="telegram:7", said="/shutdown", outcome="confirm", answer="⚠ End the process?"
     )
 
-    reply = await house.say("/shutdown", ANNA, id="telegram:7")
+    reply = await house.say("/shutdown", ANNA, key="telegram:7")
 
     assert (reply.title, reply.outcome) == ("⚠ End the process?", Outcome.CONFIRM)
     assert reply.choices == ()
 
 
 async def test_two_messages_are_two_acts(house: House) -> None:
-    await house.say("/stop", id="telegram:7")
-    again = await house.say("/stop", id="telegram:8")
+    await house.say("/stop", key="telegram:7")
+    again = await house.say("/stop", key="telegram:8")
 
     assert len(house.desk.asked) == 2
     assert again.title.startswith("■ Already stopped")
@@ -247,7 +249,7 @@ async def test_two_messages_are_two_acts(house: House) -> None:
 
 
 async def test_everything_said_is_audited(house: House) -> None:
-    await house.say("/stop news", id="telegram:7")
+    await house.say("/stop news", key="telegram:7")
     await house.say("/flatten", CLEO)
     await house.dispatcher.settle()
 
@@ -267,7 +269,7 @@ async def test_a_history_that_hangs_never_delays_a_stop(house: House) -> None:
     house.store.hanging = True
 
     async with asyncio.timeout(1):
-        reply = await house.say("/stop", id="telegram:7")
+        reply = await house.say("/stop", key="telegram:7")
 
     assert reply.title.startswith("■ Stopped majors")
     assert house.desk.asked
@@ -275,7 +277,7 @@ async def test_a_history_that_hangs_never_delays_a_stop(house: House) -> None:
 
 async def test_a_history_that_hangs_delays_other_acts_by_a_second_at_most(house: House) -> None:
     house.store.hanging = True
-    asking = asyncio.create_task(house.say("/flatten", id="telegram:7"))
+    asking = asyncio.create_task(house.say("/flatten", key="telegram:7"))
 
     waited = 0
     while not asking.done() and waited < 10:
@@ -296,8 +298,8 @@ async def test_a_history_that_fails_fails_no_command(
 ) -> None:
     house.store.broken = error
 
-    stopped = await house.say("/stop", id="telegram:7")
-    asked = await house.say("/flatten", id="telegram:8")
+    stopped = await house.say("/stop", key="telegram:7")
+    asked = await house.say("/flatten", key="telegram:8")
     await house.dispatcher.settle()
 
     assert (stopped.outcome, asked.outcome) == (Outcome.DONE, Outcome.CONFIRM)

@@ -113,7 +113,8 @@ async def test_shutdown_asks_an_owner(house: House) -> None:
         asked,
         """\
 ⚠ End the process? 3 positions stay open (paper)
-First 2 entries are cancelled. 3 stops are kept; paper fills nothing until the next start. Chats go silent.
+First 2 entries are cancelled. 3 stops are kept; paper fills nothing until the next \
+start. Chats go silent.
 Only anna, here, for 60 s.
 [Cancel: /cancel 7K3Q] [Stop first: /stop] [Shut down: /confirm 7K3Q]""",
     )
@@ -135,7 +136,7 @@ def test_shutdown_of_a_live_desk_says_what_stays_on_the_venue() -> None:
 
 
 def test_shutdown_with_nothing_open() -> None:
-    reply = checked(shutdown_question([the_view(holdings=(), orders=(), today=D(0))]))
+    reply = checked(shutdown_question([the_view(holdings=(), orders=(), today=D("0"))]))
 
     assert reply.title == "⚠ End the process? No position is open (paper)"
 

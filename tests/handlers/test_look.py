@@ -36,10 +36,9 @@ from tests.handlers.story import (
     the_view,
 )
 from trading.errors import Refused
-from trading.execution.plan import PartialExit
 from trading.halt import Stage, Verb
 from trading.ports import FeedState
-from trading.types import ExitReason, OrderRole, OrderStatus, Side
+from trading.types import ExitReason, OrderRole, OrderStatus, PartialExit, Side
 from trading.views import Holding, View
 
 STALE_SOL = replace(HOLDINGS[2], stale=True, age=timedelta(seconds=48))
@@ -123,6 +122,15 @@ def test_status_while_paused_and_while_cancels_are_not_confirmed() -> None:
     assert paused.title == "‖ Paused (paper) 1\u00a0min ago by ben"
     assert "No new entries; 0 entries may still fill." in paused.lead
     assert "Entries blocked; cancels not confirmed: 2 entries may fill." in waiting.lead
+
+
+def test_status_while_halted_and_flat_offers_nothing_to_sell() -> None:
+    halt = a_halt(stages=(reached(Stage.CANCELS_CONFIRMED),))
+
+    reply = checked(status.one(the_view(halts=(halt,), holdings=(), orders=())))
+
+    assert reply.lead == "Entries blocked; cancels confirmed.\nOpen 0."
+    assert [c.label for c in reply.choices] == ["Halts", "Resume"]
 
 
 @pytest.mark.parametrize(
@@ -265,9 +273,10 @@ def test_positions_come_in_pages_of_eight() -> None:
 def test_ages_of_a_replay_are_told_in_our_own_seconds() -> None:
     held = replace(HOLDINGS[0], age=timedelta(seconds=60))
 
-    reply = positions_reply(the_view(holdings=(held,), replay_speed=60.0), 1)
+    view = the_view(holdings=(held,), replay_speed=60.0, price_age=timedelta(seconds=120))
 
-    assert reply.as_of == NOW - timedelta(seconds=1)
+    assert positions_reply(view, 1).as_of == NOW - timedelta(seconds=1)
+    assert "Feed 2 s, venue: ok" in lines_of(status.one(view))
 
 
 def sol(**changes: Any) -> Holding:

@@ -28,7 +28,7 @@ from tests.handlers.story import (
     shown,
     the_view,
 )
-from trading.halt import EVERYONE
+from trading.halt import EVERYONE, Verb
 from trading.types import OrderStatus
 from trading.views import Closed
 
@@ -124,14 +124,14 @@ def test_a_stop_over_a_guards_halt_names_it() -> None:
                 replace(HOLDINGS[0], plan=replace(HOLDINGS[0].plan, stop=None)),
                 *HOLDINGS[1:],
             ),
-            "Not done: 3 positions stay 1 of them without a stop; exits go on.",
+            "Not done: 3 positions stay, 1 of them without a stop; exits go on.",
         ),
     ],
 )
 def test_a_stop_tells_what_is_left_open(holdings: tuple[object, ...], told: str) -> None:
     reply = checked(stopped(a_halting(), [the_view(holdings=holdings)]))
 
-    assert told.replace("stay 1", "stay, 1") in reply.text
+    assert told in reply.text
 
 
 @pytest.mark.parametrize(
@@ -144,6 +144,12 @@ def test_a_stop_tells_what_is_left_open(holdings: tuple[object, ...], told: str)
 )
 def test_a_stop_counts_its_cancels(changes: dict[str, object], told: str) -> None:
     assert told in shown(checked(stopped(a_halting(swept=(a_sweep(**changes),)), [the_view()])))
+
+
+def test_a_pause_while_no_entry_rests() -> None:
+    reply = paused(a_halting(swept=()), [the_view(orders=())])
+
+    assert "Not done: 3 positions and stops stay; exits go on." in reply.text
 
 
 def test_a_pause_with_nothing_at_stake() -> None:
@@ -293,6 +299,19 @@ def test_flatten_with_nothing_open_is_a_stop() -> None:
     assert flattening(a_halting(), empty, empty).title.startswith("■ Stopped majors")
 
 
+def test_a_stop_once_all_is_flat_says_so() -> None:
+    halt = a_halt(verb=Verb.FLATTEN)
+    halting = a_halting(halt=halt, earlier=halt, swept=(a_sweep(total=0, cancelled=0),))
+
+    reads(
+        stopped(halting, [the_view(holdings=(), orders=())]),
+        """\
+■ Already flat and stopped 0 s ago by ben
+Swept again: 0 entries rest.
+[Status] [Resume]""",
+    )
+
+
 def test_flatten_of_many_positions_is_one_screen() -> None:
     reply = checked(flatten_question(the_view(holdings=HOLDINGS * 5)))
 
@@ -404,8 +423,10 @@ async def test_closing_at_an_unknown_price_says_so(house: House) -> None:
         (
             sold(quantity=D("0.50"), left=D("1.30")),
             "✓ Sold 0.50 SOL (paper) at 207.39, +3.30 USDT",
-            "Done: 1.30 stays, stop 187.20 resized, venue confirmed. "
-            "Not done: 0.40 was not filled.",
+            (
+                "Done: 1.30 stays, stop 187.20 resized, venue confirmed. "
+                "Not done: 0.40 was not filled."
+            ),
         ),
         (
             sold(stop=None),

@@ -175,7 +175,8 @@ async def test_two_operators_at_once_each_get_a_true_answer() -> None:
         await world.rest_an_entry()
 
         ben, cleo = await asyncio.gather(
-            world.desk.stop(EVERYONE, by="ben", why=""), world.desk.stop(EVERYONE, by="cleo", why="")
+            world.desk.stop(EVERYONE, by="ben", why=""),
+            world.desk.stop(EVERYONE, by="cleo", why=""),
         )
 
         assert ben.earlier is None
@@ -366,13 +367,11 @@ async def test_losses_past_the_daily_limit_halt_and_an_owner_may_measure_afresh(
         max_position=Decimal("0.5"), max_daily_loss=Decimal("0.01"), risk_per_trade=Decimal("0.05")
     )
     falling = (100, 100, 100, *[96] * 9)
-    async with a_world(
-        *falling, wishes=[wish(2, stop=90.0)], limits=limits
-    ).running() as world:
+    async with a_world(*falling, wishes=[wish(2, stop=90.0)], limits=limits).running() as world:
         await a_held_position(world)
 
         await world.minutes(2)
-        assert world.desk.latch.active == ()
+        assert not world.desk.latch.active
         await world.minutes(1)
 
         (halt,) = world.desk.latch.active

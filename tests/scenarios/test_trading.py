@@ -129,9 +129,7 @@ async def test_a_trailing_stop_follows_and_never_loosens() -> None:
 
 
 async def test_the_opposite_signal_closes() -> None:
-    async with a_world(
-        wishes=[wish(2), wish(4, side=Side.SELL, stop=105.0)]
-    ).running() as world:
+    async with a_world(wishes=[wish(2), wish(4, side=Side.SELL, stop=105.0)]).running() as world:
         await world.minutes(4)
 
         assert closed_trades(world)[0].reason is ExitReason.SIGNAL

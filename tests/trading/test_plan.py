@@ -9,16 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.builders import NOON, RULES, a_plan, after, some_rules
-from trading.execution.plan import (
-    ExitPlan,
-    PartialExit,
-    due,
-    grown,
-    next_price,
-    observe,
-    stop_reason,
-)
-from trading.types import ONE, ZERO, ExitReason, MarketRules, Side
+from trading.execution.plan import due, grown, next_price, observe, stop_reason
+from trading.types import ONE, ZERO, ExitPlan, ExitReason, MarketRules, PartialExit, Side
 
 D = Decimal
 FREE = some_rules(min_notional=ZERO)

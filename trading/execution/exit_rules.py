@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from trading.execution.plan import ExitPlan, PartialExit
-from trading.types import ZERO, MarketRules, Signal
+from trading.types import ZERO, ExitPlan, MarketRules, PartialExit, Signal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,7 @@ from trading.events import (
     PositionReduced,
     ReductionUnsaved,
 )
-from trading.execution.plan import ExitPlan, next_price
+from trading.execution.plan import next_price
 from trading.halt import Permit
 from trading.ledger import Applied, Booked, Ledger, exit_reason
 from trading.ports import Change, Journal, Lane, Venue
@@ -43,6 +43,7 @@ from trading.recorder import Recorder
 from trading.types import (
     ZERO,
     Decision,
+    ExitPlan,
     Mode,
     Order,
     OrderRole,

@@ -15,55 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from trading.types import ONE, ZERO, ExitReason, MarketRules, Side
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartialExit:
-    share: Decimal
-    """Of the original size, above 0 and at most 1."""
-    price: Decimal
-    done: bool = False
-
-    def __post_init__(self) -> None:
-        if not (_is_positive(self.share) and self.share <= ONE):
-            raise ValueError(f"a partial exit is a share above 0 and at most 1, not {self.share}")
-        if not _is_positive(self.price):
-            raise ValueError(f"a partial exit needs a price, not {self.price}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExitPlan:
-    """Raises `ValueError` for what could never be carried out."""
-
-    side: Side
-    """Of the position: BUY for a long."""
-    size: Decimal
-    """Original quantity, unsigned: all that was ever entered; grows while the entry is filling."""
-    entry: Decimal
-    """Average entry price."""
-    stop: Decimal | None
-    target: Decimal | None = None
-    deadline: datetime | None = None
-    """Market time from which on the position is closed."""
-    trail: Decimal | None = None
-    """Distance that the stop keeps from the best price seen; None: it does not trail."""
-    best: Decimal | None = None
-    partials: tuple[PartialExit, ...] = ()
-    break_even: bool = False
-    """Move the stop to the entry after each partial exit."""
-    confidence: int = 0
-    """Of the signal that opened it, 0..100."""
-
-    def __post_init__(self) -> None:
-        if not self.size.is_finite() or self.size < ZERO:
-            raise ValueError(f"a plan needs a size, not {self.size}")
-        for name in ("entry", "stop", "target", "trail", "best"):
-            value = getattr(self, name)
-            if value is not None and not _is_positive(value):
-                raise ValueError(f"{name} must be above 0, not {value}")
-        if sum((p.share for p in self.partials), ZERO) > ONE:
-            raise ValueError("partial exits add up to more than the whole")
+from trading.types import ONE, ZERO, ExitPlan, ExitReason, MarketRules, Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,11 +17,12 @@ from trading.clocks import Clock
 from trading.errors import VenueError
 from trading.events import Protected, StopMoved, Unprotected
 from trading.execution.orders import Orders
-from trading.execution.plan import ExitPlan, due, observe, stop_reason
+from trading.execution.plan import due, observe, stop_reason
 from trading.ports import Change, Lane
 from trading.recorder import Recorder
 from trading.types import (
     ZERO,
+    ExitPlan,
     ExitReason,
     Mode,
     Order,

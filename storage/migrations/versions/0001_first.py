@@ -139,6 +139,8 @@ def upgrade() -> None:
         sa.Column("stop_price", sa.Text(), nullable=True),
         sa.Column("reduce_only", sa.Integer(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("plan", sa.Text(), nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("filled", sa.Text(), nullable=False),
         sa.Column("average_price", sa.Text(), nullable=True),

@@ -1,0 +1,63 @@
+"""`python -m bench [NAME ...]`: measure, print a table, write bench/latest.json."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+
+from bench import lag, ledger, memory, say, signals, start, status, stop
+from bench.figures import Figure, table
+
+SUBJECTS = {
+    "start": start.measure,
+    "say": say.measure,
+    "memory": memory.measure,
+    "signals": signals.measure,
+    "status": status.measure,
+    "stop": stop.measure,
+    "ledger": ledger.measure,
+    "lag": lag.measure,
+}
+LATEST = Path(__file__).with_name("latest.json")
+
+
+def main(names: Sequence[str]) -> int:
+    unknown = [name for name in names if name not in SUBJECTS]
+    if unknown:
+        print(f"No benchmark {unknown[0]}. There are: {', '.join(SUBJECTS)}", file=sys.stderr)
+        return 2
+    began = perf_counter()
+    figures: list[Figure] = []
+    broken: list[str] = []
+    for name in names or SUBJECTS:
+        print(f"measuring {name} ...", file=sys.stderr)
+        try:
+            figures += SUBJECTS[name]()
+        except Exception:  # noqa: BLE001  # the others are still worth their time
+            traceback.print_exc()
+            broken.append(name)
+    print(table(figures))
+    verdicts = [figure.met for figure in figures]
+    print(f"\n{verdicts.count(True)} met, {verdicts.count(False)} missed, "
+          f"in {perf_counter() - began:.0f} s")  # fmt: skip
+    if broken:
+        print(f"Broken, not measured: {', '.join(broken)}")
+    LATEST.write_text(json.dumps([_json(figure) for figure in figures], indent=1) + "\n")
+    return 1 if broken else 0
+
+
+def _json(figure: Figure) -> dict[str, object]:
+    return {
+        "name": figure.name,
+        "value": None if figure.value is None else round(figure.value, 4),
+        "unit": figure.unit,
+        "goal": figure.goal,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

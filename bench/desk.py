@@ -1,0 +1,240 @@
+"""A desk of the product's own parts, on real files, over a market that is made up.
+
+As `chatbot.app` builds it, with two differences: the market moves when the benchmark says so, and
+alerts are delivered to somebody who does not write them anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+
+from chatbot.outbox import Outbox, Subscriber
+from handlers import alerts, load_commands
+from handlers.confirm import Confirmations
+from handlers.context import Caller, Message, Role, Services
+from handlers.dispatch import Dispatcher
+from handlers.reply import Reply
+from storage.journal import FileJournal
+from storage.latch import SlotLatch
+from storage.store import SqlStore
+from trading.bus import Bus
+from trading.clocks import Clock, ManualClock, SystemClock
+from trading.desk import Desk
+from trading.execution.exit_rules import ExitRules
+from trading.execution.orders import OrderIds, Patience
+from trading.halt import Latch
+from trading.halting import Halter
+from trading.market.candles import Candles
+from trading.market.recording import Recording
+from trading.ports import Feed, Journal
+from trading.recorder import Recorder
+from trading.risk.limits import Limits
+from trading.strategies.base import Signals
+from trading.trader import Start, Trader, TraderSettings
+from trading.types import MarketRules, Mode, Symbol
+from trading.venues.paper import PaperVenue
+from trading.venues.replay import ReplayFeed
+
+TRADER = "majors"
+CAPITAL = Decimal(10_000_000)
+PRICE, STOP = 100.0, 95.0
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+RULES = MarketRules(tick=Decimal("0.01"), lot=Decimal("0.001"), min_notional=Decimal(5))
+OWNER = Caller(user="local:0", name="bench", role=Role.OWNER, place="terminal", chat="bench")
+BARS = 8
+
+
+class AllAtOnce:
+    """Wishes every symbol long at one bar: as many signals in one cycle as there are symbols."""
+
+    name = "all_at_once"
+    warmup = 0
+
+    def __init__(self, bar: datetime | None) -> None:
+        self._time = None if bar is None else int(bar.timestamp() * 1000)
+
+    def signals(self, candles: Candles) -> Signals:
+        shape = candles.close.shape
+        wanted = candles.times == self._time
+        stops = np.full(shape, np.nan)
+        stops[:, wanted] = STOP
+        return Signals(
+            score=np.where(wanted, 60.0, np.zeros(shape)),
+            stop=stops,
+            target=np.full(shape, np.nan),
+        )
+
+    def explain(self, candles: Candles, row: int, column: int) -> str:
+        return "EMA 12 crossed above 48"
+
+
+class Nowhere:
+    """Hears alerts, and keeps none."""
+
+    name = "nowhere"
+
+    async def send(self, chat: str, reply: Reply, *, silent: bool) -> None:
+        return
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchDesk:
+    """What a benchmark needs at hand."""
+
+    market: ManualClock
+    clock: Clock
+    store: SqlStore
+    recorder: Recorder
+    trader: Trader
+    desk: Desk
+    dispatcher: Dispatcher
+
+    async def minute(self) -> None:
+        """Let a bar close, and handle it."""
+        self.market.advance(MINUTE.total_seconds())
+        await self.trader.cycle()
+
+    async def say(self, text: str) -> Reply:
+        return await self.dispatcher.handle(Message(OWNER, text, self.clock.now()))
+
+
+@asynccontextmanager
+async def a_desk(
+    folder: Path, *, symbols: int, wishes: bool = True, venue: type[PaperVenue] = PaperVenue
+) -> AsyncIterator[BenchDesk]:
+    """A desk in *folder*, started, with its tasks alive.
+
+    With *wishes* the first bar brings a signal for each of its *symbols*, none before or after.
+    """
+    clock = SystemClock()
+    store = await SqlStore.open(folder / "history.db", clock=clock)
+    journals = [FileJournal(folder / name) for name in ("intents.journal", "paper.journal")]
+    latch_file = SlotLatch(folder / "latch")
+    try:
+        built, outbox, bus = _build(clock, store, journals, latch_file, symbols, wishes, venue)
+        await built.trader.load()
+        await built.trader.start(Start(took=timedelta(0), down_for=None, clean=True))
+        work = (bus.run, outbox.run, built.recorder.run, built.trader.run)
+        tasks = [asyncio.ensure_future(run()) for run in work]
+        try:
+            yield built
+        finally:
+            await built.dispatcher.settle()
+            await built.recorder.settle()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    finally:
+        for journal in journals:
+            await journal.close()
+        await latch_file.close()
+        await store.close()
+
+
+def _build(  # noqa: PLR0917  # what was opened, and what was asked for
+    clock: Clock,
+    store: SqlStore,
+    journals: Sequence[Journal],
+    latch_file: SlotLatch,
+    symbols: int,
+    wishes: bool,  # noqa: FBT001  # as `a_desk`
+    venue: type[PaperVenue],
+) -> tuple[BenchDesk, Outbox, Bus]:
+    outbox = Outbox(
+        store=store,
+        speakers={"nowhere": Nowhere()},
+        subscribers=(Subscriber(key="nowhere:", speaker="nowhere", chat=""),),
+        clock=clock,
+        describe=alerts.describe,
+        fold=alerts.fold,
+    )
+    bus = Bus()
+    bus.subscribe(outbox.heard)
+    recorder = Recorder(
+        store=store, bus=bus, clock=clock, announce=outbox.announce, offer=outbox.offer
+    )
+    halter = Halter(
+        latch=Latch(), recorder=recorder, latch_file=latch_file, clock=clock,
+        modes={TRADER: Mode.PAPER},
+    )  # fmt: skip
+    market = ManualClock(NOON)
+    names = tuple(Symbol(f"S{number:03}", "USDT") for number in range(symbols))
+    rules = dict.fromkeys(names, RULES)
+    feed: Feed = ReplayFeed(
+        name="flat", clock=market, symbols=names, recording=lambda: _flat(names), rules=rules
+    )
+    trader = Trader(
+        settings=_settings(names),
+        strategy=AllAtOnce(NOON + MINUTE if wishes else None),
+        feed=feed,
+        venue=venue(
+            name="paper", feed=feed, journal=journals[1], capital=CAPITAL, rules=rules
+        ),
+        store=store,
+        recorder=recorder,
+        halter=halter,
+        journal=journals[0],
+        clock=clock,
+        ids=OrderIds("b3c4", secrets.token_hex),
+        patience=Patience(),
+    )  # fmt: skip
+    desk = Desk(
+        traders={TRADER: trader}, halter=halter, recorder=recorder, clock=clock,
+        patience=Patience(), end=lambda: None,
+    )  # fmt: skip
+    services = Services(
+        name="bench", version="0", desk=desk, store=store, clock=clock,
+        commands=load_commands(), confirmations=Confirmations(clock=clock),
+    )  # fmt: skip
+    built = BenchDesk(
+        market=market, clock=clock, store=store, recorder=recorder, trader=trader, desk=desk,
+        dispatcher=Dispatcher(services),
+    )  # fmt: skip
+    return built, outbox, bus
+
+
+def _settings(symbols: tuple[Symbol, ...]) -> TraderSettings:
+    """Limits that let every signal through, each of them looked at."""
+    return TraderSettings(
+        name=TRADER,
+        mode=Mode.PAPER,
+        symbols=symbols,
+        timeframe=MINUTE,
+        capital=CAPITAL,
+        limits=Limits(
+            max_positions=len(symbols),
+            risk_per_trade=Decimal("0.00001"),
+            max_position=Decimal(1),
+            max_exposure=Decimal(10),
+        ),
+        exit_rules=ExitRules(),
+        zone=UTC,
+        drawdown_alert=Decimal("0.005"),
+        cycle_every=MINUTE,
+        replay_speed=1.0,
+    )
+
+
+def _flat(symbols: tuple[Symbol, ...]) -> Recording:
+    """Bars of one minute that move by a tick, so that no stop is touched; deep enough to fill."""
+    prices = np.full((len(symbols), BARS), PRICE)
+    prices[:, 1::2] += 0.01
+    return Recording(
+        candles=Candles(
+            symbols=symbols,
+            times=np.arange(BARS, dtype=np.int64) * 60_000 + int(NOON.timestamp() * 1000),
+            open=prices, high=prices, low=prices, close=prices,
+            volume=np.full_like(prices, 1e6),
+        ),
+        start=NOON,
+    )  # fmt: skip

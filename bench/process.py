@@ -1,0 +1,99 @@
+"""The real process, started as an operator starts it, on the settings that come with it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter, sleep
+from typing import Any
+
+from chatbot.say import NoAnswer, NobodyThere, ask
+
+SETTINGS = Path(__file__).parents[1] / "bot.toml"
+LONGEST = 30.0
+"""Seconds after which a desk that has not answered never will."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    process: subprocess.Popen[bytes]
+    state: Path
+    began: float
+    """By `perf_counter`, just before the process was made."""
+
+    def first_answer(self) -> float:
+        """Seconds from the beginning until the socket answered `/status`."""
+        return self._until(lambda _: True)
+
+    def ready(self) -> float:
+        """Seconds from the beginning until a trader was ready."""
+        return self._until(lambda answer: "Starting" not in answer["title"])
+
+    def rss(self) -> float:
+        """Resident memory in MB (10**6 bytes)."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        return int(line.split()[1]) * 1024 / 1e6
+
+    def _until(self, satisfied: Any) -> float:
+        while perf_counter() - self.began < LONGEST:
+            try:
+                answer = ask(self.state / "control.sock", "/status", timeout=5)
+            except (NobodyThere, NoAnswer):
+                sleep(0.002)
+                continue
+            if satisfied(answer):
+                return perf_counter() - self.began
+        raise TimeoutError(f"the desk on {self.state} did not answer")
+
+
+def quarterdeck(*arguments: str | Path) -> list[str]:
+    """The command line of the installed program."""
+    program = shutil.which("quarterdeck", path=str(Path(sys.executable).parent))
+    head = [program] if program else [sys.executable, "-m", "chatbot"]
+    return [*head, *map(str, arguments)]
+
+
+@contextmanager
+def running(folder: Path, *, prompt: bool = False) -> Iterator[Running]:
+    """A desk on *folder*, which keeps its state; with *prompt* in a terminal of its own."""
+    config = folder / SETTINGS.name
+    shutil.copyfile(SETTINGS, config)
+    outside, inside = pty.openpty() if prompt else (None, subprocess.DEVNULL)
+    began = perf_counter()
+    process = subprocess.Popen(
+        quarterdeck("run", "--config", config),
+        stdin=inside,
+        stdout=inside,
+        stderr=inside,
+        env={**os.environ, "TERM": "xterm"},
+        start_new_session=True,
+    )
+    if outside is not None:
+        os.close(inside)
+    try:
+        yield Running(process, folder / "state", began)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        if outside is not None:
+            _read_to_the_end(outside)
+        process.wait(LONGEST)
+
+
+def _read_to_the_end(terminal: int) -> None:
+    """What is still written must go somewhere, or the writer waits."""
+    try:
+        while os.read(terminal, 65536):
+            pass
+    except OSError:  # the other end is closed
+        pass
+    finally:
+        os.close(terminal)

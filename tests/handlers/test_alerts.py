@@ -1,0 +1,610 @@
+"""How events read, against the texts and levels of MESSAGES.md; none is forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from handlers.alerts import SILENT, describe, fold
+from handlers.reply import Level, Reply
+from tests import builders
+from tests.handlers.story import (
+    BTC,
+    ETH,
+    LINK,
+    NOW,
+    SOL,
+    D,
+    a_halt,
+    at,
+    checked,
+    reached,
+    reads,
+    shown,
+)
+from trading import events
+from trading.events import Event
+from trading.halt import EVERYONE, Stage, Verb
+from trading.types import ExitReason, Mode, OrderRole, OrderStatus, OrderType, Side, Trade
+
+# Not Event.__subclasses__(): dataclass(slots=True) leaves ghost classes behind there.
+ABSTRACT = {Event, events.TraderEvent, events.SymbolEvent}
+KINDS = [
+    v
+    for v in vars(events).values()
+    if isinstance(v, type) and issubclass(v, Event) and v not in ABSTRACT
+]
+
+WHO: dict[str, Any] = {"at": NOW, "trader": "majors", "mode": Mode.PAPER}
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.__name__)
+def test_every_event_is_either_announced_or_deliberately_silent(kind: type[Event]) -> None:
+    announced = describe.dispatch(kind) is not describe.dispatch(Event)
+
+    assert announced != (kind in SILENT)
+
+
+def told(event: Event) -> Reply:
+    reply = describe(event)
+    assert reply is not None
+    return checked(reply)
+
+
+def opened(**changes: Any) -> events.PositionOpened:
+    event = events.PositionOpened(
+        **WHO,
+        symbol=SOL,
+        side=Side.BUY,
+        quantity=D("1.80"),
+        ordered=D("1.80"),
+        price=D("203.52"),
+        equity=D("9769.00"),
+        stop=D("187.20"),
+        target=D("225.28"),
+        risk=D("29.38"),
+        confidence=62,
+    )
+    return replace(event, **changes)
+
+
+def closed(trade: Trade, **changes: Any) -> events.PositionClosed:
+    event = events.PositionClosed(**WHO, symbol=trade.symbol, trade=trade, today=D("1.22"))
+    return replace(event, **changes)
+
+
+def a_trade(minutes: float, **changes: Any) -> Trade:
+    trade = builders.a_trade(
+        symbol=SOL,
+        side=Side.SELL,
+        quantity=D("4.48"),
+        entry_price=D("218.32"),
+        exit_price=D("210.68"),
+        opened_at=NOW - timedelta(minutes=minutes),
+        closed_at=NOW,
+        profit=D("33.27"),
+        reason=ExitReason.TARGET,
+    )
+    return replace(trade, **changes)
+
+
+LINK_SELL = builders.an_order(
+    symbol=LINK, side=Side.SELL, quantity=D("47.8"), price=D("20.470"), type=OrderType.LIMIT
+)
+SOL_SELL = builders.an_exit(symbol=SOL, quantity=D("1.80"))
+
+STORY: list[tuple[Event, Level, str]] = [
+    (
+        opened(),
+        Level.INFO,
+        """\
+Opened SOL long 1.80 at 203.52 (paper)
+366.34 USDT, 3.75 % of equity. Stop 187.20 risks 29.38, target 225.28, 1.33:1. Confidence 62.
+[Position: /position SOL]""",
+    ),
+    (
+        events.PositionReduced(
+            **WHO,
+            symbol=SOL,
+            side=Side.SELL,
+            quantity=D("1.12"),
+            left=D("3.36"),
+            price=D("213.95"),
+            profit=D("4.65"),
+            reason=ExitReason.TARGET,
+            by="",
+            next_price=D("209.59"),
+        ),
+        Level.INFO,
+        """\
+Partly closed SOL short (paper), +4.65 USDT
+1.12 of 4.48 at 213.95; 3.36 left to 209.59.
+[Position: /position SOL]""",
+    ),
+    (
+        events.StopMoved(
+            **WHO, symbol=SOL, old=D("224.87"), new=D("218.32"), why="entry", on_venue=True
+        ),
+        Level.INFO,
+        "SOL stop moved 224.87 to 218.32 (entry), on venue",
+    ),
+    (
+        closed(a_trade(23)),
+        Level.NOTICE,
+        """\
+Closed SOL short at target (paper), +33.27 USDT (+3.40 %)
+4.48, 218.32 to 210.68, held 23 min. Today +1.22.
+[Trades]""",
+    ),
+    (
+        events.OrderRefused(
+            **WHO,
+            symbol=LINK,
+            order=LINK_SELL,
+            said="Post-only would match.",
+            open_quantity=D("0"),
+        ),
+        Level.NOTICE,
+        """\
+✕ Venue refused LINK sell 47.8 at 20.470 (paper)
+"Post-only would match." Nothing is open.
+[Why: /why LINK]""",
+    ),
+    (
+        events.OrderUnknown(**WHO, symbol=SOL, order=SOL_SELL, waited=5 * SECOND),
+        Level.URGENT,
+        """\
+? Unknown: SOL sell 1.80 (paper)
+No answer in 5.0 s. Not resent; asking the venue by its id.
+[Orders]""",
+    ),
+    (
+        events.OrderResolved(
+            **WHO, symbol=SOL, order=SOL_SELL, outcome=OrderStatus.ABSENT, took=9 * SECOND
+        ),
+        Level.NOTICE,
+        """\
+✓ Resolved in 9 s: the venue never had it
+SOL sell 1.80 (paper).
+[Orders]""",
+    ),
+    (
+        events.DrawdownReached(
+            **WHO,
+            drawdown=D("0.05002"),
+            equity=D("9727.77"),
+            peak=D("10240.00"),
+            limit=D("0.10"),
+            open_profit=D("-46.84"),
+            quote="USDT",
+        ),
+        Level.URGENT,
+        """\
+⚠ Drawdown -5.00 % (paper): 9,727.77 of peak 10,240.00 USDT
+3 reads in a row, 1 s old. Halt at -10.00 % (9,216.00). Open P&L -46.84.
+[Positions] [Pause] [Stop] [Flatten]""",
+    ),
+    (
+        events.HaltEngaged(
+            **WHO,
+            halt=a_halt(by="guard", guard="day", why="day -3.01\u00a0%, limit -3.00\u00a0%"),
+        ),
+        Level.CRITICAL,
+        """\
+■ Halted majors (paper) by guard: day -3.01 %, limit -3.00 %
+3 reads in a row. Done: entries blocked, cancels under way. Not done: positions and stops stay. \
+Only a person resumes.
+[Positions] [Flatten]""",
+    ),
+    (
+        events.HaltEngaged(**WHO, halt=a_halt()),
+        Level.CRITICAL,
+        """\
+■ Stopped majors (paper), by ben, Telegram
+Done: entries blocked, cancels under way. Not done: positions and stops stay.
+[Positions] [Flatten]""",
+    ),
+    (
+        events.HaltEngaged(**WHO, halt=a_halt(verb=Verb.PAUSE)),
+        Level.NOTICE,
+        """\
+‖ Paused majors (paper), by ben, Telegram
+Done: no new entries. Not done: resting entries, positions and stops stay.
+[Stop] [Resume]""",
+    ),
+    (
+        events.HaltEngaged(**WHO, halt=a_halt(verb=Verb.FLATTEN)),
+        Level.CRITICAL,
+        """\
+⚠ Flattening majors (paper), by ben, Telegram
+Done: entries blocked. Under way: cancels, then every position is closed.
+[Status] [Halts]""",
+    ),
+    (
+        events.HaltLifted(**WHO, halt=a_halt(lifted_by="anna, Telegram")),
+        Level.NOTICE,
+        """\
+✓ Lifted H17 of majors (paper), by anna, Telegram
+It was made by ben. Nothing was sent.
+[Status] [Stop]""",
+    ),
+    (
+        events.HaltDelayed(**WHO, halt=a_halt(), why="venue silent", waited=timedelta(seconds=65)),
+        Level.CRITICAL,
+        """\
+■ Not confirmed after 1 min: majors (paper)
+H17: Venue silent. Entries stay blocked; trying on.
+[Status] [Halts]""",
+    ),
+    (
+        events.FeedLost(**WHO, silent=30 * SECOND),
+        Level.URGENT,
+        """\
+⚠ Feed lost 30 s ago (paper)
+No entries; on paper stops and targets wait too.
+[Status] [Stop]""",
+    ),
+    (
+        events.FeedBack(**WHO, gap=134 * SECOND),
+        Level.NOTICE,
+        "✓ Feed back after 2 min 14 s (paper): gap refilled\n[Status]",
+    ),
+    (
+        events.FeedEnded(**WHO, last_bar=datetime(2021, 5, 19, 18, tzinfo=UTC), open_positions=1),
+        Level.NOTICE,
+        """\
+Feed ended: no more candles (paper)
+The last closed at 19 May 2021 18:00 UTC. 1 position stays open.
+[Status] [Trades]""",
+    ),
+    (
+        events.CooldownBegan(**WHO, why="3 losses in a row", until=at("21:41")),
+        Level.NOTICE,
+        """\
+No entries until 21:41 UTC (paper): 3 losses in a row
+A rest, not a halt: it ends by itself. Exits go on.
+[Status]""",
+    ),
+    (
+        events.TraderStarted(
+            **WHO,
+            took=timedelta(seconds=0.8),
+            down_for=41 * SECOND,
+            clean=False,
+            positions=3,
+            orders=5,
+            unknown=1,
+            missed_fills=0,
+            halt=None,
+        ),
+        Level.NOTICE,
+        """\
+Started (paper) in 0.8 s, was down 41 s (killed)
+Books equal venue: 3 positions, 5 orders. 1 unknown order: resolved. Not halted.
+[Status]""",
+    ),
+    (
+        events.TraderStarted(
+            **WHO,
+            took=timedelta(seconds=0.8),
+            down_for=None,
+            clean=True,
+            positions=1,
+            orders=0,
+            unknown=0,
+            missed_fills=2,
+            halt=a_halt(),
+        ),
+        Level.NOTICE,
+        """\
+Started (paper) in 0.8 s, for the first time
+Books equal venue: 1 position, 0 orders. 2 fills came while down. Halted: H17 by ben.
+[Status] [Halts]""",
+    ),
+    (
+        events.Unprotected(**WHO, symbol=SOL, quantity=D("1.80"), reason="stop refused"),
+        Level.CRITICAL,
+        """\
+⚠ SOL unprotected (paper): 1.80 without a stop
+Stop refused. The desk keeps watch itself, and tries again.
+[Position: /position SOL] [Close: /close SOL]""",
+    ),
+    (
+        events.Protected(**WHO, symbol=SOL, quantity=D("1.80"), stop=D("187.20")),
+        Level.NOTICE,
+        "✓ SOL protected again (paper)\nStop 187.20 rests for 1.80.",
+    ),
+    (
+        events.BooksDiffered(
+            **WHO, symbol=SOL, ours=D("1.80"), venue=D("0.90"), done="ours resized to 0.90"
+        ),
+        Level.CRITICAL,
+        """\
+⚠ Books differ on SOL (paper): ours 1.80, venue 0.90
+Ours resized to 0.90.
+[Positions] [Orders] [Stop]""",
+    ),
+    (
+        events.ReductionUnsaved(**WHO, symbol=SOL, order=SOL_SELL, waited=SECOND / 10),
+        Level.CRITICAL,
+        """\
+⚠ Sent before it was saved: SOL sell 1.80 (paper)
+History did not take it in 0.1 s; the fallback journal did. What protects and what closes does \
+not wait for the disk.
+[Orders] [Status]""",
+    ),
+    (
+        events.ForeignOrderSeen(**WHO, symbol=SOL, order_id="web_123"),
+        Level.URGENT,
+        """\
+⚠ An order that is not ours: SOL (paper)
+Its id is web_123. Reported, untouched.
+[Orders]""",
+    ),
+    (
+        events.CycleFailed(**WHO, reference="4f1c9a"),
+        Level.URGENT,
+        """\
+⚠ Scan failed (paper), reference 4f1c9a
+Exits and stops are tried again in the next scan.
+[Status] [Stop]""",
+    ),
+    (
+        events.HistoryFailed(at=NOW, why="disk full"),
+        Level.URGENT,
+        """\
+⚠ History is not being saved
+Disk full. It is kept in memory and tried again; trading goes on.
+[Status] [Stop]""",
+    ),
+    (
+        events.HistoryRecovered(at=NOW, waited=134 * SECOND),
+        Level.NOTICE,
+        "✓ History saves again after 2 min 14 s\nWhat waited has been saved.",
+    ),
+    (
+        events.DeskStopping(
+            at=NOW, by="anna, Telegram", open_positions=(BTC, SOL), unprotected=(SOL,)
+        ),
+        Level.CRITICAL,
+        """\
+… Shutting down, by anna, Telegram
+2 positions stay open: BTC and SOL. Unprotected while down: SOL. Chats go silent.""",
+    ),
+    (
+        events.DeskStopping(at=NOW, by="the system", open_positions=(), unprotected=()),
+        Level.NOTICE,
+        "… Shutting down, by the system\nNo position is open. Chats go silent.",
+    ),
+    (
+        events.StrangerSeen(at=NOW, who="99817", where="Telegram"),
+        Level.NOTICE,
+        "Stranger 99817 tried on Telegram\nNo answer, text not kept. Said once.",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("event", "level", "text"), STORY, ids=[type(e).__name__ for e, _, _ in STORY]
+)
+def test_alerts_read_as_in_the_story(event: Event, level: Level, text: str) -> None:
+    reply = told(event)
+
+    reads(reply, text)
+    assert reply.level is level
+
+
+def test_every_announced_event_has_its_golden_text() -> None:
+    seen = {type(event) for event, _, _ in STORY} | {events.HaltAdvanced}
+
+    assert set(KINDS) - SILENT == seen
+
+
+@pytest.mark.parametrize(
+    ("trade", "title"),
+    [
+        (
+            a_trade(90, reason=ExitReason.TIME, side=Side.BUY, symbol=BTC, profit=D("-14.26")),
+            "Closed BTC long by time, 90 min (paper), -14.26 USDT (-1.46 %)",
+        ),
+        (
+            a_trade(60, reason=ExitReason.STOP, side=Side.BUY, symbol=ETH, profit=D("-32.05")),
+            "Closed ETH long by stop (paper), -32.05 USDT (-3.28 %)",
+        ),
+        (
+            a_trade(60, reason=ExitReason.HAND, by="ben, Telegram", profit=D("-17.64")),
+            "Closed SOL short by hand, ben (paper), -17.64 USDT (-1.80 %)",
+        ),
+        (
+            a_trade(60, reason=ExitReason.FLATTEN, by="ben, Telegram"),
+            "Closed SOL short by /flatten, ben (paper), +33.27 USDT (+3.40 %)",
+        ),
+        (
+            a_trade(60, reason=ExitReason.TRAIL),
+            "Closed SOL short by trailing stop (paper), +33.27 USDT (+3.40 %)",
+        ),
+        (
+            a_trade(60, reason=ExitReason.EXTERNAL),
+            "Closed SOL short outside the desk (paper), +33.27 USDT (+3.40 %)",
+        ),
+        (
+            a_trade(60, reason=ExitReason.SIGNAL),
+            "Closed SOL short by signal (paper), +33.27 USDT (+3.40 %)",
+        ),
+    ],
+)
+def test_a_close_says_how_it_came_about(trade: Trade, title: str) -> None:
+    assert told(closed(trade, today=None)).title.replace("\u00a0", " ") == title
+    assert "Today unknown." in told(closed(trade, today=None)).text
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"stop": None}, "No stop, target 225.28."),
+        ({"stop": None, "target": None}, "No stop."),
+        ({"target": None}, "Stop 187.20 risks 29.38."),
+        ({"ordered": D("4.00")}, "1.80 of 4.00 filled so far."),
+        ({"equity": D("0")}, "unknown of equity"),
+    ],
+)
+def test_an_opening_tells_only_what_there_is(changes: dict[str, Any], text: str) -> None:
+    assert text in told(opened(**changes)).text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "role", "text"),
+    [
+        (OrderStatus.FILLED, OrderRole.EXIT, "it was filled"),
+        (OrderStatus.OPEN, OrderRole.ENTRY, "it rests at the venue"),
+        (OrderStatus.ABSENT, OrderRole.ENTRY, "the venue never had it; not sent again"),
+        (OrderStatus.UNKNOWN, OrderRole.ENTRY, "it is unknown"),
+    ],
+)
+def test_a_resolved_order_edits_its_own_message(
+    outcome: OrderStatus, role: OrderRole, text: str
+) -> None:
+    order = replace(SOL_SELL, role=role)
+    doubt = told(events.OrderUnknown(**WHO, symbol=SOL, order=order, waited=SECOND))
+    solved = told(
+        events.OrderResolved(**WHO, symbol=SOL, order=order, outcome=outcome, took=SECOND)
+    )
+
+    assert solved.title.endswith(text)
+    assert doubt.story == solved.story != ""
+
+
+def test_a_live_desk_says_what_stays_on_the_venue() -> None:
+    lost = told(replace(events.FeedLost(**WHO, silent=SECOND), mode=Mode.LIVE))
+
+    assert lost.text == "No entries; stops stay on the venue."
+
+
+# -- the stages of a halt -----------------------------------------------------------------
+
+STAGES = (
+    reached(Stage.REQUESTED, at("20:51:04")),
+    reached(Stage.ENTRIES_BLOCKED, at("20:51:04")),
+    reached(Stage.CANCELS_CONFIRMED, at("20:51:22"), "2/2"),
+)
+
+
+def advanced(stage: Stage, **changes: Any) -> events.HaltAdvanced:
+    event = events.HaltAdvanced(
+        **WHO,
+        halt=a_halt(at=at("20:51:04"), stages=STAGES),
+        reached=reached(stage, at("20:51:22"))[1],
+        cancelled=2,
+        left_open=(BTC, ETH, SOL),
+    )
+    return replace(event, **changes)
+
+
+def test_a_confirmed_stop_shows_its_stages() -> None:
+    reply = told(advanced(Stage.CANCELS_CONFIRMED))
+
+    reads(
+        reply,
+        """\
+■ Stopped majors (paper), confirmed in 18 s
+  UTC       stage
+  20:51:04  requested, by ben
+  20:51:04  entries blocked
+  20:51:22  cancels confirmed, 2/2
+Not done: 3 positions and stops stay.
+[Positions] [Flatten]""",
+    )
+    assert (reply.level, reply.story) == (Level.NOTICE, "H17")
+
+
+def test_flat_says_that_entries_stay_blocked() -> None:
+    reads(
+        told(advanced(Stage.FLAT, left_open=())),
+        """\
+✓ Flat: majors (paper), confirmed in 18 s
+Done: every position is closed, its stop cancelled.
+Not done: entries stay blocked until /resume.
+[Trades] [Resume]""",
+    )
+
+
+def test_flat_except_dust_and_not_flat() -> None:
+    dust = told(advanced(Stage.FLAT_EXCEPT_DUST, left_open=(SOL,)))
+    blocked = told(
+        advanced(
+            Stage.FLAT_BLOCKED,
+            left_open=(SOL,),
+            reached=reached(Stage.FLAT_BLOCKED, at("20:51:22"), "SOL: reduce-only rejected")[1],
+        )
+    )
+
+    assert dust.title == "✓ Flat except dust: majors (paper), in 18\u00a0s"
+    assert "Too small for the venue to take: SOL." in dust.text
+    assert blocked.text == (
+        "SOL: reduce-only rejected. SOL is open. Trying on; entries stay blocked."
+    )
+    # It needs a person, so it is a message of its own.
+    assert (blocked.level, blocked.story) == (Level.CRITICAL, "")
+
+
+def test_on_the_way_to_flat_nothing_says_that_positions_stay() -> None:
+    halt = a_halt(verb=Verb.FLATTEN, stages=STAGES)
+
+    assert describe(advanced(Stage.CANCELS_CONFIRMED, halt=halt)) is None
+
+
+@pytest.mark.parametrize("stage", [Stage.REQUESTED, Stage.ENTRIES_BLOCKED])
+def test_stages_that_were_told_already_are_silent(stage: Stage) -> None:
+    assert describe(advanced(stage)) is None
+
+
+def test_the_first_message_and_its_stages_are_one_story() -> None:
+    engaged = told(events.HaltEngaged(**WHO, halt=a_halt()))
+
+    assert engaged.story == told(advanced(Stage.CANCELS_CONFIRMED)).story == "H17"
+
+
+def test_a_halt_of_all_keeps_one_message_per_trader() -> None:
+    everyone = replace(advanced(Stage.CANCELS_CONFIRMED).halt, scope=EVERYONE)
+    stories = {
+        told(advanced(Stage.CANCELS_CONFIRMED, halt=everyone, trader=name)).story
+        for name in ("majors", "alts")
+    }
+    engaged = told(replace(events.HaltEngaged(**WHO, halt=everyone), trader=EVERYONE))
+
+    assert len(stories | {engaged.story}) == 3
+    assert engaged.title == "■ Stopped all traders (paper), by ben, Telegram"
+
+
+# -- bursts -------------------------------------------------------------------------------
+
+
+def test_a_burst_is_one_message() -> None:
+    burst = [("PositionOpened", told(opened()))] * 4
+    burst += [("PositionClosed", told(closed(a_trade(23))))] * 4
+    burst += [("StopMoved", Reply("SOL stop moved 224.87 to 218.32 (entry), on venue"))]
+
+    reply = checked(fold(burst))
+
+    assert shown(reply).split("\n")[0] == ("9 events in 10 s: 4 opened, 4 closed, 1 stop moved")
+    assert "SOL stop moved" in reply.text
+    assert reply.level is Level.NOTICE
+
+
+def test_a_burst_does_not_hide_that_all_is_flat() -> None:
+    burst = [("PositionClosed", told(closed(a_trade(23))))] * 3
+    burst += [("HaltAdvanced", told(advanced(Stage.FLAT, left_open=())))]
+
+    assert checked(fold(burst)).title.replace("\u00a0", " ") == (
+        "4 events in 10 s: 3 closed, ✓ Flat: majors (paper), confirmed in 18 s"
+    )
+
+
+def test_a_burst_of_other_things_counts_them() -> None:
+    title = fold([("FeedLost", Reply("a")), ("FeedBack", Reply("b"))]).title
+
+    assert title == "2 events in 10\u00a0s: 2 others"
