@@ -110,18 +110,23 @@ class BenchDesk:
 
 @asynccontextmanager
 async def a_desk(
-    folder: Path, *, symbols: int, wishes: bool = True, venue: type[PaperVenue] = PaperVenue
+    folder: Path,
+    *,
+    symbols: int,
+    wishes: bool = True,
+    venue: type[PaperVenue] = PaperVenue,
+    store: type[SqlStore] = SqlStore,
 ) -> AsyncIterator[BenchDesk]:
     """A desk in *folder*, started, with its tasks alive.
 
     With *wishes* the first bar brings a signal for each of its *symbols*, none before or after.
     """
     clock = SystemClock()
-    store = await SqlStore.open(folder / "history.db", clock=clock)
+    history = await store.open(folder / "history.db", clock=clock)
     journals = [FileJournal(folder / name) for name in ("intents.journal", "paper.journal")]
     latch_file = SlotLatch(folder / "latch")
     try:
-        built, outbox, bus = _build(clock, store, journals, latch_file, symbols, wishes, venue)
+        built, outbox, bus = _build(clock, history, journals, latch_file, symbols, wishes, venue)
         await built.trader.load()
         await built.trader.start(Start(took=timedelta(0), down_for=None, clean=True))
         work = (bus.run, outbox.run, built.recorder.run, built.trader.run)
@@ -138,7 +143,7 @@ async def a_desk(
         for journal in journals:
             await journal.close()
         await latch_file.close()
-        await store.close()
+        await history.close()
 
 
 def _build(  # noqa: PLR0917  # what was opened, and what was asked for

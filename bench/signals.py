@@ -21,18 +21,28 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import perf_counter
 
-from bench.desk import MINUTE, NOON, TRADER, AllAtOnce, BenchDesk, a_desk
+from bench.desk import BenchDesk, a_desk
 from bench.figures import Figure, median
 from bench.slow_disk import MILLISECONDS, slowed
-from trading.deciding import Decider, approvals
-from trading.execution.exit_rules import ExitRules
-from trading.types import Mode
+from storage.store import SqlStore
+from trading.ports import Change, Lane
 
 AT_ONCE = 300
 ROUNDS, SLOW_ROUNDS = 5, 3
 GOAL, FLOOR = 2_500, 1_000
 
 Round = Callable[[BenchDesk], Awaitable[float]]
+
+
+class History(SqlStore):
+    """Remembers when a stop was first written down."""
+
+    first_reduction = 0.0
+
+    async def commit(self, change: Change, lane: Lane = Lane.REST) -> None:
+        if lane is Lane.REDUCTION and not History.first_reduction:
+            History.first_reduction = perf_counter()
+        await super().commit(change, lane)
 
 
 def measure() -> list[Figure]:
@@ -75,7 +85,8 @@ async def rates(rounds: int) -> dict[str, float]:
 
 async def _rate(kind: Round) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        async with a_desk(Path(folder), symbols=AT_ONCE) as desk:
+        History.first_reduction = 0.0
+        async with a_desk(Path(folder), symbols=AT_ONCE, store=History) as desk:
             seconds = await kind(desk)
             opened = len(desk.trader.ledger.positions)
             if opened != AT_ONCE:
@@ -95,22 +106,11 @@ async def protected(desk: BenchDesk) -> float:
 
 
 async def entries_alone(desk: BenchDesk) -> float:
-    """Seconds of the same without the stops: what a cycle does between prices and protection."""
-    trader = desk.trader
-    trader.orders.on_touch.clear()  # nobody mends
-    desk.market.advance(MINUTE.total_seconds())
-    decider = Decider(
-        trader=TRADER, mode=Mode.PAPER, strategy=AllAtOnce(NOON + MINUTE), limits=trader.settings.limits,
-        exit_rules=ExitRules(), orders=trader.orders, valuer=trader.valuer, feed=trader.feed,
-        latch=desk.desk.latch,
-    )  # fmt: skip
+    """Seconds of the same cycle until the first stop is begun: every entry is booked by then."""
+    desk.trader.orders.on_touch.clear()  # else stops are placed while entries still wait
     began = perf_counter()
-    answers = [
-        decider.decide(signal, now=desk.clock.now()) for signal in decider.signals(NOON + MINUTE)
-    ]
-    sending = [trader.orders.enter(a.order, a.permit, a.decision) for a in approvals(answers)]
-    await asyncio.gather(*sending)
-    return perf_counter() - began
+    await desk.minute()
+    return History.first_reduction - began
 
 
 if __name__ == "__main__":

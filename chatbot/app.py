@@ -36,6 +36,7 @@ from storage.store import SqlStore
 from trading.bus import Bus
 from trading.clocks import Clock, SystemClock
 from trading.desk import Desk
+from trading.desk_limits import DeskRisk
 from trading.errors import SettingsError, StoreError, VenueError
 from trading.execution.exit_rules import ExitRules, PartialRule
 from trading.execution.orders import OrderIds, Patience
@@ -121,12 +122,14 @@ async def _build(settings: Settings, folder: StateFolder, store: SqlStore, clock
     tag = await _desk_tag(store)
     journals = [FileJournal(folder.path / "intents.journal")]
     traders: dict[str, Trader] = {}
+    desk_risk = DeskRisk(settings.limits.build(), lambda: tuple(traders.values()))
     for name, section in enabled.items():
         journals.append(FileJournal(folder.path / f"paper-{name}.journal"))
         traders[name] = _trader(
             settings, name, section,
             clock=clock, store=store, recorder=recorder, halter=halter, patience=patience,
             journal=journals[0], book=journals[-1], ids=OrderIds(tag, secrets.token_hex),
+            desk_risk=desk_risk,
         )  # fmt: skip
     desk = Desk(
         traders=traders,
@@ -179,6 +182,7 @@ def _trader(
     journal: FileJournal,
     book: FileJournal,
     ids: OrderIds,
+    desk_risk: DeskRisk,
 ) -> Trader:
     feed_section, venue_section = settings.feeds[section.feed], settings.venues[section.venue]
     try:
@@ -231,6 +235,7 @@ def _trader(
         clock=clock,
         ids=ids,
         patience=patience,
+        desk_risk=desk_risk,
     )
 
 
@@ -264,7 +269,7 @@ def _console_caller() -> Caller:
         name = getpass.getuser()
     except (KeyError, OSError):
         name = str(uid)
-    return Caller(user=f"local:{uid}", name=name, role=Role.OWNER, place="console", chat="console")
+    return Caller(user=f"local:{uid}", name=name, role=Role.OWNER, place="console", chat="console:")
 
 
 async def _desk_tag(store: SqlStore) -> str:
@@ -352,12 +357,13 @@ class App:
         path = latch.path_in(self.folder.path)
         kept = latch.read(path)
         known = {halt.id: halt for halt in kept.halts}
-        for halt in [*await self._stored_halts(), *await self._old_halts()]:
+        in_history = [*await self._stored_halts(), *await self._old_halts()]
+        for halt in in_history:
             earlier = known.get(halt.id)
             if earlier is None or earlier.version < halt.version:
                 known[halt.id] = halt
         for halt in known.values():
-            self.halter.take_over(halt)
+            self.halter.take_over(halt, told=halt.id in {h.id for h in in_history})
         self.halter.latch.number_from(max(kept.last_number, await self.store.last_halt_number()))
         if kept.damaged and not known:
             self.halter.engage(

@@ -122,9 +122,10 @@ def _guarded(serve: Callable[[], int], folder: StateFolder) -> int:
         return serve()
     except TradingError:
         raise
-    except Exception as error:  # noqa: BLE001  # the last boundary: the process ends here
+    except Exception as error:  # the last boundary: the process ends here
         reference = os.urandom(3).hex()
-        structlog.stdlib.get_logger("quarterdeck").exception("ended", reference=reference)
+        log = structlog.stdlib.get_logger("quarterdeck")
+        log.exception("ended", reference=reference, **{logs.TOLD: True})
         _tell(
             f"Quarterdeck ended on an unexpected error ({type(error).__name__}), "
             f"reference {reference}: see {folder.logs / logs.FILE}"

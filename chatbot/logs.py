@@ -27,6 +27,8 @@ FILE, SIZE, FILES = "quarterdeck.jsonl", 10_000_000, 5
 WAITING = 10_000
 """Entries that may wait for the disk; more are dropped, and counted."""
 MASK = "***"
+TOLD = "told"
+"""An entry with this key was said to the operator in other words: it stays off the console."""
 TELEGRAM_TOKEN = re.compile(r"\d{6,}(?::|%3A)[A-Za-z0-9_-]{30,}", re.IGNORECASE)
 _FAREWELL = 1.0
 """Seconds that the last entries have to reach the disk."""
@@ -41,7 +43,7 @@ def writing(
     folder: Path, *, level: str, console: str, secrets: Collection[str] = ()
 ) -> Iterator[None]:
     """Log to *folder* from *level* up, and to stderr from *console* up, until the block ends."""
-    entries: queue.Queue[logging.LogRecord] = queue.Queue(WAITING)
+    entries: queue.Queue[logging.LogRecord] = queue.Queue()
     handover = _Handover(entries, redactor(secrets))
     sinks = (_File(folder), _Console(console.upper()))
     listener = QueueListener(entries, *sinks, respect_handler_level=True)
@@ -92,10 +94,9 @@ def _end(listener: QueueListener) -> None:
     """Write what waits, unless the disk hangs: then the process ends without it."""
 
     def stop() -> None:
-        with suppress(queue.Full):
-            listener.stop()
-            for sink in listener.handlers:
-                sink.close()
+        listener.stop()
+        for sink in listener.handlers:
+            sink.close()
 
     last = threading.Thread(target=stop, daemon=True)
     last.start()
@@ -109,14 +110,17 @@ class _Handover(QueueHandler):
         self, entries: queue.Queue[logging.LogRecord], redact: Callable[[str], str]
     ) -> None:
         super().__init__(entries)
+        self._entries = entries
         self._redact = redact
         self._dropped = 0
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        said = _said(record)
         entry = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            **_said(record),
+            "event": said.pop("event", ""),
+            **said,
             "logger": record.name,
         }
         if self._dropped:
@@ -126,9 +130,9 @@ class _Handover(QueueHandler):
         return plain
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        try:
-            self.queue.put_nowait(record)
-        except queue.Full:
+        if self._entries.qsize() < WAITING:
+            self._entries.put_nowait(record)
+        else:
             self._dropped += 1
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the library's name
@@ -178,7 +182,8 @@ class _Console(logging.Handler):
         self.setFormatter(_OneLine())
 
     def emit(self, record: logging.LogRecord) -> None:
-        _complain(self.format(record))
+        if not _entry(record).get(TOLD):
+            _complain(self.format(record))
 
 
 def _complain(line: str) -> None:

@@ -233,7 +233,7 @@ class Outbox:
                 body=body,
             )
             for key, chat in self._chats.items()
-            if reply.level >= chat.subscriber.at_least
+            if reply.level >= chat.subscriber.at_least and key != event.origin
         )
 
     def wake(self) -> None:

@@ -1,4 +1,4 @@
-"""When cycles run.  APScheduler only says when; what a cycle handles is told by the saved cursor."""
+"""When cycles run.  APScheduler only says when; the saved cursor tells what a cycle handles."""
 
 from __future__ import annotations
 

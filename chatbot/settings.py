@@ -44,6 +44,7 @@ from pydantic_settings import (
 
 from chatbot.logs import MASK, TELEGRAM_TOKEN
 from chatbot.state import beside
+from trading.desk_limits import DeskLimits
 from trading.errors import InvalidSymbol, SettingsError
 from trading.halt import EVERYONE
 from trading.risk.limits import Limits
@@ -283,6 +284,17 @@ class Trader(Section):
         return symbols
 
 
+class WholeDesk(Section):
+    """The keys of `trading.desk_limits.DeskLimits`, with what is allowed."""
+
+    max_exposure: Share | None = Field(None, gt=0, le=1)
+    max_positions: Whole | None = Field(None, ge=1, le=500)
+    max_daily_loss: Share | None = Field(None, gt=0, le=Decimal("0.5"))
+
+    def build(self) -> DeskLimits:
+        return DeskLimits(**self.model_dump())
+
+
 class Alerts(Section):
     drawdown: Share = Field(Decimal("0.05"), gt=0, le=Decimal("0.5"))
     console: Literal["info", "notice", "urgent", "critical"] = "info"
@@ -299,6 +311,7 @@ class Settings(BaseSettings):
     venues: dict[Name, PaperVenue] = Field(min_length=1, description="a section [venues.NAME]")
     feeds: dict[Name, ReplayFeed] = Field(min_length=1, description="a section [feeds.NAME]")
     traders: dict[Name, Trader] = Field(min_length=1, description="a section [traders.NAME]")
+    limits: WholeDesk = WholeDesk()
     alerts: Alerts = Alerts()
 
     _said: _Said = PrivateAttr()

@@ -25,7 +25,7 @@ from handlers.format import (
 )
 from handlers.reply import Choice, Column, Level, Reply
 from handlers.screen import a_table
-from handlers.stops import engaged_title
+from handlers.stops import engaged_title, flat_reply
 from handlers.words import (
     DONE,
     DOUBT,
@@ -327,16 +327,15 @@ def _(event: events.HaltAdvanced) -> Reply | None:
         return None  # told when the halt was engaged
     if halt.verb is Verb.FLATTEN and stage is Stage.CANCELS_CONFIRMED:
         return None  # on the way to flat, which is told
-    waited = took((event.reached.at - halt.at).total_seconds())
-    return _STAGES[stage](event, waited)
+    return _STAGES[stage](event, (event.reached.at - halt.at).total_seconds())
 
 
-def _cancels_confirmed(event: events.HaltAdvanced, waited: str) -> Reply:
+def _cancels_confirmed(event: events.HaltAdvanced, waited: float) -> Reply:
     left = len(event.left_open)
     stay = f"{plural(left, 'position')} and {'its stop stays' if left == 1 else 'stops stay'}"
     word = "Halted" if event.halt.guard else "Stopped"
     return Reply(
-        f"{HALTED} {word} {_place(event)}, confirmed in {waited}",
+        f"{HALTED} {word} {_place(event)}, confirmed in {took(waited)}",
         table=a_table(_STAGE_COLUMNS, _stages(event)),
         text=f"Not done: {stay if left else 'nothing; no position is open'}.",
         choices=(POSITIONS, FLATTEN) if left else (STATUS, RESUME),
@@ -352,7 +351,7 @@ def _stages(event: events.HaltAdvanced) -> list[tuple[str, ...]]:
         if reached.stage is Stage.REQUESTED:
             note = f"by {person(event.halt.by)}"
         elif reached.stage is Stage.CANCELS_CONFIRMED:
-            note = note or str(event.cancelled)
+            note = note or "nothing rested"
         told = f"{reached.stage.value}{f', {note}' if note else ''}"
         rows.append((clock_time(reached.at), clipped(told, 22)))
     return rows
@@ -361,21 +360,14 @@ def _stages(event: events.HaltAdvanced) -> list[tuple[str, ...]]:
 _STAGE_COLUMNS = (Column("UTC", right=False), Column("stage", right=False))
 
 
-def _flat(event: events.HaltAdvanced, waited: str) -> Reply:
-    return Reply(
-        f"{DONE} Flat: {_place(event)}, confirmed in {waited}",
-        text="Done: every position is closed, its stop cancelled.\n"
-        "Not done: entries stay blocked until /resume.",
-        choices=(TRADES, RESUME),
-        level=Level.NOTICE,
-        story=_story(event.halt, event.trader),
-    )
+def _flat(event: events.HaltAdvanced, waited: float) -> Reply:
+    return flat_reply(_place(event), waited, event.closes, _story(event.halt, event.trader))
 
 
-def _flat_except_dust(event: events.HaltAdvanced, waited: str) -> Reply:
+def _flat_except_dust(event: events.HaltAdvanced, waited: float) -> Reply:
     dust = listed([s.base for s in event.left_open]) or event.reached.note
     return Reply(
-        f"{DONE} Flat except dust: {_place(event)}, in {waited}",
+        f"{DONE} Flat except dust: {_place(event)}, in {took(waited)}",
         text=f"Too small for the venue to take: {dust}.\n"
         "Not done: entries stay blocked until /resume.",
         choices=(POSITIONS, RESUME),
@@ -384,12 +376,12 @@ def _flat_except_dust(event: events.HaltAdvanced, waited: str) -> Reply:
     )
 
 
-def _flat_blocked(event: events.HaltAdvanced, waited: str) -> Reply:
+def _flat_blocked(event: events.HaltAdvanced, waited: float) -> Reply:
     left = listed([s.base for s in event.left_open])
     note = sentence(event.reached.note)
     open_still = f"{left} {'is' if len(event.left_open) == 1 else 'are'} open." if left else ""
     return Reply(
-        f"{LOOK} Not flat after {waited}: {_place(event)}",
+        f"{LOOK} Not flat after {took(waited)}: {_place(event)}",
         text=f"{note} {open_still} Trying on; entries stay blocked.".strip(),
         choices=(POSITIONS, HALTS),
         level=Level.CRITICAL,

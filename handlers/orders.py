@@ -7,7 +7,7 @@ from collections.abc import Callable
 from handlers import traders
 from handlers.command import Page, TraderName, command
 from handlers.context import Context
-from handlers.format import by_step, duration, plural
+from handlers.format import ago, by_step, duration, plural
 from handlers.reply import Choice, Column, Level, Reply
 from handlers.screen import TABLE_ROWS, a_table
 from handlers.words import count_entries, entries, mode, protective, unknown
@@ -81,4 +81,6 @@ def _row(order: Order, rules: MarketRules) -> tuple[str, ...]:
 def _asked(view: View) -> str:
     if view.venue_silent is not None:
         return f"By the desk's own books: venue silent {duration(view.venue_silent)}."
-    return "By the desk's own books; the venue answers."
+    if view.asked_at is None:
+        return "By the desk's own books; the venue was not asked yet."
+    return f"Asked {ago(view.as_of - view.asked_at)}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -57,11 +58,14 @@ async def resume(
     else:
         refused = {h.id: why_not for h in halts if (why_not := desk.resume_refusal(h))}
         if refused:
-            return still_halted(halts, refused)
+            ends = min(v.day_ends_in for v in covered) if covered else None
+            return still_halted(halts, refused, ends)
     ids = [h.id for h in halts]
 
     async def act() -> Reply:
-        lifted = await desk.resume(ids, by=ctx.caller.signature, rebase=rebase is not None)
+        lifted = await desk.resume(
+            ids, by=ctx.caller.signature, rebase=rebase is not None, origin=ctx.caller.chat
+        )
         views = [t.view() for t in desk.traders.values() if any(h.covers(t.name) for h in lifted)]
         return resumed(lifted, views, ctx.caller.signature)
 
@@ -125,7 +129,9 @@ def not_halted(views: Sequence[View]) -> Reply:
     )
 
 
-def still_halted(found: Sequence[Halt], refused: dict[str, str]) -> Reply:
+def still_halted(
+    found: Sequence[Halt], refused: dict[str, str], day_ends_in: timedelta | None = None
+) -> Reply:
     """Why not, and what may be done instead."""
     held = [h for h in found if h.id in refused]
     guards = [h for h in held if h.guard]
@@ -133,6 +139,8 @@ def still_halted(found: Sequence[Halt], refused: dict[str, str]) -> Reply:
     choices = [Choice("Status", "/status")]
     if guards:
         text = ["It would halt again at once. Nothing was sent."]
+        if day_ends_in is not None and any(h.guard == "day" for h in guards):
+            text.append(f"The day ends in {duration(day_ends_in)}.")
         text.append("An owner may measure afresh from now.")
         choices += [Choice("Measure afresh", f"/resume {h.id} rebase") for h in guards[:1]]
     free = [h for h in found if h.id not in refused]

@@ -15,10 +15,11 @@ from handlers import traders
 from handlers.command import Rest, TraderName, command
 from handlers.confirm import CANCEL, CONFIRM
 from handlers.context import Context, Role
-from handlers.format import ago, amount, by_step, gain, listed, money, plural, took
+from handlers.format import ago, amount, by_step, exact, gain, listed, money, plural, took
 from handlers.reply import Choice, Column, Level, Reply
-from handlers.screen import a_table, fitting
+from handlers.screen import TABLE_ROWS, a_table, fitting
 from handlers.words import (
+    DONE,
     HALTED,
     LOOK,
     PAUSED,
@@ -37,6 +38,7 @@ from handlers.words import (
     whom,
 )
 from trading.halt import EVERYONE, Halt, Stage, Verb
+from trading.types import ZERO, Trade
 from trading.views import Halting, Holding, Swept, View
 
 log = logging.getLogger(__name__)
@@ -63,7 +65,9 @@ async def pause(ctx: Context, reason: Rest = NOTHING, *, trader: str = "") -> Re
     """
     target = target_of(list(ctx.services.desk.traders), trader, reason, "/pause")
     by = ctx.caller.signature
-    halting = await ctx.services.desk.pause(target.scope, by=by, why=target.why)
+    halting = await ctx.services.desk.pause(
+        target.scope, by=by, why=target.why, origin=ctx.caller.chat
+    )
     return _told(ctx, target, lambda views: paused(halting, views, target.note))
 
 
@@ -77,7 +81,9 @@ async def stop(ctx: Context, reason: Rest = NOTHING, *, trader: str = "") -> Rep
     """
     target = target_of(list(ctx.services.desk.traders), trader, reason, "/stop")
     by = ctx.caller.signature
-    halting = await ctx.services.desk.stop(target.scope, by=by, why=target.why)
+    halting = await ctx.services.desk.stop(
+        target.scope, by=by, why=target.why, origin=ctx.caller.chat
+    )
     return _told(ctx, target, lambda views: stopped(halting, views, target.note))
 
 
@@ -89,7 +95,9 @@ async def flatten(ctx: Context, *, trader: TraderName) -> Reply:
     async def act() -> Reply:
         before = traders.view_of(ctx, trader)
         by = ctx.caller.signature
-        halting = await ctx.services.desk.flatten(trader, by=by, why="/flatten")
+        halting = await ctx.services.desk.flatten(
+            trader, by=by, why="/flatten", origin=ctx.caller.chat
+        )
         reply = flattening(halting, before, traders.view_of(ctx, trader))
         return traders.addressed(ctx, trader, reply, title=False)
 
@@ -336,6 +344,10 @@ def flattening(halting: Halting, before: View, now: View) -> Reply:
     """The answer while the closes are under way; its story goes on by `HaltAdvanced`."""
     if not before.holdings:
         return stopped(halting, [now])
+    if halting.flat:
+        place = whom(before.name, before.mode)
+        seconds = (now.as_of - halting.halt.at).total_seconds()
+        return flat_reply(place, seconds, halting.closes, halting.halt.id)
     left = {h.position.symbol for h in now.holdings}
     count = len(before.holdings)
     gone = sum(h.position.symbol not in left for h in before.holdings)
@@ -369,6 +381,21 @@ def _doubts(view: View) -> list[str]:
 
 
 # -- shared with alerts -------------------------------------------------------------------
+
+
+def flat_reply(place: str, seconds: float, closes: Sequence[Trade], story: str) -> Reply:
+    """`✓ Flat: majors (paper), confirmed in 23 s`, with what was closed and its sum."""
+    rows = [(t.symbol.base, exact(t.exit_price), gain(t.profit)) for t in closes[:TABLE_ROWS]]
+    done = f"{gain(sum((t.profit for t in closes), ZERO))} after fees" if closes else "flat"
+    return Reply(
+        f"{DONE} Flat: {place}, confirmed in {took(seconds)}",
+        table=a_table((Column(right=False), Column(), Column()), rows),
+        text=f"Done: {done}; protective stops cancelled.\n"
+        "Not done: entries stay blocked until /resume.",
+        choices=(Choice("Trades", "/trades"), Choice("Resume", "/resume")),
+        level=Level.NOTICE,
+        story=story,
+    )
 
 
 def engaged_title(halt: Halt, place: str) -> str:

@@ -316,6 +316,8 @@ def a_view(**changes: Any) -> View:
         feed=FeedState.LIVE,
         price_age=timedelta(seconds=1),
         venue_silent=None,
+        asked_at=None,
+        day_ends_in=timedelta(hours=12),
         unsaved=0,
         last_cycle=Cycle(at=after(seconds=-10), seconds=0.04, bars=1, decisions=0),
         cycle_every=timedelta(minutes=1),

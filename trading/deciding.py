@@ -12,6 +12,7 @@ from datetime import datetime
 
 import numpy as np
 
+from trading.desk_limits import DeskRisk
 from trading.errors import Halted
 from trading.execution.exit_rules import ExitRules
 from trading.execution.orders import Orders
@@ -48,6 +49,7 @@ class Decider:
         valuer: Valuer,
         feed: Feed,
         latch: Latch,
+        desk_risk: DeskRisk,
     ) -> None:
         self._trader = trader
         self._mode = mode
@@ -59,6 +61,11 @@ class Decider:
         self._valuer = valuer
         self._feed = feed
         self._latch = latch
+        self._desk_risk = desk_risk
+
+    def use(self, limits: Limits, exit_rules: ExitRules) -> None:
+        """Go by new limits from the next decision on."""
+        self._limits, self._exit_rules = limits, exit_rules
 
     def signals(self, bar: datetime) -> list[Signal]:
         """The strategy's wishes at *bar*, most confident first."""
@@ -116,6 +123,8 @@ class Decider:
             last_loss_at=losses.last_at,
             last_exit_at=self._ledger.last_exits(),
             price_age=self._feed.now() - at,
+            desk_room=self._desk_risk.room(),
+            desk_objection=self._desk_risk.objection(),
         )
 
     # -- inside ---------------------------------------------------------------------------

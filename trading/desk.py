@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trading.clocks import Clock
 from trading.errors import Refused, StoreError
@@ -53,27 +53,32 @@ class Desk:
 
     # -- tightening: instant, never refused -------------------------------------------------
 
-    async def pause(self, scope: str, *, by: str, why: str) -> Halting:
-        """No new entries; what rests stays."""
-        halt, earlier, _ = self._engage(scope, Verb.PAUSE, by, why)
+    async def pause(self, scope: str, *, by: str, why: str, origin: str = "") -> Halting:
+        """No new entries; what rests stays.  *origin* is the chat that is answered."""
+        halt, earlier, _ = self._engage(scope, Verb.PAUSE, by, why, origin)
         return Halting(halt=halt, earlier=earlier, durable=await self._durable(halt), swept=())
 
-    async def stop(self, scope: str, *, by: str, why: str) -> Halting:
+    async def stop(self, scope: str, *, by: str, why: str, origin: str = "") -> Halting:
         """No new entries, and the resting ones cancelled.  Answers within `Patience.stop`."""
-        return await self._halt(scope, Verb.STOP, by, why)
+        return await self._halt(scope, Verb.STOP, by, why, origin)
 
-    async def flatten(self, scope: str, *, by: str, why: str) -> Halting:
-        """As `stop`; the closes go on until flat, and tell by `HaltAdvanced`."""
-        return await self._halt(scope, Verb.FLATTEN, by, why)
+    async def flatten(self, scope: str, *, by: str, why: str, origin: str = "") -> Halting:
+        """As `stop`, and close everything.  What takes longer goes on, and tells by events."""
+        halting = await self._halt(scope, Verb.FLATTEN, by, why, origin)
+        enforcers = [t.enforcer for t in self._within(scope)]
+        waits = (e.flat(halting.halt, within=self._patience.stop) for e in enforcers)
+        flat = await asyncio.gather(*waits)
+        closes = tuple(trade for e in enforcers for trade in e.closes())
+        return replace(halting, flat=all(flat), closes=closes)
 
-    async def _halt(self, scope: str, verb: Verb, by: str, why: str) -> Halting:
-        halt, earlier, before = self._engage(scope, verb, by, why)
+    async def _halt(self, scope: str, verb: Verb, by: str, why: str, origin: str) -> Halting:
+        halt, earlier, before = self._engage(scope, verb, by, why, origin)
         saving = asyncio.ensure_future(self._durable(halt))
         swept = await asyncio.gather(*(self._sweep(one) for one in before))
         return Halting(halt=halt, earlier=earlier, durable=await saving, swept=tuple(swept))
 
     def _engage(
-        self, scope: str, verb: Verb, by: str, why: str
+        self, scope: str, verb: Verb, by: str, why: str, origin: str
     ) -> tuple[Halt, Halt | None, list[_Before]]:
         """Halt at once.  A person's halt that is as strict and as wide already is kept."""
         now = self._clock.monotonic()
@@ -86,7 +91,7 @@ class Desk:
             for one in before:
                 one.trader.enforcer.wake()
             return earlier, earlier, before
-        halt = self._halter.engage(scope=scope, verb=verb, by=by, why=why)
+        halt = self._halter.engage(scope=scope, verb=verb, by=by, why=why, origin=origin)
         return halt, earlier, before
 
     def _as_strict(self, scope: str, verb: Verb) -> Halt | None:
@@ -121,7 +126,7 @@ class Desk:
         return next((reason for reason in reasons if reason), "")
 
     async def resume(
-        self, halt_ids: Sequence[str], *, by: str, rebase: bool = False
+        self, halt_ids: Sequence[str], *, by: str, rebase: bool = False, origin: str = ""
     ) -> tuple[Halt, ...]:
         """Lift the named halts; all or, when one may not be lifted, none.  Raises `Refused`."""
         halts = [self._active(halt_id) for halt_id in halt_ids]
@@ -132,7 +137,7 @@ class Desk:
             if reason:
                 raise Refused(f"Still halted: {reason}")
         try:
-            return tuple([await self._halter.lift(halt, by=by) for halt in halts])
+            return tuple([await self._halter.lift(halt, by=by, origin=origin) for halt in halts])
         except StoreError as error:
             raise Refused(f"Still halted: resuming could not be saved ({error})") from None
 

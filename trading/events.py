@@ -17,6 +17,8 @@ from trading.types import ExitReason, Mode, Order, OrderStatus, Side, Symbol, Tr
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     at: datetime
+    origin: str = ""
+    """The chat that did it and was answered there, as in `telegram:111`: it is not told again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,8 +168,9 @@ class HaltEngaged(TraderEvent):
 class HaltAdvanced(TraderEvent):
     halt: Halt
     reached: Reached
-    cancelled: int
     left_open: tuple[Symbol, ...]
+    closes: tuple[Trade, ...] = ()
+    """Of FLAT: what was closed on the way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

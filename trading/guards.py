@@ -28,9 +28,15 @@ class Breach:
     limit: Decimal
 
     def __str__(self) -> str:
-        return f"{self.kind} -{self.share:.2%}, limit -{self.limit:.2%}".replace(
-            "%", "\N{NO-BREAK SPACE}%"
-        )
+        return f"{self.kind} {_lost(self.share)}, limit {_lost(self.limit)}"
+
+    @property
+    def past(self) -> str:
+        return f"{self.kind} {_lost(self.share)} is past {_lost(self.limit)}"
+
+
+def _lost(share: Decimal) -> str:
+    return f"-{share * 100:.2f}\N{NO-BREAK SPACE}%"
 
 
 def new_account(trader: str, capital: Decimal, at: datetime, zone: tzinfo) -> AccountState:

@@ -18,11 +18,13 @@ from trading.events import Event, HaltAdvanced, HaltDelayed, HaltEngaged, HaltLi
 from trading.halt import EVERYONE, Halt, Latch, Reached, Stage, Verb
 from trading.ports import Change, Lane, LatchFile
 from trading.recorder import Recorder
-from trading.types import Mode, Symbol
+from trading.types import Mode, Symbol, Trade
 
 log = logging.getLogger(__name__)
 
 FILE_RETRY = 1.0
+ANSWERED_WITHIN = timedelta(seconds=2)
+"""What a halt has reached by then, its answer tells: `Patience.stop`."""
 
 
 class Halter:
@@ -41,6 +43,8 @@ class Halter:
         self._clock = clock
         self._modes = modes
         self._saved: dict[str, asyncio.Event] = {}
+        self._origins: dict[str, str] = {}
+        """Which chat engaged a halt, and is answered there."""
         self._wakers: list[Callable[[], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -48,29 +52,36 @@ class Halter:
         """*wake* is called, synchronously, whenever a halt is engaged."""
         self._wakers.append(wake)
 
-    def engage(self, *, scope: str, verb: Verb, by: str, why: str, guard: str = "") -> Halt:
+    def engage(
+        self, *, scope: str, verb: Verb, by: str, why: str, guard: str = "", origin: str = ""
+    ) -> Halt:
         """Halt now, begin to save, wake those who carry it out."""
         now = self._clock.now()
         halt = self.latch.engage(scope=scope, verb=verb, by=by, why=why, at=now, guard=guard)
         for trader in self._covered(halt):
             for stage in (Stage.REQUESTED, Stage.ENTRIES_BLOCKED):
                 halt = self.latch.reach(halt.id, trader, Reached(stage=stage, at=now))
-        event = HaltEngaged(at=now, trader=scope, mode=self._mode(scope), halt=halt)
+        self._origins[halt.id] = origin
+        event = HaltEngaged(at=now, trader=scope, mode=self._mode(scope), halt=halt, origin=origin)
         self._save(halt, event)
         for wake in self._wakers:
             wake()
         return halt
 
-    def take_over(self, halt: Halt) -> None:
-        """Go on with a halt of the process before this one; silent, as it was told then."""
+    def take_over(self, halt: Halt, *, told: bool = True) -> None:
+        """Go on with a halt of the process before this one.
+
+        Silent if it was *told*: history has it, and so its alert.
+        """
         self.latch.adopt(halt)
-        self._save(halt)
+        event = HaltEngaged(at=halt.at, trader=halt.scope, mode=self._mode(halt.scope), halt=halt)
+        self._save(halt, *([] if told else [event]))
         for wake in self._wakers:
             wake()
 
     def reach(
-        self, halt: Halt, trader: str, stage: Stage, *, cancelled: int = 0,
-        left_open: tuple[Symbol, ...] = (), note: str = "",
+        self, halt: Halt, trader: str, stage: Stage, *, note: str = "",
+        left_open: tuple[Symbol, ...] = (), closes: tuple[Trade, ...] = (),
     ) -> Halt:  # fmt: skip
         """Note a stage, save it and tell."""
         reached = Reached(stage=stage, at=self._clock.now(), note=note)
@@ -79,7 +90,8 @@ class Halter:
             return halt
         event = HaltAdvanced(
             at=reached.at, trader=trader, mode=self._mode(trader), halt=advanced,
-            reached=reached, cancelled=cancelled, left_open=left_open,
+            reached=reached, left_open=left_open, closes=closes,
+            origin=self._origin(advanced, reached),
         )  # fmt: skip
         self._save(advanced, event)
         return advanced
@@ -92,12 +104,14 @@ class Halter:
             )
         )  # fmt: skip
 
-    async def lift(self, halt: Halt, *, by: str) -> Halt:
+    async def lift(self, halt: Halt, *, by: str, origin: str = "") -> Halt:
         """Lift *halt*.  Raises `StoreError`, and stays halted, if that cannot be remembered."""
         now = self._clock.now()
         others = [h for h in self.latch.active if h.id != halt.id]
         lifted = self.latch.lifted(halt.id, by=by, at=now)
-        event = HaltLifted(at=now, trader=halt.scope, mode=self._mode(halt.scope), halt=lifted)
+        event = HaltLifted(
+            at=now, trader=halt.scope, mode=self._mode(halt.scope), halt=lifted, origin=origin
+        )
         await self._file.write(others, last_number=self.latch.last_number)
         try:
             await self._recorder.record(Change(halts=(lifted,)), Lane.HALT, event)
@@ -147,6 +161,12 @@ class Halter:
             else:
                 saved.set()
                 return
+
+    def _origin(self, halt: Halt, reached: Reached) -> str:
+        """The chat whose answer tells this stage already: its `/stop` waited for it."""
+        at_once = reached.at - halt.at <= ANSWERED_WITHIN
+        told = reached.stage in (Stage.CANCELS_CONFIRMED, Stage.FLAT)
+        return self._origins.get(halt.id, "") if told and at_once else ""
 
     def _covered(self, halt: Halt) -> list[str]:
         return [name for name in self._modes if halt.covers(name)]

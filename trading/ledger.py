@@ -6,7 +6,7 @@ fact twice, late or out of order changes nothing.  The recorder makes history of
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -19,6 +19,7 @@ from trading.types import (
     ExitPlan,
     ExitReason,
     Fill,
+    MarketRules,
     Order,
     OrderRole,
     OrderStatus,
@@ -121,7 +122,15 @@ def _reduced(position: Position, fill: Fill) -> Booked:
     )
 
 
-def as_trade(closed: Position, *, side: Side, at: datetime, reason: ExitReason, by: str) -> Trade:
+def as_trade(
+    closed: Position,
+    *,
+    rules: MarketRules,
+    side: Side,
+    at: datetime,
+    reason: ExitReason,
+    by: str,
+) -> Trade:
     """The round trip of a position on *side* that has become flat."""
     paid_in = closed.exit_value - closed.profit * side.sign
     return Trade(
@@ -130,8 +139,8 @@ def as_trade(closed: Position, *, side: Side, at: datetime, reason: ExitReason, 
         symbol=closed.symbol,
         side=side,
         quantity=closed.entered,
-        entry_price=paid_in / closed.exited,
-        exit_price=closed.exit_value / closed.exited,
+        entry_price=rules.price(paid_in / closed.exited),
+        exit_price=rules.price(closed.exit_value / closed.exited),
         opened_at=closed.opened_at,
         closed_at=at,
         profit=closed.profit - closed.fees,
@@ -158,7 +167,9 @@ class Applied:
 class Ledger:
     """Orders by our id, one position and plan per symbol, and the account's sums."""
 
-    def __init__(self, account: AccountState) -> None:
+    def __init__(self, account: AccountState, rules: Callable[[Symbol], MarketRules]) -> None:
+        """*rules* round the prices of a trade to what its market quotes."""
+        self._rules = rules
         self.orders: dict[str, Order] = {}
         self.fills_booked = 0
         self.restore(account, Books())
@@ -282,6 +293,7 @@ class Ledger:
     def _trade(self, closed: Position, order: Order, fill: Fill) -> Trade:
         trade = as_trade(
             closed,
+            rules=self._rules(fill.symbol),
             side=fill.side.opposite,
             at=fill.at,
             reason=exit_reason(order),

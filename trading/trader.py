@@ -12,6 +12,7 @@ from typing import Any
 
 from trading.clocks import Clock
 from trading.deciding import Approval, Decider, approvals, decision_id
+from trading.desk_limits import DESK_DAY, DeskLimits, DeskRisk
 from trading.errors import Refused, VenueError
 from trading.events import (
     CooldownBegan,
@@ -26,13 +27,14 @@ from trading.execution.orders import OrderIds, Orders, Patience
 from trading.execution.protection import Protection
 from trading.execution.reconcile import Reconciled, Reconciler
 from trading.feed_watch import FeedWatch
-from trading.guards import Breach, Guards, new_account
-from trading.halt import Halt, Verb
+from trading.guards import Guards, new_account
+from trading.halt import EVERYONE, Halt, Verb
 from trading.halting import Halter
 from trading.ledger import Ledger
 from trading.ports import Change, Feed, FeedState, Journal, Lane, Store, Venue
 from trading.recorder import Recorder
 from trading.risk.cooldown import rest_until
+from trading.risk.drawdown import day_end
 from trading.risk.limits import Limits
 from trading.strategies.base import Strategy
 from trading.types import (
@@ -100,6 +102,7 @@ class Trader:
         clock: Clock,
         ids: OrderIds,
         patience: Patience,
+        desk_risk: DeskRisk | None = None,
     ) -> None:
         self.settings = settings
         self.feed = feed
@@ -110,8 +113,9 @@ class Trader:
         self._halter = halter
         self._clock = clock
         self._patience = patience
+        self._desk_risk = desk_risk or DeskRisk(DeskLimits(), lambda: (self,))
         account = new_account(settings.name, settings.capital, clock.now(), settings.zone)
-        self.ledger = Ledger(account)
+        self.ledger = Ledger(account, venue.rules)
         self.valuer = Valuer(self.ledger, feed)
         who: dict[str, Any] = {"trader": settings.name, "mode": settings.mode}
         means: dict[str, Any] = {"valuer": self.valuer, "recorder": recorder, "clock": clock}
@@ -132,6 +136,7 @@ class Trader:
         self._decider = Decider(
             **who, strategy=strategy, limits=settings.limits, exit_rules=settings.exit_rules,
             orders=self.orders, valuer=self.valuer, feed=feed, latch=halter.latch,
+            desk_risk=self._desk_risk,
         )  # fmt: skip
         self._feed_watch = FeedWatch(**who, feed=feed, recorder=recorder, clock=clock)
         self._busy = asyncio.Lock()
@@ -298,7 +303,10 @@ class Trader:
         marked = self.valuer.oldest_mark(bar)
         stale = marked is not None and bar - marked > self.settings.limits.max_price_age
         for breach in self.guards.observe(equity, bar, stale=stale):
-            self._halt(breach)
+            self._halt(self.name, breach.kind, str(breach))
+        desk_breach = self._desk_risk.observe(bar)
+        if desk_breach:
+            self._halt(EVERYONE, DESK_DAY, desk_breach)
         lost = self.guards.drawdown_to_tell(equity, bar, stale=stale)
         if lost is not None and equity is not None:
             await self._recorder.say(
@@ -313,14 +321,11 @@ class Trader:
                 )
             )
 
-    def _halt(self, breach: Breach) -> None:
+    def _halt(self, scope: str, guard: str, why: str) -> None:
         """A guard halts once; while its halt stands, it has nothing to add."""
         covering = self._halter.latch.covering(self.name)
-        if any(h.guard == breach.kind for h in covering):
-            return
-        self._halter.engage(
-            scope=self.name, verb=Verb.STOP, by="guard", why=str(breach), guard=breach.kind
-        )
+        if not any(h.guard == guard and h.scope == scope for h in covering):
+            self._halter.engage(scope=scope, verb=Verb.STOP, by="guard", why=why, guard=guard)
 
     async def _save_cursor(self, bar: datetime, decisions: int, seconds: float) -> None:
         account = self.ledger.change_account(cursor=bar)
@@ -436,21 +441,21 @@ class Trader:
         flattening = halt.verb is Verb.FLATTEN and self.ledger.positions
         if flattening:
             return f"{self.name} is still being flattened: {len(self.ledger.positions)} open"
+        if halt.guard == DESK_DAY:
+            return self._desk_risk.past()
         if not halt.guard:
             return ""
         breach = self.guards.breached(halt.guard, self.valuer.equity())
-        return (
-            ""
-            if breach is None
-            else f"{breach.kind} -{breach.share:.2%} is past -{breach.limit:.2%}"
-        )
+        return "" if breach is None else breach.past
 
     async def rebase(self, halt: Halt) -> None:
         """Measure the guard of *halt* afresh from the equity now.  Raises `Refused`."""
         equity = self.valuer.equity()
         if equity is None:
             raise Refused("Equity is unknown, so there is nothing to measure from")
-        self.guards.rebase(halt.guard, equity)
+        if halt.guard == DESK_DAY:
+            self._desk_risk.restart()
+        self.guards.rebase("day" if halt.guard == DESK_DAY else halt.guard, equity)
         await self._recorder.keep(Change(accounts=(self.ledger.account,)), Lane.HALT)
 
     def rules(self, symbol: Symbol) -> MarketRules:
@@ -496,6 +501,8 @@ class Trader:
             rest=self.block or self._resting(market),
             feed=self._feed_watch.state,
             price_age=market - max(newest) if newest else None,
+            asked_at=self.orders.answered_at,
+            day_ends_in=day_end(market, self.settings.zone) - market,
             venue_silent=self._venue_silent(),
             unsaved=self._recorder.unsaved,
             last_cycle=self._last_cycle,

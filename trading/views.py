@@ -9,7 +9,17 @@ from decimal import Decimal
 from trading.halt import Halt
 from trading.ports import FeedState
 from trading.risk.limits import Limits
-from trading.types import ExitPlan, ExitReason, MarketRules, Mode, Order, Position, Quote, Symbol
+from trading.types import (
+    ExitPlan,
+    ExitReason,
+    MarketRules,
+    Mode,
+    Order,
+    Position,
+    Quote,
+    Symbol,
+    Trade,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +114,10 @@ class View:
     feed: FeedState
     price_age: timedelta | None
     """Age of the newest price, market time."""
+    asked_at: datetime | None
+    """Wall time of the venue's last answer about orders; None: it was not asked yet."""
+    day_ends_in: timedelta
+    """Market time until the risk day is over."""
     venue_silent: timedelta | None
     """None: the venue answers; else for how long it has not."""
     unsaved: int
@@ -148,6 +162,10 @@ class Halting:
     """The database or the latch file has it; if not, a crash now would forget it."""
     swept: tuple[Swept, ...]
     """Per trader; empty for a pause."""
+    flat: bool = False
+    """Of a flatten: everything was closed before the answer was given."""
+    closes: tuple[Trade, ...] = ()
+    """What it has closed so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,7 +95,7 @@ def test_what_nobody_expected_is_one_sentence_and_a_traceback_in_the_log(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = StateFolder(tmp_path)
-    with logs.writing(folder.logs, level="info", console="critical"):
+    with logs.writing(folder.logs, level="info", console="info"):
         assert cli._guarded(lambda: 1 // 0, folder) == 1
     said = capsys.readouterr().err
     entry = json.loads((folder.logs / logs.FILE).read_text())

@@ -241,7 +241,7 @@ def test_all_is_no_name_for_a_trader(file: Path) -> None:
 
 def test_a_symbol_of_a_live_account_has_one_owner_and_on_paper_one_each(file: Path) -> None:
     text = file.read_text()
-    second = text[text.index("[traders.majors]") : text.index("[alerts]")]
+    second = text[text.index("[traders.majors]") : text.index("[limits]")]
     file.write_text(text + second.replace("traders.majors", "traders.twin"))
     assert len(load(file, {}).traders) == 2
     file.write_text(file.read_text().replace('mode = "paper"', 'mode = "live"'))

@@ -1,108 +1,172 @@
-"""Whatever await the process dies at, the desk that starts on its files finds its books right."""
+"""Whatever await the process dies at, the desk that starts on its files has its books right."""
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 import shutil
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from storage import latch as latch_file
-from storage.store import SqlStore
 from tests.builders import BTC, NOON
+from tests.crash import checks
+from tests.crash.desks import Living, Story, a_desk, let_go, quiet, running, seconds
 from tests.crash.photographs import (
-    BOOK,
-    FILES,
     HISTORY,
-    INTENTS,
-    LATCH,
     Camera,
-    Disk,
-    KnownJournal,
-    KnownLatch,
-    KnownStore,
     OneThread,
     Photograph,
     at_once,
     develop,
     tell,
 )
-from tests.world import QUICK, World, a_world, settled, wish
-from trading.clocks import ManualClock
-from trading.events import Unprotected
-from trading.execution.exit_rules import ExitRules, PartialRule
-from trading.halt import EVERYONE, Latch, Stage, Verb
-from trading.risk.limits import Limits
-from trading.types import ONE, ZERO, OrderRole, OrderStatus, Position, Symbol
+from tests.world import World, settled, wish
+from trading.halt import EVERYONE
+from trading.types import ONE, Side
+
+pytestmark = pytest.mark.slow
 
 BY = "ben, Telegram"
-PATIENT = replace(QUICK, answer=60.0, intent=60.0, stop=60.0, durable=60.0)
-"""Nothing here is slow on purpose, so nothing may be given up because the machine is."""
-
-LIMITS = Limits(max_position=Decimal("0.5"), symbol_rest=Limits().symbol_rest * 0)
-EXITS = ExitRules(
-    trail_r=ONE, partials=(PartialRule(share=Decimal("0.5"), at_r=ONE),), break_even=True
-)
-LITTLE_VOLUME = 40.0
-"""Of which a bar gives us a tenth: an entry of six takes two bars."""
 
 
-# -- the desk, alive and raised from the dead --------------------------------------------------
+@pytest.fixture
+def loop() -> Iterator[OneThread]:
+    made = OneThread()
+    yield made
+    made.run_until_complete(made.shutdown_default_executor())
+    made.close()
 
 
-@dataclass
-class Stage_:
-    """One desk on one folder."""
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of this version without anything in it."""
+    folder = tmp_path_factory.mktemp("empty")
+    loop = OneThread()
 
-    world: World
-    disk: Disk
-    camera: Camera
+    async def make() -> None:
+        living = await a_desk(folder, ENTER, at=NOON)
+        await living.disk.close()
 
-
-@dataclass(frozen=True)
-class Story:
-    """What the market does, what the strategy wants, and what people do about it."""
-
-    closes: tuple[float, ...]
-    tell: Callable[[World, Camera], Awaitable[None]]
-    wishes: tuple[int, ...] = (2,)
-    short: tuple[int, ...] = ()
-    volume: float = 1e6
-    least: int = 10
-    """Different photographs there must be, or the test checks less than it says."""
+    loop.run_until_complete(make())
+    loop.close()
+    return folder / HISTORY
 
 
-async def a_desk(folder: Path, story: Story, clock: ManualClock, *, first_id: int = 1) -> Stage_:
-    store = await KnownStore.open(folder / HISTORY, clock=clock)
-    store.folder = folder
-    disk = Disk(
-        folder=folder,
-        store=store,
-        book=KnownJournal(folder / BOOK),
-        intents=KnownJournal(folder / INTENTS),
-        latch=KnownLatch(folder / LATCH),
-    )
-    world = a_world(
-        *story.closes,
-        wishes=[wish(minute) for minute in story.wishes],
-        limits=LIMITS,
-        exit_rules=EXITS,
-        store=store,
-        book=disk.book,
-        journal=disk.intents,
-        latch_file=disk.latch,
-        volume=story.volume,
-        patience=PATIENT,
-        clock=clock,
-        slippage="0.0005",
-        commission="0.001",
-        first_id=first_id,
-    )
-    return Stage_(world, disk, Camera(disk, clock.now))
+# -- stories -----------------------------------------------------------------------------------
+
+
+async def enter(world: World, camera: Camera) -> None:
+    """In two parts, because the market is thin; the stop grows with it."""
+    await world.minutes(4)
+
+
+async def rest_and_stop(world: World, camera: Camera) -> None:
+    await world.minutes(1)
+    await world.rest_an_entry("90")
+    await world.rest_an_entry("91")
+    halting = await world.desk.stop(EVERYONE, by=BY, why="")
+    if halting.durable:
+        camera.told.add(halting.halt.id)
+    await world.minutes(1)
+
+
+async def close_by_hand(world: World, camera: Camera) -> None:
+    await world.minutes(2)
+    await world.trader.close(BTC, share=Decimal("0.5"), by=BY)
+    await settled()
+    await world.trader.close(BTC, share=ONE, by=BY)
+    await settled()
+
+
+async def stopped_out(world: World, camera: Camera) -> None:
+    await world.minutes(4)
+
+
+async def flatten(world: World, camera: Camera) -> None:
+    await world.minutes(2)
+    await world.rest_an_entry("90")
+    halting = await world.desk.flatten(EVERYONE, by=BY, why="")
+    if halting.durable:
+        camera.told.add(halting.halt.id)
+    await seconds(world, 3)
+
+
+async def carry_on(world: World, camera: Camera) -> None:
+    """A partial exit, break-even, trailing, a reversal of the signal."""
+    await world.minutes(6)
+
+
+STEADY = (100.0,) * 12
+ENTER = Story(STEADY, (wish(2),), enter, least=20, volume=40)
+STORIES = {
+    "enter": ENTER,
+    "cancel": Story(STEADY, (), rest_and_stop, least=20),
+    "hand exit": Story(STEADY, (wish(2),), close_by_hand, least=20),
+    "stop exit": Story((100, 100, 100, 99, 94, *STEADY), (wish(2),), stopped_out, least=20),
+    "flatten": Story(STEADY, (wish(2),), flatten, least=20, volume=80),
+    "plan": Story(
+        (100, 100, 100, 103, 106, 108, 107, *(104,) * 8),
+        (wish(2), wish(6, side=Side.SELL, stop=109.0)),
+        carry_on,
+        least=20,
+    ),
+}
+
+
+# -- telling, dying, coming back ---------------------------------------------------------------
+
+
+def told(story: Story, living: Living, loop: OneThread) -> list[Photograph]:
+    async def whole() -> None:
+        async with living.world.running() as world:
+            await quiet(world)
+            await story.tell(world, living.camera)
+            await quiet(world)
+
+    tell(whole(), living.camera, loop)
+    at_once(let_go(living), loop)
+    return living.camera.taken
+
+
+def remains_of(photographs: list[Photograph]) -> Iterator[tuple[Photograph, dict[str, bytes]]]:
+    """Each different state of the disk once."""
+    seen: set[frozenset[tuple[str, bytes]]] = set()
+    for photograph in photographs:
+        for files in photograph.remains():
+            key = frozenset(files.items())
+            if key not in seen:
+                seen.add(key)
+                yield photograph, files
+
+
+async def come_back(folder: Path, photograph: Photograph, story: Story) -> None:
+    living = await a_desk(folder, story, at=photograph.at, first_id=1_000_000)
+    async with running(living) as world:
+        await quiet(world)
+        await checks.assert_books_are_right(living)
+        await seconds(world, 2)
+        await checks.assert_halts_are_kept(living, photograph.told)
+        await world.minutes(2)
+        await quiet(world)
+        await checks.assert_books_are_right(living)
+        checks.assert_entered_once(living, at_most=len(story.wishes))
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_after_a_crash_at_any_await_the_books_are_right(
+    name: str, tmp_path: Path, empty: Path, loop: OneThread
+) -> None:
+    story = STORIES[name]
+    alive = tmp_path / "alive"
+    alive.mkdir()
+    shutil.copy(empty, alive / HISTORY)
+    living = at_once(a_desk(alive, story, at=NOON), loop)
+    photographs = told(story, living, loop)
+
+    count = 0
+    for count, (photograph, files) in enumerate(remains_of(photographs), start=1):
+        folder = develop(files, tmp_path / f"crash-{count}")
+        at_once(come_back(folder, photograph, story), loop)
+    print(f"{name}: {living.camera.awaits} awaits, {len(photographs)} photographs, {count} crashes")
+    assert len(photographs) >= story.least

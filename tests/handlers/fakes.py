@@ -57,13 +57,13 @@ class FakeDesk:
     refusals: dict[str, str] = field(default_factory=dict)
     broken: Exception | None = None
 
-    async def pause(self, scope: str, *, by: str, why: str) -> Halting:
+    async def pause(self, scope: str, *, by: str, why: str, origin: str = "") -> Halting:
         return self._engage("pause", Verb.PAUSE, scope, by, why)
 
-    async def stop(self, scope: str, *, by: str, why: str) -> Halting:
+    async def stop(self, scope: str, *, by: str, why: str, origin: str = "") -> Halting:
         return self._engage("stop", Verb.STOP, scope, by, why)
 
-    async def flatten(self, scope: str, *, by: str, why: str) -> Halting:
+    async def flatten(self, scope: str, *, by: str, why: str, origin: str = "") -> Halting:
         return self._engage("flatten", Verb.FLATTEN, scope, by, why)
 
     def _engage(self, name: str, verb: Verb, scope: str, by: str, why: str) -> Halting:
@@ -85,7 +85,7 @@ class FakeDesk:
         return self.refusals.get(halt.id, "")
 
     async def resume(
-        self, halt_ids: Sequence[str], *, by: str, rebase: bool = False
+        self, halt_ids: Sequence[str], *, by: str, rebase: bool = False, origin: str = ""
     ) -> tuple[Halt, ...]:
         self.asked.append(("resume", tuple(halt_ids), by, rebase))
         lifted = tuple(self._lift(halt_id, by) for halt_id in halt_ids)

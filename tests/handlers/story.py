@@ -107,6 +107,7 @@ def the_view(**changes: Any) -> View:
         limits=builders.some_limits(max_positions=5),
         timeframe=timedelta(minutes=15),
         as_of=NOW,
+        day_ends_in=timedelta(hours=2),
         market=NOW,
         equity=D("9789.97"),
         known_equity=D("9789.97"),

@@ -498,7 +498,6 @@ def advanced(stage: Stage, **changes: Any) -> events.HaltAdvanced:
         **WHO,
         halt=a_halt(at=at("20:51:04"), stages=STAGES),
         reached=reached(stage, at("20:51:22"))[1],
-        cancelled=2,
         left_open=(BTC, ETH, SOL),
     )
     return replace(event, **changes)
@@ -521,12 +520,25 @@ Not done: 3 positions and stops stay.
     assert (reply.level, reply.story) == (Level.NOTICE, "H17")
 
 
+FLATTENED = tuple(
+    a_trade(60, symbol=symbol, exit_price=D(price), profit=D(profit), reason=ExitReason.FLATTEN)
+    for symbol, price, profit in (
+        (BTC, "113206.4", "-16.45"),
+        (ETH, "3848.55", "-18.43"),
+        (SOL, "193.92", "-17.64"),
+    )
+)
+
+
 def test_flat_says_that_entries_stay_blocked() -> None:
     reads(
-        told(advanced(Stage.FLAT, left_open=())),
+        told(advanced(Stage.FLAT, left_open=(), closes=FLATTENED)),
         """\
 ✓ Flat: majors (paper), confirmed in 18 s
-Done: every position is closed, its stop cancelled.
+  BTC  113,206.4  -16.45
+  ETH   3,848.55  -18.43
+  SOL     193.92  -17.64
+Done: -52.52 after fees; protective stops cancelled.
 Not done: entries stay blocked until /resume.
 [Trades] [Resume]""",
     )

@@ -328,7 +328,7 @@ def test_position_that_is_not_open() -> None:
 
 def test_orders() -> None:
     reads(
-        orders_reply(the_view(), rules, 1),
+        orders_reply(the_view(asked_at=NOW - timedelta(seconds=9)), rules, 1),
         """\
 5 resting (paper): 2 entries, 3 stops
   XRP sell     356    2.7500 entry
@@ -336,7 +336,7 @@ def test_orders() -> None:
   BTC sell 0.00563 110,793.0 stop
   ETH sell  0.1224  3,755.00 stop
   SOL sell    1.80    187.20 stop
-By the desk's own books; the venue answers.
+Asked 9 s ago.
 [Refresh: /orders] [Stop]""",
     )
 

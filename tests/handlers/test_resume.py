@@ -89,6 +89,7 @@ async def test_resume_while_the_guard_is_still_breached(house: House) -> None:
         """\
 ✕ Still halted: day -3.01% is past -3.00%
 It would halt again at once. Nothing was sent.
+The day ends in 2 h.
 An owner may measure afresh from now.
 [Status] [Measure afresh: /resume H17 rebase]""",
     )

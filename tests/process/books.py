@@ -177,16 +177,20 @@ def _replayed(fills: Sequence[Fill]) -> list[Position]:
 
 
 def _protection_faults(left: Left) -> list[str]:
-    resting: Counter[Symbol] = Counter()
-    for order in (report.order for report in left.resting if report.order):
-        if order.role is OrderRole.PROTECT:
-            resting[order.symbol] += order.remaining  # type: ignore[assignment]  # a sum of Decimals
+    """A stop for exactly what is open, or its close under way; else people have been told."""
     bare = [
-        f"{symbol}: {quantity} open, stops for {resting[symbol]}"
+        f"{symbol}: {quantity} open, stops for {stops}, exits for {exits}"
         for symbol, quantity in left.venue_positions.items()
-        if resting[symbol] != abs(quantity)
+        for stops in [_resting(left, symbol, OrderRole.PROTECT)]
+        for exits in [_resting(left, symbol, OrderRole.EXIT)]
+        if stops != abs(quantity) and not (stops == ZERO and exits >= abs(quantity))
     ]
     return bare if len(bare) > left.alerts_of("Unprotected") else []
+
+
+def _resting(left: Left, symbol: Symbol, role: OrderRole) -> Decimal:
+    resting = (report.order for report in left.resting if report.order is not None)
+    return sum((o.remaining for o in resting if (o.symbol, o.role) == (symbol, role)), ZERO)
 
 
 def _halts_faults(left: Left) -> list[str]:

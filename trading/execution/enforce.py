@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,7 +20,7 @@ from trading.execution.orders import Orders, Patience
 from trading.execution.protection import Protection
 from trading.halt import Halt, Stage, Verb
 from trading.halting import Halter
-from trading.types import ZERO, ExitReason, Order, OrderRole, OrderStatus, Symbol
+from trading.types import ZERO, ExitReason, Order, OrderRole, OrderStatus, Symbol, Trade
 
 log = logging.getLogger(__name__)
 
@@ -65,13 +66,19 @@ class Enforcer:
         self._reminded: dict[str, datetime] = {}
         self._refused: dict[Symbol, int] = {}
         self._swept_at: float | None = None
+        self._entries: frozenset[str] = frozenset()
+        self._trades: frozenset[str] = frozenset()
+        """What rested, and what was closed already, when the latest halt came."""
         self.problem = ""
         self.tries = 0
         halter.on_engage(self.wake)
         orders.on_touch.append(self._nudge)
 
     def wake(self) -> None:
+        """A halt was engaged: note what rests now, and go to work."""
         self.tries = 0
+        self._entries = frozenset(o.id for o in self._ledger.alive_of(OrderRole.ENTRY))
+        self._trades = frozenset(t.id for t in self._ledger.trades)
         self._wake.set()
 
     def _nudge(self) -> None:
@@ -117,6 +124,14 @@ class Enforcer:
             return False
         return True
 
+    async def flat(self, halt: Halt, *, within: float) -> bool:
+        """Wait until *halt* has made this trader flat, for *within* seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while not self._is_flat(halt):
+                    await self._moved.wait()
+        return self._is_flat(halt)
+
     def entries(self, ids: Iterable[str]) -> Entries:
         """What has become of the entries *ids*, and of any sent since."""
         known = [self._ledger.orders[i] for i in ids if i in self._ledger.orders]
@@ -136,13 +151,12 @@ class Enforcer:
         halts = [h for h in self._halter.latch.covering(self._trader) if h.verb in SWEPT]
         if not halts:
             return True
-        before = len(self._ledger.alive_of(OrderRole.ENTRY))
         if not await self.sweep():
             return False
         for halt in halts:
             self._halter.reach(
                 halt, self._trader, Stage.CANCELS_CONFIRMED,
-                cancelled=before, left_open=tuple(self._ledger.positions),
+                note=self._count(), left_open=tuple(self._ledger.positions),
             )  # fmt: skip
         flattening = [h for h in halts if h.verb is Verb.FLATTEN and not self._is_flat(h)]
         return not flattening or await self._flatten(flattening)
@@ -206,7 +220,7 @@ class Enforcer:
             return False
         await self._protection.watch()
         for halt in halts:
-            self._halter.reach(halt, self._trader, Stage.FLAT)
+            self._halter.reach(halt, self._trader, Stage.FLAT, closes=self.closes())
         return True
 
     async def _close(self, symbol: Symbol, by: str) -> Order | None:
@@ -226,6 +240,14 @@ class Enforcer:
             if self._refused[symbol] >= REFUSALS_TO_BLOCK:
                 for halt in halts:
                     self._halter.reach(halt, self._trader, Stage.FLAT_BLOCKED, note=self.problem)
+
+    def _count(self) -> str:
+        entries = self.entries(self._entries)
+        return f"{entries.cancelled}/{len(entries.ids)}" if entries.ids else ""
+
+    def closes(self) -> tuple[Trade, ...]:
+        """What was closed since the latest halt came, oldest first."""
+        return tuple(t for t in reversed(self._ledger.trades) if t.id not in self._trades)
 
     def _is_ours(self, symbol: Symbol) -> bool:
         """Quantities of symbols we hold; what strangers hold elsewhere is not ours to close."""

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -140,6 +140,8 @@ class Orders:
         """Symbols whose position or stop changed since protection last looked."""
         self.on_touch: list[Callable[[], None]] = []
         """Called, synchronously, whenever `touched` grows."""
+        self.answered_at: datetime | None = None
+        """Wall time of the venue's last answer."""
         self.silent_since: float | None = None
         """Monotonic time since which the venue has not answered; None: it answers."""
 
@@ -282,6 +284,7 @@ class Orders:
             self._fell_silent()
             raise
         self.silent_since = None
+        self.answered_at = self._clock.now()
         return answer
 
     def _fell_silent(self) -> None:

@@ -42,6 +42,10 @@ class RiskBook:
     last_exit_at: Mapping[Symbol, datetime] = field(default_factory=dict)
     price_age: timedelta | None = None
     """Of the proposal's price; None: unknown."""
+    desk_room: Decimal | None = None
+    """Exposure that the limits of the whole desk leave; None: they set none."""
+    desk_objection: str = ""
+    """What else the whole desk has against an entry, as a clause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

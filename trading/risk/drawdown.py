@@ -7,7 +7,7 @@ readings in a row that are distinct, fresh, finite and at least a second apart.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 
 from trading.types import ONE, ZERO
@@ -92,6 +92,12 @@ def day_of(at: datetime, zone: tzinfo) -> date:
     if at.tzinfo is None:
         raise ValueError("a time without its zone belongs to no day")
     return at.astimezone(zone).date()
+
+
+def day_end(at: datetime, zone: tzinfo) -> datetime:
+    """When the risk day of *at* is over: the next 00:00 in *zone*."""
+    tomorrow = day_of(at, zone) + timedelta(days=1)
+    return datetime.combine(tomorrow, time(), zone).astimezone(at.tzinfo)
 
 
 def week_of(at: datetime, zone: tzinfo) -> date:

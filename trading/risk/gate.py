@@ -24,7 +24,7 @@ def evaluate(proposal: Proposal, book: RiskBook, limits: Limits) -> Approved | R
         if reason:
             return Refusal(reason=reason)
     equity = book.equity or ZERO
-    room = limits.max_exposure * equity - book.exposure
+    room = _room(book, limits)
     sized = size(proposal, equity=equity, room=room, limits=limits)
     minimum = max(limits.min_notional, proposal.rules.min_notional)
     if sized.quantity <= ZERO or sized.notional < minimum:
@@ -101,6 +101,10 @@ def _rest(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
     return rest(book, limits, proposal.symbol, proposal.at)
 
 
+def _desk(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+    return book.desk_objection
+
+
 _OBJECTIONS: tuple[Callable[[Proposal, RiskBook, Limits], str], ...] = (
     _numbers,
     _figures,
@@ -109,7 +113,14 @@ _OBJECTIONS: tuple[Callable[[Proposal, RiskBook, Limits], str], ...] = (
     _symbol,
     _positions,
     _rest,
+    _desk,
 )
+
+
+def _room(book: RiskBook, limits: Limits) -> Decimal:
+    """Exposure that is left, by the trader's limit and by the desk's."""
+    own = limits.max_exposure * (book.equity or ZERO) - book.exposure
+    return own if book.desk_room is None else min(own, book.desk_room)
 
 
 # -- words ------------------------------------------------------------------------------------
@@ -121,7 +132,9 @@ def _too_small(
     equity = book.equity or ZERO
     least = words.money(minimum)
     if sized.bound == "exposure":
-        room = max(ZERO, limits.max_exposure * equity - book.exposure)
+        room = max(ZERO, _room(book, limits))
+        if book.desk_room is not None and room == max(ZERO, book.desk_room):
+            return f"the whole desk's exposure leaves {words.money(room)}"
         used = words.percent(book.exposure / equity)
         limit = words.percent(limits.max_exposure)
         if room == ZERO:

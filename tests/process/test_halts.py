@@ -1,0 +1,202 @@
+"""A halt outlives the process, whatever becomes of it and of its files."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+
+from storage import latch
+from tests.process import books
+from tests.process.desk_process import DeskProcess, confirmation, quarterdeck
+
+pytestmark = pytest.mark.slow  # each starts a desk or two
+
+
+def is_halted(desk: DeskProcess, by: str) -> bool:
+    status, halts = desk.say("/status"), desk.say("/halts")
+    return "■ Halted" in status["title"] and by in halts["text"]
+
+
+def started_halted(desk: DeskProcess, halt: str) -> bool:
+    """The start line is told; its text says what was found."""
+    desk.until(lambda: any("Started" in line for line in desk.told()), "the start is told")
+    with closing(sqlite3.connect(f"file:{desk.state / 'history.db'}?mode=ro", uri=True)) as history:
+        started = "SELECT body FROM alerts WHERE kind = 'TraderStarted' ORDER BY seq DESC LIMIT 1"
+        (body,) = history.execute(started).fetchone()
+    return f"Halted: {halt} " in body
+
+
+def forget_the_history(desk: DeskProcess) -> None:
+    for file in desk.state.glob("history.db*"):
+        file.unlink()
+
+
+def forget_the_row(desk: DeskProcess) -> None:
+    with closing(sqlite3.connect(desk.state / "history.db")) as history, history:
+        history.execute("DELETE FROM halts")
+
+
+def forget_the_latch_file(desk: DeskProcess) -> None:
+    latch.path_in(desk.state).unlink()
+
+
+def forget_nothing(desk: DeskProcess) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    "lose", [forget_nothing, forget_the_history, forget_the_row, forget_the_latch_file]
+)
+def test_stopped_killed_and_started_again_it_is_still_halted(
+    calm: DeskProcess, lose: object
+) -> None:
+    desk = calm.start()
+    answer = desk.say("/stop the news")
+    assert (answer["outcome"], answer["level"]) == ("done", "critical")
+    assert "NOT YET DURABLE" not in answer["text"]
+    desk.kill()
+    assert callable(lose)
+    lose(desk)
+
+    desk.start()
+
+    assert is_halted(desk, "the news")
+    assert started_halted(desk, "H1")
+    assert desk.say("/stop")["title"].startswith("■ Already stopped")
+
+
+def test_a_latch_file_that_cannot_be_read_starts_halted(calm: DeskProcess) -> None:
+    desk = calm.start()
+    desk.kill()
+    path = latch.path_in(desk.state)
+    path.write_bytes(b"coffee" * 10_000)
+
+    desk.start()
+
+    assert is_halted(desk, "the latch file cannot be read")
+
+
+def test_a_lifted_halt_stays_lifted(calm: DeskProcess) -> None:
+    desk = calm.start()
+    desk.say("/stop")
+    assert desk.do("/resume")["outcome"] == "done"
+
+    desk.restart()
+
+    assert "Halted" not in desk.say("/status")["title"]
+    assert desk.say("/stop")["outcome"] == "done"
+    assert "H2 stop" in desk.say("/halts")["text"], "no number is used twice"
+
+
+# -- quarterdeck stop -----------------------------------------------------------------------
+
+
+def test_the_brake_reaches_a_desk_that_lives(calm: DeskProcess) -> None:
+    desk = calm.start()
+
+    ended = quarterdeck("stop", "--reason", "smells odd", cwd=desk.folder)
+
+    assert ended.code == 0
+    assert "■ Stopped" in ended.out
+    assert is_halted(desk, "smells odd")
+    desk.until(lambda: latch.read(latch.path_in(desk.state)).request is None, "it is taken over")
+    assert desk.say("/halts")["title"].startswith("■ 1 halt"), "taken over as one halt, not two"
+
+
+def test_the_brake_holds_a_desk_that_is_dead(calm: DeskProcess) -> None:
+    desk = calm.start()
+    desk.kill()
+
+    ended = quarterdeck("stop", "--reason", "smells odd", cwd=desk.folder)
+
+    assert ended.code == 0
+    assert "the next start is halted" in ended.out
+    desk.start()
+    assert is_halted(desk, "smells odd")
+    assert started_halted(desk, "H1")
+
+
+async def test_the_brake_is_latched_for_a_desk_that_hangs(calm: DeskProcess) -> None:
+    """It may still trade when it wakes, so the exit code says: not confirmed."""
+    desk = calm.start()
+    desk.signal(signal.SIGSTOP)
+
+    ended = quarterdeck("stop", "--reason", "hangs", "--timeout", "0.2", cwd=desk.folder)
+
+    assert ended.code == 1
+    assert "the next start is halted" in ended.out
+    assert f"(pid {desk.pid}) runs and does not answer" in ended.out
+    assert latch.read(latch.path_in(desk.state)).request is not None
+    desk.signal(signal.SIGCONT)
+    desk.until(lambda: is_halted(desk, "hangs"), "the request is taken over")
+    desk.until(lambda: latch.read(latch.path_in(desk.state)).request is None, "and cleared")
+    desk.kill()
+    assert len((await books.read(desk.state)).halts) == 1
+
+
+def test_a_hung_desk_killed_by_the_brake_starts_halted(calm: DeskProcess) -> None:
+    desk = calm.start()
+    desk.signal(signal.SIGSTOP)
+
+    ended = quarterdeck("stop", "--kill", "--timeout", "0.2", cwd=desk.folder)
+
+    assert ended.code == 0
+    assert desk.wait() == -signal.SIGKILL
+    desk.start()
+    assert is_halted(desk, "quarterdeck stop")
+
+
+# -- two at once, and second looks ----------------------------------------------------------
+
+
+async def test_two_stops_at_once_are_one_halt_and_two_true_answers(calm: DeskProcess) -> None:
+    desk = calm.start()
+    with ThreadPoolExecutor(2) as people:
+        said = [
+            people.submit(quarterdeck, "say", f"/stop by {name}", cwd=desk.folder)
+            for name in ("anna", "ben")
+        ]
+    first, second = sorted((done.result() for done in said), key=lambda ended: ended.out)
+
+    assert (first.code, second.code) == (0, 0)
+    assert first.out.startswith("■ Already stopped")
+    assert second.out.startswith("■ Stopped")
+    desk.kill()
+    assert len((await books.read(desk.state)).halts) == 1
+
+
+def test_a_confirmation_holds_where_it_was_asked_once_and_not_over_a_restart(
+    calm: DeskProcess,
+) -> None:
+    desk = calm.start()
+    desk.say("/stop")
+    asked, other = desk.say("/resume"), desk.say("/resume")
+    assert asked["outcome"] == "confirm"
+
+    assert desk.say("/confirm ZZZZ")["outcome"] == "refused"
+    assert desk.say(confirmation(asked))["outcome"] == "done"
+    assert desk.say(confirmation(asked))["outcome"] == "refused"
+    desk.say("/stop")
+    desk.restart()
+    refused = desk.say(confirmation(other))
+    assert (refused["outcome"], "Expired" in refused["title"]) == ("refused", True)
+    assert "Halted" in desk.say("/status")["title"]
+
+
+def test_a_question_of_the_terminal_is_not_answered_from_the_console(calm: DeskProcess) -> None:
+    """Both are the same person here; the place differs."""
+    process = calm.launch(stdin=-1)
+    calm.until(lambda: calm.lives and calm._is_ready(), "the desk is ready")
+    calm.say("/stop")
+    code = confirmation(calm.say("/resume"))
+
+    assert process.stdin is not None
+    process.stdin.write(f"{code}\n".encode())
+    process.stdin.flush()
+
+    calm.until(lambda: "Only where it was asked: terminal" in calm.out.read_text(), "the answer")
+    assert "Halted" in calm.say("/status")["title"]
