@@ -21,10 +21,9 @@ from pathlib import Path
 from time import perf_counter
 
 from bench.figures import Figure, percentile
-from bench.process import SETTINGS
+from bench.process import SETTINGS, wait_until_ready
 from chatbot import logs
 from chatbot.app import run
-from chatbot.say import NoAnswer, NobodyThere, ask
 from chatbot.settings import load
 from chatbot.state import StateFolder
 
@@ -87,7 +86,9 @@ async def _listened(
     desk: Callable[[], Awaitable[int]], socket: Path, seconds: float
 ) -> list[float]:
     trading = asyncio.ensure_future(desk())
-    await asyncio.to_thread(_wait_until_ready, socket)
+    waiting = asyncio.ensure_future(asyncio.to_thread(wait_until_ready, socket))
+    await asyncio.wait({trading, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    await waiting
     late: list[float] = []
     began = due = perf_counter()
     while due < began + seconds:
@@ -100,15 +101,6 @@ async def _listened(
             late.append(now - due)
     await trading
     return late
-
-
-def _wait_until_ready(socket: Path) -> None:
-    title = "Starting"
-    while "Starting" in title:
-        try:
-            title = ask(socket, "/status", timeout=5)["title"]
-        except (NobodyThere, NoAnswer):
-            continue
 
 
 if __name__ == "__main__":

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, sleep
-from typing import Any
 
 from chatbot.say import NoAnswer, NobodyThere, ask
 
 SETTINGS = Path(__file__).parents[1] / "bot.toml"
-LONGEST = 30.0
+SOCKET = "control.sock"
+LONGEST = 20.0
 """Seconds after which a desk that has not answered never will."""
 
 
@@ -31,11 +31,13 @@ class Running:
 
     def first_answer(self) -> float:
         """Seconds from the beginning until the socket answered `/status`."""
-        return self._until(lambda _: True)
+        wait_for_answer(self.state / SOCKET)
+        return perf_counter() - self.began
 
     def ready(self) -> float:
         """Seconds from the beginning until a trader was ready."""
-        return self._until(lambda answer: "Starting" not in answer["title"])
+        wait_until_ready(self.state / SOCKET)
+        return perf_counter() - self.began
 
     def rss(self) -> float:
         """Resident memory in MB (10**6 bytes)."""
@@ -43,16 +45,25 @@ class Running:
         line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
         return int(line.split()[1]) * 1024 / 1e6
 
-    def _until(self, satisfied: Any) -> float:
-        while perf_counter() - self.began < LONGEST:
-            try:
-                answer = ask(self.state / "control.sock", "/status", timeout=5)
-            except (NobodyThere, NoAnswer):
-                sleep(0.002)
-                continue
-            if satisfied(answer):
-                return perf_counter() - self.began
-        raise TimeoutError(f"the desk on {self.state} did not answer")
+
+def wait_for_answer(socket: Path) -> str:
+    """Ask for `/status` until there is an answer; return its title."""
+    until = perf_counter() + LONGEST
+    while perf_counter() < until:
+        try:
+            return str(ask(socket, "/status", timeout=5)["title"])
+        except (NobodyThere, NoAnswer):
+            sleep(0.002)
+    raise TimeoutError(f"no desk answers on {socket}")
+
+
+def wait_until_ready(socket: Path) -> None:
+    """Wait until a trader has compared its books and trades."""
+    until = perf_counter() + LONGEST
+    while "Starting" in wait_for_answer(socket):
+        if perf_counter() > until:
+            raise TimeoutError(f"the desk on {socket} does not get ready")
+        sleep(0.002)
 
 
 def quarterdeck(*arguments: str | Path) -> list[str]:

@@ -57,6 +57,8 @@ REQUEST_EVERY = 1.0
 """Seconds between two looks for a stop that was asked for through the latch file."""
 ALIVE_EVERY = 10.0
 """Seconds between two notes that the process lives: how long it was down is told at the start."""
+LAST_CYCLE = 0.5
+"""Seconds that a cycle under way has to end before entries are cancelled."""
 FAREWELL = 0.5
 """Seconds that the last alerts have to reach their chats."""
 VENUE_RETRY = 2.0
@@ -411,14 +413,13 @@ class App:
         if request is None:
             return
         path = latch.path_in(self.folder.path)
-        covered = any(
-            h.verb >= Verb.STOP and h.scope == EVERYONE and not h.guard
-            for h in self.desk.latch.active
-        )
-        if not covered:
-            halt = self.halter.engage(
-                scope=EVERYONE, verb=Verb.STOP, by=request.by, why=request.why
-            )
+        traders = self.desk.traders
+        by_hand = [h for h in self.desk.latch.active if h.verb >= Verb.STOP and not h.guard]
+        if not traders or not all(any(h.covers(name) for h in by_hand) for name in traders):
+            by_hand = [
+                self.halter.engage(scope=EVERYONE, verb=Verb.STOP, by=request.by, why=request.why)
+            ]
+        for halt in by_hand:
             if not await self.halter.durable(halt, within=5.0):
                 return  # the request stays where it is, and is found again
         await asyncio.to_thread(latch.clear_request, path, request)
@@ -461,7 +462,7 @@ class App:
         )
 
     async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
-        self.schedule.stop()
+        await self.schedule.stop(within=LAST_CYCLE)
         await self.desk.close_down()
         with suppress(StoreError):
             await self.store.commit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -21,17 +22,30 @@ class Schedule:
                 "misfire_grace_time": round(misfire_grace.total_seconds()),
             },
         )
+        self._under_way: set[asyncio.Future[None]] = set()
 
     def every(self, interval: timedelta, name: str, job: Callable[[], Awaitable[None]]) -> None:
+        async def run() -> None:
+            under_way = asyncio.ensure_future(job())
+            self._under_way.add(under_way)
+            try:
+                await under_way
+            finally:
+                self._under_way.discard(under_way)
+
         self._scheduler.add_job(
-            job, "interval", seconds=interval.total_seconds(), id=name, name=name
+            run, "interval", seconds=interval.total_seconds(), id=name, name=name
         )
 
     def start(self) -> None:
         """Begin, in the running loop."""
         self._scheduler.start()
 
-    def stop(self) -> None:
-        """No further runs; one under way goes on."""
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
+    async def stop(self, *, within: float) -> None:
+        """No further runs; those under way have so many seconds to end, then are cancelled."""
+        if not self._scheduler.running:
+            return
+        self._scheduler.pause()
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=within)
+        self._scheduler.shutdown(wait=False)

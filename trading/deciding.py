@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 import numpy as np
 
 from trading.desk_limits import DeskRisk
-from trading.errors import Halted
+from trading.errors import Halted, Refused
 from trading.execution.exit_rules import ExitRules
 from trading.execution.orders import Orders
 from trading.halt import Latch, Permit
@@ -106,6 +107,38 @@ class Decider:
         if self._mode is Mode.DRY_RUN:
             return self._decision(signal, now, reason=f"{answer.reason}; dry run, nothing sent")
         return self._approve(signal, answer, now)
+
+    def propose(self, wish: Signal, *, notional: Decimal) -> Decimal:
+        """How much of *wish* may be entered by hand: *notional* in whole lots, if risk agrees.
+
+        The same checks as for a strategy's signal.  Raises `Refused`.
+        """
+        if self._mode is Mode.DRY_RUN:
+            raise Refused("This trader is a dry run: it sends nothing")
+        answer = self._evaluate(wish)
+        if not isinstance(answer, Approved):
+            raise Refused(f"Risk says no: {getattr(answer, 'reason', '')}")
+        quantity = self._orders.venue.rules(wish.symbol).quantity(notional / wish.price)
+        if quantity > answer.quantity:
+            raise Refused(
+                f"{notional:.2f} is more than risk allows, {answer.notional:.2f} at the stop "
+                f"{wish.stop}"
+            )
+        least = max(self._limits.min_notional, self._orders.venue.rules(wish.symbol).min_notional)
+        if quantity * wish.price < least:
+            raise Refused(f"{notional:.2f} is below the smallest entry, {least:.2f}")
+        return quantity
+
+    def approve(self, wish: Signal, quantity: Decimal, *, now: datetime, by: str) -> Approval:
+        """Reserve an entry by hand of exactly *quantity*.  Raises `Refused` when halted."""
+        risk = quantity * abs(wish.price - wish.stop)
+        answer = Approved(
+            quantity=quantity, risk=risk, notional=quantity * wish.price, reason=f"by {by}"
+        )
+        approval = self._approve(wish, answer, now)
+        if not isinstance(approval, Approval):
+            raise Refused(f"No entry: {approval.reason}")
+        return approval
 
     def book(self, at: datetime) -> RiskBook:
         """What risk knows at market time *at*."""

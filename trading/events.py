@@ -7,7 +7,7 @@ Each carries what its announcement needs, already rounded to the market's tick a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from trading.halt import Halt, Reached
@@ -152,6 +152,66 @@ class DrawdownReached(TraderEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitNear(TraderEvent):
+    """Four fifths of a loss limit are used."""
+
+    kind: str
+    """`day`, `week` or `drawdown`."""
+    lost: Decimal
+    """In quote currency, positive."""
+    limit: Decimal
+    """In quote currency, positive."""
+    quote: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodEnded(TraderEvent):
+    """A risk day or week is over: its report."""
+
+    kind: str
+    """`day` or `week`."""
+    first: date
+    last: date
+    profit: Decimal
+    """Change of equity."""
+    start: Decimal
+    """Equity that it began with."""
+    equity: Decimal
+    quote: str
+    trades: tuple[Trade, ...]
+    """Those closed in it, newest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanSlow(TraderEvent):
+    seconds: float
+    limit: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueLost(TraderEvent):
+    silent: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueBack(TraderEvent):
+    gap: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraderCrashed(TraderEvent):
+    """Its loops broke on our side; stops at the venue stay, it is started again."""
+
+    reference: str
+    again_in: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraderRestarted(TraderEvent):
+    after: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CooldownBegan(TraderEvent):
     """Ends by itself; not a halt."""
 
@@ -233,6 +293,81 @@ class TraderStarted(TraderEvent):
     """Orders that were in doubt, and are resolved now."""
     missed_fills: int
     halt: Halt | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceReached(Event):
+    """A price that somebody asked to be told about."""
+
+    symbol: Symbol
+    price: Decimal
+    above: bool
+    """Whether it had to rise to `level`; else to fall."""
+    level: Decimal
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleBroken(Event):
+    """An alert rule of the settings holds."""
+
+    name: str
+    condition: str
+    value: Decimal
+    action: str
+    """`notify`, `pause` or `stop`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleRestored(Event):
+    name: str
+    condition: str
+    lasted: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsReloaded(Event):
+    by: str
+    changes: tuple[str, ...]
+    """As in `traders.majors.limits.risk_per_trade 0.003 to 0.0025`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsRefused(Event):
+    mistakes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopLagged(Event):
+    """The process was too busy to answer for a while."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockJumped(Event):
+    """The machine's wall clock was set; waits are measured by another clock and go on."""
+
+    by: timedelta
+    """Positive: forward."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StillAlive(Event):
+    """A heartbeat: silence means that the desk is down."""
+
+    since: timedelta
+    scans: int
+    errors: int
+    next_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertUnanswered(Event):
+    """Nobody acknowledged a critical alert; the other owners hear of it."""
+
+    title: str
+    said_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

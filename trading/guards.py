@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 
 from trading.ledger import Ledger
@@ -18,6 +18,8 @@ from trading.risk.limits import Limits
 from trading.types import AccountState
 
 KINDS = ("day", "week", "drawdown")
+NEAR = Decimal("0.8")
+"""Share of a limit at which people are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,32 @@ def new_account(trader: str, capital: Decimal, at: datetime, zone: tzinfo) -> Ac
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A risk day or week that is over: when it began, and with what equity."""
+
+    kind: str
+    first: date
+    start: Decimal
+    equity: Decimal
+    """At the first reading after it."""
+
+
+class _Once:
+    """Tells that a threshold is passed once, and again only after it was left behind."""
+
+    def __init__(self, kind: str, threshold: Decimal) -> None:
+        self._guard = Guard(kind=kind, limit=threshold)
+        self._told = False
+
+    def tells(self, reading: Reading) -> bool:
+        self._guard, past = self._guard.observe(reading)
+        if not self._guard.readings:
+            self._told = False
+        told, self._told = self._told, self._told or past
+        return past and not told
+
+
 class Guards:
     """All guards of one trader, and the drawdown that is only told, not acted on."""
 
@@ -60,16 +88,44 @@ class Guards:
         self, *, ledger: Ledger, limits: Limits, zone: tzinfo, drawdown_alert: Decimal | None
     ) -> None:
         self._ledger = ledger
+        self._zone = zone
+        self.use(limits, drawdown_alert)
+        self._recent: deque[Decimal] = deque(maxlen=READINGS)
+        self.ended: list[Ended] = []
+        """Days and weeks that are over and not told yet."""
+
+    def use(self, limits: Limits, drawdown_alert: Decimal | None) -> None:
+        """Go by these limits; every count of readings begins afresh."""
         self._limits = {
             "day": limits.max_daily_loss,
             "week": limits.max_weekly_loss,
             "drawdown": limits.max_drawdown,
         }
-        self._zone = zone
         self._guards = {kind: Guard(kind=kind, limit=self._limits[kind]) for kind in KINDS}
-        self._warning = drawdown_alert and Guard(kind="drawdown", limit=drawdown_alert)
-        self._warned = False
-        self._recent: deque[Decimal] = deque(maxlen=READINGS)
+        self._near = {kind: _Once(kind, self._limits[kind] * NEAR) for kind in KINDS}
+        self._fall = drawdown_alert and _Once("drawdown", drawdown_alert)
+
+    def near(self, equity: Decimal | None, at: datetime, *, stale: bool) -> list[Breach]:
+        """Limits of which four fifths are used, each told once until it has recovered."""
+        return [
+            Breach(kind, lost, self._limits[kind])
+            for kind in KINDS
+            for lost in [self.lost(kind, equity)]
+            if self._near[kind].tells(Reading(lost, at, stale)) and lost is not None
+        ]
+
+    def fall(self, equity: Decimal | None, at: datetime, *, stale: bool) -> Decimal | None:
+        """The drawdown, once each time it comes past the alert threshold; else None."""
+        lost = self.lost("drawdown", equity)
+        told = self._fall and self._fall.tells(Reading(lost, at, stale))
+        return lost if told else None
+
+    def baseline(self, kind: str) -> Decimal:
+        """The equity that losses of *kind* are measured from."""
+        account = self._ledger.account
+        return {"day": account.day_start, "week": account.week_start, "drawdown": account.peak}[
+            kind
+        ]
 
     def observe(self, equity: Decimal | None, at: datetime, *, stale: bool) -> list[Breach]:
         """Take a reading at market time *at*; return the limits that are breached now."""
@@ -84,26 +140,11 @@ class Guards:
                 breaches.append(Breach(kind, lost, guard.limit))
         return breaches
 
-    def drawdown_to_tell(
-        self, equity: Decimal | None, at: datetime, *, stale: bool
-    ) -> Decimal | None:
-        """The drawdown, once each time it comes past the alert threshold; else None."""
-        if not self._warning:
-            return None
-        lost = self.lost("drawdown", equity)
-        self._warning, past = self._warning.observe(Reading(lost, at, stale))
-        if not past:
-            self._warned = self._warned and bool(self._warning.readings)
-            return None
-        told, self._warned = self._warned, True
-        return None if told else lost
-
     def lost(self, kind: str, equity: Decimal | None) -> Decimal | None:
         """Share lost against the baseline of *kind*, positive for a loss."""
-        account = self._ledger.account
         if kind == "drawdown":
-            return drawdown(equity, account.peak)
-        return loss_share(equity, account.day_start if kind == "day" else account.week_start)
+            return drawdown(equity, self.baseline(kind))
+        return loss_share(equity, self.baseline(kind))
 
     def breached(self, kind: str, equity: Decimal | None) -> Breach | None:
         """Whether *kind* would halt again at once: judged on this equity alone."""
@@ -141,8 +182,10 @@ class Guards:
             yield "peak", lasting
         day, week = day_of(at, self._zone), week_of(at, self._zone)
         if day > account.day:
+            self.ended.append(Ended("day", account.day, account.day_start, equity))
             yield from (("day", day), ("day_start", equity))
             self.restart("day")
         if week > account.week:
+            self.ended.append(Ended("week", account.week, account.week_start, equity))
             yield from (("week", week), ("week_start", equity))
             self.restart("week")

@@ -132,6 +132,27 @@ class Venue(Protocol):
     def rules(self, symbol: Symbol) -> MarketRules: ...
 
 
+# -- figures ------------------------------------------------------------------------------
+
+
+class Meter(Protocol):
+    """Counts and timings of what the core does, by plain names: `scan`, `order`, `api_errors`."""
+
+    def count(self, name: str, amount: float = 1.0) -> None: ...
+
+    def time(self, name: str, seconds: float) -> None: ...
+
+
+class NoMeter:
+    """Measures nothing."""
+
+    def count(self, name: str, amount: float = 1.0) -> None:
+        return None
+
+    def time(self, name: str, seconds: float) -> None:
+        return None
+
+
 # -- history ------------------------------------------------------------------------------
 
 

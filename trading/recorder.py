@@ -17,7 +17,7 @@ from trading.bus import Bus
 from trading.clocks import Clock
 from trading.errors import StoreError
 from trading.events import Event, HistoryFailed, HistoryRecovered
-from trading.ports import Alert, Announce, Change, Lane, Store
+from trading.ports import Alert, Announce, Change, Lane, Meter, NoMeter, Store
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ class Recorder:
         clock: Clock,
         announce: Announce,
         offer: Offer,
+        meter: Meter = NoMeter(),  # noqa: B008  # holds nothing
         retry_after: float = 1.0,
     ) -> None:
         self._store = store
@@ -47,6 +48,7 @@ class Recorder:
         self._clock = clock
         self._announce = announce
         self._offer = offer
+        self._meter = meter
         self._retry_after = retry_after
         self._unsaved: list[_Unsaved] = []
         self._failed_since: datetime | None = None
@@ -69,8 +71,10 @@ class Recorder:
     async def keep(self, change: Change, lane: Lane, *events: Event) -> bool:
         """Write facts that cannot be undone.  False: they wait in memory to be written."""
         change = self._with_alerts(change, events)
+        began = self._clock.monotonic()
         try:
             await self._store.commit(change, lane)
+            self._meter.time("history", self._clock.monotonic() - began)
         except StoreError as error:
             self._hold(change, lane, error)
             return False
@@ -124,6 +128,7 @@ class Recorder:
             await self.say(HistoryRecovered(at=now, waited=now - since))
 
     def _hold(self, change: Change, lane: Lane, error: StoreError) -> None:
+        self._meter.count("history_errors")
         self._offer(change.alerts)
         self._unsaved.append(_Unsaved(change, lane))
         self._wake.set()

@@ -12,13 +12,13 @@ from typing import Any
 
 from trading.clocks import Clock
 from trading.deciding import Approval, Decider, approvals, decision_id
-from trading.desk_limits import DESK_DAY, DeskLimits, DeskRisk
+from trading.desk_limits import DeskLimits, DeskRisk
 from trading.errors import Refused, VenueError
 from trading.events import (
     CooldownBegan,
     CycleEnded,
     CycleFailed,
-    DrawdownReached,
+    ScanSlow,
     TraderStarted,
 )
 from trading.execution.enforce import Enforcer
@@ -26,12 +26,23 @@ from trading.execution.exit_rules import ExitRules
 from trading.execution.orders import OrderIds, Orders, Patience
 from trading.execution.protection import Protection
 from trading.execution.reconcile import Reconciled, Reconciler
-from trading.feed_watch import FeedWatch
 from trading.guards import Guards, new_account
-from trading.halt import EVERYONE, Halt, Verb
+from trading.halt import Halt, Verb
 from trading.halting import Halter
 from trading.ledger import Ledger
-from trading.ports import Change, Feed, FeedState, Journal, Lane, Store, Venue
+from trading.loss_watch import LossWatch
+from trading.outages import FeedWatch, VenueWatch
+from trading.ports import (
+    Change,
+    Feed,
+    FeedState,
+    Journal,
+    Lane,
+    Meter,
+    NoMeter,
+    Store,
+    Venue,
+)
 from trading.recorder import Recorder
 from trading.risk.cooldown import rest_until
 from trading.risk.drawdown import day_end
@@ -44,12 +55,15 @@ from trading.types import (
     ExitReason,
     MarketRules,
     Mode,
+    Order,
+    OrderRole,
     OrderStatus,
+    Side,
     Signal,
     Symbol,
 )
 from trading.valuation import Valuer
-from trading.views import Closed, Cycle, Holding, View
+from trading.views import Closed, Cycle, Holding, Ticket, View
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +85,9 @@ class TraderSettings:
     cycle_every: timedelta
     """Wall time between two cycles."""
     replay_speed: float | None
+    slow_scan: timedelta = timedelta(seconds=300)
+    manual_stop: Decimal = Decimal("0.02")
+    """Distance of the stop of an entry by hand, as a share of its price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +104,10 @@ class Trader:
     """The books were compared with the venue; entries wait until then."""
     block = ""
     """Why no entries are taken although nobody halted; ends by itself."""
+    _last_cycle: Cycle | None = None
+    _resting_until: datetime | None = None
+    _seen_before: datetime | None = None
+    """The cursor found at start, until the bar after it is done: it may be its second time."""
 
     def __init__(
         self,
@@ -103,6 +124,7 @@ class Trader:
         ids: OrderIds,
         patience: Patience,
         desk_risk: DeskRisk | None = None,
+        meter: Meter = NoMeter(),  # noqa: B008  # holds nothing
     ) -> None:
         self.settings = settings
         self.feed = feed
@@ -113,7 +135,8 @@ class Trader:
         self._halter = halter
         self._clock = clock
         self._patience = patience
-        self._desk_risk = desk_risk or DeskRisk(DeskLimits(), lambda: (self,))
+        self._meter = meter
+        desk_risk = desk_risk or DeskRisk(DeskLimits(), lambda: (self,))
         account = new_account(settings.name, settings.capital, clock.now(), settings.zone)
         self.ledger = Ledger(account, venue.rules)
         self.valuer = Valuer(self.ledger, feed)
@@ -121,7 +144,7 @@ class Trader:
         means: dict[str, Any] = {"valuer": self.valuer, "recorder": recorder, "clock": clock}
         self.orders = Orders(
             **who, **means, ledger=self.ledger, venue=venue, journal=journal, ids=ids,
-            patience=patience,
+            patience=patience, meter=meter,
         )  # fmt: skip
         self.protection = Protection(**who, **means, orders=self.orders)
         self._reconciler = Reconciler(**who, **means, orders=self.orders)
@@ -133,19 +156,21 @@ class Trader:
             ledger=self.ledger, limits=settings.limits, zone=settings.zone,
             drawdown_alert=settings.drawdown_alert,
         )  # fmt: skip
+        self._losses = LossWatch(
+            settings=lambda: self.settings, guards=self.guards, desk_risk=desk_risk, halter=halter,
+            **means,
+        )  # fmt: skip
         self._decider = Decider(
             **who, strategy=strategy, limits=settings.limits, exit_rules=settings.exit_rules,
             orders=self.orders, valuer=self.valuer, feed=feed, latch=halter.latch,
-            desk_risk=self._desk_risk,
+            desk_risk=desk_risk,
         )  # fmt: skip
         self._feed_watch = FeedWatch(**who, feed=feed, recorder=recorder, clock=clock)
+        self._venue_watch = VenueWatch(**who, orders=self.orders, recorder=recorder, clock=clock)
         self._busy = asyncio.Lock()
         """Held by a cycle or a comparison: they never overlap."""
         self._touched = asyncio.Event()
-        self._last_cycle: Cycle | None = None
         self._known_equity, self._known_equity_at = account.capital, clock.now()
-        self._resting_until: datetime | None = None
-        self._seen_before: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -241,6 +266,7 @@ class Trader:
         except VenueError as error:
             await self._feed_watch.failed(error)
         except Exception:
+            self._meter.count("cycle_errors")
             reference = secrets.token_hex(3)
             log.exception("a cycle failed", extra={"reference": reference})
             await self._recorder.say(CycleFailed(reference=reference, **self._about()))
@@ -249,6 +275,13 @@ class Trader:
             self._last_cycle = Cycle(
                 at=self._clock.now(), seconds=seconds, bars=bars, decisions=decisions
             )
+            self._meter.time("scan", seconds)
+            await self._tell_slow(seconds)
+
+    async def _tell_slow(self, seconds: float) -> None:
+        limit = self.settings.slow_scan.total_seconds()
+        if seconds > limit:
+            await self._recorder.say(ScanSlow(seconds=seconds, limit=limit, **self._about()))
 
     async def _bars(self) -> tuple[int, int]:
         decisions = 0
@@ -265,7 +298,7 @@ class Trader:
         await self._recorder.settle()
         await self.protection.settle()
         await self.protection.exits(bar)
-        await self._guard(bar)
+        await self._losses.observe(bar)
         decided = await self._decide(bar)
         await self.protection.settle()
         await self._tell_rest(bar)
@@ -283,6 +316,7 @@ class Trader:
         if refused:
             await self._recorder.keep(Change(decisions=refused), Lane.REST)
         sending = [self.orders.enter(a.order, a.permit, a.decision) for a in approvals(answers)]
+        self._meter.count("signals", len(signals))
         await asyncio.gather(*sending)
         return len(answers)
 
@@ -297,35 +331,6 @@ class Trader:
         position = self.ledger.positions.get(signal.symbol)
         if position is not None and position.side is not signal.side:
             await self.protection.close(signal.symbol, abs(position.quantity), ExitReason.SIGNAL)
-
-    async def _guard(self, bar: datetime) -> None:
-        equity = self.valuer.equity(bar)
-        marked = self.valuer.oldest_mark(bar)
-        stale = marked is not None and bar - marked > self.settings.limits.max_price_age
-        for breach in self.guards.observe(equity, bar, stale=stale):
-            self._halt(self.name, breach.kind, str(breach))
-        desk_breach = self._desk_risk.observe(bar)
-        if desk_breach:
-            self._halt(EVERYONE, DESK_DAY, desk_breach)
-        lost = self.guards.drawdown_to_tell(equity, bar, stale=stale)
-        if lost is not None and equity is not None:
-            await self._recorder.say(
-                DrawdownReached(
-                    drawdown=lost,
-                    equity=equity,
-                    peak=self.ledger.account.peak,
-                    limit=self.settings.limits.max_drawdown,
-                    open_profit=equity - self.ledger.account.wallet,
-                    quote=self.symbols[0].quote,
-                    **self._about(),
-                )
-            )
-
-    def _halt(self, scope: str, guard: str, why: str) -> None:
-        """A guard halts once; while its halt stands, it has nothing to add."""
-        covering = self._halter.latch.covering(self.name)
-        if not any(h.guard == guard and h.scope == scope for h in covering):
-            self._halter.engage(scope=scope, verb=Verb.STOP, by="guard", why=why, guard=guard)
 
     async def _save_cursor(self, bar: datetime, decisions: int, seconds: float) -> None:
         account = self.ledger.change_account(cursor=bar)
@@ -384,6 +389,7 @@ class Trader:
 
     async def upkeep(self) -> None:
         """Ask about orders in doubt, and repair what protects."""
+        await self._venue_watch.look()
         for order in self.ledger.unknown():
             try:
                 await self.orders.resolve(order)
@@ -429,6 +435,71 @@ class Trader:
             problem=order.note,
         )
 
+    async def cancel_order(self, order_id: str) -> Order:
+        """Cancel one resting entry by its id or the end of it.  Raises `Refused`, `VenueError`."""
+        found = [o for o in self.ledger.alive.values() if o.id.endswith(order_id.lower())]
+        if len(found) != 1:
+            many = "no" if not found else "more than one"
+            raise Refused(f"There is {many} resting order whose id ends with {order_id}")
+        (order,) = found
+        if order.role is OrderRole.PROTECT:
+            raise Refused(
+                f"{order.symbol.base} would be unprotected; /stop_loss {order.symbol.base} PRICE "
+                "moves its stop"
+            )
+        return await self.orders.cancel(order)
+
+    def ticket(self, symbol: Symbol, side: Side, notional: Decimal) -> Ticket:
+        """What an entry by hand would be now, after the same risk checks.  Raises `Refused`."""
+        wish = self._wish_by_hand(symbol, side)
+        quantity = self._decider.propose(wish, notional=notional)
+        return Ticket(
+            symbol=symbol,
+            side=side,
+            quantity=quantity,
+            price=wish.price,
+            notional=quantity * wish.price,
+            stop=wish.stop,
+            risk=quantity * abs(wish.price - wish.stop),
+        )
+
+    async def enter(self, symbol: Symbol, side: Side, notional: Decimal, *, by: str) -> Order:
+        """Enter by hand, at market, protected like any other.  Raises `Refused`."""
+        if not self.ready or self.block:
+            raise Refused(f"No entry now: {self.block or 'the books are still being compared'}")
+        wish = self._wish_by_hand(symbol, side)
+        quantity = self._decider.propose(wish, notional=notional)
+        approval = self._decider.approve(wish, quantity, now=self._clock.now(), by=by)
+        order = await self.orders.enter(approval.order, approval.permit, approval.decision)
+        await self.protection.settle()
+        return order
+
+    def _wish_by_hand(self, symbol: Symbol, side: Side) -> Signal:
+        quote = self.valuer.quote(symbol)
+        if symbol not in self.symbols or quote is None:
+            raise Refused(f"There is no price of {symbol.base}")
+        distance = quote.price * self.settings.manual_stop
+        now = self.feed.now()
+        return Signal(
+            symbol=symbol,
+            side=side,
+            bar=now,
+            price=quote.price,
+            stop=self.rules(symbol).price(quote.price - distance * side.sign),
+            target=None,
+            confidence=0,
+            reason="by hand",
+        )
+
+    def use(self, settings: TraderSettings) -> None:
+        """Go by new limits, exits and alert threshold from now on; what is open keeps its plan.
+
+        Only what can change while trading does: the rest must equal the settings in use.
+        """
+        self.settings = settings
+        self._decider.use(settings.limits, settings.exit_rules)
+        self.guards.use(settings.limits, settings.drawdown_alert)
+
     async def cancel_entries(self) -> bool:
         """Before the process ends.  True: no entry rests."""
         try:
@@ -441,21 +512,14 @@ class Trader:
         flattening = halt.verb is Verb.FLATTEN and self.ledger.positions
         if flattening:
             return f"{self.name} is still being flattened: {len(self.ledger.positions)} open"
-        if halt.guard == DESK_DAY:
-            return self._desk_risk.past()
-        if not halt.guard:
-            return ""
-        breach = self.guards.breached(halt.guard, self.valuer.equity())
-        return "" if breach is None else breach.past
+        return self._losses.past(halt)
 
     async def rebase(self, halt: Halt) -> None:
         """Measure the guard of *halt* afresh from the equity now.  Raises `Refused`."""
         equity = self.valuer.equity()
         if equity is None:
             raise Refused("Equity is unknown, so there is nothing to measure from")
-        if halt.guard == DESK_DAY:
-            self._desk_risk.restart()
-        self.guards.rebase("day" if halt.guard == DESK_DAY else halt.guard, equity)
+        self._losses.rebase(halt, equity)
         await self._recorder.keep(Change(accounts=(self.ledger.account,)), Lane.HALT)
 
     def rules(self, symbol: Symbol) -> MarketRules:
@@ -503,7 +567,7 @@ class Trader:
             price_age=market - max(newest) if newest else None,
             asked_at=self.orders.answered_at,
             day_ends_in=day_end(market, self.settings.zone) - market,
-            venue_silent=self._venue_silent(),
+            venue_silent=self._venue_watch.silent,
             unsaved=self._recorder.unsaved,
             last_cycle=self._last_cycle,
             cycle_every=self.settings.cycle_every,
@@ -528,10 +592,6 @@ class Trader:
         if until is None or market >= until:
             return ""
         return f"rests until {until:%H:%M} after losses in a row"
-
-    def _venue_silent(self) -> timedelta | None:
-        since = self.orders.silent_since
-        return None if since is None else timedelta(seconds=self._clock.monotonic() - since)
 
     def _note_equity(self) -> None:
         equity = self.valuer.equity()

@@ -17,6 +17,7 @@ from trading.types import (
     Order,
     Position,
     Quote,
+    Side,
     Symbol,
     Trade,
 )
@@ -166,6 +167,20 @@ class Halting:
     """Of a flatten: everything was closed before the answer was given."""
     closes: tuple[Trade, ...] = ()
     """What it has closed so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """An entry by hand that risk would take now: what is shown before it is confirmed."""
+
+    symbol: Symbol
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    notional: Decimal
+    stop: Decimal
+    risk: Decimal
+    """Loss at the stop, in quote currency."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

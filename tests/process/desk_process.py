@@ -9,11 +9,12 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -84,8 +85,13 @@ class DeskProcess:
     def start(self, *arguments: str, **environ: str) -> Self:
         """Start it, and wait until its books are compared and it answers."""
         self.launch(*arguments, **environ)
-        self.until(self._is_ready, "the desk is ready")
+        self.start_is_over()
         return self
+
+    def start_is_over(self) -> Answer:
+        """Wait until its books are compared; returns its status."""
+        self.until(self._is_ready, "the desk is ready")
+        return self.say("/status")
 
     def launch(
         self,
@@ -208,6 +214,14 @@ class DeskProcess:
         """The lines of the newest start, without their time: `NOTICE Started (paper) ...`."""
         lines = self.out.read_text(encoding="utf-8").splitlines()
         return [line.partition(" ")[2] for line in lines]
+
+    def alerts(self, kind: str) -> list[str]:
+        """Title and text of each alert of *kind* in the history, told or waiting."""
+        history = f"file:{self.state / 'history.db'}?mode=ro"
+        with closing(sqlite3.connect(history, uri=True)) as database:
+            rows = database.execute("SELECT body FROM alerts WHERE kind = ? ORDER BY seq", [kind])
+            bodies = [json.loads(body) for (body,) in rows]
+        return [f"{body['title']}\n{body['text']}" for body in bodies]
 
     def complaints(self) -> list[str]:
         """All that should never be there, of all starts."""

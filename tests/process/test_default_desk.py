@@ -28,8 +28,9 @@ async def test_the_first_trade_falls_within_twenty_seconds(new_desk: NewDesk) ->
 @pytest.mark.slow
 async def test_the_whole_recording_has_all_that_a_demonstration_needs(new_desk: NewDesk) -> None:
     desk = new_desk(**{SPEED: "2400"}).start()
-    desk.until(lambda: "the feed has ended" in _title(desk), "the end of the recording")
+    desk.until(lambda: desk.alerts("FeedEnded"), "the end of the recording")
 
+    assert "the feed has ended" in _title(desk)
     assert "lost" not in desk.say("/status")["text"], "ended is not stale"
     assert desk.say("/trades")["table"], "it goes on answering"
     assert desk.say("/why BTC")["outcome"] == "done"
@@ -49,12 +50,12 @@ async def test_the_whole_recording_has_all_that_a_demonstration_needs(new_desk: 
 async def test_an_ended_feed_is_still_ended_after_a_restart(new_desk: NewDesk) -> None:
     """Nothing is shown again: the cursor is saved, and what was done stays done."""
     desk = new_desk(**{SPEED: "3600"}).start()
-    desk.until(lambda: "the feed has ended" in _title(desk), "the end of the recording")
+    desk.until(lambda: desk.alerts("FeedEnded"), "the end of the recording")
     desk.kill()
     before = await books.read(desk.state)
 
     desk.start()
-    desk.until(lambda: "the feed has ended" in _title(desk), "the end is seen again")
+    desk.until(lambda: len(desk.alerts("FeedEnded")) > 1, "the end is seen again")
     desk.kill()
 
     after = await books.read(desk.state)

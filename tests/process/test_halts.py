@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sqlite3
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -21,13 +22,13 @@ def is_halted(desk: DeskProcess, by: str) -> bool:
     return "■ Halted" in status["title"] and by in halts["text"]
 
 
-def started_halted(desk: DeskProcess, halt: str) -> bool:
-    """The start line is told; its text says what was found."""
-    desk.until(lambda: any("Started" in line for line in desk.told()), "the start is told")
-    with closing(sqlite3.connect(f"file:{desk.state / 'history.db'}?mode=ro", uri=True)) as history:
-        started = "SELECT body FROM alerts WHERE kind = 'TraderStarted' ORDER BY seq DESC LIMIT 1"
-        (body,) = history.execute(started).fetchone()
-    return f"Halted: {halt} " in body
+def tells_at_its_start(desk: DeskProcess, halt: str) -> None:
+    """What the line `Started ...` says below its title."""
+
+    def told() -> bool:
+        return any(f"Halted: {halt} " in text for text in desk.alerts("TraderStarted")[-1:])
+
+    desk.until(told, "the start tells of the halt")
 
 
 def forget_the_history(desk: DeskProcess) -> None:
@@ -65,7 +66,7 @@ def test_stopped_killed_and_started_again_it_is_still_halted(
     desk.start()
 
     assert is_halted(desk, "the news")
-    assert started_halted(desk, "H1")
+    tells_at_its_start(desk, "H1")
     assert desk.say("/stop")["title"].startswith("■ Already stopped")
 
 
@@ -117,7 +118,7 @@ def test_the_brake_holds_a_desk_that_is_dead(calm: DeskProcess) -> None:
     assert "the next start is halted" in ended.out
     desk.start()
     assert is_halted(desk, "smells odd")
-    assert started_halted(desk, "H1")
+    tells_at_its_start(desk, "H1")
 
 
 async def test_the_brake_is_latched_for_a_desk_that_hangs(calm: DeskProcess) -> None:
@@ -189,8 +190,8 @@ def test_a_confirmation_holds_where_it_was_asked_once_and_not_over_a_restart(
 
 def test_a_question_of_the_terminal_is_not_answered_from_the_console(calm: DeskProcess) -> None:
     """Both are the same person here; the place differs."""
-    process = calm.launch(stdin=-1)
-    calm.until(lambda: calm.lives and calm._is_ready(), "the desk is ready")
+    process = calm.launch(stdin=subprocess.PIPE)
+    calm.start_is_over()
     calm.say("/stop")
     code = confirmation(calm.say("/resume"))
 

@@ -38,7 +38,7 @@ from trading.events import (
 from trading.execution.plan import next_price
 from trading.halt import Permit
 from trading.ledger import Applied, Booked, Ledger, exit_reason
-from trading.ports import Change, Journal, Lane, Venue
+from trading.ports import Change, Journal, Lane, Meter, Venue
 from trading.recorder import Recorder
 from trading.types import (
     ZERO,
@@ -121,6 +121,7 @@ class Orders:
         clock: Clock,
         ids: OrderIds,
         patience: Patience,
+        meter: Meter,
     ) -> None:
         self.ledger = ledger
         self.venue = venue
@@ -132,6 +133,7 @@ class Orders:
         self._journal = journal
         self._clock = clock
         self._patience = patience
+        self._meter = meter
         self._foreign: set[str] = set()
         self._background: set[asyncio.Task[None]] = set()
         self.fees_by_hand: dict[str, Decimal] = {}
@@ -257,11 +259,14 @@ class Orders:
     # -- inside ---------------------------------------------------------------------------
 
     async def _place(self, order: Order, permit: Permit) -> Order:
+        began = self._clock.monotonic()
         try:
             report = await self._answered(self.venue.place(order, permit))
+            self._meter.time("order", self._clock.monotonic() - began)
         except Halted:
             return await self._end(order, OrderStatus.NOT_SENT, "halted")
         except VenueRejected as error:
+            self._meter.count("rejections")
             return await self._end(order, OrderStatus.REJECTED, str(error))
         except VenueUnavailable as error:
             return await self._end(order, OrderStatus.NOT_SENT, str(error))
@@ -274,6 +279,8 @@ class Orders:
 
     async def _answered(self, asking: Awaitable[T]) -> T:
         """Wait for the venue, and keep count of whether it answers at all."""
+        began = self._clock.monotonic()
+        self._meter.count("api_requests")
         try:
             async with asyncio.timeout(self._patience.answer):
                 answer = await asking
@@ -283,11 +290,13 @@ class Orders:
         except (VenueUnavailable, VenueUncertain):
             self._fell_silent()
             raise
+        self._meter.time("api", self._clock.monotonic() - began)
         self.silent_since = None
         self.answered_at = self._clock.now()
         return answer
 
     def _fell_silent(self) -> None:
+        self._meter.count("api_errors")
         if self.silent_since is None:
             self.silent_since = self._clock.monotonic()
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from trading.clocks import Clock
-from trading.errors import VenueError
+from trading.errors import Refused, VenueError
 from trading.events import Protected, StopMoved, Unprotected
 from trading.execution.orders import Orders
 from trading.execution.plan import due, observe, stop_reason
@@ -198,6 +198,34 @@ class Protection:
                 old=before.stop or ZERO, new=plan.stop, why=why, on_venue=self.rests(symbol),
             )
         )  # fmt: skip
+
+    async def move_stop(self, symbol: Symbol, price: Decimal, *, by: str) -> None:
+        """Put the stop at *price*, as a person wishes.  Raises `Refused` if it would fill now."""
+        plan = self._plan_by_hand(symbol, price)
+        mark = self._valuer.quote(symbol)
+        if mark is not None and (mark.price - price) * plan.side.sign <= ZERO:
+            raise Refused(f"A stop at {price} would fill at once: {symbol.base} is at {mark.price}")
+        await self.change_plan(symbol, replace(plan, stop=price), why=by)
+
+    async def move_target(self, symbol: Symbol, price: Decimal, *, by: str) -> None:
+        """Put the target at *price*.  Raises `Refused` if it is reached already."""
+        plan = self._plan_by_hand(symbol, price)
+        mark = self._valuer.quote(symbol)
+        if mark is not None and (mark.price - price) * plan.side.sign >= ZERO:
+            raise Refused(
+                f"A target of {price} is reached already: {symbol.base} is at {mark.price}; "
+                f"/close {symbol.base} closes now"
+            )
+        await self.change_plan(symbol, replace(plan, target=price), why=by)
+
+    def _plan_by_hand(self, symbol: Symbol, price: Decimal) -> ExitPlan:
+        plan = self._ledger.plans.get(symbol)
+        if plan is None:
+            raise Refused(f"There is no open position in {symbol.base}")
+        tick = self._orders.venue.rules(symbol).tick
+        if price <= ZERO or price % tick != ZERO:
+            raise Refused(f"A price of {symbol.base} is above 0, in steps of {tick}, not {price}")
+        return plan
 
     async def close(
         self, symbol: Symbol, quantity: Decimal, reason: ExitReason, by: str = ""

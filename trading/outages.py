@@ -1,14 +1,15 @@
-"""Tells once when prices stop, when they are back, and when a replay has no more."""
+"""Tells once when prices or the venue fall silent, and once when they are back."""
 
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from trading.clocks import Clock
 from trading.errors import VenueError
-from trading.events import FeedBack, FeedEnded, FeedLost
+from trading.events import FeedBack, FeedEnded, FeedLost, VenueBack, VenueLost
+from trading.execution.orders import Orders
 from trading.ports import Feed, FeedState
 from trading.recorder import Recorder
 from trading.types import Mode
@@ -56,3 +57,32 @@ class FeedWatch:
 
     def _about(self) -> dict[str, Any]:
         return {"at": self._clock.now(), "trader": self._trader, "mode": self._mode}
+
+
+class VenueWatch:
+    def __init__(
+        self, *, trader: str, mode: Mode, orders: Orders, recorder: Recorder, clock: Clock
+    ) -> None:
+        self._trader = trader
+        self._mode = mode
+        self._orders = orders
+        self._recorder = recorder
+        self._clock = clock
+        self._lost_at: datetime | None = None
+
+    @property
+    def silent(self) -> timedelta | None:
+        """For how long the venue has not answered; None: it does."""
+        since = self._orders.silent_since
+        return None if since is None else timedelta(seconds=self._clock.monotonic() - since)
+
+    async def look(self) -> None:
+        """Tell once that the venue is silent, and once that it is back."""
+        silent, now = self.silent, self._clock.now()
+        about: dict[str, Any] = {"at": now, "trader": self._trader, "mode": self._mode}
+        if silent is None and self._lost_at is not None:
+            gap, self._lost_at = now - self._lost_at, None
+            await self._recorder.say(VenueBack(gap=gap, **about))
+        elif silent is not None and self._lost_at is None:
+            self._lost_at = now - silent
+            await self._recorder.say(VenueLost(silent=silent, **about))
