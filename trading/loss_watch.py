@@ -113,8 +113,6 @@ class LossWatch:
                 equity=period.equity,
                 quote=self._quote,
                 trades=tuple(trade for trade, day in closed if period.first <= day < today),
-                    t for t in closed if period.first <= day_of(t.closed_at, zone) < today
-                ),
                 **self._about(),
             )
         )
