@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ def main(names: Sequence[str]) -> int:
     if unknown:
         print(f"No benchmark {unknown[0]}. There are: {', '.join(SUBJECTS)}", file=sys.stderr)
         return 2
-    began = perf_counter()
+    began, (busy, _, _) = perf_counter(), os.getloadavg()
     figures: list[Figure] = []
     broken: list[str] = []
     for name in names or SUBJECTS:
@@ -42,8 +43,10 @@ def main(names: Sequence[str]) -> int:
             broken.append(name)
     print(table(figures))
     verdicts = [figure.met for figure in figures]
-    print(f"\n{verdicts.count(True)} met, {verdicts.count(False)} missed, "
-          f"in {perf_counter() - began:.0f} s")  # fmt: skip
+    print(
+        f"\n{verdicts.count(True)} met, {verdicts.count(False)} missed; "
+        f"{perf_counter() - began:.0f} s, on {os.cpu_count()} cores; load before: {busy:.1f}"
+    )
     if broken:
         print(f"Broken, not measured: {', '.join(broken)}")
     LATEST.write_text(json.dumps([_json(figure) for figure in figures], indent=1) + "\n")

@@ -1,6 +1,6 @@
 """Signals per second, from the wish to the booked fill and the stop that protects it.
 
-All signals come in one cycle of a real trader.  A second's worth of one figure:
+All signals come in one cycle of a real trader.
 
 * *protected*: until every position is open, written down, and its stop rests at the venue and is
   written down too.  This is what the product does.
@@ -19,7 +19,7 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 from bench.desk import BenchDesk, a_desk
 from bench.figures import Figure, median
@@ -30,6 +30,7 @@ from trading.ports import Change, Lane
 AT_ONCE = 300
 ROUNDS, SLOW_ROUNDS = 5, 3
 GOAL, FLOOR = 2_500, 1_000
+PROTECTED = "protected"
 
 Round = Callable[[BenchDesk], Awaitable[float]]
 
@@ -58,14 +59,17 @@ def measure() -> list[Figure]:
     return [*figures, *_figures(json.loads(done.stdout), label)]
 
 
-def _figures(found: dict[str, float], label: str) -> list[Figure]:
-    return [
+def _figures(found: dict[str, tuple[float, float]], label: str) -> list[Figure]:
+    rates = [
         Figure(
             name=f"signals, {AT_ONCE} at once, {name}{label}",
-            value=value, unit="1/s", goal=GOAL, better="more", note=_note(value),
+            value=rate, unit="1/s", goal=GOAL, better="more", note=_note(rate),
         )
-        for name, value in found.items()
+        for name, (rate, _) in found.items()
     ]  # fmt: skip
+    _, processor = found[PROTECTED]
+    name = f"signals, {AT_ONCE} at once, CPU per signal{label}"
+    return [*rates, Figure(name=name, value=processor * 1e6, unit="us")]
 
 
 def _note(value: float) -> str:
@@ -74,24 +78,28 @@ def _note(value: float) -> str:
     return f"{'above' if value >= FLOOR else 'BELOW'} the floor of {FLOOR:,}"
 
 
-async def rates(rounds: int) -> dict[str, float]:
-    """Signals per second, the median of *rounds* after one to warm up."""
-    kinds: dict[str, Round] = {"protected": protected, "entries alone": entries_alone}
-    return {
-        name: median([await _rate(kind) for _ in range(rounds + 1)][1:])
-        for name, kind in kinds.items()
-    }
+async def rates(rounds: int) -> dict[str, tuple[float, float]]:
+    """Signals per second and processor seconds per signal: medians, after a round to warm up."""
+    kinds: dict[str, Round] = {PROTECTED: protected, "entries alone": entries_alone}
+    found: dict[str, tuple[float, float]] = {}
+    for name, kind in kinds.items():
+        times = [await _time(kind) for _ in range(rounds + 1)][1:]
+        elapsed, processor = (median(column) for column in zip(*times, strict=True))
+        found[name] = (AT_ONCE / elapsed, processor / AT_ONCE)
+    return found
 
 
-async def _rate(kind: Round) -> float:
+async def _time(kind: Round) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         History.first_reduction = 0.0
         async with a_desk(Path(folder), symbols=AT_ONCE, store=History) as desk:
+            used = process_time()
             seconds = await kind(desk)
+            used = process_time() - used
             opened = len(desk.trader.ledger.positions)
             if opened != AT_ONCE:
                 raise RuntimeError(f"{opened} of {AT_ONCE} signals became positions")
-            return AT_ONCE / seconds
+            return seconds, used
 
 
 async def protected(desk: BenchDesk) -> float:

@@ -45,7 +45,7 @@ from trading.halting import Halter
 from trading.market.rules import BINANCE_PERPETUALS_2021
 from trading.ports import Change, Lane
 from trading.recorder import Recorder
-from trading.strategies import strategy
+from trading.strategies import settings_in_use, strategy
 from trading.trader import Start, Trader, TraderSettings
 from trading.venues.paper import PaperVenue
 from trading.venues.replay import ReplayFeed
@@ -226,6 +226,7 @@ def _trader(
             drawdown_alert=settings.alerts.drawdown,
             cycle_every=section.bar / float(feed_section.speed),
             replay_speed=float(feed_section.speed),
+            parameters=settings_in_use(section.strategy, section.parameters),
         ),
         strategy=chosen,
         feed=feed,

@@ -1,6 +1,6 @@
 """How many messages are too many: quiet alerts fold, urgent ones that repeat are held back.
 
-Critical alerts do neither.
+In quiet hours the quiet ones wait, and the urgent make no sound.  Critical alerts do none of it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from handlers.format import clock_time
 from handlers.reply import Level, Reply
@@ -38,8 +38,39 @@ def next_burst(
     return (0, hold) if hold > 0 else (size, 0.0)
 
 
+@dataclass(frozen=True, slots=True)
+class QuietHours:
+    """From *begin* to *end* in *zone*, over midnight if need be."""
+
+    begin: time
+    end: time
+    zone: tzinfo = UTC
+
+    def left(self, now: datetime) -> float:
+        """Seconds until they are over; 0 outside of them."""
+        here = now.astimezone(self.zone)
+        if not self._hold(here.time()):
+            return 0.0
+        over = datetime.combine(here.date(), self.end, self.zone)
+        if here.time() >= self.end:
+            over = datetime.combine(here.date() + timedelta(days=1), self.end, self.zone)
+        # By way of UTC: the clocks may change in the night.
+        return max(1.0, (over.astimezone(UTC) - now.astimezone(UTC)).total_seconds())
+
+    def _hold(self, here: time) -> bool:
+        if self.begin < self.end:
+            return self.begin <= here < self.end
+        return here >= self.begin or here < self.end
+
+    def __str__(self) -> str:
+        """As in `23:00-07:00`."""
+        return f"{self.begin:%H:%M}-{self.end:%H:%M}"
+
+
 TENTH = 10
 HOUR = timedelta(hours=1)
+REMEMBERED = 256
+"""Urgent texts; beyond that, old ones are forgotten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +115,8 @@ class Throttle:
             self._repeats.clear()
         if alert.level != Level.URGENT:
             return reply
-        key = (alert.kind, reply.title)
+        key = (alert.kind, _without_reference(reply))
+        self._forget(alert.at)
         before = self._repeats.get(key)
         repeats = before.again(alert.at) if before else Repeats.of_one(alert.at)
         self._repeats[key] = repeats
@@ -94,3 +126,15 @@ class Throttle:
             return reply
         counted = f"{repeats.count} times since {clock_time(repeats.first)} UTC."
         return replace(reply, text="\n".join(filter(None, (reply.text, counted))))
+
+    def _forget(self, now: datetime) -> None:
+        """Titles with figures in them are many: forget those that are news again anyway."""
+        if len(self._repeats) >= REMEMBERED:
+            self._repeats = {
+                key: each for key, each in self._repeats.items() if now - each.last < HOUR
+            }
+
+
+def _without_reference(reply: Reply) -> str:
+    """The same fault is a repeat, although each time another place in the log tells of it."""
+    return reply.title.replace(reply.reference, "") if reply.reference else reply.title

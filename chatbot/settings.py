@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, timedelta, tzinfo
+from datetime import UTC, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum
 from importlib import resources
@@ -42,7 +42,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from chatbot.bursts import QuietHours
 from chatbot.logs import MASK, TELEGRAM_TOKEN
+from chatbot.rules import Action, Condition
+from chatbot.rules import Rule as AlertRule
 from chatbot.state import beside
 from trading.desk_limits import DeskLimits
 from trading.errors import InvalidSymbol, SettingsError
@@ -85,6 +88,36 @@ def _duration(value: object) -> timedelta:
     if said is None:
         raise ValueError("not a time")
     return timedelta(seconds=int(said[1]) * _UNITS[said[2]])
+
+
+def _clock_time(value: object) -> time:
+    said = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", value) if isinstance(value, str) else None
+    if said is None:
+        raise ValueError("not a time of the day")
+    return time(int(said[1]), int(said[2]))
+
+
+def _span(value: object) -> tuple[time, time]:
+    begin, dash, end = value.partition("-") if isinstance(value, str) else ("", "", "")
+    span = _clock_time(begin.strip()), _clock_time(end.strip())
+    if not dash or span[0] == span[1]:
+        raise ValueError("not a span of the day")
+    return span
+
+
+def _condition(value: object) -> Condition:
+    if not isinstance(value, str):
+        raise Wrong("a text is wanted")
+    try:
+        return Condition.parse(value)
+    except ValueError as error:
+        raise Wrong(str(error)) from None
+
+
+def _web_address(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value.get_secret_value()):
+        raise ValueError("not an address")
+    return value
 
 
 def _symbol(value: object) -> Symbol:
@@ -133,6 +166,7 @@ Share = Number
 """A fraction: 0.03 is 3 %."""
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 """Whole seconds, minutes, hours or days: "90s", "15m", "4h", "1d"."""
+ClockTime = Annotated[time, BeforeValidator(_clock_time)]
 Pair = Annotated[Symbol, BeforeValidator(_symbol)]
 
 
@@ -295,9 +329,51 @@ class WholeDesk(Section):
         return DeskLimits(**self.model_dump())
 
 
+class Rule(Section):
+    """As `chatbot.rules` carries it out."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9 _-]{0,22}[A-Za-z0-9])?$",
+        description='1 to 24 letters, digits, " ", "_" or "-"',
+    )
+    condition: Annotated[Condition, BeforeValidator(_condition)] = Field(
+        description='as in "error_rate > 0.01" or "feed_ok == false"'
+    )
+    duration: Duration = Field(timedelta(minutes=1), ge=timedelta(0), le=timedelta(days=1))
+    action: Action = "notify"
+
+    def build(self) -> AlertRule:
+        return AlertRule(
+            name=self.name, condition=self.condition, duration=self.duration, action=self.action
+        )
+
+
 class Alerts(Section):
     drawdown: Share = Field(Decimal("0.05"), gt=0, le=Decimal("0.5"))
     console: Literal["info", "notice", "urgent", "critical"] = "info"
+    quiet: Annotated[tuple[time, time], BeforeValidator(_span)] | None = Field(
+        None, description='two different times of the day, as in "23:00-07:00"'
+    )
+    escalate_after: Duration | None = Field(None, ge=timedelta(minutes=1), le=timedelta(days=1))
+    heartbeat: ClockTime | None = Field(None, description='a time of the day, as in "08:00"')
+    ping_url: Annotated[SecretStr, AfterValidator(_web_address)] | None = Field(
+        None, description="an address that begins with https:// or http://"
+    )
+    rules: tuple[Rule, ...] = Field(
+        (), max_length=50, description="at most 50 sections [[alerts.rules]]"
+    )
+
+    @field_validator("rules")
+    @classmethod
+    def _each_name_once(cls, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        names = [rule.name for rule in rules]
+        twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+        if twice:
+            raise Wrong(f"two rules are called {twice}")
+        return rules
+
+    def quiet_hours(self, zone: tzinfo) -> QuietHours | None:
+        return None if self.quiet is None else QuietHours(*self.quiet, zone)
 
 
 class Settings(BaseSettings):
@@ -600,6 +676,10 @@ SECRET_NAME = re.compile(
 )
 
 
+MASKED = frozenset({"ping_url"})
+"""May stand in the file, and yet is told nobody: who has it can answer for us."""
+
+
 def _secrets_written(said: _Said, tables: Mapping[str, Any]) -> Iterator[_Mistake]:
     """What must not stand in a file that is copied, shown and committed."""
     for keys, value in _leaves(tables):
@@ -840,7 +920,7 @@ def _variable(keys: Keys) -> str:
 
 def _shown(keys: Keys, value: Any) -> str:
     """The value as it was written; never a secret."""
-    if _is_secret(keys, value):
+    if _is_secret(keys, value) or (keys and keys[-1] in MASKED):
         return MASK
     match value:
         case str() | bool():

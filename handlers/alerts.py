@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import singledispatch
 
+from handlers import desk_alerts
+from handlers.describe import describe
 from handlers.format import (
     amount,
     clock_time,
@@ -44,6 +45,8 @@ from trading.events import Event
 from trading.halt import EVERYONE, Halt, Stage, Verb
 from trading.types import ExitReason, Mode, Order, OrderRole, OrderStatus, Trade
 
+__all__ = ["SILENT", "describe", "fold"]
+
 SILENT: frozenset[type[Event]] = frozenset({events.OrderSent, events.CycleEnded})
 """Each would be noise: what comes of it is told."""
 
@@ -51,12 +54,6 @@ POSITIONS, STATUS = Choice("Positions", "/positions"), Choice("Status", "/status
 STOP, FLATTEN = Choice("Stop", "/stop"), Choice("Flatten", "/flatten")
 ORDERS, HALTS = Choice("Orders", "/orders"), Choice("Halts", "/halts")
 TRADES, RESUME = Choice("Trades", "/trades"), Choice("Resume", "/resume")
-
-
-@singledispatch
-def describe(event: Event) -> Reply | None:
-    """Return how *event* reads, or None if it is silent."""
-    return None
 
 
 # -- positions ----------------------------------------------------------------------------
@@ -483,8 +480,9 @@ def _(event: events.TraderStarted) -> Reply:
         down = ", for the first time"
     else:
         down = f", was down {duration(event.down_for)}{'' if event.clean else ' (killed)'}"
+    started = f"{HALTED} Started halted" if event.halt else "Started"
     return Reply(
-        f"Started {mode(event.mode)} in {took(event.took.total_seconds())}{down}",
+        f"{started} {mode(event.mode)} in {took(event.took.total_seconds())}{down}",
         text=_found(event),
         choices=(STATUS, HALTS) if event.halt else (STATUS,),
         level=Level.NOTICE,
@@ -558,6 +556,7 @@ _COUNTED = {
     "OrderRefused": ("order refused", "orders refused"),
     "OrderUnknown": ("order unknown", "orders unknown"),
     "OrderResolved": ("order resolved", "orders resolved"),
+    **desk_alerts.COUNTED,
 }
 _NEVER_ONLY_COUNTED = ("HaltEngaged", "HaltAdvanced", "HaltLifted")
 """Somebody waits for it: the newest is told in full."""

@@ -13,6 +13,7 @@ from trading.ledger import Ledger
 from trading.risk.drawdown import Guard, Reading, loss_share
 from trading.types import ZERO
 from trading.valuation import Valuer
+from trading.views import DeskUse
 
 DESK_DAY = "desk day"
 """The guard over the day's loss of all traders together."""
@@ -52,13 +53,12 @@ class DeskRisk:
         equity = self.equity()
         if equity is None:
             return ZERO
-        used = sum((m.valuer.exposure() for m in self._members()), ZERO)
-        return self.limits.max_exposure * equity - used
+        return self.limits.max_exposure * equity - self._exposure()
 
     def objection(self) -> str:
         """Why the whole desk takes no further position, as a clause; empty if it does."""
         most = self.limits.max_positions
-        held = sum(len(m.ledger.positions) for m in self._members())
+        held = self._positions()
         if most is None or held < most:
             return ""
         return f"{held} of {most} positions open on the whole desk"
@@ -73,6 +73,27 @@ class DeskRisk:
         """Share of the day's first equity that all traders together have lost."""
         start = sum((m.ledger.account.day_start for m in self._members()), ZERO)
         return loss_share(self.equity(), start)
+
+    def use(self) -> DeskUse | None:
+        """How much of the limits is used; None: there are none."""
+        if self.limits == DeskLimits():
+            return None
+        equity = self.equity()
+        known = equity is not None and equity > ZERO
+        return DeskUse(
+            max_exposure=self.limits.max_exposure,
+            max_positions=self.limits.max_positions,
+            max_daily_loss=self.limits.max_daily_loss,
+            exposure=self._exposure() / equity if known and equity is not None else None,
+            positions=self._positions(),
+            day_loss=self.day_loss(),
+        )
+
+    def _exposure(self) -> Decimal:
+        return sum((m.valuer.exposure() for m in self._members()), ZERO)
+
+    def _positions(self) -> int:
+        return sum(len(m.ledger.positions) for m in self._members())
 
     def observe(self, at: datetime) -> str:
         """Take a reading at market time *at*; return the breach, or nothing."""

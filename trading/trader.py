@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
@@ -44,13 +45,14 @@ from trading.ports import (
     Venue,
 )
 from trading.recorder import Recorder
-from trading.risk.cooldown import rest_until
-from trading.risk.drawdown import day_end
+from trading.risk.cooldown import rest_until, streak
+from trading.risk.drawdown import day_begin, day_end
 from trading.risk.limits import Limits
 from trading.strategies.base import Strategy
 from trading.types import (
     ONE,
     ZERO,
+    Decision,
     EquityPoint,
     ExitReason,
     MarketRules,
@@ -63,7 +65,7 @@ from trading.types import (
     Symbol,
 )
 from trading.valuation import Valuer
-from trading.views import Closed, Cycle, Holding, Ticket, View
+from trading.views import Closed, Cycle, Holding, Price, Scan, Ticket, View
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +90,8 @@ class TraderSettings:
     slow_scan: timedelta = timedelta(seconds=300)
     manual_stop: Decimal = Decimal("0.02")
     """Distance of the stop of an entry by hand, as a share of its price."""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    """Of the strategy, as they were set; for people to see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +110,8 @@ class Trader:
     """Why no entries are taken although nobody halted; ends by itself."""
     _last_cycle: Cycle | None = None
     _resting_until: datetime | None = None
+    _decided: tuple[Decision, ...] = ()
+    """What the cycle that runs, or the last one, has decided."""
     _seen_before: datetime | None = None
     """The cursor found at start, until the bar after it is done: it may be its second time."""
 
@@ -136,7 +142,7 @@ class Trader:
         self._clock = clock
         self._patience = patience
         self._meter = meter
-        desk_risk = desk_risk or DeskRisk(DeskLimits(), lambda: (self,))
+        self._desk_risk = desk_risk = desk_risk or DeskRisk(DeskLimits(), lambda: (self,))
         account = new_account(settings.name, settings.capital, clock.now(), settings.zone)
         self.ledger = Ledger(account, venue.rules)
         self.valuer = Valuer(self.ledger, feed)
@@ -193,6 +199,9 @@ class Trader:
             self.name, self.settings.capital, self.feed.first_cursor, self.settings.zone
         )
         self.ledger.restore(account, books)
+        for order in await self.orders.noted():
+            if await self._store.order(order.id) is None:
+                self.ledger.add(order)
         cursor = account.cursor or self.feed.first_cursor
         self._seen_before = account.cursor
         self.feed.resume(cursor)
@@ -256,7 +265,26 @@ class Trader:
         async with self._busy:
             await self._cycle()
 
-    async def _cycle(self) -> None:
+    async def scan(self) -> Scan:
+        """Run a cycle now, and return what it found.
+
+        Raises `Refused` while one runs already, and before the books are compared.
+        """
+        if not self.ready:
+            raise Refused("The books are still being compared with the venue")
+        if self._busy.locked():
+            raise Refused("A scan is under way already")
+        async with self._busy:
+            problem = await self._cycle()
+            return Scan(
+                cycle=None if problem else self._last_cycle,
+                decisions=tuple(self._decided),
+                problem=problem,
+            )
+
+    async def _cycle(self) -> str:
+        """Return what went wrong, or nothing."""
+        self._decided = ()
         began = self._clock.monotonic()
         try:
             bars, decisions = await self._bars()
@@ -265,18 +293,20 @@ class Trader:
             )
         except VenueError as error:
             await self._feed_watch.failed(error)
+            return f"no prices: {error}"
         except Exception:
             self._meter.count("cycle_errors")
             reference = secrets.token_hex(3)
             log.exception("a cycle failed", extra={"reference": reference})
             await self._recorder.say(CycleFailed(reference=reference, **self._about()))
-        else:
-            seconds = self._clock.monotonic() - began
-            self._last_cycle = Cycle(
-                at=self._clock.now(), seconds=seconds, bars=bars, decisions=decisions
-            )
-            self._meter.time("scan", seconds)
-            await self._tell_slow(seconds)
+            return f"an error of ours, reference {reference}"
+        seconds = self._clock.monotonic() - began
+        self._last_cycle = Cycle(
+            at=self._clock.now(), seconds=seconds, bars=bars, decisions=decisions
+        )
+        self._meter.time("scan", seconds)
+        await self._tell_slow(seconds)
+        return ""
 
     async def _tell_slow(self, seconds: float) -> None:
         limit = self.settings.slow_scan.total_seconds()
@@ -313,6 +343,7 @@ class Trader:
             self._decider.decide(s, now=self._clock.now(), blocked=self.block) for s in signals
         ]
         refused = tuple(a for a in answers if not isinstance(a, Approval))
+        self._decided += tuple(a.decision if isinstance(a, Approval) else a for a in answers)
         if refused:
             await self._recorder.keep(Change(decisions=refused), Lane.REST)
         sending = [self.orders.enter(a.order, a.permit, a.decision) for a in approvals(answers)]
@@ -447,10 +478,13 @@ class Trader:
                 f"{order.symbol.base} would be unprotected; /stop_loss {order.symbol.base} PRICE "
                 "moves its stop"
             )
+        if order.role is OrderRole.EXIT:
+            raise Refused(f"It closes {order.symbol.base}; exits go on")
         return await self.orders.cancel(order)
 
     def ticket(self, symbol: Symbol, side: Side, notional: Decimal) -> Ticket:
         """What an entry by hand would be now, after the same risk checks.  Raises `Refused`."""
+        self._check_entries()
         wish = self._wish_by_hand(symbol, side)
         quantity = self._decider.propose(wish, notional=notional)
         return Ticket(
@@ -465,8 +499,7 @@ class Trader:
 
     async def enter(self, symbol: Symbol, side: Side, notional: Decimal, *, by: str) -> Order:
         """Enter by hand, at market, protected like any other.  Raises `Refused`."""
-        if not self.ready or self.block:
-            raise Refused(f"No entry now: {self.block or 'the books are still being compared'}")
+        self._check_entries()
         wish = self._wish_by_hand(symbol, side)
         quantity = self._decider.propose(wish, notional=notional)
         approval = self._decider.approve(wish, quantity, now=self._clock.now(), by=by)
@@ -474,10 +507,24 @@ class Trader:
         await self.protection.settle()
         return order
 
+    def _check_entries(self) -> None:
+        """Raises `Refused` while no entry is taken, whoever wishes it."""
+        halt = self._halter.latch.strictest(self.name)
+        if halt is not None:
+            word = "paused" if halt.verb is Verb.PAUSE else "halted"
+            raise Refused(f"No entry while {word}: {halt.id} by {halt.by}")
+        if not self.ready or self.block:
+            raise Refused(f"No entry now: {self.block or 'the books are still being compared'}")
+        if self.feed.state() is FeedState.ENDED:
+            raise Refused("No entry: the feed has ended")
+
     def _wish_by_hand(self, symbol: Symbol, side: Side) -> Signal:
-        quote = self.valuer.quote(symbol)
+        price = self.price(symbol)
+        quote = price.quote
         if symbol not in self.symbols or quote is None:
             raise Refused(f"There is no price of {symbol.base}")
+        if price.stale:
+            raise Refused(f"The price of {symbol.base} is too old to enter at")
         distance = quote.price * self.settings.manual_stop
         now = self.feed.now()
         return Signal(
@@ -525,6 +572,20 @@ class Trader:
     def rules(self, symbol: Symbol) -> MarketRules:
         return self.venue.rules(symbol)
 
+    def price(self, symbol: Symbol) -> Price:
+        """What is known of the price of *symbol* now."""
+        market, quote = self.feed.now(), self.valuer.quote(symbol)
+        began = self.valuer.quote(symbol, day_begin(market, self.settings.zone))
+        age = None if quote is None else market - quote.at
+        return Price(
+            symbol=symbol,
+            rules=self.rules(symbol),
+            quote=quote,
+            age=age,
+            stale=self._too_old(age),
+            day_open=None if began is None else began.price,
+        )
+
     # -- seeing ---------------------------------------------------------------------------
 
     def view(self) -> View:
@@ -571,21 +632,28 @@ class Trader:
             unsaved=self._recorder.unsaved,
             last_cycle=self._last_cycle,
             cycle_every=self.settings.cycle_every,
+            losses_in_row=streak(self.ledger.trades, self.settings.limits, market).losses,
+            parameters=self.settings.parameters,
+            desk=self._desk_risk.use(),
         )
 
     def _holding(self, symbol: Symbol, market: datetime) -> Holding:
         quote = self.valuer.quote(symbol)
         age = None if quote is None else market - quote.at
-        ended = self.feed.state() is FeedState.ENDED
         return Holding(
             position=self.ledger.positions[symbol],
             plan=self.ledger.plans[symbol],
             rules=self.rules(symbol),
             quote=quote,
             age=age,
-            stale=age is None or (age > self.settings.limits.max_price_age and not ended),
+            stale=self._too_old(age),
             stop_on_venue=self.protection.rests(symbol),
         )
+
+    def _too_old(self, age: timedelta | None) -> bool:
+        """Whether a price of that age is not to be believed; a replay's last one always is."""
+        ended = self.feed.state() is FeedState.ENDED
+        return age is None or (age > self.settings.limits.max_price_age and not ended)
 
     def _resting(self, market: datetime) -> str:
         until = self._resting_until

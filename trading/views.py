@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from trading.halt import Halt
 from trading.ports import FeedState
 from trading.risk.limits import Limits
 from trading.types import (
+    Decision,
     ExitPlan,
     ExitReason,
     MarketRules,
@@ -70,6 +72,47 @@ class Cycle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """A scan that somebody asked for, and what it found."""
+
+    cycle: Cycle | None
+    """None: it failed."""
+    decisions: tuple[Decision, ...]
+    problem: str = ""
+    """Why it failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What is known of one symbol's price."""
+
+    symbol: Symbol
+    rules: MarketRules
+    quote: Quote | None
+    """None: no price is known."""
+    age: timedelta | None
+    """Market time."""
+    stale: bool
+    """The price is missing or too old to be believed."""
+    day_open: Decimal | None
+    """The price at which the risk day began, if that is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskUse:
+    """How much of the whole desk's limits is used.  A limit that is None is not set."""
+
+    max_exposure: Decimal | None
+    max_positions: int | None
+    max_daily_loss: Decimal | None
+    exposure: Decimal | None
+    """Share of the equity of all traders together; None while that is unknown."""
+    positions: int
+    day_loss: Decimal | None
+    """Share of the day's first equity, positive for a loss."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """One trader at one instant."""
 
@@ -126,6 +169,12 @@ class View:
     last_cycle: Cycle | None
     cycle_every: timedelta
     """Wall time between two scans."""
+    losses_in_row: int = 0
+    """Losses in a row that still count towards a rest."""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    """Of the strategy, as they were set."""
+    desk: DeskUse | None = None
+    """None: the whole desk has no limits of its own."""
 
     @property
     def halt(self) -> Halt | None:

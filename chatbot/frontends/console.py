@@ -309,8 +309,9 @@ class _Lines:
     def start(self, hear: Hear) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
         self._written.set_running_or_notify_cancel()
-        _thread("console: writes", self._write_all)
-        source = _descriptor(self._stdin)
+        target = _copy(self._stdout)
+        _thread("console: writes", lambda: self._write_all(target))
+        source = _copy(self._stdin)
         if source is not None:
             _thread("console: reads", lambda: self._read_all(source, loop, hear))
         return loop.create_future()
@@ -353,26 +354,35 @@ class _Lines:
         def begin(text: str) -> None:
             hear(text).add_done_callback(lambda _: self._room.release())
 
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the desk has ended
+        with os.fdopen(source, "rb", 0), contextlib.suppress(RuntimeError):  # the loop is closed
             for text in _lines_of(source):
                 self._room.acquire()
                 if self._stopping:
                     return
                 loop.call_soon_threadsafe(begin, text)
 
-    def _write_all(self) -> None:
+    def _write_all(self, target: int | None) -> None:
         """In a thread, which may wait for the reader as long as it takes."""
-        target = _descriptor(self._stdout)
-        if self._stdout is not None:
-            with contextlib.suppress(OSError, ValueError):
-                self._stdout.flush()  # what was printed before comes first
         encoding = getattr(self._stdout, "encoding", None) or "utf-8"
+        somebody_reads = target is not None
         while (slip := self._slips.get()) is not None:
             if slip.done.set_running_or_notify_cancel():
                 data = slip.plain.encode(encoding, "replace")
-                if not _printed(slip, _try_to_write(target, data)):
-                    target = None
+                error = _write(target, data) if target is not None and somebody_reads else None
+                somebody_reads = _printed(slip, error) and somebody_reads
+        if target is not None:
+            os.close(target)
         self._written.set_result(None)
+
+
+def _copy(stream: TextIO | None) -> int | None:
+    """A descriptor of our own: its number stays ours even if somebody closes the stream."""
+    if stream is None:
+        return None
+    with contextlib.suppress(OSError, ValueError):
+        stream.flush()  # what was printed before comes first
+    descriptor = _descriptor(stream)
+    return None if descriptor is None else os.dup(descriptor)
 
 
 def _thread(name: str, work: Callable[[], None]) -> None:
@@ -380,9 +390,9 @@ def _thread(name: str, work: Callable[[], None]) -> None:
     threading.Thread(name=name, target=copy_context().run, args=(work,), daemon=True).start()
 
 
-def _try_to_write(target: int | None, data: bytes) -> OSError | None:
+def _write(target: int, data: bytes) -> OSError | None:
     rest = memoryview(data)
-    while rest and target is not None:
+    while rest:
         try:
             rest = rest[os.write(target, rest) :]
         except BlockingIOError:  # somebody who shares it made it so

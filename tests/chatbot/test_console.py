@@ -25,7 +25,7 @@ from prompt_toolkit.input import Input, PipeInput, create_input, create_pipe_inp
 from prompt_toolkit.output import Output, create_output
 from prompt_toolkit.output.plain_text import PlainTextOutput
 
-from chatbot.frontends.console import ROOM, Console, Stalled, _completer
+from chatbot.frontends.console import LINGER, ROOM, Console, Stalled, _completer
 from handlers.context import Caller, Message, Role
 from handlers.reply import Choice, Level, Reply
 from trading.clocks import ManualClock
@@ -327,6 +327,22 @@ async def test_the_last_answers_still_come_out(world: World) -> None:
     assert await a_line(reader) == "Did /shutdown"
 
 
+async def test_the_end_does_not_wait_for_a_command_that_hangs(world: World) -> None:
+    typed = Pipe(world)
+    world.desk.hang.add("/chart BTC")
+    task = asyncio.create_task(world.console(typed.source, None).run(world.desk.on_message))
+    typed.type("/chart BTC\n")
+    await world.desk.heard.get()
+
+    task.cancel()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not task.done()
+    while not task.done():
+        world.clock.advance(LINGER)
+        await asyncio.sleep(0)
+
+
 async def test_what_a_narrow_encoding_lacks_is_replaced(world: World) -> None:
     out = Pipe(world)
     reader = await out.reader()
@@ -519,23 +535,69 @@ def test_commands_are_completed_first_and_symbols_after(typed: str, offered: lis
 # -- a real terminal ------------------------------------------------------------------------------
 
 
-async def test_a_real_terminal(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+class Tty:
+    """A real terminal; `ours` is where a person sits."""
+
+    def __init__(self, world: World) -> None:
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (24, 80))
+        self.ours = world.stack.enter_context(os.fdopen(ours, "r+b", 0))
+        self.stdin = world.stack.enter_context(os.fdopen(theirs, encoding="utf-8"))
+        self.stdout = world.stack.enter_context(os.fdopen(os.dup(theirs), "w", encoding="utf-8"))
+        self.at = (create_input(self.stdin), create_output(self.stdout))
+
+    @property
+    def modes(self) -> list[object]:
+        return termios.tcgetattr(self.stdin.fileno())
+
+
+@pytest.fixture
+def tty(world: World, monkeypatch: pytest.MonkeyPatch) -> Tty:
     monkeypatch.setenv("PROMPT_TOOLKIT_NO_CPR", "1")  # nobody at the other end answers
     monkeypatch.setenv("TERM", "xterm-256color")
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, 80))
-    stdin = world.stack.enter_context(os.fdopen(theirs, encoding="utf-8"))
-    stdout = world.stack.enter_context(os.fdopen(os.dup(theirs), "w", encoding="utf-8"))
-    at = (create_input(stdin), create_output(stdout))
-    reader = await world.reader(os.fdopen(ours, "r+b", 0))
-    before = termios.tcgetattr(theirs)
-    async with world.running(world.console(stdin, stdout), at):
+    return Tty(world)
+
+
+async def test_a_real_terminal(world: World, tty: Tty) -> None:
+    found = tty.modes
+    reader = await world.reader(tty.ours)
+    async with world.running(world.console(tty.stdin, tty.stdout), tty.at):
         await reader.readuntil(b"harbour>")
-        os.write(ours, b"/status\r")
+        assert tty.modes != found
+        os.write(tty.ours.fileno(), b"/status\r")
         await reader.readuntil(b"3 Stop")
         await reader.readuntil(b"harbour>")
-        os.write(ours, b"3\r")
+        os.write(tty.ours.fileno(), b"3\r")
         await reader.readuntil(b"Did /stop")
 
-    assert termios.tcgetattr(theirs) == before
+    assert tty.modes == found
     assert world.desk.asked == ["/status", "/stop"]
+
+
+async def test_a_terminal_that_stalls_holds_up_neither_the_desk_nor_its_end(
+    world: World, tty: Tty
+) -> None:
+    found = tty.modes
+    reader = await world.reader(tty.ours)
+    [transport] = world.transports
+    assert isinstance(transport, asyncio.ReadTransport)
+    console = world.console(tty.stdin, tty.stdout)
+    with create_app_session(*tty.at):
+        task = asyncio.create_task(console.run(world.desk.on_message))
+    await reader.readuntil(b"harbour>")
+    transport.pause_reading()
+    stuck = asyncio.create_task(console.send("", Reply(title="x" * 100_000), silent=True))
+    await asyncio.sleep(0)
+
+    task.cancel()
+    while not task.done():
+        world.clock.advance(LINGER)
+        await asyncio.sleep(0)
+    assert not stuck.done()
+    assert tty.modes == found
+
+    transport.resume_reading()
+    reading = asyncio.create_task(reader.read())
+    await asyncio.wait([stuck])
+    stuck.exception()  # told, or given up: both are right
+    reading.cancel()

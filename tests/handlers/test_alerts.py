@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from handlers.alerts import SILENT, describe, fold
+from handlers.alerts import _COUNTED, SILENT, describe, fold
 from handlers.reply import Level, Reply
 from tests import builders
 from tests.handlers.story import (
@@ -96,6 +96,14 @@ LINK_SELL = builders.an_order(
     symbol=LINK, side=Side.SELL, quantity=D("47.8"), price=D("20.470"), type=OrderType.LIMIT
 )
 SOL_SELL = builders.an_exit(symbol=SOL, quantity=D("1.80"))
+
+DAY = tuple(
+    a_trade(60, symbol=symbol, profit=D(profit), fees=D("1.22"))
+    for symbol, profit in (
+        (SOL, "33.27"), (ETH, "-32.05"), (BTC, "-14.26"), (BTC, "-16.45"), (ETH, "-18.43"),
+        (SOL, "-17.64"),
+    )
+)  # fmt: skip
 
 STORY: list[tuple[Event, Level, str]] = [
     (
@@ -301,7 +309,7 @@ Books equal venue: 3 positions, 5 orders. 1 unknown order: resolved. Not halted.
         ),
         Level.NOTICE,
         """\
-Started (paper) in 0.8 s, for the first time
+■ Started halted (paper) in 0.8 s, for the first time
 Books equal venue: 1 position, 0 orders. 2 fills came while down. Halted: H17 by ben.
 [Status] [Halts]""",
     ),
@@ -384,6 +392,196 @@ Disk full. It is kept in memory and tried again; trading goes on.
         events.StrangerSeen(at=NOW, who="99817", where="Telegram"),
         Level.NOTICE,
         "Stranger 99817 tried on Telegram\nNo answer, text not kept. Said once.",
+    ),
+    (
+        events.LimitNear(**WHO, kind="day", lost=D("235.20"), limit=D("293.65"), quote="USDT"),
+        Level.URGENT,
+        """\
+⚠ Daily loss at 80 % of its limit: -235.20 of -293.65 USDT
+[Risk] [Stop]""",
+    ),
+    (
+        events.PeriodEnded(
+            **WHO,
+            kind="day",
+            first=NOW.date(),
+            last=NOW.date(),
+            profit=D("-65.56"),
+            start=D("9788.40"),
+            equity=D("9722.84"),
+            quote="USDT",
+            trades=DAY,
+        ),
+        Level.INFO,
+        """\
+Day 10 Oct (paper): -65.56 USDT (-0.67 %), equity 9,722.84
+6 trades, 1 won. Best SOL +33.27, worst ETH -32.05, fees 7.32.
+[Stats: /stats day]""",
+    ),
+    (
+        events.PeriodEnded(
+            **WHO,
+            kind="week",
+            first=date(2025, 10, 6),
+            last=date(2025, 10, 12),
+            profit=D("-208.56"),
+            start=D("9931.41"),
+            equity=D("9722.85"),
+            quote="USDT",
+            trades=DAY,
+        ),
+        Level.INFO,
+        """\
+Week 6-12 Oct (paper): -208.56 USDT (-2.10 %), 6 trades, 1 won
+Equity 9,722.85. Best SOL +33.27, worst ETH -32.05, fees 7.32.
+[Stats: /stats week]""",
+    ),
+    (
+        events.StillAlive(
+            at=NOW, since=timedelta(hours=24), scans=96, errors=0, next_at=at("08:00")
+        ),
+        Level.INFO,
+        "Alive 24 h: 96 scans, 0 errors. Next 08:00 UTC; silence means down.",
+    ),
+    (
+        events.VenueLost(**WHO, silent=6 * SECOND),
+        Level.URGENT,
+        """\
+⚠ Venue lost 6 s ago (paper)
+Nothing reaches it now; what rests there stays and may fill. Asking on.
+[Status] [Stop]""",
+    ),
+    (
+        events.VenueBack(**WHO, gap=134 * SECOND),
+        Level.NOTICE,
+        """\
+✓ Venue back after 2 min 14 s (paper)
+Orders that had no answer are asked about, stops repaired.
+[Status] [Orders]""",
+    ),
+    (
+        events.ScanSlow(**WHO, seconds=312.0, limit=300.0),
+        Level.NOTICE,
+        "⚠ Slow scan: 312 s, limit 300 s. Exits ran on time.\n[Status]",
+    ),
+    (
+        events.TraderCrashed(**WHO, reference="4f1c9a", again_in=5 * SECOND),
+        Level.CRITICAL,
+        """\
+⚠ majors (paper) crashed, reference 4f1c9a
+Positions stay guarded by their stops at the venue; no entries meanwhile. Started again in 5 s.
+[Status] [Stop]""",
+    ),
+    (
+        events.TraderRestarted(**WHO, after=7 * SECOND),
+        Level.NOTICE,
+        """\
+✓ majors (paper) runs again, after 7 s
+It goes on with the books it had; stops and exits are watched again.
+[Status]""",
+    ),
+    (
+        events.PriceReached(
+            at=NOW, symbol=BTC, price=D("117050.0"), above=True, level=D("117000.0"), by="ben, x"
+        ),
+        Level.NOTICE,
+        """\
+BTC is at 117,050.0, above 117,000.0
+Ben asked to be told; said once.
+[Price: /price BTC] [Status]""",
+    ),
+    (
+        events.RuleBroken(
+            at=NOW, name="slow api", condition="api_p95 > 2 for 5m", value=D("3.1"), action="notify"
+        ),
+        Level.URGENT,
+        """\
+⚠ Rule slow api: now 3.1
+api_p95 > 2 for 5m. Told only: nothing was paused or stopped.
+[Status] [Stop]""",
+    ),
+    (
+        events.RuleBroken(
+            at=NOW, name="rejections", condition="rejections > 100", value=D("120"), action="pause"
+        ),
+        Level.URGENT,
+        """\
+⚠ Rule rejections: now 120
+rejections > 100. Done: no new entries. Not done: resting entries, positions and stops stay.
+[Status] [Stop] [Resume]""",
+    ),
+    (
+        events.RuleRestored(
+            at=NOW, name="slow api", condition="api_p95 > 2 for 5m", lasted=312 * SECOND
+        ),
+        Level.NOTICE,
+        """\
+✓ Rule slow api no longer holds, after 5 min
+api_p95 > 2 for 5m. What it halted stays halted until /resume.
+[Status]""",
+    ),
+    (
+        events.AlertUnanswered(
+            at=NOW, title="■ Halted majors (paper) by guard: day -3.01 %", said_at=at("20:35")
+        ),
+        Level.CRITICAL,
+        """\
+⚠ Nobody has acknowledged an alert for 6 min
+20:35:00 UTC: ■ Halted majors (paper) by guard: day -3.01 %
+[Acknowledge: /ack] [Status] [Stop]""",
+    ),
+    (
+        events.SettingsReloaded(
+            at=NOW,
+            by="anna, Telegram",
+            changes=("traders.majors.limits.risk_per_trade 0.003 to 0.0025",),
+        ),
+        Level.INFO,
+        """\
+Settings reloaded by anna: risk per trade 0.003 to 0.0025
+traders.majors.limits.risk_per_trade. For new entries; what is open keeps its plan.""",
+    ),
+    (
+        events.SettingsReloaded(
+            at=NOW, by="anna, Telegram", changes=("alerts.drawdown 0.05 to 0.04", "limits.x 1 to 2")
+        ),
+        Level.INFO,
+        """\
+Settings reloaded by anna: 2 changes
+alerts.drawdown 0.05 to 0.04
+limits.x 1 to 2
+For new entries; what is open keeps its plan.""",
+    ),
+    (
+        events.SettingsReloaded(at=NOW, by="anna, Telegram", changes=()),
+        Level.INFO,
+        "Settings reloaded by anna: nothing has changed",
+    ),
+    (
+        events.SettingsRefused(
+            at=NOW, mistakes=("bot.toml 41: max_positions = 0, allowed 1 to 50",)
+        ),
+        Level.NOTICE,
+        """\
+✕ Settings refused, the old ones hold
+bot.toml 41: max_positions = 0, allowed 1 to 50""",
+    ),
+    (
+        events.LoopLagged(at=NOW, seconds=1.2),
+        Level.NOTICE,
+        """\
+⚠ Busy: no answer for 1.2 s
+Words and scans waited so long. What protects rests at the venue.
+[Status]""",
+    ),
+    (
+        events.ClockJumped(at=NOW, by=-3600 * SECOND),
+        Level.URGENT,
+        """\
+⚠ The machine's clock jumped 60 min back
+Waits are measured by another clock and go on. Days, rests and ages follow this one: look whether \
+it is right.
+[Status] [Stop]""",
     ),
 ]
 
@@ -482,6 +680,61 @@ def test_a_live_desk_says_what_stays_on_the_venue() -> None:
     lost = told(replace(events.FeedLost(**WHO, silent=SECOND), mode=Mode.LIVE))
 
     assert lost.text == "No entries; stops stay on the venue."
+
+
+@pytest.mark.parametrize(
+    ("changes", "title"),
+    [
+        ({"kind": "week"}, "⚠ Weekly loss at 80 % of its limit: -235.20 of -293.65 USDT"),
+        ({"kind": "drawdown"}, "⚠ Drawdown at 80 % of its limit: -235.20 of -293.65 USDT"),
+        ({"lost": D("293.6")}, "⚠ Daily loss at 99 % of its limit: -293.60 of -293.65 USDT"),
+    ],
+)
+def test_each_limit_that_comes_near_has_its_name(changes: dict[str, Any], title: str) -> None:
+    near = events.LimitNear(**WHO, kind="day", lost=D("235.20"), limit=D("293.65"), quote="USDT")
+
+    assert told(replace(near, **changes)).title.replace("\u00a0", " ") == title
+
+
+def a_day(**changes: Any) -> events.PeriodEnded:
+    event = events.PeriodEnded(
+        **WHO,
+        kind="day",
+        first=NOW.date(),
+        last=NOW.date(),
+        profit=D("0"),
+        start=D("9788.40"),
+        equity=D("9788.40"),
+        quote="USDT",
+        trades=(),
+    )
+    return replace(event, **changes)
+
+
+def test_a_day_without_trades_or_with_one() -> None:
+    assert told(a_day()).text == "No trades."
+    assert told(a_day(trades=DAY[:1])).text == "1 trade, 1 won. SOL +33.27, fees 1.22."
+    assert "(unknown)" in told(a_day(start=D("0"))).title
+
+
+def test_a_week_over_the_turn_of_a_month() -> None:
+    week = a_day(kind="week", first=date(2025, 9, 29), last=date(2025, 10, 5))
+
+    assert told(week).title.startswith("Week 29 Sep-5 Oct (paper): 0.00\u00a0USDT")
+
+
+def test_many_mistakes_in_the_settings_stay_on_one_screen() -> None:
+    mistakes = tuple(f"bot.toml {n}: {'x' * 200}" for n in range(9))
+
+    reply = told(events.SettingsRefused(at=NOW, mistakes=mistakes))
+
+    assert reply.text.endswith("And 4 more.")
+
+
+def test_a_rule_that_stops_says_what_stays() -> None:
+    rule = events.RuleBroken(at=NOW, name="r", condition="c > 1", value=D("2"), action="stop")
+
+    assert "Done: entries blocked, cancels under way." in told(rule).text
 
 
 # -- the stages of a halt -----------------------------------------------------------------
@@ -614,6 +867,16 @@ def test_a_burst_does_not_hide_that_all_is_flat() -> None:
     assert checked(fold(burst)).title.replace("\u00a0", " ") == (
         "4 events in 10 s: 3 closed, ✓ Flat: majors (paper), confirmed in 18 s"
     )
+
+
+def test_all_that_a_burst_counts_by_name_is_an_event() -> None:
+    assert set(_COUNTED) <= {kind.__name__ for kind in KINDS}
+
+
+def test_a_burst_counts_reports_and_the_like() -> None:
+    burst = [(kind, Reply("x")) for kind in ("PeriodEnded", "ScanSlow", "ScanSlow", "LoopLagged")]
+
+    assert fold(burst).title == "4 events in 10\u00a0s: 1 report, 2 slow scans, 1 loop lag"
 
 
 def test_a_burst_of_other_things_counts_them() -> None:

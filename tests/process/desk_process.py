@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +84,7 @@ class DeskProcess:
 
     def start(self, *arguments: str, **environ: str) -> Self:
         """Start it, and wait until its books are compared and it answers."""
-        self.launch(*arguments, **environ)
+        self.launch(*arguments, environ=environ)
         self.start_is_over()
         return self
 
@@ -99,7 +99,7 @@ class DeskProcess:
         stdin: int = subprocess.DEVNULL,
         stdout: int | None = None,
         code: str = "",
-        **environ: str,
+        environ: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
         """Start it and wait for nothing.  *code*: run this in place of `-m chatbot`."""
         assert self._process is None, "it runs already"
@@ -112,7 +112,7 @@ class DeskProcess:
                 stdout=out if stdout is None else stdout,
                 stderr=err,
                 cwd=self.folder,
-                env=environment(**self._environ, **environ),
+                env=environment(**self._environ, **(environ or {})),
             )
         return self._process
 

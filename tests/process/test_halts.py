@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sqlite3
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -53,14 +54,16 @@ def forget_nothing(desk: DeskProcess) -> None:
     "lose", [forget_nothing, forget_the_history, forget_the_row, forget_the_latch_file]
 )
 def test_stopped_killed_and_started_again_it_is_still_halted(
-    calm: DeskProcess, lose: object
+    calm: DeskProcess, lose: Callable[[DeskProcess], None]
 ) -> None:
     desk = calm.start()
     answer = desk.say("/stop the news")
     assert (answer["outcome"], answer["level"]) == ("done", "critical")
     assert "NOT YET DURABLE" not in answer["text"]
+    # One place is enough for this answer; here either may be lost, so both must have it.
+    desk.until(lambda: latch.read(latch.path_in(desk.state)).halts, "the latch file has it")
+    desk.until(lambda: desk.alerts("HaltEngaged"), "the history has it")
     desk.kill()
-    assert callable(lose)
     lose(desk)
 
     desk.start()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -54,6 +54,7 @@ from trading.types import (
     Symbol,
 )
 from trading.valuation import Valuer
+from trading.venues import records
 
 log = logging.getLogger(__name__)
 
@@ -233,6 +234,14 @@ class Orders:
             return await self._absorb(again)
         return await self._end(order, OrderStatus.ABSENT, "the venue never had it")
 
+    async def noted(self) -> Sequence[Order]:
+        """Reductions that left before history had them, in this life or an earlier one."""
+        return [
+            replace(records.to_order(record), by=str(record["by"]))
+            for record in await self._journal.records()
+            if record["trader"] == self._trader
+        ]
+
     async def open_at_venue(self) -> Sequence[Report]:
         return await self._answered(self.venue.open_orders())
 
@@ -328,7 +337,9 @@ class Orders:
         ended = self.ledger.update(
             before.changed(status=status, note=note, updated_at=self._clock.now())
         )
-        self._touch(order.symbol)
+        if order.role is OrderRole.ENTRY:
+            # Who sent a reduction looks again in a while; told at once, it would try without end.
+            self._touch(order.symbol)
         await self._recorder.keep(Change(orders=(ended,)), Lane.FILL, *self._ending(before, ended))
         return ended
 
@@ -423,7 +434,7 @@ class Orders:
     async def _note_unsaved(self, order: Order) -> None:
         """The intent goes to the fallback journal, and people are told."""
         try:
-            await self._journal.append({"order": order.id, "trader": order.trader})
+            await self._journal.append({**records.of_order(order), "by": order.by})
         except StoreError:
             log.exception("the fallback journal failed for %s", order.id)
         waited = timedelta(seconds=self._patience.intent)

@@ -182,7 +182,9 @@ class Protection:
         if symbol in self._ledger.positions and wanted.plan != plan:
             await self.change_plan(symbol, wanted.plan, why="entry")
 
-    async def change_plan(self, symbol: Symbol, plan: ExitPlan, *, why: str) -> None:
+    async def change_plan(
+        self, symbol: Symbol, plan: ExitPlan, *, why: str, origin: str = ""
+    ) -> None:
         """Store the new plan with its position; say so and move the stop if that changed."""
         before = self._ledger.plans[symbol]
         plan = replace(plan, size=before.size, entry=before.entry)
@@ -196,16 +198,20 @@ class Protection:
             StopMoved(
                 at=self._clock.now(), trader=self._trader, mode=self._mode, symbol=symbol,
                 old=before.stop or ZERO, new=plan.stop, why=why, on_venue=self.rests(symbol),
+                origin=origin,
             )
         )  # fmt: skip
 
-    async def move_stop(self, symbol: Symbol, price: Decimal, *, by: str) -> None:
-        """Put the stop at *price*, as a person wishes.  Raises `Refused` if it would fill now."""
+    async def move_stop(self, symbol: Symbol, price: Decimal, *, by: str, origin: str = "") -> None:
+        """Put the stop at *price*, as a person wishes.  Raises `Refused` if it would fill now.
+
+        *origin* is the chat that is answered.
+        """
         plan = self._plan_by_hand(symbol, price)
         mark = self._valuer.quote(symbol)
         if mark is not None and (mark.price - price) * plan.side.sign <= ZERO:
             raise Refused(f"A stop at {price} would fill at once: {symbol.base} is at {mark.price}")
-        await self.change_plan(symbol, replace(plan, stop=price), why=by)
+        await self.change_plan(symbol, replace(plan, stop=price), why=by, origin=origin)
 
     async def move_target(self, symbol: Symbol, price: Decimal, *, by: str) -> None:
         """Put the target at *price*.  Raises `Refused` if it is reached already."""

@@ -94,6 +94,11 @@ def day_of(at: datetime, zone: tzinfo) -> date:
     return at.astimezone(zone).date()
 
 
+def day_begin(at: datetime, zone: tzinfo) -> datetime:
+    """When the risk day of *at* began: 00:00 in *zone*."""
+    return datetime.combine(day_of(at, zone), time(), zone).astimezone(at.tzinfo)
+
+
 def day_end(at: datetime, zone: tzinfo) -> datetime:
     """When the risk day of *at* is over: the next 00:00 in *zone*."""
     tomorrow = day_of(at, zone) + timedelta(days=1)

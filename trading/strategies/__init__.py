@@ -33,6 +33,18 @@ def strategy(name: str, settings: Mapping[str, object]) -> Strategy:
         raise ValueError(f"{name}: {error}") from error
 
 
+def settings_in_use(name: str, settings: Mapping[str, object]) -> dict[str, object]:
+    """Return *settings* with the defaults of what they leave out."""
+    known = inspect.signature(_maker(name)).parameters
+    defaults = {key: p.default for key, p in known.items() if p.default is not p.empty}
+    return {key: {**defaults, **settings}[key] for key in known if key in {**defaults, **settings}}
+
+
+def summary(name: str) -> str:
+    """Return what the strategy of that name says of itself, in one line."""
+    return (inspect.getdoc(_maker(name)) or "").partition("\n")[0]
+
+
 def _maker(name: str) -> Callable[..., Strategy]:
     module = importlib.import_module(f"{__name__}.{name}")
     class_name = "".join(word.capitalize() for word in name.split("_"))
