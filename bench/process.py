@@ -9,9 +9,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from time import perf_counter, sleep
 
 from chatbot.say import NoAnswer, NobodyThere, ask
@@ -78,33 +79,47 @@ def running(folder: Path, *, prompt: bool = False) -> Iterator[Running]:
     """A desk on *folder*, which keeps its state; with *prompt* in a terminal of its own."""
     config = folder / SETTINGS.name
     shutil.copyfile(SETTINGS, config)
-    outside, inside = pty.openpty() if prompt else (None, subprocess.DEVNULL)
-    began = perf_counter()
-    process = subprocess.Popen(
-        quarterdeck("run", "--config", config),
-        stdin=inside,
-        stdout=inside,
-        stderr=inside,
-        env={**os.environ, "TERM": "xterm"},
-        start_new_session=True,
-    )
-    if outside is not None:
-        os.close(inside)
+    with _terminal() if prompt else nullcontext(subprocess.DEVNULL) as ends:
+        began = perf_counter()
+        process = subprocess.Popen(
+            quarterdeck("run", "--config", config),
+            stdin=ends,
+            stdout=ends,
+            stderr=ends,
+            env={**os.environ, "TERM": "xterm"},
+            start_new_session=True,
+        )
+        try:
+            yield Running(process, folder / "state", began)
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
     try:
-        yield Running(process, folder / "state", began)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        if outside is not None:
-            _read_to_the_end(outside)
         process.wait(LONGEST)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
+
+
+@contextmanager
+def _terminal() -> Iterator[int]:
+    """The program's end of a terminal; at ours somebody reads, or the program would wait."""
+    ours, theirs = pty.openpty()
+    reader = Thread(target=_read_to_the_end, args=(ours,))
+    reader.start()
+    try:
+        yield theirs
+    finally:
+        os.close(theirs)
+        reader.join()
+        os.close(ours)
 
 
 def _read_to_the_end(terminal: int) -> None:
-    """What is still written must go somewhere, or the writer waits."""
-    try:
+    with suppress(OSError):  # the other end is closed
         while os.read(terminal, 65536):
             pass
-    except OSError:  # the other end is closed
-        pass
-    finally:
-        os.close(terminal)

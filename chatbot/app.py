@@ -8,47 +8,49 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 
+from chatbot.administration import ProcessAdministration
 from chatbot.frontends import Frontend
 from chatbot.frontends.console import Console
 from chatbot.frontends.control import ControlSocket
+from chatbot.metrics import Metrics
+from chatbot.notices import DeskNotices
 from chatbot.outbox import Outbox, Subscriber
+from chatbot.parts import exit_rules_of, feed_of, strategy_of, venue_of
 from chatbot.render.plain import plain
 from chatbot.schedule import Schedule
 from chatbot.settings import Settings
 from chatbot.settings import Trader as TraderSection
 from chatbot.state import StateFolder
 from chatbot.supervise import keep_running
+from chatbot.traders import KeptTrader
+from chatbot.watching import Watching
 from handlers import alerts, load_commands
 from handlers.confirm import Confirmations
-from handlers.context import Caller, Message, Role, Services
-from handlers.dispatch import Dispatcher
-from handlers.reply import Level, Reply
-from storage import latch
+from handlers.context import Caller, Message, Person, Role, Services
+from handlers.dispatch import Dispatcher, split
+from handlers.reply import Level, Outcome, Reply
+from storage import backup, latch
 from storage.journal import FileJournal
 from storage.store import SqlStore
 from trading.bus import Bus
 from trading.clocks import Clock, SystemClock
 from trading.desk import Desk
 from trading.desk_limits import DeskRisk
-from trading.errors import SettingsError, StoreError, VenueError
-from trading.execution.exit_rules import ExitRules, PartialRule
+from trading.errors import StoreError, VenueError
 from trading.execution.orders import OrderIds, Patience
 from trading.halt import EVERYONE, Halt, Latch, Verb
 from trading.halting import Halter
-from trading.market.rules import BINANCE_PERPETUALS_2021
-from trading.ports import Change, Lane
+from trading.ports import Change, Lane, Meter, Venue
 from trading.recorder import Recorder
-from trading.strategies import settings_in_use, strategy
+from trading.strategies import settings_in_use
 from trading.trader import Start, Trader, TraderSettings
-from trading.venues.paper import PaperVenue
-from trading.venues.replay import ReplayFeed
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +71,7 @@ async def run(settings: Settings, folder: StateFolder, *, for_seconds: float | N
     clock = SystemClock()
     began = clock.monotonic()
     async with _history(folder, clock) as store:
-        app = await _build(settings, folder, store, clock)
+        app = await build(settings, folder, store, clock)
         return await app.run(began=began, for_seconds=for_seconds)
 
 
@@ -84,20 +86,40 @@ async def _history(folder: StateFolder, clock: Clock) -> AsyncIterator[SqlStore]
 
 # -- building -----------------------------------------------------------------------------
 
+Line = Callable[[str, Venue], Venue]
 
-async def _build(settings: Settings, folder: StateFolder, store: SqlStore, clock: Clock) -> App:
+
+def direct(trader: str, venue: Venue) -> Venue:
+    """Nothing stands between."""
+    return venue
+
+
+async def build(
+    settings: Settings, folder: StateFolder, store: SqlStore, clock: Clock, *, line: Line = direct
+) -> App:
+    """Put everything together.  *line* stands between each trader, by its name, and its venue."""
+    metrics = Metrics()
     ending = asyncio.Event()
     patience = Patience()
     commands = load_commands()
     confirmations = Confirmations(clock=clock)
+    owner = _console_caller()
     console = Console(
-        caller=_console_caller(),
+        caller=owner,
         desk_name=settings.bot.name,
         clock=clock,
         commands=lambda: [f"/{name}" for name in commands],
         symbols=lambda: sorted({s.base for t in settings.traders.values() for s in t.symbols}),
         on_interrupt=lambda: app.desk.shutdown(by="Ctrl-C"),
         history=folder.path / "console_history",
+    )
+    notices = DeskNotices(
+        store=store,
+        clock=clock,
+        outbox=lambda: outbox,
+        recorder=lambda: recorder,
+        price=lambda name, symbol: traders[name].valuer.quote(symbol),
+        escalate_after=settings.alerts.escalate_after,
     )
     outbox = Outbox(
         store=store,
@@ -106,12 +128,17 @@ async def _build(settings: Settings, folder: StateFolder, store: SqlStore, clock
         clock=clock,
         describe=alerts.describe,
         fold=alerts.fold,
+        quiet_hours=settings.alerts.quiet_hours(settings.bot.zone),
+        followers=notices,
+        meter=metrics,
     )
     bus = Bus()
     bus.subscribe(outbox.heard)
+    bus.subscribe(notices.heard)
     recorder = Recorder(
-        store=store, bus=bus, clock=clock, announce=outbox.announce, offer=outbox.offer
-    )
+        store=store, bus=bus, clock=clock, announce=outbox.announce, offer=outbox.offer,
+        meter=metrics,
+    )  # fmt: skip
     kept = latch.SlotLatch(latch.path_in(folder.path))
     enabled = {name: t for name, t in settings.traders.items() if t.enabled}
     halter = Halter(
@@ -124,6 +151,7 @@ async def _build(settings: Settings, folder: StateFolder, store: SqlStore, clock
     tag = await _desk_tag(store)
     journals = [FileJournal(folder.path / "intents.journal")]
     traders: dict[str, Trader] = {}
+    keepers: dict[str, KeptTrader] = {}
     desk_risk = DeskRisk(settings.limits.build(), lambda: tuple(traders.values()))
     for name, section in enabled.items():
         journals.append(FileJournal(folder.path / f"paper-{name}.journal"))
@@ -131,7 +159,7 @@ async def _build(settings: Settings, folder: StateFolder, store: SqlStore, clock
             settings, name, section,
             clock=clock, store=store, recorder=recorder, halter=halter, patience=patience,
             journal=journals[0], book=journals[-1], ids=OrderIds(tag, secrets.token_hex),
-            desk_risk=desk_risk,
+            desk_risk=desk_risk, line=line, meter=metrics.of(name),
         )  # fmt: skip
     desk = Desk(
         traders=traders,
@@ -149,6 +177,16 @@ async def _build(settings: Settings, folder: StateFolder, store: SqlStore, clock
         clock=clock,
         commands=commands,
         confirmations=confirmations,
+        administration=ProcessAdministration(
+            settings=settings,
+            folder=folder,
+            history=folder.path / HISTORY,
+            recorder=recorder,
+            clock=clock,
+            people=(_local_owner(owner),),
+            apply=lambda fresh: _apply(fresh, traders, desk_risk, app.watching),
+        ),
+        notices=notices,
     )
     control = ControlSocket(folder.socket, lambda reply: plain(reply, now=clock.now()), clock)
     app = App(
@@ -167,6 +205,18 @@ async def _build(settings: Settings, folder: StateFolder, store: SqlStore, clock
         schedule=Schedule(misfire_grace=settings.schedule.misfire_grace),
         ending=ending,
         closing=(kept.close, *(journal.close for journal in journals)),
+        kept=keepers,
+        watching=Watching(
+            settings=settings,
+            desk=desk,
+            traders=keepers,
+            outbox=outbox,
+            notices=notices,
+            recorder=recorder,
+            store=store,
+            metrics=metrics,
+            clock=clock,
+        ),
     )
     return app
 
@@ -185,34 +235,11 @@ def _trader(
     book: FileJournal,
     ids: OrderIds,
     desk_risk: DeskRisk,
+    line: Line,
+    meter: Meter,
 ) -> Trader:
-    feed_section, venue_section = settings.feeds[section.feed], settings.venues[section.venue]
-    try:
-        feed = ReplayFeed(
-            name=section.feed,
-            clock=clock,
-            speed=float(feed_section.speed),
-            symbols=section.symbols,
-        )
-    except ValueError as error:
-        why = str(error)
-        raise SettingsError([settings.mistake("traders", name, "symbols", why=why)]) from None
-    venue = PaperVenue(
-        name=section.venue,
-        feed=feed,
-        journal=book,
-        capital=section.capital,
-        rules=BINANCE_PERPETUALS_2021,
-        slippage=venue_section.slippage,
-        commission=venue_section.commission,
-        commission_per_unit=venue_section.commission_per_unit,
-        participation=venue_section.participation,
-    )
-    try:
-        chosen = strategy(section.strategy, section.parameters)
-    except ValueError as error:
-        why = str(error)
-        raise SettingsError([settings.mistake("traders", name, "parameters", why=why)]) from None
+    feed = feed_of(settings, name, clock)
+    speed = feed.speed
     return Trader(
         settings=TraderSettings(
             name=name,
@@ -221,16 +248,16 @@ def _trader(
             timeframe=section.bar,
             capital=section.capital,
             limits=section.limits.build(),
-            exit_rules=_exit_rules(section),
+            exit_rules=exit_rules_of(section),
             zone=settings.bot.zone,
             drawdown_alert=settings.alerts.drawdown,
-            cycle_every=section.bar / float(feed_section.speed),
-            replay_speed=float(feed_section.speed),
+            cycle_every=section.bar / speed,
+            replay_speed=speed,
             parameters=settings_in_use(section.strategy, section.parameters),
         ),
-        strategy=chosen,
+        strategy=strategy_of(settings, name),
         feed=feed,
-        venue=venue,
+        venue=line(name, venue_of(settings, section, feed, book)),
         store=store,
         recorder=recorder,
         halter=halter,
@@ -239,24 +266,27 @@ def _trader(
         ids=ids,
         patience=patience,
         desk_risk=desk_risk,
+        meter=meter,
     )
 
 
-def _exit_rules(section: TraderSection) -> ExitRules:
-    exits = section.exits
-    return ExitRules(
-        time_limit=exits.time_limit,
-        trail_r=exits.trail_r,
-        partials=tuple(
-            PartialRule(
-                share=partial.share,
-                at_r=partial.at_r,
-                at_share=None if partial.at_percent is None else partial.at_percent / 100,
+def _apply(
+    fresh: Settings, traders: Mapping[str, Trader], desk_risk: DeskRisk, watching: Watching
+) -> None:
+    """Go by the limits, exits and thresholds of *fresh*; nothing else can change while trading."""
+    desk_risk.limits = fresh.limits.build()
+    desk_risk.restart()
+    watching.use(fresh)
+    for name, trader in traders.items():
+        section = fresh.traders[name]
+        trader.use(
+            replace(
+                trader.settings,
+                limits=section.limits.build(),
+                exit_rules=exit_rules_of(section),
+                drawdown_alert=fresh.alerts.drawdown,
             )
-            for partial in exits.partials
-        ),
-        break_even=exits.break_even,
-    )
+        )
 
 
 def _subscribers(settings: Settings) -> tuple[Subscriber, ...]:
@@ -264,6 +294,10 @@ def _subscribers(settings: Settings) -> tuple[Subscriber, ...]:
         return ()
     level = Level[settings.alerts.console.upper()]
     return (Subscriber(key="console:", speaker="console", chat="", at_least=level),)
+
+
+def _local_owner(caller: Caller) -> Person:
+    return Person(caller.name, caller.role, "console, terminal")
 
 
 def _console_caller() -> Caller:
@@ -304,10 +338,14 @@ class App:
     schedule: Schedule
     ending: asyncio.Event
     closing: tuple[Callable[[], Awaitable[None]], ...]
+    watching: Watching
+    kept: dict[str, KeptTrader]
+    """Each trader's keeper, from the start on."""
 
     async def run(self, *, began: float, for_seconds: float | None) -> int:
         """Start in order: halts, then faces, then books, then cycles.  End in reverse."""
         await self._take_over_halts()
+        await self.watching.notices.load()
         self._listen_for_signals()
         tasks = [
             self._keep("bus", self.bus.run),
@@ -316,12 +354,12 @@ class App:
             self._keep("stop requests", self._watch_requests),
             *(self._keep(f.name, partial(f.run, self._on_message)) for f in self.frontends),
             self._keep("alive", self._stay_alive),
+            *(self._keep(name, job) for name, job in self.watching.jobs()),
         ]
         if for_seconds is not None:
             tasks.append(self._keep("time limit", lambda: self._end_after(for_seconds)))
         start = await self._start_facts(began)
-        tasks += [self._keep(name, partial(self._trade, trader, start))
-                  for name, trader in self.desk.traders.items()]  # fmt: skip
+        tasks += [self._keep_trading(trader, start) for trader in self.desk.traders.values()]
         self.schedule.start()
         await self.ending.wait()
         await self._end(tasks)
@@ -350,8 +388,30 @@ class App:
             return False
         return True
 
+    def _keep_trading(self, trader: Trader, start: Start) -> asyncio.Task[None]:
+        kept = self.kept[trader.name] = KeptTrader(
+            trader,
+            live=partial(self._trade, trader, start),
+            halter=self.halter,
+            recorder=self.recorder,
+            clock=self.clock,
+            meter=self.watching.metrics.of(trader.name),
+        )
+        return self._keep(trader.name, kept.run)
+
     async def _on_message(self, message: Message) -> Reply:
-        return await self.dispatcher.handle(message)
+        reply = await self.dispatcher.handle(message)
+        if self._is_act(message, reply):
+            self.watching.notices.acted(message.caller.chat, by=message.caller.signature)
+        return reply
+
+    def _is_act(self, message: Message, reply: Reply) -> bool:
+        """Whoever acts has seen what was told there; only to look, or to be refused, is no act."""
+        name, _ = split(message.text)
+        command = self.dispatcher.commands.get(name)
+        done = reply.outcome in (Outcome.DONE, Outcome.CONFIRM)
+        operator = message.caller.role >= Role.OPERATOR
+        return command is not None and command.acts and done and operator
 
     # -- halts --------------------------------------------------------------------------
 
@@ -377,9 +437,22 @@ class App:
             )
         await self._obey(kept.request)
         await self._preallocate()
+        await self._halt_if_restored()
         if self.folder.not_taken_over:
             await self.halter.settle()
             self.folder.halts_taken_over()
+
+    async def _halt_if_restored(self) -> None:
+        """A desk on a backup does not know what came after it: a person looks first."""
+        if await self.store.note(backup.RESTORED):
+            halt = self.halter.engage(
+                scope=EVERYONE,
+                verb=Verb.STOP,
+                by="the desk",
+                why="the history was restored from a backup",
+            )
+            if await self.halter.durable(halt, within=5.0):
+                await self._note((backup.RESTORED, ""))
 
     async def _preallocate(self) -> None:
         """Make the latch file now, while the disk has room."""
@@ -469,6 +542,7 @@ class App:
             await self.store.commit(
                 Change(notes=(("clean_exit", "yes"), ("last_seen", self.clock.now().isoformat())))
             )
+        await self.watching.sum_up(self.folder.path)
         await self.outbox.drain(FAREWELL)
         for task in tasks:
             task.cancel()

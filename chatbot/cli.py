@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -63,6 +64,65 @@ def run(
         raise typer.Exit(_run(config, seconds=seconds, fresh=fresh))
     except KeyboardInterrupt:
         raise typer.Exit from None  # asked to end before anything had begun
+
+
+@app.command()
+def check(
+    config: Annotated[Path, typer.Option(help="The settings.")] = Path("bot.toml"),
+) -> None:
+    """Look whether the desk could run here: exit 1 on any fault, each with what to do."""
+    from chatbot.check import Verdict
+    from chatbot.check import check as look
+
+    found = look(config, os.environ, SystemClock())
+    widths = (max(len(f.what) for f in found), max(len(f.verdict) for f in found))
+    for f in found:
+        todo = f" -> {f.todo}" if f.todo else ""
+        typer.echo(f"{f.what:<{widths[0]}}  {f.verdict:<{widths[1]}}  {f.said}{todo}")
+    raise typer.Exit(FAILED if any(f.verdict is Verdict.FAULT for f in found) else 0)
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to make; it must not exist.")],
+    config: Annotated[Path, typer.Option(help="The settings.")] = Path("bot.toml"),
+) -> None:
+    """Copy the history to FILE, whole, whether the desk runs or not."""
+    from chatbot.check import HISTORY
+    from storage.backup import copy
+
+    try:
+        copy(load(config, os.environ).state_dir / HISTORY, file)
+    except TradingError as error:
+        _tell(str(error))
+        raise typer.Exit(FAILED) from None
+    typer.echo(f"Backed up to {file}. A desk that starts on it starts halted.")
+
+
+@app.command()
+def scan(
+    config: Annotated[Path, typer.Option(help="The settings.")] = Path("bot.toml"),
+    once: Annotated[  # noqa: FBT002  # an option of the command line
+        bool, typer.Option("--once", help="One cycle, then end.")
+    ] = False,
+    as_json: Annotated[  # noqa: FBT002  # as above
+        bool, typer.Option("--json", help="As JSON.")
+    ] = False,
+) -> None:
+    """Run one cycle of every trader, without faces, and report it."""
+    if not once:
+        _tell("A scan by hand is one cycle: quarterdeck scan --once. The desk itself is `run`.")
+        raise typer.Exit(USAGE)
+    from chatbot.scan import as_text, scan_once
+
+    try:
+        settings = load(config, os.environ)
+        with StateFolder(settings.state_dir) as folder:
+            reports = asyncio.run(scan_once(settings, folder))
+    except TradingError as error:
+        _tell(str(error))
+        raise typer.Exit(FAILED) from None
+    typer.echo(json.dumps(reports, indent=2) if as_json else as_text(reports))
 
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
@@ -134,7 +194,8 @@ def _guarded(serve: Callable[[], int], folder: StateFolder) -> int:
 
 
 def _has_prompt(settings: Settings) -> bool:
-    return settings.chat.console.enabled and sys.stdin.isatty() and sys.stdout.isatty()
+    ends = (sys.stdin, sys.stdout)  # None when closed from outside
+    return settings.chat.console.enabled and all(end and end.isatty() for end in ends)
 
 
 def _tell(*lines: str) -> None:

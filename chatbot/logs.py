@@ -53,6 +53,8 @@ def writing(
     root.setLevel(level.upper())
     for name in _CHATTERERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    # A cycle still under way when the next is due is no news: the cursor makes up for it.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     logging.captureWarnings(True)
     _configure_structlog()
     listener.start()

@@ -53,8 +53,7 @@ class Timing:
         self.newest.append(seconds)
         self.count += 1
         self.total += seconds
-        if seconds > self.worst:
-            self.worst = seconds
+        self.worst = max(self.worst, seconds)
 
     def percentile(self, share: float) -> float | None:
         """The value below which *share* (0 to 1) of the newest lie; None without any."""

@@ -12,19 +12,22 @@ import itertools
 import logging
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
-from chatbot.bursts import BURST, Throttle, next_burst
+from handlers.notices import Hearing
+
+from chatbot.bursts import BURST, WINDOW, QuietHours, Throttle, next_burst
 from chatbot.frontends import Speaker
 from chatbot.supervise import within
 from handlers.format import clock_time, long_duration, plural
-from handlers.reply import Level, Reply, dump, load
+from handlers.reply import Choice, Level, Reply, dump, load
 from trading.clocks import Clock
 from trading.events import Event
-from trading.ports import Alert, Change, Store
+from trading.ports import Alert, Change, Meter, NoMeter, Store
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +35,34 @@ PAGE = 100
 """Alerts acknowledged in one commit; and read at once, beyond those already in hand."""
 
 Describe = Callable[[Event], Reply | None]
-Fold = Callable[[Sequence[tuple[str, Reply]]], Reply]
-"""Makes one reply of several, each with its event's class name."""
+
+
+class Fold(Protocol):
+    """Makes one reply of several, each with its event's class name, that came in *seconds*."""
+
+    def __call__(self, replies: Sequence[tuple[str, Reply]], *, seconds: int) -> Reply: ...
+
+
+class Followers(Protocol):
+    """Who else an event concerns, and what follows from having told it."""
+
+    def audience(self, event: Event) -> Collection[str] | None:
+        """The chats that *event* is for, whatever they hear else; None: whoever wants it."""
+        ...
+
+    def announced(self, event: Event, reply: Reply, told: Sequence[str]) -> Reply:
+        """*event* is about to be told to these chats: how it reads there."""
+        ...
+
+
+class Nobody:
+    """Every event is for whoever wants it, and nothing follows."""
+
+    def audience(self, event: Event) -> Collection[str] | None:
+        return None
+
+    def announced(self, event: Event, reply: Reply, told: Sequence[str]) -> Reply:
+        return reply
 
 
 class Throttled(Exception):
@@ -52,6 +81,10 @@ class Subscriber:
     chat: str
     """The platform's own id of the chat."""
     at_least: Level = Level.INFO
+    owner: bool = True
+    """An owner reads here: hears of critical alerts that nobody acknowledged."""
+    on_call: bool = False
+    """Hears of nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +126,15 @@ class _Parcel:
 class _Chat:
     """What one chat still has to hear, and how it fares."""
 
-    def __init__(self, subscriber: Subscriber, speaker: Speaker) -> None:
+    def __init__(
+        self, subscriber: Subscriber, speaker: Speaker, quiet_hours: QuietHours | None
+    ) -> None:
         self.subscriber = subscriber
         self.speaker = speaker
+        self.quiet_hours = quiet_hours
+        self.at_least = subscriber.at_least
+        self.muted: frozenset[str] = frozenset()
+        """Kinds that are not told here, unless critical."""
         self.stir = asyncio.Event()
         """Something arrived."""
         self.alarm = asyncio.Event()
@@ -114,10 +153,20 @@ class _Chat:
     def waiting(self) -> int:
         return len(self._critical) + len(self._urgent) + len(self._quiet)
 
-    @property
-    def hopeful(self) -> bool:
+    def hopeful(self, now: datetime) -> bool:
         """Something waits, and is likely to arrive soon."""
-        return self.waiting > 0 and self.failing_since is None
+        quiet = 0 if self.quiet_for(now) else len(self._quiet)
+        waits = len(self._critical) + len(self._urgent) + quiet
+        return waits > 0 and self.failing_since is None
+
+    def quiet_for(self, now: datetime) -> float:
+        """Seconds until the quiet hours are over; 0 outside of them."""
+        return self.quiet_hours.left(now) if self.quiet_hours else 0.0
+
+    def wants(self, kind: str, level: Level) -> bool:
+        if self.subscriber.on_call:
+            return False
+        return level >= self.at_least and (level >= Level.CRITICAL or kind not in self.muted)
 
     @property
     def critical(self) -> int:
@@ -138,14 +187,24 @@ class _Chat:
         """What to say now, as one message; or nothing, and for how many seconds."""
         if self._critical:
             return [self._critical[0]], None
-        if not self._quiet:
-            return list(itertools.islice(self._urgent, 1)), None
+        quiet_for = self.quiet_for(now)
+        if quiet_for or not self._quiet:
+            urgent = list(itertools.islice(self._urgent, 1))
+            return urgent, (quiet_for or None) if self._quiet and not urgent else None
         if self._urgent and self._urgent[0].alert.at <= self._quiet[0].alert.at:
             return [self._urgent[0]], None
+        night = self._of_the_night()
+        if night > 1:
+            return list(itertools.islice(self._quiet, night)), None
         size, hold = next_burst((p.alert.at for p in self._quiet), self._told, now)
         if size or hurry:
             return list(itertools.islice(self._quiet, size or None)), None
         return ([self._urgent[0]], None) if self._urgent else ([], hold)
+
+    def _of_the_night(self) -> int:
+        """How many of those in front came in quiet hours, and are told as one."""
+        came = (self.quiet_for(parcel.alert.at) > 0 for parcel in self._quiet)
+        return sum(1 for _ in itertools.takewhile(bool, came))
 
     def done(self, parcels: Sequence[_Parcel], now: datetime) -> None:
         queue = self._queue(parcels[0].alert.level)
@@ -194,13 +253,18 @@ class Outbox:
         describe: Describe,
         fold: Fold,
         delivery: Delivery | None = None,
+        quiet_hours: QuietHours | None = None,
+        followers: Followers | None = None,
+        meter: Meter = NoMeter(),  # noqa: B008  # holds nothing
     ) -> None:
         self._store = store
+        self._followers = followers or Nobody()
+        self._meter = meter
         self._clock = clock
         self._describe = describe
         self._fold = fold
         self._delivery = delivery or Delivery()
-        self._chats = {s.key: _Chat(s, speakers[s.speaker]) for s in subscribers}
+        self._chats = {s.key: _Chat(s, speakers[s.speaker], quiet_hours) for s in subscribers}
         self._known: set[str] = set()
         """Ids in a queue, or told and not yet acknowledged."""
         self._told: list[str] = []
@@ -222,7 +286,11 @@ class Outbox:
         reply = self._described(event, kind)
         if reply is None:
             return ()
-        body, number = dump(reply), secrets.token_hex(8)
+        told = self._hearers(event, kind, reply.level)
+        if not told:
+            return ()
+        body = dump(self._followers.announced(event, reply, told))
+        number = secrets.token_hex(8)
         return tuple(
             Alert(
                 id=f"{number}|{key}",
@@ -232,9 +300,46 @@ class Outbox:
                 at=event.at,
                 body=body,
             )
-            for key, chat in self._chats.items()
-            if reply.level >= chat.subscriber.at_least and key != event.origin
+            for key in told
         )
+
+    def _hearers(self, event: Event, kind: str, level: Level) -> list[str]:
+        """Whoever wants it, or whom it is for; never the chat that was answered."""
+        audience = self._followers.audience(event)
+        return [
+            key
+            for key, chat in self._chats.items()
+            if key != event.origin
+            and (chat.wants(kind, level) if audience is None else key in audience)
+        ]
+
+    # -- what each chat hears
+
+    @property
+    def subscribers(self) -> Sequence[Subscriber]:
+        return [chat.subscriber for chat in self._chats.values()]
+
+    def hearing(self, key: str) -> Hearing:
+        """What the chat *key*, a subscriber's, hears now."""
+        chat = self._chats[key]
+        return Hearing(
+            chat=key,
+            at_least=chat.at_least,
+            muted=chat.muted,
+            quiet=str(chat.quiet_hours or ""),
+            zone=_zone(chat.quiet_hours),
+            queued=chat.waiting,
+        )
+
+    def hear(self, key: str, *, at_least: Level, muted: frozenset[str]) -> None:
+        """From now on *key* hears no less than that; what waits already is told all the same."""
+        self._chats[key].at_least, self._chats[key].muted = at_least, muted
+
+    def use(self, quiet_hours: QuietHours | None) -> None:
+        """Keep other quiet hours from now on, in every chat."""
+        for chat in self._chats.values():
+            chat.quiet_hours = quiet_hours
+            chat.stir.set()
 
     def wake(self) -> None:
         """Look into the store: something was committed."""
@@ -363,9 +468,13 @@ class Outbox:
         self._progress.set()
 
     async def _settled(self) -> None:
-        while self._to_read or self._told or any(c.hopeful for c in self._chats.values()):
+        while self._to_read or self._told or self._hopeful():
             self._progress.clear()
             await self._progress.wait()
+
+    def _hopeful(self) -> bool:
+        now = self._clock.now()
+        return any(chat.hopeful(now) for chat in self._chats.values())
 
     # -- the workers
 
@@ -399,26 +508,35 @@ class Outbox:
     async def _tell(self, chat: _Chat, parcels: Sequence[_Parcel]) -> None:
         away = chat.down_for(self._clock.now())
         long = away.total_seconds() > self._delivery.back_after
-        if long and chat.subscriber.at_least <= Level.NOTICE:
+        if long and chat.at_least <= Level.NOTICE:
             await self._send(chat, back(chat.speaker.name, away, chat.waiting, chat.critical))
             chat.succeeded(self._clock.now())
         parcels, reply = self._as_one(parcels)
         await self._send(chat, reply)
-        chat.done(parcels, self._clock.now())
+        now = self._clock.now()
+        chat.done(parcels, now)
+        for parcel in parcels:
+            self._meter.time("queue", max(0.0, (now - parcel.alert.at).total_seconds()))
         self._tell_clerk(parcel.alert for parcel in parcels)
 
     async def _send(self, chat: _Chat, reply: Reply) -> None:
         await within(
             self._clock,
             self._delivery.patience,
-            chat.speaker.send(chat.subscriber.chat, reply, silent=reply.level < Level.URGENT),
+            chat.speaker.send(chat.subscriber.chat, reply, silent=self._is_silent(chat, reply)),
         )
+
+    def _is_silent(self, chat: _Chat, reply: Reply) -> bool:
+        if reply.level >= Level.CRITICAL:
+            return False
+        return reply.level < Level.URGENT or chat.quiet_for(self._clock.now()) > 0
 
     def _as_one(self, parcels: Sequence[_Parcel]) -> tuple[Sequence[_Parcel], Reply]:
         """Fold them; if that fails, tell the first by itself."""
         if len(parcels) > 1:
             try:
-                return parcels, self._fold([(p.alert.kind, p.reply) for p in parcels])
+                replies = [(p.alert.kind, p.reply) for p in parcels]
+                return parcels, self._fold(replies, seconds=_seconds(parcels))
             except Exception:
                 log.exception("alerts could not be folded")
         return parcels[:1], parcels[0].reply
@@ -442,12 +560,23 @@ class Outbox:
             )
 
 
+def _seconds(parcels: Sequence[_Parcel]) -> int:
+    """In how long they came; of a burst, the window that it is counted in."""
+    span = max(parcels[-1].alert.at - parcels[0].alert.at, WINDOW)
+    return round(span.total_seconds())
+
+
+def _zone(quiet_hours: QuietHours | None) -> str:
+    return "" if quiet_hours is None else str(quiet_hours.zone)
+
+
 def back(speaker: str, away: timedelta, waited: int, critical: int) -> Reply:
     """What a chat hears first when it is there again."""
     name, gap, alerts = speaker.capitalize(), long_duration(away), plural(waited, "alert")
     return Reply(
         title=f"✓ {name} back after {gap}: {alerts} waited",
         text=f"{critical} critical first." if critical else "",
+        choices=(Choice(f"All {waited}", f"/alerts last {waited}"),) if waited else (),
         level=Level.NOTICE,
     )
 

@@ -27,6 +27,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     PrivateAttr,
     SecretStr,
     ValidationError,
@@ -336,7 +337,7 @@ class Rule(Section):
         pattern=r"^[A-Za-z0-9]([A-Za-z0-9 _-]{0,22}[A-Za-z0-9])?$",
         description='1 to 24 letters, digits, " ", "_" or "-"',
     )
-    condition: Annotated[Condition, BeforeValidator(_condition)] = Field(
+    condition: Annotated[Condition, BeforeValidator(_condition), PlainSerializer(str)] = Field(
         description='as in "error_rate > 0.01" or "feed_ok == false"'
     )
     duration: Duration = Field(timedelta(minutes=1), ge=timedelta(0), le=timedelta(days=1))

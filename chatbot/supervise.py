@@ -35,7 +35,7 @@ async def keep_running(
     delay = FIRST_DELAY
     while True:
         began = clock.monotonic()
-        error = await _failure(run)
+        error = await failure_of(run)
         if clock.monotonic() - began > LONGEST_DELAY:
             delay = FIRST_DELAY  # it had recovered: this is news
         log.error("%s failed, again in %g s", name, delay, exc_info=error)
@@ -44,7 +44,8 @@ async def keep_running(
         delay = min(delay * 2, LONGEST_DELAY)
 
 
-async def _failure(run: Callable[[], Awaitable[None]]) -> Exception:
+async def failure_of(run: Callable[[], Awaitable[None]]) -> Exception:
+    """Run *run*, which should never end; return how it did.  Cancelling goes through."""
     try:
         await run()
     except asyncio.CancelledError:

@@ -24,6 +24,12 @@ def check_role(command: Command, caller: Caller) -> None:
 
 def check_fresh(command: Command, message: Message, now: datetime) -> None:
     """What loosens or spends counts for a minute; a stop always does."""
+    if command.loosens:
+        require_fresh(command.name, message, now)
+
+
+def require_fresh(name: str, message: Message, now: datetime) -> None:
+    """For a command that loosens only at times: raises `TooLate` if its words are old."""
     age = now - message.sent_at
-    if command.loosens and age > FRESH:
-        raise TooLate(f"/{command.name} was said {duration(age)} ago, too late to act on")
+    if age > FRESH:
+        raise TooLate(f"/{name} was said {duration(age)} ago, too late to act on")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 
 from handlers import desk_alerts
 from handlers.describe import describe
@@ -577,8 +578,8 @@ def fold(replies: Sequence[tuple[str, Reply]], *, seconds: int = 10) -> Reply:
     newest = [clipped(reply.title, 70) for _, reply in replies[-_TITLES:]]
     hidden = len(replies) - len(newest)
     return Reply(
-        f"{len(replies)} events in {seconds}\u00a0s: {', '.join(counted)}",
+        f"{len(replies)} events in {duration(timedelta(seconds=seconds))}: {', '.join(counted)}",
         text="\n".join([*([f"The last {len(newest)}:"] if hidden else []), *newest]),
-        choices=(STATUS, TRADES),
+        choices=(Choice(f"All {len(replies)}", f"/alerts last {len(replies)}"), STATUS, TRADES),
         level=max(reply.level for _, reply in replies),
     )

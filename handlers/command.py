@@ -35,6 +35,10 @@ HaltId = NewType("HaltId", str)
 Code = NewType("Code", str)
 Share = NewType("Share", Decimal)
 """Above 0 and at most 1; typed as `50%`, `0.5`, `half` or `all`."""
+Price = NewType("Price", Decimal)
+"""Above 0; typed as `117050`, or as we write it: `117,050.0`."""
+Money = NewType("Money", Decimal)
+"""Above 0, in quote currency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,7 @@ class Command:
             if each.kind is TraderName or each.name not in given:
                 continue
             if each.kind is Symbol:
-                symbol, meant = _symbol(given[each.name], meant, self._again(words))
+                symbol, meant = symbol_meant(given[each.name], meant, self._again(words))
                 values[each.name] = symbol
             else:
                 values[each.name] = _convert(each, given[each.name])
@@ -229,7 +233,7 @@ def command(
 class Commands(Mapping[str, Command]):
     """All commands by name, by family and rank.  Built once, never changed."""
 
-    FAMILIES = ("Look", "Stop", "Tell", "Desk", "Talk")
+    FAMILIES = ("Look", "Stop", "Trade", "Tell", "Desk", "Talk")
 
     def __init__(self, commands: Iterable[Command]) -> None:
         self._by_name: dict[str, Command] = {}
@@ -272,7 +276,7 @@ def _traders_meant(name: str | None, known: Known) -> Known:
     raise BadUsage(f"There is no trader {clipped(name, 20)}{there}", usage=False)
 
 
-def _symbol(word: str, known: Known, again: str) -> tuple[Symbol, Known]:
+def symbol_meant(word: str, known: Known, again: str) -> tuple[Symbol, Known]:
     """Return the one symbol that *word* means, and the traders that have it."""
     said = word.upper()
     found = {s for symbols in known.values() for s in symbols if said in _spellings(s)}
@@ -323,6 +327,13 @@ def _decimal(name: str, text: str, word: str) -> Decimal:
     return value
 
 
+def _positive(name: str, word: str) -> Decimal:
+    plain = word.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", word) else word
+    if re.fullmatch(r"\d{1,12}(\.\d{1,12})?", plain) and Decimal(plain) > 0:
+        return Decimal(plain)
+    raise BadUsage(f"{name} is a number above 0, not {clipped(word, 20)}")
+
+
 def _halt_id(name: str, word: str) -> HaltId:
     if not re.fullmatch(r"[Hh][0-9]{1,9}", word):
         raise BadUsage(f"{name} is a number such as H17, not {clipped(word, 20)}")
@@ -335,6 +346,8 @@ _PARSERS: dict[Any, Callable[[str, str], object]] = {
     Code: lambda _, word: Code(word.upper()),
     HaltId: _halt_id,
     Share: _share,
+    Price: _positive,
+    Money: _positive,
 }
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from handlers.command import Commands
     from handlers.confirm import Confirmations
+    from handlers.notices import Notices
     from trading.clocks import Clock
     from trading.desk import Desk
     from trading.ports import Store
@@ -52,6 +54,40 @@ class Message:
     """The platform's event id; the same one twice acts once.  Empty: it cannot come twice."""
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody with a role, and where they may speak."""
+
+    name: str
+    role: Role
+    place: str
+
+
+class Administration(Protocol):
+    """What the process offers to those who look after it."""
+
+    def settings(self) -> Sequence[tuple[str, str]]:
+        """Every key with its value in force, in the order of the file; secrets masked."""
+        ...
+
+    def people(self) -> Sequence[Person]: ...
+
+    async def reload(self, *, by: str) -> Sequence[str]:
+        """Read the settings again; return what changed, one clause each.
+
+        Raises `SettingsError` with every mistake, and changes nothing then.
+        """
+        ...
+
+    async def backup(self) -> str:
+        """Copy the history; return the name of the new file.  Raises `StoreError`."""
+        ...
+
+    async def log(self, count: int) -> Sequence[str]:
+        """The newest *count* log lines, oldest first, as `HH:MM:SS level text`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """The long-lived parts that commands share."""
@@ -64,6 +100,8 @@ class Services:
     clock: Clock
     commands: Commands
     confirmations: Confirmations
+    administration: Administration
+    notices: Notices
 
 
 @dataclass(frozen=True, slots=True)

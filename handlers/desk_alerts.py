@@ -63,7 +63,7 @@ def _(event: events.PeriodEnded) -> Reply:
     result = f"{mode(event.mode)}: {gained(event.profit, event.quote)} ({share})"
     won = sum(t.profit > ZERO for t in event.trades)
     count = f"{plural(len(event.trades), 'trade')}, {won} won" if event.trades else "no trades"
-    stats = Choice("Stats", f"/stats {event.kind}")
+    stats = Choice("Stats", "/stats week" if event.kind == "week" else "/stats")
     if event.kind == "week":
         return Reply(
             f"Week {_days(event.first, event.last)} {result}, {count}",

@@ -13,7 +13,7 @@ from typing import Any
 
 from handlers import traders
 from handlers.access import TooLate, check_fresh, check_role
-from handlers.command import BadUsage, Command, Known
+from handlers.command import BadUsage, Command, Commands, Known
 from handlers.context import Context, Message, Services
 from handlers.help import suggestion
 from handlers.reply import Choice, Level, Outcome, Reply, offer
@@ -46,6 +46,10 @@ class Dispatcher:
         self._services = services
         self._answers: OrderedDict[str, asyncio.Task[Reply]] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def commands(self) -> Commands:
+        return self._services.commands
 
     async def handle(self, message: Message) -> Reply:
         """Answer *message*.  The act goes on even if whoever asked hangs up meanwhile."""

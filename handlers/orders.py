@@ -1,16 +1,26 @@
-"""What rests at the venue."""
+"""What rests at the venue, and taking one entry back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from handlers import traders
-from handlers.command import Page, TraderName, command
-from handlers.context import Context
+from handlers.command import BadUsage, Page, TraderName, command
+from handlers.context import Context, Role
 from handlers.format import ago, by_step, duration, plural
-from handlers.reply import Choice, Column, Level, Reply
+from handlers.reply import Choice, Column, Level, Outcome, Reply, offer
 from handlers.screen import TABLE_ROWS, a_table
-from handlers.words import count_entries, entries, mode, protective, unknown
+from handlers.words import (
+    DONE,
+    DOUBT,
+    LOOK,
+    clipped,
+    count_entries,
+    entries,
+    mode,
+    protective,
+    unknown,
+)
 from trading.errors import Refused
 from trading.types import MarketRules, Order, OrderRole, OrderStatus, Symbol
 from trading.views import View
@@ -30,6 +40,31 @@ async def orders(ctx: Context, page: Page = 1, *, trader: TraderName) -> Reply:
     desk_trader = ctx.services.desk.traders[trader]
     reply = orders_reply(desk_trader.view(), desk_trader.rules, page)
     return traders.addressed(ctx, trader, reply)
+
+
+@command(role=Role.OPERATOR, family="Trade", rank=50, acts=True, example="4a6b8c")
+async def cancel_order(ctx: Context, id: str = "", *, trader: TraderName | None = None) -> Reply:  # noqa: A002  # what it is called
+    """Cancel one resting entry; without an id it lists them.
+
+    Stops are moved by /stop_loss instead, and exits go on.
+    id: of the order, or how it ends
+    """
+    meant = [trader] if trader else list(ctx.services.desk.traders)
+    found = [
+        (name, o)
+        for name in meant
+        for o in _ending_with(ctx.services.desk.traders[name].view(), id)
+    ]
+    if not id or len(found) != 1:
+        resting = [
+            o for name in meant for o in entries(ctx.services.desk.traders[name].view().orders)
+        ]
+        return _which(id, len(found), resting)
+    name, order = found[0]
+    desk_trader = ctx.services.desk.traders[name]
+    ended = await desk_trader.cancel_order(order.id)
+    reply = cancelled_reply(desk_trader.view(), ended, desk_trader.rules(order.symbol))
+    return traders.addressed(ctx, name, reply, title=False)
 
 
 def orders_reply(view: View, rules: Rules, page: int) -> Reply:
@@ -84,3 +119,60 @@ def _asked(view: View) -> str:
     if view.asked_at is None:
         return "By the desk's own books; the venue was not asked yet."
     return f"Asked {ago(view.as_of - view.asked_at)}."
+
+
+# -- /cancel_order ------------------------------------------------------------------------
+
+_SHORT = 6
+"""Characters of an id that a person types."""
+
+
+def _ending_with(view: View, id_: str) -> list[Order]:
+    return [o for o in view.orders if o.is_alive and o.id.lower().endswith(id_.lower())]
+
+
+def _which(id_: str, found: int, resting: list[Order]) -> Reply:
+    """What could be cancelled; a refusal if an id was given."""
+    buttons = [
+        c
+        for o in resting[:4]
+        for c in offer(f"{o.symbol.base} {o.id[-_SHORT:]}", f"/cancel_order {o.id[-_SHORT:]}")
+    ]
+    if id_:
+        several = "more than one resting order" if found else "no resting order"
+        ends = f"There is {several} whose id ends with {clipped(id_, 20)}"
+        raise BadUsage(ends, buttons, usage=False)
+    count = count_entries(len(resting)) if resting else "No entry"
+    return Reply(
+        f"{count} {'rests' if len(resting) < 2 else 'rest'}",  # noqa: PLR2004  # one rests, two rest
+        text="Nothing was sent." if not resting else "Which one is to go? Nothing was sent.",
+        choices=(*buttons, Choice("Orders", "/orders")),
+    )
+
+
+def cancelled_reply(view: View, order: Order, rules: MarketRules) -> Reply:
+    """What became of an order that was to be cancelled: it may have filled first."""
+    what = f"{order.symbol.base} {order.side.value} {by_step(order.quantity, rules.lot)}"
+    choices = (Choice("Orders", "/orders"), Choice("Positions", "/positions"))
+    filled = by_step(order.filled, rules.lot)
+    if order.is_alive:
+        return Reply(
+            f"{DOUBT} Not cancelled yet: {what} {mode(view.mode)}",
+            text="The venue has not confirmed it; it may still fill.",
+            choices=choices,
+            level=Level.URGENT,
+            outcome=Outcome.FAILED,
+        )
+    if order.status is OrderStatus.FILLED:
+        return Reply(
+            f"{LOOK} Too late: {what} {mode(view.mode)} was filled first",
+            text="Nothing was cancelled; the position has its stop.",
+            choices=choices,
+            level=Level.NOTICE,
+        )
+    part = f"; {filled} of it had filled, and stays" if order.filled else ""
+    return Reply(
+        f"{DONE} Cancelled {what} {mode(view.mode)}",
+        text=f"Done: it no longer rests, the venue confirmed{part}.",
+        choices=choices,
+    )

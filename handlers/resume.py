@@ -138,6 +138,7 @@ def still_halted(
     text = ["Nothing was sent."]
     choices = [Choice("Status", "/status")]
     if guards:
+        choices = [Choice("Risk", "/risk")]
         text = ["It would halt again at once. Nothing was sent."]
         if day_ends_in is not None and any(h.guard == "day" for h in guards):
             text.append(f"The day ends in {duration(day_ends_in)}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Protocol, TypeVar
 
 from storage.halt_json import halt_number
@@ -12,6 +12,7 @@ from trading.clocks import Clock
 from trading.errors import StoreError
 from trading.halt import Halt
 from trading.ports import Alert, Books, Change, Lane, Word
+from trading.stats import DayBook
 from trading.types import (
     ZERO,
     AccountState,
@@ -189,9 +190,15 @@ class MemoryStore:
         found = (p for p in _of(self._equity, trader) if p.at >= since)
         return tuple(sorted(found, key=lambda p: p.at))
 
+    async def day_book(self, trader: str, zone: tzinfo) -> DayBook:
+        return DayBook.of(_of(self._trades, trader), _of(self._equity, trader), zone)
+
     async def waiting_alerts(self, *, limit: int) -> Sequence[Alert]:
         waiting = (a for a in self._alerts.values() if a.id not in self._delivered)
         return tuple(sorted(waiting, key=lambda a: (-a.level, a.at))[:limit])
+
+    async def alerts(self, to: str, *, limit: int) -> Sequence[Alert]:
+        return _newest((a for a in self._alerts.values() if a.to == to), lambda a: a.at)[:limit]
 
     async def words(self, *, limit: int) -> Sequence[Word]:
         return _newest(self._words.values(), lambda w: w.at)[:limit]

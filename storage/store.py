@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -19,12 +19,14 @@ from sqlalchemy.util import greenlet_spawn
 
 from storage import rows, schema
 from storage.groups import Groups
+from storage.reports import Reports
 from storage.sqlite import SqliteWriter, connect_to, reason, url_of
 from storage.statements import Rows, rows_of
 from trading.clocks import Clock
 from trading.errors import StoreError
 from trading.halt import Halt
 from trading.ports import Alert, Books, Change, Lane, Word
+from trading.stats import DayBook
 from trading.types import Decision, EquityPoint, Fill, Order, Symbol, Trade
 
 RECENT_TRADES = 200
@@ -52,6 +54,9 @@ class SqlStore:
         self._closed = False
         self._readers = create_engine(url_of(path, "sqlite+aiosqlite"), pool_size=2, max_overflow=2)
         connect_to(self._readers, busy_timeout=busy_timeout, begin="BEGIN")
+        self._reports = Reports(path, busy_timeout=busy_timeout)
+        self._summing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reports")
+        """Of its own: halts do not wait for sums."""
 
     @classmethod
     async def open(
@@ -83,6 +88,8 @@ class SqlStore:
         await self._groups.drain()
         await self._in_thread(self._writer.close)
         self._thread.shutdown(wait=False)
+        await asyncio.get_running_loop().run_in_executor(self._summing, self._reports.close)
+        self._summing.shutdown(wait=False)
         await greenlet_spawn(self._readers.dispose)
 
     async def commit(self, change: Change, lane: Lane = Lane.REST) -> None:
@@ -137,6 +144,17 @@ class SqlStore:
         query = _of(table, trader).where(table.c.at >= rows.instant(since)).order_by(table.c.at)
         return await self._all(query, rows.equity_of)
 
+    async def day_book(self, trader: str, zone: tzinfo) -> DayBook:
+        if self._closed:
+            raise StoreError("history is closed")
+        reading = asyncio.get_running_loop().run_in_executor(
+            self._summing, self._reports.day_book, trader, zone
+        )
+        try:
+            return await reading
+        except (SQLAlchemyError, ValueError, ArithmeticError) as error:
+            raise StoreError(f"history could not be read: {reason(error)}") from error
+
     async def waiting_alerts(self, *, limit: int) -> Sequence[Alert]:
         table = schema.alerts
         query = (
@@ -145,6 +163,11 @@ class SqlStore:
             .order_by(table.c.level.desc(), table.c.at, table.c.seq)
             .limit(limit)
         )
+        return await self._all(query, rows.alert_of)
+
+    async def alerts(self, to: str, *, limit: int) -> Sequence[Alert]:
+        table = schema.alerts
+        query = _from(table).where(table.c.to == to).order_by(table.c.seq.desc()).limit(limit)
         return await self._all(query, rows.alert_of)
 
     async def words(self, *, limit: int) -> Sequence[Word]:

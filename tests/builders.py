@@ -36,7 +36,7 @@ from trading.types import (
     Symbol,
     Trade,
 )
-from trading.views import Closed, Cycle, Holding, Swept, View
+from trading.views import Closed, Cycle, Holding, Price, Scan, Swept, Ticket, View
 
 BTC = Symbol("BTC", "USDT")
 ETH = Symbol("ETH", "USDT")
@@ -366,6 +366,39 @@ def a_close(**changes: Any) -> Closed:
         problem="",
     )
     return replace(closed, **changes)
+
+
+def a_scan(**changes: Any) -> Scan:
+    """One bar, no signal."""
+    cycle = Cycle(at=NOON, seconds=0.04, bars=1, decisions=0)
+    return replace(Scan(cycle=cycle, decisions=()), **changes)
+
+
+def a_price(**changes: Any) -> Price:
+    """`a_quote`, a second old, which began the day at 98."""
+    price = Price(
+        symbol=BTC,
+        rules=RULES,
+        quote=a_quote(),
+        age=timedelta(seconds=1),
+        stale=False,
+        day_open=Decimal(98),
+    )
+    return replace(price, **changes)
+
+
+def a_ticket(**changes: Any) -> Ticket:
+    """Two BTC at 100, the stop 2 % below."""
+    ticket = Ticket(
+        symbol=BTC,
+        side=Side.BUY,
+        quantity=Decimal(2),
+        price=Decimal(100),
+        notional=Decimal(200),
+        stop=Decimal(98),
+        risk=Decimal(4),
+    )
+    return replace(ticket, **changes)
 
 
 # -- what is said ---------------------------------------------------------------------------

@@ -119,6 +119,8 @@ class Halter:
             await self._file.write(self.latch.active, last_number=self.latch.last_number)
             raise
         self.latch.lift(lifted)
+        # A stage saved meanwhile may have written the halt into the file again.
+        self._spawn(self._save_in_file(asyncio.Event()))
         return lifted
 
     async def durable(self, halt: Halt, *, within: float) -> bool:

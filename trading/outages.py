@@ -34,14 +34,17 @@ class FeedWatch:
     def state(self) -> FeedState:
         return FeedState.STALE if self._lost_at is not None else self._feed.state()
 
-    async def answered(self, *, last_bar: datetime, open_positions: int) -> None:
-        """Prices came (or the replay said that there are no more)."""
+    async def answered(self, *, last_bar: datetime, all_done: bool, open_positions: int) -> None:
+        """Prices came (or the replay said that there are no more).
+
+        *all_done*: every bar that has closed was handled, so an ended feed may be told as ended.
+        """
         now = self._clock.now()
         self._heard_at = now
         if self._lost_at is not None:
             gap, self._lost_at = now - self._lost_at, None
             await self._recorder.say(FeedBack(gap=gap, **self._about()))
-        if self._feed.state() is FeedState.ENDED and not self._ended:
+        if all_done and self._feed.state() is FeedState.ENDED and not self._ended:
             self._ended = True
             await self._recorder.say(
                 FeedEnded(last_bar=last_bar, open_positions=open_positions, **self._about())

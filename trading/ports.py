@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from typing import Protocol
@@ -12,6 +12,7 @@ from typing import Protocol
 from trading.events import Event
 from trading.halt import Halt, Permit
 from trading.market.candles import Candles
+from trading.stats import DayBook
 from trading.types import (
     AccountState,
     Decision,
@@ -270,8 +271,20 @@ class Store(Protocol):
 
     async def equity(self, trader: str, *, since: datetime) -> Sequence[EquityPoint]: ...
 
+    async def day_book(self, trader: str, zone: tzinfo) -> DayBook:
+        """Every trade and equity point so far, summed by days of *zone*.
+
+        Quick however many there are, but for the first time after a start.  An equity point that
+        is written after a later one may be missing until the next start; a trade never is.
+        """
+        ...
+
     async def waiting_alerts(self, *, limit: int) -> Sequence[Alert]:
         """Critical first, then oldest first."""
+        ...
+
+    async def alerts(self, to: str, *, limit: int) -> Sequence[Alert]:
+        """Those for one chat, told or waiting, newest first."""
         ...
 
     async def words(self, *, limit: int) -> Sequence[Word]: ...

@@ -289,7 +289,9 @@ class Trader:
         try:
             bars, decisions = await self._bars()
             await self._feed_watch.answered(
-                last_bar=self._cursor, open_positions=len(self.ledger.positions)
+                last_bar=self._cursor,
+                all_done=not await self.feed.closes(self._cursor),
+                open_positions=len(self.ledger.positions),
             )
         except VenueError as error:
             await self._feed_watch.failed(error)

@@ -14,7 +14,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "telegram": ("chatbot/frontends",),
     "discord": ("chatbot/frontends",),
     "prompt_toolkit": ("chatbot/frontends/console.py",),
-    "aiohttp": ("chatbot/frontends",),
+    "aiohttp": ("chatbot/frontends", "chatbot/ping.py"),
     "matplotlib": ("chatbot/render",),
     # the process
     "apscheduler": ("chatbot/schedule.py",),

@@ -302,6 +302,18 @@ async def test_alerts_wait_critical_first_then_oldest_first(store: Store) -> Non
     ]
 
 
+async def test_the_alerts_of_a_chat_are_found_newest_first_told_or_not(store: Store) -> None:
+    first, *others = [an_alert(f"a-{n}", 10, after(n)) for n in (1, 2, 3)]
+    strange = replace(first, id="a-4", to="telegram:999")
+    for alert in (first, *others, strange):
+        await store.commit(Change(alerts=(alert,)))
+    await store.commit(Change(delivered=("a-2",)))
+
+    assert [alert.id for alert in await store.alerts(first.to, limit=9)] == ["a-3", "a-2", "a-1"]
+    assert [alert.id for alert in await store.alerts(first.to, limit=1)] == ["a-3"]
+    assert await store.alerts("console:", limit=9) == ()
+
+
 async def test_a_delivered_alert_stays_delivered(store: Store) -> None:
     await store.commit(Change(alerts=(an_alert("a-1"), an_alert("a-2"))))
     await store.commit(Change(delivered=("a-1", "never heard of")))

@@ -6,11 +6,11 @@ import json
 from collections import Counter
 from decimal import Decimal
 
-from tests.crash.photographs import BOOK
 from tests.crash.desks import Living
+from tests.crash.photographs import BOOK, WAL, Photograph
 from tests.world import World
 from trading.events import Unprotected
-from trading.halt import Verb
+from trading.halt import Stage, Verb
 from trading.types import ZERO, Fill, OrderRole, OrderStatus, Symbol
 
 PENNY = Decimal("1e-9")
@@ -100,12 +100,24 @@ def assert_exposure_is_within_limits(world: World) -> None:
     assert valuer.exposure() <= world.trader.settings.limits.max_exposure * equity
 
 
-async def assert_halts_are_kept(living: Living, told: frozenset[str]) -> None:
-    """What people were told is durable is latched, and has been carried out."""
+def assert_halts_are_kept(living: Living, told: frozenset[str]) -> None:
+    """What people were told is durable is latched, and nothing of ours can open anything."""
     latch = living.world.desk.latch
     assert told <= {halt.id for halt in latch.active}
     strictest = latch.strictest("majors")
     if strictest is not None and strictest.verb >= Verb.STOP:
         assert living.world.trader.ledger.alive_of(OrderRole.ENTRY) == []
+
+
+async def assert_halts_are_carried_out(world: World) -> None:
+    strictest = world.desk.latch.strictest("majors")
     if strictest is not None and strictest.verb is Verb.FLATTEN:
-        assert not await living.world.venue.positions()
+        assert not await world.venue.positions()
+        assert strictest.has_reached("majors", Stage.FLAT)
+
+
+def is_in_doubt(photograph: Photograph) -> bool:
+    """Whether the venue's book and history were not equally far."""
+    return photograph.files[BOOK] != photograph.known[BOOK] or (
+        photograph.files[WAL] != photograph.known[WAL]
+    )

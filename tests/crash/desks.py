@@ -16,6 +16,7 @@ from tests.crash.photographs import (
     HISTORY,
     INTENTS,
     LATCH,
+    WAL,
     Camera,
     Disk,
     KnownJournal,
@@ -52,6 +53,7 @@ class Story:
 
 @dataclass
 class Living:
+    story: Story
     world: World
     disk: Disk
     camera: Camera
@@ -63,7 +65,7 @@ async def a_desk(
     """A desk on *folder*, its halts taken over, not yet started."""
     clock = ManualClock(at)
     store = await KnownStore.open(folder / HISTORY, clock=clock)
-    store.folder = folder
+    store.watch(folder / WAL)
     disk = Disk(
         folder=folder,
         store=store,
@@ -88,7 +90,7 @@ async def a_desk(
         first_id=first_id,
     )
     await _take_over_halts(world, disk)
-    return Living(world, disk, Camera(disk, clock.now))
+    return Living(story, world, disk, Camera(disk, clock.now))
 
 
 async def _take_over_halts(world: World, disk: Disk) -> None:

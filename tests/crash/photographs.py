@@ -67,12 +67,16 @@ def _fail(done: asyncio.Future[T], error: Exception) -> None:
 class KnownStore(SqlStore):
     """Remembers how long the WAL was when a commit was last answered."""
 
-    folder: Path
+    wal: Path
     known = 0
+
+    def watch(self, wal: Path) -> None:
+        self.wal = wal
+        self.known = _size(wal)
 
     async def commit(self, change: Change, lane: Lane = Lane.REST) -> None:
         await super().commit(change, lane)
-        self.known = _size(self.folder / WAL)
+        self.known = _size(self.wal)
 
 
 class KnownJournal(FileJournal):
@@ -156,21 +160,12 @@ class Camera:
     told: set[str] = field(default_factory=set)
     taken: list[Photograph] = field(default_factory=list)
     awaits: int = 0
-    _last: object = None
 
     def take(self) -> None:
         """Take one, unless nothing has changed since the last."""
         self.awaits += 1
-        folder, disk = self.disk.folder, self.disk
-        seen = (
-            *(_size(folder / name) for name in (HISTORY, WAL, BOOK, INTENTS)),
-            *(disk.store.known, disk.book.known, disk.intents.known),
-            *(_bytes(folder / LATCH), disk.latch.known, frozenset(self.told)),
-        )
-        if seen == self._last:
-            return
-        self._last = seen
-        files = {name: _bytes(folder / name) for name in FILES}
+        disk = self.disk
+        files = {name: _bytes(disk.folder / name) for name in FILES}
         known = {
             HISTORY: files[HISTORY],
             WAL: files[WAL][: disk.store.known],
@@ -178,7 +173,9 @@ class Camera:
             INTENTS: files[INTENTS][: disk.intents.known],
             LATCH: disk.latch.known,
         }
-        self.taken.append(Photograph(self.now(), files, known, frozenset(self.told)))
+        photograph = Photograph(self.now(), files, known, frozenset(self.told))
+        if not self.taken or self.taken[-1] != photograph:
+            self.taken.append(photograph)
 
 
 def develop(remains: Mapping[str, bytes], folder: Path) -> Path:

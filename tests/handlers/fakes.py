@@ -10,17 +10,18 @@ from itertools import cycle
 from typing import Any, cast
 
 from handlers.confirm import Confirmations
-from handlers.context import Caller, Message, Role, Services
+from handlers.context import Caller, Message, Person, Role, Services
 from handlers.dispatch import Dispatcher
-from handlers.reply import Reply
-from tests.builders import a_close
+from handlers.notices import Hearing, PriceNotice, Unanswered
+from handlers.reply import Level, Reply
+from tests.builders import a_close, a_scan, an_order
 from tests.handlers.story import COMMANDS, NOW, RULES, a_sweep, checked, the_view
 from trading.clocks import ManualClock
-from trading.errors import Refused
+from trading.errors import Refused, SettingsError
 from trading.halt import Halt, Latch, Verb
-from trading.ports import Change, Word
-from trading.types import Decision, MarketRules, Symbol, Trade
-from trading.views import Closed, Halting, View
+from trading.ports import Alert, Change, Word
+from trading.types import Decision, MarketRules, Order, Side, Symbol, Trade
+from trading.views import Closed, Halting, Price, Scan, Ticket, View
 
 
 @dataclass
@@ -30,6 +31,15 @@ class FakeTrader:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     broken: Exception | None = None
     closes: Closed = field(default_factory=a_close)
+    scans: Scan = field(default_factory=a_scan)
+    prices: dict[Symbol, Price] = field(default_factory=dict)
+    tickets: list[Ticket | Refused] = field(default_factory=list)
+    """What an entry by hand would be, one after the other; the last one lasts."""
+    order: Order = field(default_factory=an_order)
+    """What becomes of an order that is sent or cancelled."""
+    broken_act: Exception | None = None
+    then: View | None = None
+    """How the trader looks once something was done."""
 
     @property
     def name(self) -> str:
@@ -46,6 +56,74 @@ class FakeTrader:
     async def close(self, symbol: Symbol, *, share: Decimal, by: str) -> Closed:
         self.asked.append(("close", symbol, share, by))
         return self.closes
+
+    def price(self, symbol: Symbol) -> Price:
+        return self.prices[symbol]
+
+    def ticket(self, symbol: Symbol, side: Side, notional: Decimal) -> Ticket:
+        self.asked.append(("ticket", symbol, side, notional))
+        answer = self.tickets.pop(0) if len(self.tickets) > 1 else self.tickets[0]
+        if isinstance(answer, Refused):
+            raise answer
+        return answer
+
+    async def enter(self, symbol: Symbol, side: Side, notional: Decimal, *, by: str) -> Order:
+        return self._did(("enter", symbol, side, notional, by))
+
+    async def cancel_order(self, order_id: str) -> Order:
+        return self._did(("cancel_order", order_id))
+
+    async def scan(self) -> Scan:
+        self._did(("scan",))
+        return self.scans
+
+    @property
+    def protection(self) -> FakeTrader:
+        return self
+
+    async def move_stop(self, symbol: Symbol, price: Decimal, *, by: str, origin: str = "") -> None:
+        self._did(("move_stop", symbol, price, by, origin))
+
+    async def move_target(self, symbol: Symbol, price: Decimal, *, by: str) -> None:
+        self._did(("move_target", symbol, price, by))
+
+    def _did(self, what: tuple[Any, ...]) -> Order:
+        self.asked.append(what)
+        if self.broken_act:
+            raise self.broken_act
+        self.now = self.then or self.now
+        return self.order
+
+
+@dataclass
+class FakeAdministration:
+    """Settings, people and a log, as a process would offer them."""
+
+    values: list[tuple[str, str]] = field(default_factory=lambda: [("bot.name", "harbour")])
+    those: list[Person] = field(default_factory=lambda: [Person("anna", Role.OWNER, "Telegram")])
+    lines: list[str] = field(default_factory=list)
+    changes: tuple[str, ...] = ()
+    mistakes: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def settings(self) -> Sequence[tuple[str, str]]:
+        return self.values
+
+    def people(self) -> Sequence[Person]:
+        return self.those
+
+    async def reload(self, *, by: str) -> Sequence[str]:
+        self.asked.append(f"reload by {by}")
+        if self.mistakes:
+            raise SettingsError(self.mistakes)
+        return self.changes
+
+    async def backup(self) -> str:
+        self.asked.append("backup")
+        return "backups/history.db"
+
+    async def log(self, count: int) -> Sequence[str]:
+        return self.lines[-count:]
 
 
 @dataclass
@@ -140,6 +218,55 @@ class FakeStore:
         return [d for d in self.decided if d.symbol == symbol][:limit]
 
 
+class FakeNotices:
+    """Alerts go to ben's chat and to the console; what was asked is remembered."""
+
+    def __init__(self) -> None:
+        self.chats = {
+            chat: Hearing(
+                chat=chat, at_least=Level.INFO, muted=frozenset(), quiet="", zone="", queued=0
+            )
+            for chat in ("telegram:2", "console:")
+        }
+        self.alerts: list[Alert] = []
+        self.open: list[Unanswered] = []
+        self.acknowledged: list[tuple[str, str]] = []
+        self.prices: list[PriceNotice] = []
+
+    def hearing(self, chat: str) -> Hearing | None:
+        return self.chats.get(chat)
+
+    async def hear(self, chat: str, *, at_least: Level, muted: frozenset[str]) -> None:
+        self.chats[chat] = replace(self.chats[chat], at_least=at_least, muted=muted)
+
+    async def told(self, chat: str, *, limit: int) -> list[Alert]:
+        return [alert for alert in self.alerts if alert.to == chat][:limit]
+
+    def unanswered(self) -> list[Unanswered]:
+        return list(self.open)
+
+    async def acknowledge(self, ids: Sequence[str], *, by: str) -> None:
+        self.acknowledged += [(each, by) for each in ids]
+        self.open = [each for each in self.open if each.id not in ids]
+
+    def price_notices(self) -> list[PriceNotice]:
+        return list(self.prices)
+
+    async def notify(
+        self, symbol: Symbol, *, above: bool, level: Decimal, by: str, chat: str
+    ) -> PriceNotice:
+        number = len(self.prices) + 1
+        self.prices.append(
+            PriceNotice(number=number, symbol=symbol, above=above, level=level, by=by, chat=chat)
+        )
+        return self.prices[-1]
+
+    async def forget(self, number: int) -> bool:
+        found = [each for each in self.prices if each.number == number]
+        self.prices = [each for each in self.prices if each.number != number]
+        return bool(found)
+
+
 CODES = ("7K3Q", "9D2M", "4T8W", "2H6P", "3F9L")
 
 ANNA = Caller("telegram:1", "anna", Role.OWNER, "Telegram", "telegram:1")
@@ -156,6 +283,8 @@ class House:
         self.desk = FakeDesk(self.clock, traders)
         self.store = FakeStore()
         self.codes: Iterator[str] = cycle(CODES)
+        self.administration = FakeAdministration()
+        self.notices = FakeNotices()
         self.services = Services(
             name="harbour",
             version="0.1.0",
@@ -164,6 +293,8 @@ class House:
             clock=self.clock,
             commands=COMMANDS,
             confirmations=Confirmations(self.clock, lambda: next(self.codes)),
+            administration=self.administration,
+            notices=self.notices,
         )
         self.dispatcher = Dispatcher(self.services)
 

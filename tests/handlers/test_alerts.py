@@ -416,7 +416,7 @@ Disk full. It is kept in memory and tried again; trading goes on.
         """\
 Day 10 Oct (paper): -65.56 USDT (-0.67 %), equity 9,722.84
 6 trades, 1 won. Best SOL +33.27, worst ETH -32.05, fees 7.32.
-[Stats: /stats day]""",
+[Stats]""",
     ),
     (
         events.PeriodEnded(

@@ -91,7 +91,7 @@ async def test_resume_while_the_guard_is_still_breached(house: House) -> None:
 It would halt again at once. Nothing was sent.
 The day ends in 2 h.
 An owner may measure afresh from now.
-[Status] [Measure afresh: /resume H17 rebase]""",
+[Risk] [Measure afresh: /resume H17 rebase]""",
     )
     assert reply.outcome is Outcome.REFUSED
 

@@ -14,7 +14,7 @@ from tests.process.desk_process import DeskProcess
 from tests.process.test_crashes import BUSY, FAST, STILL
 
 EVENT = re.compile(r"(INFO|NOTICE|URGENT|CRITICAL) (?:(\d+) events in )?")
-KILLS = 3
+KILLS = 2
 
 
 def printed(desk: DeskProcess) -> int:

@@ -162,4 +162,4 @@ def test_a_fresh_start_without_a_halt_trades(calm: DeskProcess) -> None:
     desk.start("--fresh")
 
     assert "Halted" not in desk.say("/status")["title"]
-    assert "for the first time" in desk.out.read_text()
+    desk.until(lambda: "for the first time" in desk.out.read_text(), "the start is told")

@@ -253,3 +253,14 @@ async def test_a_view_is_true_at_one_instant() -> None:
         assert (holding.profit, holding.at_stop) == (Decimal(18), Decimal(-30))
         assert view.exposure == Decimal(618)
         assert (view.ready, view.unsaved, view.venue_silent) == (True, 0, None)
+
+
+async def test_the_rest_of_an_entry_is_cancelled_when_its_position_is_left() -> None:
+    closes = (100, 100, 100, 94, 94, 100, 100)
+    async with a_world(*closes, wishes=[wish(2)], volume=20).running() as world:
+        await world.minutes(5)
+
+        assert closed_trades(world)
+        assert not world.trader.ledger.positions
+        assert not world.trader.ledger.alive_of(OrderRole.ENTRY)
+        assert not await world.venue.open_orders()

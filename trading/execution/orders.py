@@ -370,7 +370,7 @@ class Orders:
             PositionClosed(trade=trade, today=today, **about) for trade in applied.trades
         ]
         partly = [b for b in applied.booked if b.reduced and not b.closed]
-        if partly:
+        if partly and not applied.trades:  # else it was closed since, and that tells it all
             events.append(self._reduced_event(applied.order, partly))
         opened = [b for b in applied.booked if b.after and (b.before is None or b.closed)]
         if opened and applied.order.symbol in self.ledger.positions:

@@ -96,6 +96,7 @@ class Protection:
         position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
         if position is None or plan is None:
             self._unprotected.discard(symbol)
+            await self._end_leftover_entries(symbol)
             return
         if plan.stop is None:
             await self._stay_unprotected(symbol, "it has no stop price")
@@ -165,7 +166,7 @@ class Protection:
         """Carry out what the plans want at market time *at*: trailing, target, time, partials."""
         for symbol in list(self._ledger.positions):
             quote = self._valuer.quote(symbol, at)
-            if quote is not None:
+            if quote is not None and symbol in self._ledger.positions:
                 await self._exit(symbol, quote.price, at)
 
     async def _exit(self, symbol: Symbol, price: Decimal, at: datetime) -> None:
@@ -250,7 +251,10 @@ class Protection:
         quantity = min(quantity, self._ledger.closable(symbol))
         if quantity <= ZERO:
             return None
-        position = self._ledger.positions[symbol]
+        await self._end_leftover_entries(symbol)
+        position = self._ledger.positions.get(symbol)
+        if position is None:
+            return None
         return await self._orders.reduce(
             self._orders.prepare(
                 symbol=symbol,
@@ -261,6 +265,18 @@ class Protection:
                 by=by,
             )
         )
+
+    async def _end_leftover_entries(self, symbol: Symbol) -> None:
+        """What an entry has not filled yet must not add to a position that is being left.
+
+        Entries that have filled nothing belong to a position still to come.
+        """
+        for order in self._ledger.alive_of(OrderRole.ENTRY, symbol):
+            if order.filled > ZERO and order.status is OrderStatus.OPEN:
+                try:
+                    await self._orders.cancel(order)
+                except VenueError as error:
+                    log.warning("the rest of entry %s may still fill: %s", order.id, error)
 
     def _held(self, symbol: Symbol) -> Decimal:
         return self._ledger.closable(symbol)

@@ -1,0 +1,140 @@
+"""Prices, and a look at them on demand."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from handlers import traders
+from handlers.command import TraderName, command
+from handlers.context import Context, Role
+from handlers.format import UNKNOWN, ago, by_step, duration, percent, plural, took, unit
+from handlers.reply import Choice, Level, Outcome, Reply
+from handlers.status import until_scan
+from handlers.words import DONE, HALTED, LOOK, REFUSED, clipped, mode, our_time, person, sentence
+from trading.ports import FeedState
+from trading.types import Decision, Symbol
+from trading.views import Cycle, Price, Scan, View
+
+_SHOWN = 4
+"""Decisions that fit a screen."""
+
+
+@command(family="Look", rank=22, example="SYMBOL")
+async def price(ctx: Context, symbol: Symbol, *, trader: TraderName) -> Reply:
+    """What one symbol costs, how old that is, and how it moved today.
+
+    symbol: as in BTC
+    """
+    desk_trader = ctx.services.desk.traders[trader]
+    reply = price_reply(desk_trader.view(), desk_trader.price(symbol))
+    return traders.addressed(ctx, trader, reply)
+
+
+@command(role=Role.OPERATOR, family="Trade", rank=60, acts=True)
+async def scan(ctx: Context, *, trader: TraderName) -> Reply:
+    """Look at the market now, as every cycle does, and say what was found."""
+    desk_trader = ctx.services.desk.traders[trader]
+    found = await desk_trader.scan()
+    return traders.addressed(ctx, trader, scan_reply(desk_trader.view(), found))
+
+
+# -- /price -------------------------------------------------------------------------------
+
+
+def price_reply(view: View, known: Price) -> Reply:
+    base = known.symbol.base
+    held = any(h.position.symbol == known.symbol for h in view.holdings)
+    return Reply(
+        _price_title(view, known),
+        text=_moved(view, known),
+        choices=(
+            *((Choice("Position", f"/position {base}"),) if held else ()),
+            Choice("Why", f"/why {base}"),
+            Choice("Refresh", f"/price {base}"),
+        ),
+        level=Level.URGENT if known.stale else Level.INFO,
+        as_of=price_seen(view, known),
+    )
+
+
+def _price_title(view: View, known: Price) -> str:
+    base = known.symbol.base
+    if known.quote is None:
+        return f"{LOOK} No price of {base} yet {mode(view.mode)}"
+    if known.stale:
+        return f"{LOOK} {base} price {UNKNOWN} {mode(view.mode)}"
+    now = unit(by_step(known.quote.price, known.rules.tick), known.symbol.quote)
+    return f"{base} {now} {mode(view.mode)}"
+
+
+def _moved(view: View, known: Price) -> str:
+    if known.quote is None:
+        return "No entry is made without one."
+    now = by_step(known.quote.price, known.rules.tick)
+    if known.stale:
+        age = None if known.age is None else our_time(view, known.age)
+        return f"Last {now}, {ago(age)}. No entry is made on it."
+    if not known.day_open:
+        return f"Price {{age}}. Today {UNKNOWN}."
+    share = percent(known.quote.price / known.day_open - 1)
+    return f"Price {{age}}. Today {share}, from {by_step(known.day_open, known.rules.tick)}."
+
+
+def price_seen(view: View, known: Price) -> datetime | None:
+    """Wall time at which the price was true."""
+    return None if known.age is None else view.as_of - our_time(view, known.age)
+
+
+# -- /scan --------------------------------------------------------------------------------
+
+
+def scan_reply(view: View, found: Scan) -> Reply:
+    if found.cycle is None:
+        return Reply(
+            f"{REFUSED} The scan failed {mode(view.mode)}",
+            text=f"{sentence(clipped(found.problem, 160))} Exits and stops are tried again in "
+            "the next scan.",
+            choices=(Choice("Again", "/scan"), Choice("Status", "/status")),
+            level=Level.URGENT,
+            outcome=Outcome.FAILED,
+        )
+    lines = [clipped(_decided(d), 110) for d in found.decisions[:_SHOWN]]
+    hidden = len(found.decisions) - len(lines)
+    if hidden:
+        lines.append(f"And {hidden} more; /why SYMBOL tells.")
+    first = found.decisions[0].symbol.base if found.decisions else ""
+    return Reply(
+        _scanned(view, found.cycle),
+        text="\n".join([*lines, *_around(view, found.cycle)]),
+        choices=(
+            *((Choice(f"Why {first}", f"/why {first}"),) if first else ()),
+            Choice("Status", "/status"),
+            Choice("Positions", "/positions"),
+        ),
+        as_of=view.as_of,
+    )
+
+
+def _scanned(view: View, cycle: Cycle) -> str:
+    seconds = took(cycle.seconds)
+    bars = plural(cycle.bars, "candle") if cycle.bars else "no new candle"
+    signals = plural(cycle.decisions, "signal") if cycle.decisions else "no signal"
+    found = f"{bars}, {signals}" if cycle.bars else bars
+    return f"{DONE} Scanned {mode(view.mode)} in {seconds}: {found}"
+
+
+def _decided(decision: Decision) -> str:
+    wish = f"{decision.symbol.base} {decision.side.held}"
+    if decision.approved:
+        return f"{wish} approved: {sentence(decision.reason)}"
+    return f"{wish} refused: {sentence(decision.reason)}"
+
+
+def _around(view: View, cycle: Cycle) -> list[str]:
+    """What holds entries back, and when the next scan comes."""
+    if view.halt:
+        return [f"{HALTED} No entries: {view.halt.id} by {person(view.halt.by)}."]
+    if view.feed is FeedState.ENDED:
+        return ["The feed has ended: nothing new follows."]
+    wait = until_scan(view, cycle)
+    return [f"Next in {duration(wait)}."] if wait > timedelta(0) else []

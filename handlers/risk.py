@@ -1,0 +1,203 @@
+"""How near each limit is, and what the stops would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from handlers import traders
+from handlers.command import TraderName, command
+from handlers.context import Context
+from handlers.format import UNKNOWN, amount, duration, gained, listed, percent, plural, points
+from handlers.reply import Choice, Column, Level, Reply
+from handlers.screen import a_table
+from handlers.words import DOUBT, HALTED, LOOK, mode, person, sentence, stale_note, total, whom
+from trading.types import ZERO
+from trading.views import DeskUse, Holding, View
+
+NEAR = Decimal("0.8")
+"""Share of a limit from which on it is called near."""
+
+_COLUMNS = (Column(right=False), Column("now", gap=1), Column("limit"))
+_LIMIT_COLUMNS = (Column(right=False), Column("used", gap=1), Column("limit"))
+
+
+@command(family="Look", rank=32)
+async def risk(ctx: Context, *, trader: TraderName) -> Reply:
+    """How near each limit is, and what it costs if every stop fills."""
+    return traders.addressed(ctx, trader, risk_reply(traders.view_of(ctx, trader)))
+
+
+@command(family="Look", rank=33)
+async def limits(ctx: Context, *, trader: TraderName) -> Reply:
+    """Every limit of a trader, and how much of it is used."""
+    return traders.addressed(ctx, trader, limits_reply(traders.view_of(ctx, trader)), title=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Gauge:
+    """One limit: what is used of it, as it is shown, and as a share."""
+
+    name: str
+    now: str
+    limit: str
+    used: Decimal | None
+    """Of the limit; None: unknown."""
+
+    @property
+    def row(self) -> tuple[str, str, str]:
+        return self.name, self.now, self.limit
+
+    def reaches(self, share: Decimal) -> bool:
+        return self.used is not None and self.used >= share
+
+    @property
+    def word(self) -> str:
+        return self.name.removesuffix("\u00a0%")
+
+
+# -- /risk --------------------------------------------------------------------------------
+
+
+def risk_reply(view: View) -> Reply:
+    day, week, drawdown = _losses(view)
+    exposure, streak = _exposure(view), _streak(view)
+    gauges = [day, drawdown, exposure, streak]
+    if week.reaches(NEAR) or week.used is None:
+        gauges.insert(1, week)
+    return Reply(
+        _title(view, gauges),
+        table=a_table(_COLUMNS, [g.row for g in gauges]),
+        text="\n".join([_if_stopped(view), *_entries(view), *_whole_desk(view.desk)]),
+        choices=(Choice("Positions", "/positions"), Choice("Limits", "/limits")),
+        level=Level.URGENT if any(g.reaches(NEAR) for g in gauges) else Level.INFO,
+        as_of=view.as_of,
+    )
+
+
+def _title(view: View, gauges: Sequence[_Gauge]) -> str:
+    past = [g.word for g in gauges if g.reaches(Decimal(1))]
+    near = [g.word for g in gauges if g.reaches(NEAR)]
+    if past:
+        return f"{HALTED} At its limit {mode(view.mode)}: {listed(past)}"
+    if any(g.used is None for g in gauges):
+        return f"{DOUBT} Risk {UNKNOWN} {mode(view.mode)}: {stale_note(view) or 'no equity'}"
+    if near:
+        return f"{LOOK} Near its limit {mode(view.mode)}: {listed(near)}"
+    return f"Inside all limits {mode(view.mode)}"
+
+
+def _losses(view: View) -> tuple[_Gauge, _Gauge, _Gauge]:
+    week = None if view.equity is None else view.equity - view.week_start
+    drawdown = None if view.drawdown is None else -view.drawdown
+    return (
+        _loss("day", _part(view.today, view.day_start), view.limits.max_daily_loss),
+        _loss("week", _part(week, view.week_start), view.limits.max_weekly_loss),
+        _loss("drawdown", drawdown, view.limits.max_drawdown),
+    )
+
+
+def _loss(name: str, change: Decimal | None, limit: Decimal) -> _Gauge:
+    used = None if change is None else max(ZERO, -change / limit)
+    now = points(change) if name != "drawdown" or change else points(change, signed=False)
+    return _Gauge(f"{name}\u00a0%", now, points(-limit), used)
+
+
+def _exposure(view: View) -> _Gauge:
+    share, limit = _part(view.exposure, view.equity), view.limits.max_exposure
+    # Full is as it should be; only beyond it is worth a look.
+    used = None if share is None else Decimal(share > limit)
+    return _Gauge("exposure\u00a0%", points(share, signed=False), points(limit, signed=False), used)
+
+
+def _streak(view: View) -> _Gauge:
+    losses, limit = view.losses_in_row, view.limits.loss_streak
+    return _Gauge("loss streak", str(losses), str(limit), Decimal(losses >= limit))
+
+
+def _part(value: Decimal | None, whole: Decimal | None) -> Decimal | None:
+    return value / whole if value is not None and whole is not None and whole > 0 else None
+
+
+def _if_stopped(view: View) -> str:
+    if not view.holdings:
+        return "Nothing is open: no stop can fill."
+    bare = [h.position.symbol.base for h in view.holdings if h.plan.stop is None]
+    if bare:
+        has = "has" if len(bare) == 1 else "have"
+        return f"If every stop fills: {UNKNOWN}; {listed(bare[:4])} {has} no stop"
+    loss = total([_to_stop(h) for h in view.holdings])
+    return f"If every stop fills: {gained(loss, view.quote)} ({percent(_part(loss, view.equity))})"
+
+
+def _to_stop(holding: Holding) -> Decimal | None:
+    """What equity changes by, from now, if the stop fills exactly."""
+    if holding.at_stop is None or holding.profit is None:
+        return None
+    return holding.at_stop - holding.profit
+
+
+def _entries(view: View) -> list[str]:
+    if view.halt:
+        return [f"No entries: {view.halt.id} by {person(view.halt.by)}."]
+    return [sentence(f"No entries for now: {view.rest}")] if view.rest else []
+
+
+def _whole_desk(desk: DeskUse | None) -> list[str]:
+    """As in `Whole desk: exposure 15.57 of 60.00 %, 3 of 6 open, day +0.02 of -5.00 %`."""
+    if desk is None:
+        return []
+    parts = []
+    if desk.max_exposure is not None:
+        used = points(desk.exposure, signed=False)
+        parts.append(f"exposure {used} of {percent(desk.max_exposure, signed=False)}")
+    if desk.max_positions is not None:
+        parts.append(f"{desk.positions} of {desk.max_positions} open")
+    if desk.max_daily_loss is not None:
+        change = None if desk.day_loss is None else -desk.day_loss
+        parts.append(f"day {points(change)} of {percent(-desk.max_daily_loss)}")
+    return [f"Whole desk: {', '.join(parts)}"]
+
+
+# -- /limits ------------------------------------------------------------------------------
+
+
+def limits_reply(view: View) -> Reply:
+    of = view.limits
+    gauges = [
+        _largest("risk/trade", view, [_at_risk(h) for h in view.holdings], of.risk_per_trade),
+        _largest("position", view, [_notional(h) for h in view.holdings], of.max_position),
+        _exposure(view),
+        _Gauge("positions", str(len(view.holdings)), str(of.max_positions), None),
+        *_losses(view),
+        _streak(view),
+    ]
+    least, oldest = amount(of.min_notional, view.quote), duration(of.max_price_age)
+    streak = f"{duration(of.loss_streak_rest)} after {plural(of.loss_streak, 'loss', 'losses')}"
+    return Reply(
+        f"Limits of {whom(view.name, view.mode)}",
+        table=a_table(_LIMIT_COLUMNS, [g.row for g in gauges]),
+        text=f"Least entry {least}, on a price of {oldest} at most.\n"
+        f"Rests {streak}, a symbol {duration(of.symbol_rest)}.",
+        choices=(Choice("Risk", "/risk"),),
+        as_of=view.as_of,
+    )
+
+
+def _largest(name: str, view: View, values: Sequence[Decimal | None], limit: Decimal) -> _Gauge:
+    """The largest of the open positions against the limit of each."""
+    known = [v for v in values if v is not None]
+    worst = max(known, default=ZERO) if len(known) == len(values) else None
+    share = _part(worst, view.equity)
+    return _Gauge(f"{name}\u00a0%", points(share, signed=False), points(limit, signed=False), share)
+
+
+def _at_risk(holding: Holding) -> Decimal | None:
+    return None if holding.at_stop is None else max(ZERO, -holding.at_stop)
+
+
+def _notional(holding: Holding) -> Decimal | None:
+    if holding.quote is None or holding.stale:
+        return None
+    return holding.position.notional(holding.quote.price)
