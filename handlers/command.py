@@ -328,8 +328,10 @@ def _decimal(name: str, text: str, word: str) -> Decimal:
 
 
 def _positive(name: str, word: str) -> Decimal:
-    plain = word.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", word) else word
-    if re.fullmatch(r"\d{1,12}(\.\d{1,12})?", plain) and Decimal(plain) > 0:
+    plain = (
+        word.replace(",", "") if re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?", word) else word
+    )
+    if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", plain) and Decimal(plain) > 0:
         return Decimal(plain)
     raise BadUsage(f"{name} is a number above 0, not {clipped(word, 20)}")
 

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from handlers import traders
 from handlers.command import Command, Commands, command
 from handlers.context import Context, Role
+from handlers.format import plural
 from handlers.reply import Choice, Reply, offer
+from handlers.screen import first_fitting
 from trading.errors import Refused
 
 UNLISTED = "Talk"
@@ -27,12 +29,14 @@ FIVE_STOPS = """\
 async def help(ctx: Context, name: str = "") -> Reply:
     """The commands that you may use, or one of them in full.
 
-    name: a command, as in stop
+    name: a command, as in stop, or a group, as in look
     """
     commands = ctx.services.commands
     if not name:
         return overview(commands, ctx.caller.role)
     found = commands.get(name.lower().removeprefix("/"))
+    if found is None and name.capitalize() in commands.FAMILIES:
+        return group(commands, ctx.caller.role, name.capitalize())
     if found is None:
         raise Refused(f"There is no /{name.removeprefix('/')[:20]} to explain")
     if found.name == "stop":
@@ -42,18 +46,42 @@ async def help(ctx: Context, name: str = "") -> Reply:
 
 
 def overview(commands: Commands, role: Role) -> Reply:
+    """As many of each family as one screen holds."""
+    most = len(commands)
+    return first_fitting(_overview(commands, role, shown) for shown in range(most, 3, -1))
+
+
+def _overview(commands: Commands, role: Role, most: int) -> Reply:
     mine = [c for c in commands.values() if c.role <= role and c.family != UNLISTED]
     families = dict.fromkeys(c.family for c in mine)
-    lines = [
-        f"{family}: {' '.join(f'/{c.name}' for c in mine if c.family == family)}"
-        for family in families
-    ]
+    lines = [_family([c for c in mine if c.family == family], most) for family in families]
     more = _more(commands, role)
     lines.append(f"/help NAME explains one.{f' {more}' if more else ''}")
     return Reply(
         f"Commands for {ARTICLES[role]}",
         text="\n".join(lines),
         choices=(Choice("Status", "/status"), Choice("The five stops", "/help stop")),
+    )
+
+
+def _family(found: Sequence[Command], most: int) -> str:
+    """As in `Stop: /pause /stop`, or `Look: /status /positions, 9 more: /help look`."""
+    family = found[0].family
+    names = " ".join(f"/{c.name}" for c in found[:most])
+    hidden = len(found) - most
+    return f"{family}: {names}{f', {hidden} more: /help {family.lower()}' if hidden > 0 else ''}"
+
+
+def group(commands: Commands, role: Role, family: str) -> Reply:
+    """All commands of one family that *role* may use."""
+    mine = [c for c in commands.values() if c.role <= role and c.family == family]
+    needed = [c for c in commands.values() if c.role > role and c.family == family]
+    text = " ".join(f"/{c.name}" for c in mine)
+    more = f"{len(needed)} more {'needs' if len(needed) == 1 else 'need'} a higher role."
+    return Reply(
+        f"{family}: {plural(len(mine), 'command')} for {ARTICLES[role]}",
+        text="\n".join(filter(None, [text, "/help NAME explains one.", more if needed else ""])),
+        choices=(Choice("Help", "/help"), Choice("Status", "/status")),
     )
 
 

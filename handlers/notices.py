@@ -212,7 +212,9 @@ def heard(hearing: Hearing, unanswered: int, *, changed: bool = False) -> Reply:
     sound = max(hearing.at_least, Level.URGENT).name.lower()
     quiet = f"Quiet {hearing.quiet} {hearing.zone}." if hearing.quiet else "No quiet hours."
     muted = ", ".join(sorted(map(spoken, hearing.muted))) or "nothing"
-    waits = f"\n{plural(unanswered, 'critical alert')} unanswered." if unanswered else ""
+    wait = "waits" if unanswered == 1 else "wait"
+    critical = plural(unanswered, "critical alert")
+    waits = f"\n{critical} {wait} for an answer." if unanswered else ""
     whole = hearing.at_least is Level.INFO
     other = Choice("Urgent only", "/alerts level urgent")
     return Reply(

@@ -108,7 +108,7 @@ def to_json(reply: Reply) -> str:
             "v": VERSION,
             "outcome": reply.outcome.value,
             "title": reply.title,
-            "text": reply.prose,
+            "text": _dated(reply),
             "table": table,
             "choices": [{"label": c.label, "command": c.command} for c in reply.choices],
             "level": reply.level.name.lower(),
@@ -117,6 +117,13 @@ def to_json(reply: Reply) -> str:
         },
         ensure_ascii=False,
     )
+
+
+def _dated(reply: Reply) -> str:
+    """A machine reads ages from `as_of`; its text names the moment."""
+    if reply.as_of is None:
+        return reply.prose
+    return reply.prose.replace("{age}", f"as of {reply.as_of:%H:%M:%S} UTC")
 
 
 def dump(reply: Reply) -> str:

@@ -344,6 +344,7 @@ _SEVERAL_COLUMNS = (
 _REFRESH = Choice("Refresh", "/status")
 _CHOICES = (
     Choice("Positions", "/positions"),
+    Choice("Stats", "/stats"),
     Choice("Pause", "/pause"),
     Choice("Stop", "/stop"),
     _REFRESH,

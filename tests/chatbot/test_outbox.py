@@ -38,7 +38,7 @@ def describe(event: Event) -> Reply | None:
     raise ValueError("no words for it")
 
 
-def fold(replies: Sequence[tuple[str, Reply]]) -> Reply:
+def fold(replies: Sequence[tuple[str, Reply]], *, seconds: int) -> Reply:
     return Reply(title=f"{len(replies)} events: " + ", ".join(reply.title for _, reply in replies))
 
 
@@ -470,7 +470,7 @@ async def test_urgent_news_passes_what_is_held(world: World) -> None:
 
 
 async def test_news_that_cannot_be_folded_is_told_one_by_one(world: World) -> None:
-    def broken(replies: Sequence[tuple[str, Reply]]) -> Reply:
+    def broken(replies: Sequence[tuple[str, Reply]], *, seconds: int) -> Reply:
         raise ValueError("no words for it")
 
     for number in range(6):

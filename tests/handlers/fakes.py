@@ -209,6 +209,10 @@ class FakeStore:
         await self._answer()
         return self.kept.get(word_id)
 
+    async def words(self, *, limit: int) -> list[Word]:
+        await self._answer()
+        return self.written[::-1][:limit]
+
     async def trades(self, trader: str, *, limit: int, offset: int = 0) -> list[Trade]:
         await self._answer()
         return self.past[offset : offset + limit]

@@ -180,7 +180,7 @@ def checked(reply: Reply) -> Reply:
     assert len(reply.title) <= 76, reply.title
     assert lines(reply) <= LINES, f"{lines(reply)} lines:\n{shown(reply)}"
     assert "\n\n" not in reply.prose, reply
-    assert not re.search(r"\bNone\b|nan|-0\.00(?!\d)", f"{reply.title}\n{reply.prose}"), reply
+    assert not re.search(r"\bNone\b|\bnan\b|-0\.00(?!\d)", f"{reply.title}\n{reply.prose}"), reply
     if reply.table:
         assert width(reply.table) <= TABLE_COLUMNS, shown(reply)
         assert 0 < len(reply.table.rows) <= TABLE_ROWS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from handlers.reply import Outcome
-from tests.handlers.fakes import House
+from tests.handlers.fakes import ANNA, House
 from tests.handlers.story import NOW, checked
 from trading.ports import Change, Word
 
@@ -13,8 +13,8 @@ from trading.ports import Change, Word
 async def test_config_shows_the_settings_in_force_in_pages(house: House) -> None:
     house.administration.values = [(f"traders.majors.limits.k{n}", str(n)) for n in range(20)]
 
-    first = checked(await house.say("/config"))
-    last = checked(await house.say("/config 3"))
+    first = checked(await house.say("/config", ANNA))
+    last = checked(await house.say("/config 3", ANNA))
 
     assert first.title == "20 settings in force"
     assert first.text.splitlines()[0] == "traders.majors.limits.k0 = 0"
@@ -23,7 +23,7 @@ async def test_config_shows_the_settings_in_force_in_pages(house: House) -> None
 
 
 async def test_a_page_that_does_not_exist_is_said(house: House) -> None:
-    reply = await house.say("/config 9")
+    reply = await house.say("/config 9", ANNA)
 
     assert reply.outcome is Outcome.REFUSED
     assert "no page 9" in reply.title
@@ -40,10 +40,10 @@ async def test_who_names_everybody_with_a_role(house: House) -> None:
 async def test_the_log_shows_its_newest_lines(house: House) -> None:
     house.administration.lines = ["20:41:09 info one", "20:41:10 warning two"]
 
-    reply = checked(await house.say("/log 1"))
+    reply = checked(await house.say("/log 1", ANNA))
 
     assert (reply.title, reply.text) == ("Last 1 line of the log", "20:41:10 warning two")
-    assert (await House().say("/log")).title == "The log is empty"
+    assert (await House().say("/log", ANNA)).title == "The log is empty"
 
 
 async def test_the_audit_shows_who_said_what_and_the_answer(house: House) -> None:
@@ -59,7 +59,7 @@ async def test_the_audit_shows_who_said_what_and_the_answer(house: House) -> Non
     )
     await house.services.store.commit(Change(words=(word,)))
 
-    reply = checked(await house.say("/audit 1"))
+    reply = checked(await house.say("/audit 1", ANNA))
 
     assert reply.text.endswith("20:40:09 ben: /stop -> Stopped majors (paper)")
 
@@ -67,20 +67,20 @@ async def test_the_audit_shows_who_said_what_and_the_answer(house: House) -> Non
 async def test_reload_tells_each_change(house: House) -> None:
     house.administration.changes = ("traders.majors.limits.risk_per_trade 0.003 to 0.0025",)
 
-    reply = checked(await house.say("/reload"))
+    reply = checked(await house.say("/reload", ANNA))
 
     assert reply.title == "✓ Settings reloaded: 1 change"
     assert "risk_per_trade 0.003 to 0.0025" in reply.text
 
 
 async def test_reload_with_nothing_new_says_so(house: House) -> None:
-    assert (await house.say("/reload")).title == "Settings read again, nothing changed"
+    assert (await house.say("/reload", ANNA)).title == "Settings read again, nothing changed"
 
 
 async def test_a_mistake_in_the_settings_changes_nothing_and_is_told(house: House) -> None:
     house.administration.mistakes = ["bot.toml 41: max_positions = 0, allowed 1 to 50"]
 
-    reply = checked(await house.say("/reload"))
+    reply = checked(await house.say("/reload", ANNA))
 
     assert reply.outcome is Outcome.REFUSED
     assert reply.title == "✕ Settings refused, the old ones hold"
@@ -88,7 +88,12 @@ async def test_a_mistake_in_the_settings_changes_nothing_and_is_told(house: Hous
 
 
 async def test_backup_says_where(house: House) -> None:
-    reply = checked(await house.say("/backup"))
+    reply = checked(await house.say("/backup", ANNA))
 
     assert reply.title == "✓ Backed up to backups/history.db"
     assert house.administration.asked == ["backup"]
+
+
+async def test_only_owners_look_after_the_desk(house: House) -> None:
+    for command in ("/config", "/log", "/audit", "/reload", "/backup"):
+        assert (await house.say(command)).title.endswith("needs owner, you are operator")

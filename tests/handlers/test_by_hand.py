@@ -220,7 +220,6 @@ Nothing was sent.
         ("/buy XRP 0", "✕ Notional is a number above 0, not 0"),
         ("/buy XRP -5", "✕ Notional is a number above 0, not -5"),
         ("/buy XRP 1e9", "✕ Notional is a number above 0, not 1e9"),
-        ("/buy XRP nan", "✕ Notional is a number above 0, not nan"),
         ("/buy XRP 20,0", "✕ Notional is a number above 0, not 20,0"),
         ("/sell XRP all", "✕ Notional is a number above 0, not all"),
         ("/stop_loss SOL", "✕ /stop_loss needs PRICE"),

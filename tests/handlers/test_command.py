@@ -17,12 +17,16 @@ from handlers.command import (
     Commands,
     HaltId,
     Known,
+    Money,
     Page,
+    Parameter,
+    Price,
     Range,
     Rest,
     Rows,
     Share,
     TraderName,
+    _convert,
     command,
 )
 from handlers.context import Context, Role
@@ -181,6 +185,29 @@ def test_usage_is_told_with_an_example() -> None:
     assert many.details == "Told in two lines."
 
 
+@pytest.mark.parametrize("kind", [Price, Money])
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [("117050", "117050"), ("117,050.0", "117050.0"), ("0.79", "0.79"), ("1,234,567", "1234567")],
+)
+def test_prices_are_typed_as_they_are_shown(kind: Any, word: str, value: str) -> None:
+    assert _convert(a_parameter(kind), word) == Decimal(value)
+
+
+@pytest.mark.parametrize("kind", [Price, Money])
+@pytest.mark.parametrize(
+    "word",
+    ["0", "0.0", "-1", "nan", "inf", "1e3", "1,23", "12,3456", "1.", ".5", "1_000", "٣", "x"],
+)
+def test_what_is_not_a_price_is_refused(kind: Any, word: str) -> None:
+    with pytest.raises(BadUsage, match="is a number above 0, not"):
+        _convert(a_parameter(kind), word)
+
+
+def a_parameter(kind: Any) -> Parameter:
+    return Parameter(name="price", kind=kind, required=True, named=False, doc="which")
+
+
 @given(st.text(max_size=60))
 @example("trader=trader= = =x symbol=")
 def test_whatever_is_typed_is_bound_or_refused(text: str) -> None:
@@ -255,7 +282,10 @@ def test_two_commands_may_not_share_a_name() -> None:
 
 def test_every_command_of_the_issue_is_there() -> None:
     wanted = """start help status positions position orders trades why pause stop flatten close
-        resume halts confirm cancel version shutdown"""
+        resume halts confirm cancel version shutdown
+        stats performance balance daily weekly monthly
+        risk limits price strategies scan traders cancel_order stop_loss take_profit buy sell
+        alerts ack notify log audit who reload backup config"""
     assert set(COMMANDS) == set(wanted.split())
 
 
@@ -272,11 +302,13 @@ def test_parameters_tell_a_platform_what_they_take() -> None:
 def test_only_owners_end_the_process_and_viewers_only_look() -> None:
     acting = {c.name: c.role for c in COMMANDS.values() if c.acts}
 
-    assert acting.pop("shutdown") is Role.OWNER
+    assert {acting.pop(name) for name in ("shutdown", "reload", "backup")} == {Role.OWNER}
     # Whoever was asked may answer; the code is bound to the person.
     assert acting.pop("confirm") is acting.pop("cancel") is Role.VIEWER
+    # Being told of a price touches nothing.
+    assert acting.pop("notify") is Role.VIEWER
     assert set(acting.values()) == {Role.OPERATOR}
-    assert [c.name for c in COMMANDS.values() if c.loosens] == ["resume"]
+    assert {c.name for c in COMMANDS.values() if c.loosens} == {"resume", "buy", "sell", "reload"}
     assert [c.name for c in COMMANDS.values() if c.instant] == ["pause", "stop"]
 
 

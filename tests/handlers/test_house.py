@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from handlers.command import Command, Commands
+from handlers.context import Role
+from handlers.help import overview
 from handlers.house import greeting, shutdown_question
 from handlers.reply import Outcome
+from handlers.screen import LINES, lines
 from tests.handlers.fakes import ANNA, BEN, CLEO, House
 from tests.handlers.story import (
     COMMANDS,
@@ -56,17 +60,46 @@ async def test_help_groups_what_the_caller_may_use(house: House) -> None:
         await house.say("/help"),
         """\
 Commands for an operator
-Look: /status /positions /position /orders /trades /why /halts
+Look: /status /traders /positions /position /price /orders /risk /limits /trades /why /halts \
+/stats /performance /balance /strategies
 Stop: /pause /stop /flatten /close /resume
-Desk: /version
-/help NAME explains one. 1 more needs owner.
+Trade: /buy /sell /stop_loss /take_profit /cancel_order /scan
+Tell: /alerts /ack /notify /daily /weekly /monthly
+Desk: /version /who
+/help NAME explains one. 6 more need owner.
 [Status] [The five stops: /help stop]""",
     )
     cleo, anna = await house.say("/help", CLEO), await house.say("/help", ANNA)
     assert "Stop:" not in cleo.text
-    assert "5 more need operator, 1 more needs owner." in cleo.text
+    assert "12 more need operator, 6 more need owner." in cleo.text
     assert "more need" not in anna.text
     assert "/shutdown" in anna.text
+
+
+async def test_help_of_a_group_lists_it(house: House) -> None:
+    reads(
+        await house.say("/help trade"),
+        """\
+Trade: 6 commands for an operator
+/buy /sell /stop_loss /take_profit /cancel_order /scan
+/help NAME explains one.
+[Help] [Status]""",
+    )
+    assert "6 more need a higher role." in (await house.say("/help Desk")).text
+    assert (await house.say("/help trades")).title.startswith("/trades")
+
+
+def test_help_stays_on_one_screen_however_many_commands_there_are() -> None:
+    sixty = [
+        Command(**{f: getattr(COMMANDS["why"], f) for f in Command.__slots__} | {"name": name})
+        for name in (f"look_{n}" for n in range(60))
+    ]
+
+    reply = overview(Commands([*COMMANDS.values(), *sixty]), Role.OWNER)
+
+    assert lines(reply) <= LINES
+    assert "more: /help look" in reply.text
+    assert "/pause /stop /flatten /close /resume" in reply.text
 
 
 async def test_help_stop_explains_the_five_verbs_on_one_screen(house: House) -> None:
@@ -162,7 +195,8 @@ async def test_every_looking_command_answers_without_data() -> None:
     house = House(empty)
 
     for said in ("/status", "/positions", "/position BTC", "/orders", "/trades", "/why BTC",
-                 "/halts", "/start", "/help", "/version"):  # fmt: skip
+                 "/halts", "/start", "/help", "/version", "/risk", "/limits", "/traders",
+                 "/strategies"):  # fmt: skip
         assert (await house.say(said, CLEO)).outcome is Outcome.DONE, said
 
 

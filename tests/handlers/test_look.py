@@ -83,7 +83,7 @@ Resting: 2 entries, 3 protective stops
 Scan 11 min ago in 0.04 s, next in 3 min
 Feed 1 s, venue: ok
 As of 20:41:09 UTC
-[Positions] [Pause] [Stop] [Refresh: /status]""",
+[Positions] [Stats] [Pause] [Stop] [Refresh: /status]""",
     )
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -136,6 +137,8 @@ class Orders:
         self._patience = patience
         self._meter = meter
         self._foreign: set[str] = set()
+        self._on_the_way: set[str] = set()
+        """Orders being written down or sent: the venue cannot be expected to know them."""
         self._background: set[asyncio.Task[None]] = set()
         self.fees_by_hand: dict[str, Decimal] = {}
         """Fees paid on orders that a person asked for, until the answer is given."""
@@ -191,6 +194,10 @@ class Orders:
 
     async def enter(self, order: Order, permit: Permit, decision: Decision | None = None) -> Order:
         """Send an entry once its intent is durable.  Without a durable intent nothing leaves."""
+        with self._carried(order):
+            return await self._enter(order, permit, decision)
+
+    async def _enter(self, order: Order, permit: Permit, decision: Decision | None) -> Order:
         decisions = (decision,) if decision else ()
         try:
             permit()
@@ -203,6 +210,10 @@ class Orders:
 
     async def reduce(self, order: Order) -> Order:
         """Send an exit or a protective order; the disk may not hold it back."""
+        with self._carried(order):
+            return await self._reduce(order)
+
+    async def _reduce(self, order: Order) -> Order:
         saving = asyncio.ensure_future(self._recorder.keep(Change(orders=(order,)), Lane.REDUCTION))
         done, _ = await asyncio.wait({saving}, timeout=self._patience.intent)
         if not done or not saving.result():
@@ -221,7 +232,12 @@ class Orders:
         return await self._absorb(report)
 
     async def resolve(self, order: Order) -> Order:
-        """Ask the venue what became of *order*.  ABSENT only when it can no longer arrive."""
+        """Ask the venue what became of *order*.  ABSENT only when it can no longer arrive.
+
+        What is on its way out is left to whoever sends it.
+        """
+        if order.id in self._on_the_way:
+            return self.ledger.orders[order.id]
         report = await self._answered(self.venue.find(order))
         if report is not None:
             return await self._absorb(report)
@@ -266,6 +282,14 @@ class Orders:
         return applied.order
 
     # -- inside ---------------------------------------------------------------------------
+
+    @contextmanager
+    def _carried(self, order: Order) -> Iterator[None]:
+        self._on_the_way.add(order.id)
+        try:
+            yield
+        finally:
+            self._on_the_way.discard(order.id)
 
     async def _place(self, order: Order, permit: Permit) -> Order:
         began = self._clock.monotonic()
