@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
-from bench import lag, ledger, memory, say, signals, start, status, stop
+from bench import history, lag, ledger, memory, say, signals, start, status, stop
 from bench.figures import Figure, table
 
 SUBJECTS = {
@@ -22,6 +22,7 @@ SUBJECTS = {
     "stop": stop.measure,
     "ledger": ledger.measure,
     "lag": lag.measure,
+    "history": history.measure,
 }
 LATEST = Path(__file__).with_name("latest.json")
 

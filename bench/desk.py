@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -200,6 +201,7 @@ def _build(  # noqa: PLR0917  # what was opened, and what was asked for
     services = Services(
         name="bench", version="0", desk=desk, store=store, clock=clock,
         commands=load_commands(), confirmations=Confirmations(clock=clock),
+        administration=cast("Any", None), notices=cast("Any", None),  # no command here uses them
     )  # fmt: skip
     built = BenchDesk(
         market=market, clock=clock, store=store, recorder=recorder, trader=trader, desk=desk,

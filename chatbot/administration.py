@@ -19,7 +19,7 @@ from chatbot.state import StateFolder
 from handlers.context import Person
 from storage import backup
 from trading.clocks import Clock
-from trading.errors import SettingsError
+from trading.errors import Refused, SettingsError, StoreError
 from trading.events import SettingsRefused, SettingsReloaded
 from trading.recorder import Recorder
 
@@ -76,6 +76,7 @@ class ProcessAdministration:
         return changes
 
     async def backup(self) -> str:
+        """Raises `Refused` with what stands in its way."""
         name = f"history-{self._clock.now():%Y-%m-%dT%H%M%S}.db"
         folder = self._folder.path / "backups"
         await asyncio.to_thread(_copy, self._history, folder, name)
@@ -86,8 +87,13 @@ class ProcessAdministration:
 
 
 def _copy(history: Path, folder: Path, name: str) -> None:
-    folder.mkdir(mode=0o700, exist_ok=True)
-    backup.copy(history, folder / name)
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        backup.copy(history, folder / name)
+    except OSError as error:
+        raise Refused(f"No backup was made: {folder}: {error.strerror or error}") from error
+    except StoreError as error:
+        raise Refused(f"No backup was made: {error}") from error
 
 
 # -- settings as text ---------------------------------------------------------------------

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 
 from chatbot.administration import ProcessAdministration
 from chatbot.frontends import Frontend
@@ -30,6 +31,7 @@ from chatbot.settings import Trader as TraderSection
 from chatbot.state import StateFolder
 from chatbot.supervise import keep_running
 from chatbot.traders import KeptTrader
+from chatbot.watch import JUMP_TOLD
 from chatbot.watching import Watching
 from handlers import alerts, load_commands
 from handlers.confirm import Confirmations
@@ -44,6 +46,7 @@ from trading.clocks import Clock, SystemClock
 from trading.desk import Desk
 from trading.desk_limits import DeskRisk
 from trading.errors import StoreError, VenueError
+from trading.events import ClockJumped
 from trading.execution.orders import OrderIds, Patience
 from trading.halt import EVERYONE, Halt, Latch, Verb
 from trading.halting import Halter
@@ -70,14 +73,14 @@ async def run(settings: Settings, folder: StateFolder, *, for_seconds: float | N
     """Run the desk in *folder* until somebody ends it.  Returns the exit code of the process."""
     clock = SystemClock()
     began = clock.monotonic()
-    async with _history(folder, clock) as store:
+    async with _history(folder.path, clock) as store:
         app = await build(settings, folder, store, clock)
         return await app.run(began=began, for_seconds=for_seconds)
 
 
 @asynccontextmanager
-async def _history(folder: StateFolder, clock: Clock) -> AsyncIterator[SqlStore]:
-    store = await SqlStore.open(folder.path / HISTORY, clock=clock)
+async def _history(folder: Path, clock: Clock) -> AsyncIterator[SqlStore]:
+    store = await SqlStore.open(folder / HISTORY, clock=clock)
     try:
         yield store
     finally:
@@ -420,7 +423,8 @@ class App:
         path = latch.path_in(self.folder.path)
         kept = latch.read(path)
         known = {halt.id: halt for halt in kept.halts}
-        in_history = [*await self._stored_halts(), *await self._old_halts()]
+        old, unreadable = await self._old_halts()
+        in_history = [*await self._stored_halts(), *old]
         for halt in in_history:
             earlier = known.get(halt.id)
             if earlier is None or earlier.version < halt.version:
@@ -428,12 +432,14 @@ class App:
         for halt in known.values():
             self.halter.take_over(halt, told=halt.id in {h.id for h in in_history})
         self.halter.latch.number_from(max(kept.last_number, await self.store.last_halt_number()))
-        if kept.damaged and not known:
+        if kept.damaged:
+            unreadable = "the latch file"
+        if unreadable and not known:
             self.halter.engage(
                 scope=EVERYONE,
                 verb=Verb.STOP,
                 by="the desk",
-                why="the latch file cannot be read, so a halt may have been forgotten",
+                why=f"{unreadable} cannot be read, so a halt may have been forgotten",
             )
         await self._obey(kept.request)
         await self._preallocate()
@@ -466,15 +472,19 @@ class App:
     async def _stored_halts(self) -> list[Halt]:
         return list(await self.store.halts())
 
-    async def _old_halts(self) -> list[Halt]:
-        """Halts in databases that `--fresh` has set aside."""
+    async def _old_halts(self) -> tuple[list[Halt], str]:
+        """Halts in databases that `--fresh` has set aside, and what of them cannot be read."""
         found: list[Halt] = []
+        unreadable = ""
         for folder in self.folder.not_taken_over:
             if (folder / HISTORY).exists():
-                old = await SqlStore.open(folder / HISTORY, clock=self.clock)
-                found += await old.halts()
-                await old.close()
-        return found
+                try:
+                    async with _history(folder, self.clock) as old:
+                        found += await old.halts()
+                except StoreError as error:
+                    log.warning("no halts are taken over from %s: %s", folder, error)
+                    unreadable = "the history that was set aside"
+        return found, unreadable
 
     async def _watch_requests(self) -> None:
         while True:
@@ -504,11 +514,12 @@ class App:
         seen = await self.store.note("last_seen")
         clean = await self.store.note("clean_exit") == "yes"
         now = self.clock.now()
+        down_for = None if seen is None else now - datetime.fromisoformat(seen)
         await self._note(("clean_exit", "no"), ("last_seen", now.isoformat()))
+        if down_for is not None and down_for.total_seconds() < -JUMP_TOLD:
+            await self.recorder.say(ClockJumped(at=now, by=down_for))
         return Start(
-            took=timedelta(seconds=self.clock.monotonic() - began),
-            down_for=None if seen is None else now - datetime.fromisoformat(seen),
-            clean=clean,
+            took=timedelta(seconds=self.clock.monotonic() - began), down_for=down_for, clean=clean
         )
 
     async def _stay_alive(self) -> None:

@@ -16,7 +16,7 @@ from chatbot.parts import feed_of, strategy_of
 from chatbot.settings import Settings, load
 from chatbot.state import StateFolder
 from handlers.format import plural
-from storage import journal, latch
+from storage import backup, journal, latch
 from storage.migrate import HEAD, REVISIONS
 from trading.clocks import Clock
 from trading.errors import Refused, SettingsError, StoreError
@@ -85,8 +85,6 @@ def check(
 def _enabled(settings: Settings) -> Finding:
     traders = sum(t.enabled for t in settings.traders.values())
     said = f"{settings.file.name}, {traders} of {plural(len(settings.traders), 'trader')} enabled"
-    if not traders:
-        return Finding("settings", Verdict.LOOK, said, "nothing would trade: enable a trader")
     return Finding("settings", Verdict.OK, said)
 
 
@@ -176,6 +174,7 @@ def _database(looked: Looked) -> Iterator[Finding]:
         yield Finding("database", Verdict.OK, "none yet")
         return
     try:
+        backup.refuse_foreign_wal(path)
         with closing(_reading(path)) as history:
             found = _revision(history)
             (verdict,) = history.execute("PRAGMA quick_check").fetchone()
@@ -184,6 +183,8 @@ def _database(looked: Looked) -> Iterator[Finding]:
             return
         if found.verdict is not Verdict.FAULT:
             _take_its_lock(path)
+    except StoreError as error:
+        yield Finding("database", Verdict.FAULT, str(error), "move them, then check again")
     except sqlite3.Error as error:
         yield _failed(error)
     else:
@@ -191,7 +192,10 @@ def _database(looked: Looked) -> Iterator[Finding]:
 
 
 def _reading(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1)
+    """Only read, and leave nothing behind: without a log of writes nobody else is there."""
+    alone = not path.with_name(f"{path.name}-wal").exists()
+    how = "immutable=1" if alone else "mode=ro"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=1)
 
 
 def _take_its_lock(path: Path) -> None:

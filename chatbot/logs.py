@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import queue
 import re
 import sys
@@ -168,7 +169,25 @@ class _File(RotatingFileHandler):
             folder / FILE, maxBytes=SIZE, backupCount=FILES - 1, encoding="utf-8", delay=True
         )
         self.setFormatter(_JsonLines())
+        self._folder = folder
         self._complained = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.stream is not None and not self._is_there(self.stream.fileno()):
+            with suppress(OSError):
+                self.close()  # what is open anew is opened by the next entry: this one
+            _complain(f"The log {self.baseFilename} was taken away; a new one is begun.")
+        if self.stream is None:
+            with suppress(OSError):
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        super().emit(record)
+
+    def _is_there(self, handle: int) -> bool:
+        """Somebody may have removed or moved it: what is written then is read by nobody."""
+        try:
+            return os.path.samestat(Path(self.baseFilename).stat(), os.fstat(handle))
+        except OSError:
+            return False
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the library's name
         if not self._complained:

@@ -7,12 +7,11 @@ does not wait for the back-off: it starts the trader again at once, which then c
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
-
-import structlog
 
 from chatbot.bursts import Repeats
 from chatbot.supervise import failure_of, within
@@ -23,7 +22,7 @@ from trading.ports import Meter
 from trading.recorder import Recorder
 from trading.trader import Trader
 
-log = structlog.stdlib.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 FIRST_DELAY, LONGEST_DELAY = 1.0, 60.0
 """Seconds between a crash and the next start; doubled each time."""
@@ -82,7 +81,7 @@ class KeptTrader:
         self._trader.block = CRASHED
         self._meter.count("crashes")
         reference, now = secrets.token_hex(3), self._clock.now()
-        log.error("%s crashed", self._trader.name, exc_info=error, reference=reference)
+        log.error("%s crashed, reference %s", self._trader.name, reference, exc_info=error)
         self._crashed_at = self._crashed_at or now
         self._crashes = self._crashes.again(now) if self._crashes else Repeats.of_one(now)
         if self._crashes.to_tell:

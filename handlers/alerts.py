@@ -68,7 +68,8 @@ def _(event: events.PositionOpened) -> Reply:
     parts = [f"{amount(spent, event.symbol.quote)}, {share} of equity.", _stop_and_target(event)]
     if event.ordered > event.quantity:
         parts.append(f"{size} of {exact(event.ordered)} filled so far.")
-    parts.append(f"Confidence {event.confidence}.")
+    if event.confidence:  # an entry by hand has none
+        parts.append(f"Confidence {event.confidence}.")
     return Reply(
         f"Opened {base} {event.side.held} {size} at {exact(event.price)} {mode(event.mode)}",
         text=" ".join(parts),

@@ -36,6 +36,8 @@ REMEMBERED = 1_000
 PATIENCE = 1.0
 """Seconds that history may take before an answer goes on without it."""
 SAID_LIMIT = 400
+UNSAVED = 1_000
+"""Words that are kept in memory while history takes none."""
 NOTHING_SENT = "Nothing was sent."
 
 
@@ -46,6 +48,8 @@ class Dispatcher:
         self._services = services
         self._answers: OrderedDict[str, asyncio.Task[Reply]] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._unsaved: list[Word] = []
+        """What history did not take; written with the next word."""
 
     @property
     def commands(self) -> Commands:
@@ -202,9 +206,12 @@ class Dispatcher:
             outcome=reply.outcome.value,
             answer=reply.title,
         )
+        waited = tuple(self._unsaved)
         try:
-            await self._services.store.commit(Change(words=(word,)))
+            await self._services.store.commit(Change(words=(*waited, word)))
+            self._unsaved = [w for w in self._unsaved if w not in waited]
         except TradingError as error:
+            self._unsaved = [*self._unsaved, word][-UNSAVED:]
             log.error("not audited: %s said %r: %s", word.who, word.said, error)  # noqa: TRY400  # expected, and told
         except Exception:
             log.exception("not audited: %s said %r", word.who, word.said)

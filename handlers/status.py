@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
@@ -59,20 +60,20 @@ async def status(ctx: Context, *, trader: TraderName | None = None) -> Reply:
     if not desk.traders:
         return Reply(f"{WAIT} Starting: no trader is ready yet", choices=(_REFRESH,))
     name = trader or TraderName(next(iter(desk.traders)))
-    return traders.addressed(ctx, name, one(traders.view_of(ctx, name)))
+    return one(traders.view_of(ctx, name), lambda reply: traders.addressed(ctx, name, reply))
 
 
 # -- one trader ---------------------------------------------------------------------------
 
 
-def one(view: View) -> Reply:
+def one(view: View, addressed: Callable[[Reply], Reply] = lambda reply: reply) -> Reply:
     """As much as a screen holds: first lines that matter less give way, then rows."""
     most = min(len(view.holdings), TABLE_ROWS)
     least = min(most, FEW)
     sizes = [(rows, 0) for rows in range(most, least, -1)]
     sizes += [(least, spared) for spared in range(3)]
     sizes += [(rows, 2) for rows in range(least - 1, 0, -1)]
-    return first_fitting(_one(view, rows, spared) for rows, spared in sizes)
+    return first_fitting(addressed(_one(view, rows, spared)) for rows, spared in sizes)
 
 
 FEW = 3

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Protocol, TypeVar
 
 from storage.halt_json import halt_number
+from storage.retention import Retention, superfluous
 from trading.clocks import Clock
 from trading.errors import StoreError
 from trading.halt import Halt
-from trading.ports import Alert, Books, Change, Lane, Word
+from trading.ports import Alert, Books, Change, Lane, Tidied, Word
 from trading.stats import DayBook
 from trading.types import (
     ZERO,
@@ -27,6 +28,7 @@ from trading.types import (
 )
 
 RECENT_TRADES = 200
+KEPT = Retention()
 
 
 class _Owned(Protocol):
@@ -208,6 +210,37 @@ class MemoryStore:
 
     async def note(self, name: str) -> str | None:
         return self._notes.get(name)
+
+    async def tidy(self, now: datetime, *, keep: Retention = KEPT) -> Tidied:
+        if self._refusal:
+            raise StoreError(self._refusal)
+        old = {
+            "equity": [key for one in self._before(keep.detail) for key in self._thinned(*one)],
+            "decisions": [key for one in self._before(keep.detail) for key in self._refused(*one)],
+            "alerts": [key for key, at in self._delivered.items() if at < now - keep.alerts],
+            "words": [key for key, word in self._words.items() if word.at < now - keep.words],
+        }
+        for name, keys in old.items():
+            for key in keys:
+                del getattr(self, f"_{name}")[key]
+        for alert_id in old["alerts"]:
+            del self._delivered[str(alert_id)]
+        return Tidied(removed={name: len(keys) for name, keys in old.items() if keys}, size=0)
+
+    def size(self) -> int:
+        return 0
+
+    def _before(self, detail: timedelta) -> Iterator[tuple[str, datetime]]:
+        accounts = self._accounts.values()
+        return ((a.trader, a.cursor - detail) for a in accounts if a.cursor is not None)
+
+    def _thinned(self, trader: str, until: datetime) -> Iterator[Hashable]:
+        times = sorted(p.at for p in _of(self._equity, trader) if p.at <= until)
+        return ((trader, at) for at in superfluous(times))
+
+    def _refused(self, trader: str, until: datetime) -> Iterator[Hashable]:
+        mine = _of(self._decisions, trader)
+        return (d.id for d in mine if not d.order_id and d.bar < until)
 
 
 class MemoryJournal:

@@ -19,7 +19,7 @@ from storage import schema
 from storage.sqlite import connect_to, url_of
 from trading.stats import DayBook, Reading, RoundTrip
 
-_ROWS = 4096
+_ROWS = 2048
 """At a time: some 10 ms of work, and less than a megabyte."""
 _GLUE = "\n"
 

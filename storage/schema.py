@@ -36,6 +36,8 @@ ALIVE = "status IN ('intent', 'open', 'unknown')"
 OPEN = "quantity <> '0'"
 WAITING = "delivered_at IS NULL"
 ACTIVE = "lifted_at IS NULL"
+TOLD = "delivered_at IS NOT NULL"
+REFUSED = "order_id = ''"
 """Predicates of the partial indexes: a query must use the very same words to profit."""
 
 
@@ -86,7 +88,7 @@ fills = Table(
     *_text("id", "order_id", "trader", "symbol", "side", "quantity", "price", "fee", "at"),
     # Some venues number their fills per symbol only.
     UniqueConstraint("trader", "symbol", "id"),
-    Index("ix_fills_trader_at", "trader", "at"),
+    Index("ix_fills_trader_symbol_at", "trader", "symbol", "at"),
     Index("ix_fills_order_id", "order_id"),
 )
 
@@ -125,6 +127,7 @@ decisions = Table(
     *_text("quantity", "risk", "order_id"),
     UniqueConstraint("id"),
     Index("ix_decisions_trader_symbol_at", "trader", "symbol", "at"),
+    _partial("ix_decisions_refused", "trader", "bar", where=REFUSED),
 )
 
 accounts = Table(
@@ -169,6 +172,7 @@ alerts = Table(
     *_maybe("delivered_at"),
     UniqueConstraint("id"),
     _partial("ix_alerts_waiting", text("level DESC"), "at", "seq", where=WAITING),
+    _partial("ix_alerts_told", "delivered_at", where=TOLD),
 )
 
 words = Table(

@@ -6,19 +6,24 @@ Everything here blocks; `SqlStore` calls it from the writer's own thread.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from storage import migrate
+from storage.backup import refuse_foreign_wal
 from storage.statements import Rows, Statements, readable
 from trading.errors import StoreError
 
+Value = TypeVar("Value")
+
 _FULL = 2
+_LONGEST_WAL = 16 * 2**20
+"""Bytes; a crowd may make it longer, and then it is cut."""
 _REASONS = (
     ("SQLITE_FULL", "the disk is full"),
     ("SQLITE_BUSY", "another program holds the database"),
@@ -60,7 +65,9 @@ def connect_to(engine: Engine, *, busy_timeout: float, begin: str) -> None:
 
 def _set_up(cursor: Any, busy_timeout: float) -> None:
     cursor.execute(f"PRAGMA busy_timeout = {round(busy_timeout * 1000)}")
+    cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file only, and before all else
     mode = _pragma(cursor, "journal_mode = WAL")
+    cursor.execute(f"PRAGMA journal_size_limit = {_LONGEST_WAL}")
     cursor.execute("PRAGMA synchronous = FULL")
     if mode != "wal" or _pragma(cursor, "synchronous") != _FULL:
         raise StoreError("history cannot be made durable: SQLite refuses WAL or synchronous=FULL")
@@ -85,6 +92,7 @@ class SqliteWriter:
     def open(self) -> None:
         """Bring the file to this version's schema.  Raises `StoreError`."""
         try:
+            refuse_foreign_wal(self._path)
             migrate.refuse_newer(self._path)
             self._connection = self._engine.connect()
             migrate.bring_up(self._connection)
@@ -93,7 +101,7 @@ class SqliteWriter:
             raise
         except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             self.close()
-            raise StoreError(f"history {self._path}: {reason(error)}") from error
+            raise StoreError(f"history {self._path}: {reason(error)}{_advice(error)}") from error
 
     def close(self) -> None:
         if self._connection is not None:
@@ -114,6 +122,25 @@ class SqliteWriter:
             return [_told(error) for _ in group]
         return [self._alone(item) for item in group]
 
+    def ask(self, step: Callable[[Connection], Value]) -> Value:
+        """Take one short step, of no urgency, in a transaction of its own.  Raises `StoreError`."""
+        connection = self._opened()
+        try:
+            with connection.begin():
+                return step(connection)
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise _told(error) from error
+
+    def checkpoint(self) -> None:
+        """Take what is in the log over into the file, as far as readers allow."""
+        connection: Any = self._opened().connection.driver_connection
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def _opened(self) -> Connection:
+        if self._connection is None:
+            raise StoreError("history is closed")
+        return self._connection
+
     def _alone(self, item: Rows) -> StoreError | None:
         error = self._try([item])
         if isinstance(error, UnicodeEncodeError):
@@ -130,12 +157,12 @@ class SqliteWriter:
         return error
 
     def _once(self, group: Sequence[Rows]) -> Exception | None:
-        connection = self._connection
-        if connection is None:
-            return StoreError("history is closed")
         try:
+            connection = self._opened()
             with connection.begin():
                 self._statements.write(connection, group)
+        except StoreError as error:
+            return error
         except (SQLAlchemyError, sqlite3.Error, ValueError, OverflowError, TypeError) as error:
             return error
         return None
@@ -147,6 +174,16 @@ def reason(error: BaseException) -> str:
     name = _name(error)
     said = next((text for prefix, text in _REASONS if name.startswith(prefix)), None)
     return f"{cause}" if said is None else f"{said} ({cause})"
+
+
+def _advice(error: BaseException) -> str:
+    """What to do about a history that cannot be opened."""
+    if _name(error).startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return (
+            ". Nothing was changed. Put a backup in its place, or begin anew, which keeps this one"
+            " aside: quarterdeck run --fresh"
+        )
+    return ""
 
 
 def _told(error: Exception) -> StoreError:

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Dialect, Table, and_, literal_column, or_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from storage import rows, schema
 from storage.rows import Row
@@ -25,7 +25,10 @@ _SIZES = (64, 16, 4, 1)
 """Rows per statement: few enough to stay prepared, and far below any limit of parameters."""
 
 Key = Any
-Insert = sqlite.Insert | postgresql.Insert
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
+    Insert = sqlite.Insert | postgresql.Insert
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -48,10 +51,16 @@ class Kind:
                 merged[name] = row
 
     def sql(self, dialect: Dialect, size: int) -> str:
-        insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
+        insert = _postgresql_insert() if dialect.name == "postgresql" else sqlite.insert
         one: dict[str, None] = dict.fromkeys(self.columns)
         statement = self.conflict(insert(self.table).inline().values([one] * size))
         return str(statement.compile(dialect=dialect))
+
+
+def _postgresql_insert() -> Callable[[Table], Insert]:
+    from sqlalchemy.dialects import postgresql  # 0.1 s that a desk on SQLite need not wait
+
+    return postgresql.insert
 
 
 def _kind(

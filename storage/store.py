@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, tzinfo
@@ -17,19 +18,21 @@ from sqlalchemy.exc import SQLAlchemyError
 # AsyncEngine would do the same, and bring the ORM: 0.3 s and 5 MB at every start.
 from sqlalchemy.util import greenlet_spawn
 
-from storage import rows, schema
+from storage import retention, rows, schema
 from storage.groups import Groups
 from storage.reports import Reports
+from storage.retention import Retention, Step
 from storage.sqlite import SqliteWriter, connect_to, reason, url_of
 from storage.statements import Rows, rows_of
 from trading.clocks import Clock
 from trading.errors import StoreError
 from trading.halt import Halt
-from trading.ports import Alert, Books, Change, Lane, Word
+from trading.ports import Alert, Books, Change, Lane, Tidied, Word
 from trading.stats import DayBook
 from trading.types import Decision, EquityPoint, Fill, Order, Symbol, Trade
 
 RECENT_TRADES = 200
+KEPT = Retention()
 _MOST = 256
 """Changes per transaction: some 10 ms of writing, which the next halt may have to wait."""
 
@@ -48,6 +51,7 @@ class SqlStore:
         attempts = max(1, round(retry_for / busy_timeout))
         _let_threads_in()
         self._clock = clock
+        self._path = path
         self._writer = SqliteWriter(path, busy_timeout=busy_timeout, attempts=attempts)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="history")
         self._groups: Groups[Rows] = Groups(self._write, most=_MOST)
@@ -184,6 +188,31 @@ class SqlStore:
         query = select(table.c.value).where(table.c.name == name)
         return await self._read(lambda connection: connection.execute(query).scalar())
 
+    async def tidy(self, now: datetime, *, keep: Retention = KEPT) -> Tidied:
+        removed: Counter[str] = Counter()
+        cursors = await self._step(retention.cursors)
+        for table, chore in retention.chores(cursors, now, keep):
+            removed[table] += await self._done(chore)
+        await self._done(retention.give_back)
+        await self._in_thread(self._writer.checkpoint)
+        return Tidied(removed={t: n for t, n in removed.items() if n}, size=self.size())
+
+    async def _done(self, chore: retention.Chore) -> int:
+        """Step after step; what comes to be written meanwhile goes in between."""
+        removed, step = 0, Step(0, done=False)
+        while not step.done:
+            step = await self._step(chore)
+            removed += step.removed
+        return removed
+
+    async def _step(self, step: Callable[[Connection], Value]) -> Value:
+        if self._closed:
+            raise StoreError("history is closed")
+        return await self._in_thread(self._writer.ask, step)
+
+    def size(self) -> int:
+        return sum(_bytes(self._path.with_name(self._path.name + end)) for end in ("", "-wal"))
+
     async def _all(
         self, query: Select[Any], value_of: Callable[[Row[Any]], Value]
     ) -> tuple[Value, ...]:
@@ -230,6 +259,13 @@ def _path(where: str | Path) -> Path:
     return Path(url.database).absolute()
 
 
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def _from(table: Table) -> Select[Any]:
     """Its rows as `rows` knows them: without `seq`."""
     return select(*(column for column in table.columns if column.name != "seq"))
@@ -272,16 +308,15 @@ def _books(connection: Connection, trader: str) -> Books:
 def _recent_fills(connection: Connection, trader: str) -> frozenset[str]:
     """Ids of fills that may be told again: of orders alive, and since a position was opened."""
     fills, orders, positions = schema.fills.c, schema.orders.c, schema.positions.c
-    mine = select(fills.id).where(fills.trader == trader)
     alive = select(orders.id).where(orders.trader == trader, text(schema.ALIVE))
-    of_orders = mine.where(fills.order_id.in_(alive))
-    of_positions = (
-        select(fills.id)
-        .join(
-            schema.positions,
-            (positions.trader == fills.trader) & (positions.symbol == fills.symbol),
+    of_orders = select(fills.id).where(fills.trader == trader, fills.order_id.in_(alive))
+    found = set(connection.execute(of_orders).scalars())
+    held = select(positions.symbol, positions.opened_at)
+    for symbol, opened_at in connection.execute(
+        held.where(positions.trader == trader, text(schema.OPEN))
+    ):
+        since = select(fills.id).where(
+            fills.trader == trader, fills.symbol == symbol, fills.at >= opened_at
         )
-        .where(fills.trader == trader, fills.at >= positions.opened_at)
-        .where(positions.quantity != "0")
-    )
-    return frozenset(connection.execute(of_orders.union(of_positions)).scalars())
+        found.update(connection.execute(since).scalars())
+    return frozenset(found)

@@ -6,8 +6,8 @@ awaited, so two signals can never spend the same room.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -19,8 +19,9 @@ from trading.execution.exit_rules import ExitRules
 from trading.execution.orders import Orders
 from trading.halt import Latch, Permit
 from trading.ports import Feed
-from trading.risk.book import Approved, Proposal, RiskBook
+from trading.risk.book import Approved, Proposal, Refusal, RiskBook
 from trading.risk.cooldown import streak
+from trading.risk.exposure import reserved
 from trading.risk.gate import evaluate
 from trading.risk.limits import Limits
 from trading.strategies.base import Strategy
@@ -95,15 +96,30 @@ class Decider:
         ]
         return sorted(wishes, key=lambda s: (-s.confidence, s.symbol))
 
-    def decide(self, signal: Signal, *, now: datetime, blocked: str = "") -> Decision | Approval:
-        """Answer *signal* at wall time *now*.  An approval has reserved its exposure already.
+    def decide(
+        self, signals: Sequence[Signal], *, now: datetime, blocked: str = ""
+    ) -> list[Decision | Approval]:
+        """Answer the *signals* of one bar at wall time *now*, in their order.
 
-        *blocked* is why the desk takes no entries at the moment, if so.
+        Nothing is awaited between the first look at the books and the last reservation, and each
+        answer counts what the ones before it have reserved.  *blocked* is why the desk takes no
+        entries at the moment, if so.
         """
         refusal = blocked or self._halted()
-        answer = None if refusal else self._evaluate(signal)
-        if not isinstance(answer, Approved):
-            return self._decision(signal, now, reason=refusal or getattr(answer, "reason", ""))
+        if refusal or not signals:
+            return [self._decision(signal, now, reason=refusal) for signal in signals]
+        book, answers = self.book(signals[0].bar), list[Decision | Approval]()
+        for signal in signals:
+            answer = self._answer(signal, book, now)
+            if isinstance(answer, Approval):
+                book = self._with_reserved(book, answer.order, signal.price)
+            answers.append(answer)
+        return answers
+
+    def _answer(self, signal: Signal, book: RiskBook, now: datetime) -> Decision | Approval:
+        answer = self._evaluate(signal, book)
+        if isinstance(answer, Refusal):
+            return self._decision(signal, now, reason=answer.reason)
         if self._mode is Mode.DRY_RUN:
             return self._decision(signal, now, reason=f"{answer.reason}; dry run, nothing sent")
         return self._approve(signal, answer, now)
@@ -115,9 +131,9 @@ class Decider:
         """
         if self._mode is Mode.DRY_RUN:
             raise Refused("This trader is a dry run: it sends nothing")
-        answer = self._evaluate(wish)
-        if not isinstance(answer, Approved):
-            raise Refused(f"Risk says no: {getattr(answer, 'reason', '')}")
+        answer = self._evaluate(wish, self.book(wish.bar))
+        if isinstance(answer, Refusal):
+            raise Refused(f"Risk says no: {answer.reason}")
         quantity = self._orders.venue.rules(wish.symbol).quantity(notional / wish.price)
         if quantity > answer.quantity:
             raise Refused(
@@ -162,8 +178,7 @@ class Decider:
 
     # -- inside ---------------------------------------------------------------------------
 
-    def _evaluate(self, signal: Signal) -> object:
-        book = self.book(signal.bar)
+    def _evaluate(self, signal: Signal, book: RiskBook) -> Approved | Refusal:
         proposal = Proposal(
             symbol=signal.symbol,
             side=signal.side,
@@ -199,6 +214,19 @@ class Decider:
             decision=self._decision(signal, now, reason=answer.reason, order=order, answer=answer),
             order=order,
             permit=permit,
+        )
+
+    def _with_reserved(self, book: RiskBook, order: Order, price: Decimal) -> RiskBook:
+        """The book after *order* has been reserved, so that it need not be added up again."""
+        notional = reserved(order, price)
+        room = book.desk_room
+        return replace(
+            book,
+            exposure=book.exposure + notional,
+            busy_symbols=book.busy_symbols | {order.symbol},
+            positions=book.positions + 1,
+            desk_room=None if room is None else room - notional,
+            desk_objection=self._desk_risk.objection(),
         )
 
     def _halted(self) -> str:

@@ -11,7 +11,7 @@ from typing import Protocol
 from trading.guards import Breach
 from trading.ledger import Ledger
 from trading.risk.drawdown import Guard, Reading, loss_share
-from trading.types import ZERO
+from trading.types import ZERO, OrderRole, Symbol
 from trading.valuation import Valuer
 from trading.views import DeskUse
 
@@ -58,8 +58,10 @@ class DeskRisk:
     def objection(self) -> str:
         """Why the whole desk takes no further position, as a clause; empty if it does."""
         most = self.limits.max_positions
+        if most is None:
+            return ""
         held = self._positions()
-        if most is None or held < most:
+        if held < most:
             return ""
         return f"{held} of {most} positions open on the whole desk"
 
@@ -118,6 +120,11 @@ class DeskRisk:
 
     def _breach(self, lost: Decimal, limit: Decimal) -> Breach:
         return Breach("whole desk, day", lost, limit)
+
+
+def _taken(ledger: Ledger) -> set[Symbol]:
+    """Symbols with a position, or an entry under way."""
+    return ledger.positions.keys() | {o.symbol for o in ledger.alive_of(OrderRole.ENTRY)}
 
 
 def _guard(limits: DeskLimits) -> Guard | None:

@@ -6,7 +6,7 @@ fact twice, late or out of order changes nothing.  The recorder makes history of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -177,7 +177,10 @@ class Ledger:
     def restore(self, account: AccountState, books: Books) -> None:
         """Go on from what history has, in place of what was here."""
         self.account = account
-        self.alive: dict[str, Order] = {o.id: o for o in books.orders}
+        self.alive: dict[str, Order] = {}
+        self._alive_by_symbol: dict[Symbol, dict[str, Order]] = {}
+        for order in books.orders:
+            self._keep_alive(order)
         self.orders.update(self.alive)
         self.positions: dict[Symbol, Position] = {p.symbol: p for p, _ in books.positions}
         self.plans: dict[Symbol, ExitPlan] = {p.symbol: plan for p, plan in books.positions}
@@ -188,24 +191,32 @@ class Ledger:
 
     def add(self, order: Order) -> None:
         """Take a new intent in.  From here on it counts as exposure: this is the reservation."""
-        self.orders[order.id] = self.alive[order.id] = order
+        self.orders[order.id] = order
+        self._keep_alive(order)
         if len(self.orders) > REMEMBERED_ORDERS + len(self.alive):
             self._forget_oldest()
+
+    def adopt(self, order: Order) -> None:
+        """Take in an order of ours that only the venue has; its reports say what became of it."""
+        self.add(replace(order, status=OrderStatus.INTENT, filled=ZERO, average_price=None))
 
     def update(self, order: Order) -> Order:
         self.orders[order.id] = order
         if order.is_alive:
-            self.alive[order.id] = order
+            self._keep_alive(order)
         else:
             self.alive.pop(order.id, None)
+            self._alive_by_symbol.get(order.symbol, {}).pop(order.id, None)
         return order
 
+    def _keep_alive(self, order: Order) -> None:
+        self.alive[order.id] = order
+        self._alive_by_symbol.setdefault(order.symbol, {})[order.id] = order
+
     def alive_of(self, role: OrderRole, symbol: Symbol | None = None) -> list[Order]:
-        return [
-            o
-            for o in self.alive.values()
-            if o.role is role and (symbol is None or o.symbol == symbol)
-        ]
+        """Orders of *role* that have not ended, of one symbol or of all."""
+        alive = self.alive if symbol is None else self._alive_by_symbol.get(symbol, {})
+        return [order for order in alive.values() if order.role is role]
 
     def unknown(self) -> list[Order]:
         return [o for o in self.alive.values() if o.status is OrderStatus.UNKNOWN]
@@ -227,18 +238,15 @@ class Ledger:
             return None
         booked: list[Booked] = []
         trades: list[Trade] = []
-        order = before
         for fill in report.fills:
             if fill.id in self._fills:
                 continue
-            order = _with_fill(order, fill)
-            done = self._book(order, fill)
+            done = self._book(before, fill)
             booked.append(done)
             if done.closed is not None:
-                trades.append(self._trade(done.closed, order, fill))
-        order = _with_status(order, report, now)
+                trades.append(self._trade(done.closed, before, fill))
+        order = _after(before, report, [done.fill for done in booked], now)
         if order is not before:
-            order = replace(order, version=before.version + 1, updated_at=now)
             self.update(order)
         return Applied(before=before, order=order, booked=tuple(booked), trades=tuple(trades))
 
@@ -333,20 +341,28 @@ def _first_plan(order: Order, position: Position) -> ExitPlan:
     return replace(order.plan, size=position.entered, entry=position.average_price)
 
 
-def _with_fill(order: Order, fill: Fill) -> Order:
-    filled = order.filled + fill.quantity
-    spent = (order.average_price or ZERO) * order.filled + fill.price * fill.quantity
-    return replace(order, filled=filled, average_price=spent / filled)
+def _after(before: Order, report: Report, fills: Sequence[Fill], now: datetime) -> Order:
+    """The order with *fills* added and the report's status; the same object if nothing is new.
 
-
-def _with_status(order: Order, report: Report, now: datetime) -> Order:
-    """An order that has ended stays ended, whatever is heard late."""
-    status = order.status if order.status.is_terminal else report.status
-    venue_id = report.venue_id or order.venue_id
-    note = report.note or order.note
-    if (status, venue_id, note) == (order.status, order.venue_id, order.note):
-        return order
-    return replace(order, status=status, venue_id=venue_id, note=note)
+    An order that has ended stays ended, whatever is heard late.
+    """
+    status = before.status if before.status.is_terminal else report.status
+    venue_id = report.venue_id or before.venue_id
+    note = report.note or before.note
+    same = (status, venue_id, note) == (before.status, before.venue_id, before.note)
+    if same and not fills:
+        return before
+    filled = before.filled + sum((f.quantity for f in fills), ZERO)
+    spent = (before.average_price or ZERO) * before.filled
+    spent += sum((f.price * f.quantity for f in fills), ZERO)
+    return before.changed(
+        status=status,
+        venue_id=venue_id,
+        note=note,
+        filled=filled,
+        average_price=spent / filled if fills else before.average_price,
+        updated_at=now,
+    )
 
 
 def _first(items: Iterable[str], count: int) -> Iterable[str]:

@@ -238,6 +238,16 @@ class Books:
     """Newest first; enough for streaks and rests."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tidied:
+    """What a store has forgotten on purpose."""
+
+    removed: Mapping[str, int]
+    """Rows by table, as in `{"equity": 1380}`; tables without any are left out."""
+    size: int
+    """Bytes on the disk afterwards."""
+
+
 class Store(Protocol):
     """History.  `commit` returns when the change is durable, and raises `StoreError` if not."""
 
@@ -292,6 +302,18 @@ class Store(Protocol):
     async def word(self, word_id: str) -> Word | None: ...
 
     async def note(self, name: str) -> str | None: ...
+
+    async def tidy(self, now: datetime) -> Tidied:
+        """Forget what is old at wall time *now*; what was traded is kept for ever.
+
+        Goes in small steps, so that others wait for one of them at most.  Raises `StoreError`
+        when it cannot go on: what was done stays done, and calling again goes on from there.
+        """
+        ...
+
+    def size(self) -> int:
+        """Bytes on the disk now."""
+        ...
 
 
 class Journal(Protocol):

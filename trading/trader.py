@@ -341,9 +341,7 @@ class Trader:
         signals = await self._undecided(self._decider.signals(bar), bar)
         for signal in signals:
             await self._close_opposite(signal)
-        answers = [
-            self._decider.decide(s, now=self._clock.now(), blocked=self.block) for s in signals
-        ]
+        answers = self._decider.decide(signals, now=self._clock.now(), blocked=self.block)
         refused = tuple(a for a in answers if not isinstance(a, Approval))
         self._decided += tuple(a.decision if isinstance(a, Approval) else a for a in answers)
         if refused:

@@ -12,12 +12,14 @@ from trading.risk.exposure import exposure
 from trading.types import Quote, Symbol
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Valuer:
     """The ledger seen at the feed's prices."""
 
     ledger: Ledger
     feed: Feed
+    known: Decimal | None = None
+    """The last equity that was known: good enough to tell a share of it, not to decide by."""
 
     def quote(self, symbol: Symbol, at: datetime | None = None) -> Quote | None:
         return self.feed.quote(symbol, at)
@@ -29,7 +31,10 @@ class Valuer:
 
     def equity(self, at: datetime | None = None) -> Decimal | None:
         """In quote currency; None while the price of something held is unknown."""
-        return self.ledger.equity(self.marks(at))
+        equity = self.ledger.equity(self.marks(at))
+        if equity is not None:
+            self.known = equity
+        return equity
 
     def today(self, at: datetime | None = None) -> Decimal | None:
         """Change of equity since the day began."""

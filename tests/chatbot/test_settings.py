@@ -79,7 +79,7 @@ def test_the_shipped_file_shows_every_key() -> None:
     sections = [settings.bot, settings.schedule, settings.chat.console, settings.alerts, trader]
     sections += [trader.limits, trader.exits, *settings.venues.values(), *settings.feeds.values()]
     keys = {key for section in sections for key in type(section).model_fields}
-    assert keys - said == {"parameters", "limits", "exits"}  # these are sections
+    assert keys - said == {"parameters", "limits", "exits", "rules"}  # these are sections
 
 
 def test_the_limits_of_the_core_are_all_there_with_its_defaults() -> None:

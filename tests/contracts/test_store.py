@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import fields, replace
-from datetime import timedelta, timezone
+from datetime import UTC, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from tests.contracts.builders import (
 from trading.clocks import ManualClock
 from trading.errors import StoreError
 from trading.ports import Change, Lane, Store
+from trading.stats import DayBook
 from trading.types import ZERO, OrderStatus
 
 AnyStore = MemoryStore | SqlStore
@@ -362,6 +363,55 @@ async def test_equity_since_a_moment_is_oldest_first(store: Store) -> None:
     assert [p.at for p in await store.equity("majors", since=after(2))] == [after(2), after(3)]
 
 
+async def test_the_day_book_sums_what_was_closed_and_read_by_day(store: Store) -> None:
+    noon = [NOON + timedelta(days=n) for n in range(3)]
+    trades = tuple(a_trade(f"t-{n}-{s.base}", closed_at=at, symbol=s) for n, at in enumerate(noon)
+                   for s in (BTC, ETH))  # fmt: skip
+    points = tuple(a_point(at, equity=Decimal(10_000 + n)) for n, at in enumerate(noon))
+    strange = a_trade(trader="other", profit=Decimal(999))
+    await store.commit(Change(trades=(*trades, strange), equity=points))
+
+    book = await store.day_book("majors", UTC)
+
+    whole = DayBook.of(trades, points, UTC)
+    assert (book.trades, book.closes, book.opening) == (whole.trades, whole.closes, whole.opening)
+
+
+async def test_the_day_book_goes_on_from_what_it_had(store: Store) -> None:
+    """Also when a trade is written late, and for a trader that was not asked for before."""
+    late, newer, newest = (a_trade(f"t-{n}", closed_at=after(n)) for n in (1, 2, 3))
+    assert (await store.day_book("majors", UTC)).first_day is None
+
+    for trade in (newer, newest, late):
+        point = a_point(trade.closed_at + timedelta(days=len(trade.id)), trader=trade.trader)
+        await store.commit(Change(trades=(trade,), equity=(point,)))
+        book = await store.day_book("majors", UTC)
+    await store.commit(Change(trades=(a_trade(trader="other"),), equity=(a_point(trader="other"),)))
+
+    assert book.trades[NOON.date()].whole.trades == 3
+    assert len((await store.day_book("majors", UTC)).trades) == 1
+    other = await store.day_book("other", UTC)
+    assert (other.trades[NOON.date()].whole.trades, list(other.closes)) == (1, [NOON.date()])
+
+
+async def test_the_day_book_goes_by_the_zone_it_is_asked_for(store: Store) -> None:
+    tokyo = timezone(timedelta(hours=13))
+    await store.commit(Change(trades=(a_trade(closed_at=NOON),), equity=(a_point(after(1)),)))
+
+    for zone, day in ((UTC, NOON.date()), (tokyo, NOON.date() + timedelta(days=1))):
+        book = await store.day_book("majors", zone)
+        assert (list(book.trades), list(book.closes)) == ([day], [day])
+
+
+async def test_day_books_may_be_asked_for_all_at_once(store: Store) -> None:
+    await store.commit(Change(trades=(a_trade(),), equity=(a_point(),)))
+
+    books = await asyncio.gather(*(store.day_book("majors", UTC) for _ in range(20)))
+
+    assert {book.trades[NOON.date()].whole.trades for book in books} == {1}
+    assert {len(book.times) for book in books} == {1}
+
+
 async def test_decimals_are_exact_to_the_last_digit(store: Store) -> None:
     odd = [Decimal("0.1"), Decimal("1E-18"), Decimal("12345678901234567890.123456789"), Decimal(0)]
     await store.commit(Change(fills=tuple(a_fill(str(n), fee=n) for n in odd)))
@@ -395,3 +445,75 @@ async def test_a_closed_store_says_so(store: AnyStore) -> None:
 
     with pytest.raises(StoreError, match="closed"):
         await store.commit(Change(orders=(an_order(),)))
+
+
+# -- retention ----------------------------------------------------------------------------
+
+
+async def test_what_was_traded_is_never_forgotten(store: Store) -> None:
+    old = NOON - timedelta(days=4000)
+    await store.commit(
+        Change(
+            accounts=(an_account(cursor=NOON),),
+            orders=(an_order("old", status=OrderStatus.FILLED, created_at=old),),
+            fills=(a_fill(at=old),),
+            trades=(a_trade(opened_at=old, closed_at=old),),
+            decisions=(a_decision(bar=old, at=old, order_id="old"),),
+            halts=(a_halt(),),
+        )
+    )
+
+    assert (await store.tidy(NOON)).removed == {}
+    assert await store.order("old") is not None
+    assert (len(await store.fills("majors")), len(await store.trades("majors", limit=9))) == (1, 1)
+    assert len(await store.decisions("majors", BTC, limit=9)) == 1
+
+
+async def test_market_time_decides_what_is_old_in_a_replay(store: Store) -> None:
+    """By the wall it is all from years ago."""
+    wall = NOON + timedelta(days=2000)
+    minutes = [1, 30, 60, 61]
+    points = tuple(a_point(after(minute)) for minute in minutes)
+    refused = a_decision("recent", bar=NOON, at=wall, order_id="")
+    await store.commit(
+        Change(accounts=(an_account(cursor=after(120)),), equity=points, decisions=(refused,))
+    )
+    assert (await store.tidy(wall)).removed == {}
+
+    on = NOON + timedelta(days=31)
+    await store.commit(Change(accounts=(an_account(cursor=on, version=99),)))
+    assert (await store.tidy(wall)).removed == {"equity": 2, "decisions": 1}
+    kept = await store.equity("majors", since=NOON)
+    assert [point.at for point in kept] == [after(60), after(61)]
+
+
+async def test_each_trader_is_as_old_as_its_own_market(store: Store) -> None:
+    points = tuple(a_point(after(n), trader=name) for n in (1, 2) for name in ("majors", "other"))
+    on = NOON + timedelta(days=31)
+    accounts = (an_account(cursor=on), an_account(trader="other", cursor=after(9)))
+    await store.commit(Change(equity=points, accounts=accounts))
+
+    await store.tidy(on)
+    assert len(await store.equity("majors", since=NOON)) == 1
+    assert len(await store.equity("other", since=NOON)) == 2
+
+
+async def test_a_trader_that_has_no_account_yet_is_left_alone(store: Store) -> None:
+    await store.commit(Change(equity=(a_point(after(1)), a_point(after(2)))))
+
+    assert (await store.tidy(NOON + timedelta(days=99))).removed == {}
+
+
+async def test_alerts_go_a_month_after_they_were_told_and_never_before(store: Store) -> None:
+    await store.commit(Change(alerts=(an_alert("told"), an_alert("waits")), delivered=("told",)))
+    assert (await store.tidy(NOON + timedelta(days=29))).removed == {}
+
+    assert (await store.tidy(NOON + timedelta(days=31))).removed == {"alerts": 1}
+    assert [alert.id for alert in await store.waiting_alerts(limit=9)] == ["waits"]
+
+
+async def test_words_are_kept_for_a_year(store: Store) -> None:
+    await store.commit(Change(words=(a_word("old"), a_word("new", after(9)))))
+
+    assert (await store.tidy(NOON + timedelta(days=365, minutes=5))).removed == {"words": 1}
+    assert [word.id for word in await store.words(limit=9)] == ["new"]

@@ -654,6 +654,10 @@ def test_an_opening_tells_only_what_there_is(changes: dict[str, Any], text: str)
     assert text in told(opened(**changes)).text
 
 
+def test_an_entry_by_hand_has_no_confidence() -> None:
+    assert told(opened(confidence=0)).text.endswith("1.33:1.")
+
+
 @pytest.mark.parametrize(
     ("outcome", "role", "text"),
     [

@@ -75,6 +75,8 @@ class DeskProcess:
     def __init__(self, folder: Path, settings: str = SHIPPED, **environ: str) -> None:
         self.folder = folder
         self.state = folder / "state"
+        self.under: tuple[str, ...] = ()
+        """A command that runs it, as `nsenter ...`."""
         self._environ = environ
         self._starts = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -107,7 +109,7 @@ class DeskProcess:
         program = (sys.executable, "-c", code) if code else COMMAND
         with self.out.open("wb") as out, self.err.open("wb") as err:
             self._process = subprocess.Popen(
-                [*program, "run", *arguments],
+                [*self.under, *program, "run", *arguments],
                 stdin=stdin,
                 stdout=out if stdout is None else stdout,
                 stderr=err,

@@ -17,6 +17,7 @@ from handlers.reply import Level, Outcome, Reply
 from tests.builders import BTC, ETH
 from tests.handlers.story import shown
 from tests.world import World, a_world, settled, wish
+from trading.desk_limits import DeskLimits, DeskRisk
 from trading.events import PositionOpened, StopMoved
 from trading.halt import Verb
 from trading.market.candles import Candles
@@ -413,3 +414,35 @@ async def test_the_day_of_a_price_begins_at_midnight() -> None:
         reply = await Chat(world).say("/price BTC")
 
         assert "Today +3.00 %, from 100.00." in shown(reply)
+
+
+async def test_the_limits_of_the_whole_desk_are_measured() -> None:
+    async with a_world().running() as world:
+        desk = DeskRisk(
+            DeskLimits(
+                max_exposure=Decimal("0.6"), max_positions=6, max_daily_loss=Decimal("0.05")
+            ),
+            lambda: (world.trader,),
+        )
+        world.trader._desk_risk = desk
+        chat = await long_btc(world)
+
+        reply = await chat.say("/risk")
+
+        assert "Whole desk: exposure 10.00 of 60.00 %, 1 of 6 open, day 0.00 of -5.00 %" in (
+            shown(reply)
+        )
+    assert DeskRisk(DeskLimits(), lambda: (world.trader,)).use() is None
+
+
+async def test_an_exit_on_its_way_is_not_cancelled() -> None:
+    async with a_world().running() as world:
+        chat = await long_btc(world)
+        asked = await chat.say("/close BTC")
+        world.venue.faults.place = ["lost"]
+        await chat.yes(asked)
+        (closing,) = world.trader.ledger.alive_of(OrderRole.EXIT)
+
+        reply = await chat.say(f"/cancel_order {closing.id}")
+
+        assert reply.title == "✕ It closes BTC; exits go on"

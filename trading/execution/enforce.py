@@ -199,7 +199,7 @@ class Enforcer:
             if known or stray is None or not self._orders.ids.is_ours(report.order_id):
                 continue
             if self._orders.ids.role(report.order_id) is OrderRole.ENTRY:
-                self._ledger.add(stray)
+                self._ledger.adopt(stray)
                 await self._orders.cancel(stray)
 
     # -- flat -----------------------------------------------------------------------------

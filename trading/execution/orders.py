@@ -305,7 +305,7 @@ class Orders:
             return await self._end(order, OrderStatus.NOT_SENT, str(error))
         except VenueError:
             return await self._lose(order)
-        except asyncio.CancelledError:
+        except BaseException:  # cut off, or broken on our side: it may have left all the same
             self._mark_unknown(order)
             raise
         return await self._absorb(report)
@@ -411,7 +411,7 @@ class Orders:
             quantity=abs(position.quantity),
             ordered=order.quantity,
             price=rules.price(position.average_price),
-            equity=self._valuer.equity() or self.ledger.account.wallet,
+            equity=self._valuer.known or self.ledger.account.wallet,
             stop=plan.stop,
             target=plan.target,
             risk=risk if risk is not None else abs(position.quantity) * position.average_price,

@@ -12,6 +12,7 @@ import logging
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 
 from trading.clocks import Clock
 from trading.errors import Refused, VenueError
@@ -34,6 +35,9 @@ from trading.types import (
 from trading.valuation import Valuer
 
 log = logging.getLogger(__name__)
+
+TOGETHER = 32
+"""Symbols converged at a time: they share their commits, and none waits long for its own."""
 
 
 class Protection:
@@ -76,8 +80,9 @@ class Protection:
 
     async def settle(self) -> None:
         """Converge every symbol that has changed, until nothing changes any more."""
-        while self._orders.touched:
-            await self.converge(self._orders.touched.pop())
+        while touched := list(islice(self._orders.touched, TOGETHER)):
+            self._orders.touched.difference_update(touched)
+            await asyncio.gather(*map(self.converge, touched))
 
     async def watch(self) -> None:
         """Look again after every position whose stop does not rest as it should."""

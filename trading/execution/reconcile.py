@@ -106,7 +106,7 @@ class Reconciler:
             if report.order_id in self._ledger.orders or report.order is None:
                 continue
             if self._orders.ids.is_ours(report.order_id):
-                self._ledger.add(report.order)
+                self._ledger.adopt(report.order)
             self._orders.hear(report)
 
     async def _compare_positions(self, theirs: Mapping[Symbol, Decimal]) -> list[str]:

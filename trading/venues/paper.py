@@ -225,7 +225,7 @@ class PaperVenue:
 
     def _read_volume(self, symbol: Symbol, at: datetime) -> tuple[datetime, Decimal]:
         candles = self._feed.candles(at, 1)
-        row = _row(candles, symbol)
+        row = candles.row(symbol)
         if row is None or not candles.bars:
             return at, ZERO
         bar = matching.bar_at(candles, row, 0, self._rules[symbol])
@@ -251,7 +251,7 @@ class PaperVenue:
         return records, reports
 
     def _pass_bar(self, turn: _Turn, candles: Candles, column: int, symbol: Symbol) -> None:
-        row = _row(candles, symbol)
+        row = candles.row(symbol)
         bar = None
         if row is not None:
             bar = matching.bar_at(candles, row, column, self._rules[symbol])
@@ -407,10 +407,6 @@ def _end_reducing(turn: _Turn, symbol: Symbol, at: datetime) -> None:
         if held.order.reduce_only and not reduces(held.order, turn.book.quantity(symbol)):
             note = "reduce-only: there is no position left to reduce"
             turn.take(Ended(held.order.id, OrderStatus.CANCELLED, note, at))
-
-
-def _row(candles: Candles, symbol: Symbol) -> int | None:
-    return candles.symbols.index(symbol) if symbol in candles.symbols else None
 
 
 def _held(book: Book, order_id: str) -> Held:

@@ -125,7 +125,7 @@ class ReplayFeed:
         return {}
 
     def _new_quote(self, symbol: Symbol, column: int) -> Quote:
-        close = float(self._candles.close[self._candles.symbols.index(symbol), column])
+        close = float(self._candles.close[self._candles.row(symbol), column])
         quote = Quote(
             symbol=symbol,
             price=self._rules[symbol].price(close),

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import after
-from trading.risk.drawdown import Guard, Reading, day_of, drawdown, floor, loss_share, week_of
+from trading.risk.drawdown import (
+    Guard,
+    Reading,
+    day_begin,
+    day_end,
+    day_of,
+    drawdown,
+    floor,
+    loss_share,
+    week_of,
+)
 from trading.types import ZERO
 
 D = Decimal
@@ -146,3 +156,10 @@ def test_a_risk_week_begins_on_its_monday() -> None:
 def test_a_time_without_a_zone_belongs_to_no_day() -> None:
     with pytest.raises(ValueError, match="zone"):
         day_of(datetime(2026, 1, 5), BERLIN)  # noqa: DTZ001  # that is the point
+
+
+def test_a_day_with_a_change_of_clocks_is_as_long_as_it_is() -> None:
+    noon = datetime(2025, 10, 26, 12, tzinfo=UTC)
+
+    assert day_begin(noon, BERLIN) == datetime(2025, 10, 25, 22, tzinfo=UTC)
+    assert (day_end(noon, BERLIN) - day_begin(noon, BERLIN)).total_seconds() == 25 * 3600
