@@ -10,7 +10,7 @@ import secrets
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import partial
 from importlib.metadata import version
@@ -46,7 +46,7 @@ from trading.clocks import Clock, SystemClock
 from trading.desk import Desk
 from trading.desk_limits import DeskRisk
 from trading.errors import StoreError, VenueError
-from trading.events import ClockJumped
+from trading.events import ClockJumped, CycleEnded, Event, OrderSent
 from trading.execution.orders import OrderIds, Patience
 from trading.halt import EVERYONE, Halt, Latch, Verb
 from trading.halting import Halter
@@ -67,6 +67,8 @@ LAST_CYCLE = 0.5
 FAREWELL = 0.5
 """Seconds that the last alerts have to reach their chats."""
 VENUE_RETRY = 2.0
+_UNTOLD = ("at", "origin", "halt", "trades")
+"""Fields of events that the log has already, or that would fill it."""
 
 
 async def run(settings: Settings, folder: StateFolder, *, for_seconds: float | None) -> int:
@@ -137,6 +139,7 @@ async def build(
     )
     bus = Bus()
     bus.subscribe(outbox.heard)
+    bus.subscribe(_log_event)
     bus.subscribe(notices.heard)
     recorder = Recorder(
         store=store, bus=bus, clock=clock, announce=outbox.announce, offer=outbox.offer,
@@ -292,6 +295,14 @@ def _apply(
         )
 
 
+async def _log_event(event: Event) -> None:
+    """Every fact in one line of the log; what each bar brings only at DEBUG."""
+    level = logging.DEBUG if isinstance(event, CycleEnded | OrderSent) else logging.INFO
+    told = {f.name: getattr(event, f.name) for f in fields(event) if f.name not in _UNTOLD}
+    facts = " ".join(f"{name}={value}" for name, value in told.items() if value != "")
+    log.log(level, "%s %s", type(event).__name__, facts)
+
+
 def _subscribers(settings: Settings) -> tuple[Subscriber, ...]:
     if not settings.chat.console.enabled:
         return ()
@@ -434,7 +445,8 @@ class App:
         self.halter.latch.number_from(max(kept.last_number, await self.store.last_halt_number()))
         if kept.damaged:
             unreadable = "the latch file"
-        if unreadable and not known:
+        everybody = all(self.desk.latch.covering(name) for name in self.desk.traders)
+        if unreadable and not everybody:
             self.halter.engage(
                 scope=EVERYONE,
                 verb=Verb.STOP,

@@ -483,17 +483,21 @@ def _(event: events.TraderStarted) -> Reply:
     else:
         down = f", was down {duration(event.down_for)}{'' if event.clean else ' (killed)'}"
     started = f"{HALTED} Started halted" if event.halt else "Started"
+    if event.differs and not event.halt:
+        started = f"{LOOK} Started, books differ"
     return Reply(
         f"{started} {mode(event.mode)} in {took(event.took.total_seconds())}{down}",
         text=_found(event),
         choices=(STATUS, HALTS) if event.halt else (STATUS,),
-        level=Level.NOTICE,
+        level=Level.CRITICAL if event.differs else Level.NOTICE,
     )
 
 
 def _found(event: events.TraderStarted) -> str:
     books = f"{plural(event.positions, 'position')}, {plural(event.orders, 'order')}"
     parts = [f"Books equal venue: {books}."]
+    if event.differs:
+        parts = [f"Books differ, entries wait: {event.differs}. We hold {books}."]
     if event.unknown:
         parts.append(f"{plural(event.unknown, 'unknown order')}: resolved.")
     if event.missed_fills:

@@ -277,3 +277,26 @@ def _(event: events.ClockJumped) -> Reply:
         choices=(STATUS, STOP),
         level=Level.URGENT,
     )
+
+
+# -- entries ------------------------------------------------------------------------------
+
+
+@describe.register
+def _(event: events.EntriesBlocked) -> Reply:
+    return Reply(
+        f"{LOOK} No entries: {whom(event.trader, event.mode)}",
+        text=f"{sentence(event.why)} Exits and stops go on. Compared again each minute.",
+        choices=(STATUS, Choice("Positions", "/positions"), STOP),
+        level=Level.CRITICAL,
+    )
+
+
+@describe.register
+def _(event: events.EntriesFreed) -> Reply:
+    return Reply(
+        f"{DONE} Entries again: {whom(event.trader, event.mode)}",
+        text=f"It was held back: {event.was}.",
+        choices=(STATUS,),
+        level=Level.NOTICE,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -95,13 +96,14 @@ class Reply:
 
 
 VERSION = 1
+_NUMBER = re.compile(r"[+-]?\d{1,3}(,\d{3})*(\.\d+)?")
 
 
 def to_json(reply: Reply) -> str:
     """The one machine-readable form: control socket, `say --json`, outbox, later HTTP."""
     table = reply.table and {
         "columns": [c.title for c in reply.table.columns],
-        "rows": [list(row) for row in reply.table.rows],
+        "rows": [[_plain(cell) for cell in row] for row in reply.table.rows],
     }
     return json.dumps(
         {
@@ -117,6 +119,11 @@ def to_json(reply: Reply) -> str:
         },
         ensure_ascii=False,
     )
+
+
+def _plain(cell: str) -> str:
+    """A number without its dress: `+2,754.36` is `2754.36` to a machine; words stay."""
+    return cell.replace(",", "").removeprefix("+") if _NUMBER.fullmatch(cell) else cell
 
 
 def _dated(reply: Reply) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -65,7 +66,6 @@ def connect_to(engine: Engine, *, busy_timeout: float, begin: str) -> None:
 
 def _set_up(cursor: Any, busy_timeout: float) -> None:
     cursor.execute(f"PRAGMA busy_timeout = {round(busy_timeout * 1000)}")
-    cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file only, and before all else
     mode = _pragma(cursor, "journal_mode = WAL")
     cursor.execute(f"PRAGMA journal_size_limit = {_LONGEST_WAL}")
     cursor.execute("PRAGMA synchronous = FULL")
@@ -76,6 +76,15 @@ def _set_up(cursor: Any, busy_timeout: float) -> None:
 def _pragma(cursor: Any, text: str) -> Any:
     cursor.execute(f"PRAGMA {text}")
     return cursor.fetchone()[0]
+
+
+def _lay_out(path: Path) -> None:
+    """Have a new file able to give pages back: it must be said before anything is in it."""
+    if path.exists() and path.stat().st_size:
+        return
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA journal_mode = WAL")
 
 
 class SqliteWriter:
@@ -94,6 +103,7 @@ class SqliteWriter:
         try:
             refuse_foreign_wal(self._path)
             migrate.refuse_newer(self._path)
+            _lay_out(self._path)
             self._connection = self._engine.connect()
             migrate.bring_up(self._connection)
         except StoreError:

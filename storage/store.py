@@ -29,7 +29,7 @@ from trading.errors import StoreError
 from trading.halt import Halt
 from trading.ports import Alert, Books, Change, Lane, Tidied, Word
 from trading.stats import DayBook
-from trading.types import Decision, EquityPoint, Fill, Order, Symbol, Trade
+from trading.types import Decision, EquityPoint, Fill, Order, Position, Symbol, Trade
 
 RECENT_TRADES = 200
 KEPT = Retention()
@@ -295,28 +295,27 @@ def _books(connection: Connection, trader: str) -> Books:
     held = _of(schema.positions, trader).where(text(schema.OPEN))
     accounts = _values(connection, _of(schema.accounts, trader), rows.account_of)
     trades = _values(connection, _trades(trader).limit(RECENT_TRADES), rows.trade_of)
+    orders = _values(connection, alive, rows.order_of)
     positions = _values(connection, held.order_by(schema.positions.c.opened_at), rows.position_of)
     return Books(
         account=accounts[0] if accounts else None,
-        orders=_values(connection, alive, rows.order_of),
+        orders=orders,
         positions=positions,
-        recent_fills=_recent_fills(connection, trader),
+        recent_fills=_recent_fills(connection, orders, [position for position, _ in positions]),
         recent_trades=trades,
     )
 
 
-def _recent_fills(connection: Connection, trader: str) -> frozenset[str]:
-    """Ids of fills that may be told again: of orders alive, and since a position was opened."""
-    fills, orders, positions = schema.fills.c, schema.orders.c, schema.positions.c
-    alive = select(orders.id).where(orders.trader == trader, text(schema.ALIVE))
-    of_orders = select(fills.id).where(fills.trader == trader, fills.order_id.in_(alive))
-    found = set(connection.execute(of_orders).scalars())
-    held = select(positions.symbol, positions.opened_at)
-    for symbol, opened_at in connection.execute(
-        held.where(positions.trader == trader, text(schema.OPEN))
-    ):
-        since = select(fills.id).where(
-            fills.trader == trader, fills.symbol == symbol, fills.at >= opened_at
-        )
-        found.update(connection.execute(since).scalars())
-    return frozenset(found)
+def _recent_fills(
+    connection: Connection, orders: Sequence[Order], positions: Sequence[Position]
+) -> frozenset[str]:
+    """Ids of fills that may be told again: of orders alive, and since a position was opened.
+
+    Asked one by one: of a join SQLite makes a walk through every fill that ever was.
+    """
+    fill = schema.fills.c
+    queries = [select(fill.id).where(fill.order_id == order.id) for order in orders]
+    for held in positions:
+        mine = select(fill.id).where(fill.trader == held.trader, fill.symbol == str(held.symbol))
+        queries.append(mine.where(fill.at >= rows.instant(held.opened_at)))
+    return frozenset(f for query in queries for f in connection.execute(query).scalars())

@@ -87,7 +87,7 @@ class Desk:
             for t in self._within(scope)
         ]
         earlier = self._as_strict(scope, verb)
-        if earlier is not None and not earlier.guard:
+        if earlier is not None and not earlier.guard and earlier.verb is verb:
             for one in before:
                 one.trader.enforcer.wake()
             return earlier, earlier, before

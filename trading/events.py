@@ -281,6 +281,20 @@ class CycleEnded(TraderEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EntriesBlocked(TraderEvent):
+    """The desk takes no entries until something is in order again; not a halt."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntriesFreed(TraderEvent):
+    """What blocked entries is in order again."""
+
+    was: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TraderStarted(TraderEvent):
     took: timedelta
     down_for: timedelta | None
@@ -292,6 +306,8 @@ class TraderStarted(TraderEvent):
     unknown: int
     """Orders that were in doubt, and are resolved now."""
     missed_fills: int
+    differs: str
+    """What our books and the venue's still disagree about; empty if they are equal."""
     halt: Halt | None
 
 

@@ -18,6 +18,8 @@ from trading.risk.limits import Limits
 from trading.types import AccountState
 
 KINDS = ("day", "week", "drawdown")
+RECOVERED = Decimal("0.9")
+"""Below this share of a threshold it is left behind; nearer, a wobble is no news."""
 NEAR = Decimal("0.8")
 """Share of a limit at which people are told."""
 
@@ -75,7 +77,7 @@ class _Once:
 
     def tells(self, reading: Reading) -> bool:
         self._guard, past = self._guard.observe(reading)
-        if not self._guard.readings:
+        if reading.value is not None and reading.value < self._guard.limit * RECOVERED:
             self._told = False
         told, self._told = self._told, self._told or past
         return past and not told

@@ -217,6 +217,8 @@ class DayBook:
     """Where the days begin at 00:00."""
     trades: Mapping[date, Breakdown] = field(default_factory=dict)
     """Days without a trade are missing."""
+    all_time: Breakdown = field(default_factory=Breakdown)
+    """All of them together, so that nothing is added up when somebody asks for that."""
     closes: Mapping[date, Decimal] = field(default_factory=dict)
     """The last equity read in each day, oldest first; days without a reading are missing."""
     opening: Reading | None = None
@@ -235,16 +237,18 @@ class DayBook:
         """Return the book with more in it; *readings* are later than its own, oldest first."""
         times = np.array([r.at.timestamp() for r in readings])
         equity = np.array([float(r.equity) for r in readings])
+        new = self._by_day(trips)
         return DayBook(
             zone=self.zone,
-            trades={**self.trades, **self._with(trips)},
+            trades={**self.trades, **self._with(new)},
+            all_time=Breakdown.total((self.all_time, *new.values())),
             closes={**self.closes, **self._closed_by(readings)},
             opening=self.opening or (readings[0] if readings else None),
             times=np.concatenate((self.times, times)),
             equity=np.concatenate((self.equity, equity)),
         )
 
-    def _with(self, trips: Iterable[RoundTrip]) -> dict[date, Breakdown]:
+    def _by_day(self, trips: Iterable[RoundTrip]) -> dict[date, Breakdown]:
         days: dict[date, list[RoundTrip]] = {}
         until, those = None, list[RoundTrip]()
         since = datetime.max.replace(tzinfo=UTC)
@@ -255,10 +259,12 @@ class DayBook:
                 since, until = _start_of(day, self.zone), day_end(at, self.zone)
                 those = days.setdefault(day, [])
             those.append(trip)
-        made = {day: Breakdown.of(those) for day, those in days.items()}
+        return {day: Breakdown.of(those) for day, those in days.items()}
+
+    def _with(self, new: Mapping[date, Breakdown]) -> dict[date, Breakdown]:
         return {
-            day: Breakdown.total((self.trades[day], new)) if day in self.trades else new
-            for day, new in made.items()
+            day: Breakdown.total((self.trades[day], more)) if day in self.trades else more
+            for day, more in new.items()
         }
 
     def _closed_by(self, readings: Iterable[Reading]) -> dict[date, Decimal]:
@@ -270,6 +276,13 @@ class DayBook:
                 until = day_end(at - _INSTANT, self.zone)
             closes[day] = equity
         return closes
+
+    def traded(self, first: date | None, last: date) -> Breakdown:
+        """What was closed from *first* (None: the beginning) to *last*, both included."""
+        if first is None and max(self.trades, default=last) <= last:
+            return self.all_time
+        days = (d for d in self.trades if (first is None or first <= d) and d <= last)
+        return Breakdown.total(self.trades[day] for day in days)
 
     def close_before(self, day: date) -> Decimal | None:
         """Equity when *day* began; None if nothing was read before."""
@@ -445,11 +458,7 @@ def summarise(book: DayBook, *, first: date | None, last: date, today: date) -> 
     *today* left out.  A day without a reading makes no return; what changed over such a gap falls
     on the day after it.  Below `FEWEST_RETURNS` each ratio is `TOO_FEW`.
     """
-    parts = Breakdown.total(
-        breakdown
-        for day, breakdown in book.trades.items()
-        if (first is None or day >= first) and day <= last
-    )
+    parts = book.traded(first, last)
     returns, growth, days = _daily(book, first, min(last, today - timedelta(days=1)))
     fall = drawdown(*_curve(book, first, last))
     enough = len(returns) >= FEWEST_RETURNS
@@ -550,13 +559,12 @@ def periods(
 
 def _period(book: DayBook, first: date, last: date, today: date, equity: Decimal | None) -> Period:
     over = last < today
-    inside = [part.whole for day, part in book.trades.items() if first <= day <= last]
     return Period(
         first=first,
         last=last,
         start=book.start_of(first, last),
         end=book.close_within(first, last) if over else equity,
-        trades=Tally.total(inside),
+        trades=book.traded(first, last).whole,
         over=over,
     )
 

@@ -19,6 +19,8 @@ from trading.events import (
     CooldownBegan,
     CycleEnded,
     CycleFailed,
+    EntriesBlocked,
+    EntriesFreed,
     ScanSlow,
     TraderStarted,
 )
@@ -48,6 +50,7 @@ from trading.recorder import Recorder
 from trading.risk.cooldown import rest_until, streak
 from trading.risk.drawdown import day_begin, day_end
 from trading.risk.limits import Limits
+from trading.risk.words import minute
 from trading.strategies.base import Strategy
 from trading.types import (
     ONE,
@@ -224,6 +227,7 @@ class Trader:
             self.orders.touched.add(symbol)
         await self.protection.settle()
         self.block = result.problems[0] if result.problems else ""
+        self._resting_until = self._rest_at(self._cursor)  # told when it began
         self._note_equity()
         self.orders.on_touch.append(self._touched.set)
         self.ready = True
@@ -247,7 +251,15 @@ class Trader:
                 log.warning("%s cannot compare its books: %s", self.name, error)
                 return
         if result is not None:
-            self.block = result.problems[0] if result.problems else ""
+            await self.hold_entries(result.problems[0] if result.problems else "")
+
+    async def hold_entries(self, why: str) -> None:
+        """Take no entries because of *why*, or take them again when it is empty; say so once."""
+        was, self.block = self.block, why
+        if why and why != was:
+            await self._recorder.say(EntriesBlocked(why=why, **self._about()))
+        elif was and not why:
+            await self._recorder.say(EntriesFreed(was=was, **self._about()))
 
     async def run(self) -> None:
         """What goes on between the cycles: halts carried out, stops repaired, doubts resolved."""
@@ -385,12 +397,14 @@ class Trader:
     # -- telling --------------------------------------------------------------------------
 
     async def _tell_rest(self, bar: datetime) -> None:
-        book = self._decider.book(bar)
-        until = rest_until(book, self.settings.limits, bar)
+        until = self._rest_at(bar)
         if until is not None and until != self._resting_until:
-            why = f"{book.losses_in_row} losses in a row"
+            why = f"{self._decider.book(bar).losses_in_row} losses in a row"
             await self._recorder.say(CooldownBegan(why=why, until=until, **self._about()))
         self._resting_until = until
+
+    def _rest_at(self, bar: datetime) -> datetime | None:
+        return rest_until(self._decider.book(bar), self.settings.limits, bar)
 
     def _started(self, start: Start, result: Reconciled) -> TraderStarted:
         return TraderStarted(
@@ -401,6 +415,7 @@ class Trader:
             orders=len(self.ledger.alive),
             unknown=result.unknown,
             missed_fills=result.missed_fills,
+            differs=self.block,
             halt=self._halter.latch.strictest(self.name),
             **self._about(),
         )
@@ -659,7 +674,7 @@ class Trader:
         until = self._resting_until
         if until is None or market >= until:
             return ""
-        return f"rests until {until:%H:%M} after losses in a row"
+        return f"rests until {minute(until)} after losses in a row"
 
     def _note_equity(self) -> None:
         equity = self.valuer.equity()

@@ -159,7 +159,7 @@ async def test_a_crash_is_announced_with_its_reference_and_the_other_trader_goes
         assert "a fault that nobody foresaw" in caplog.text
 
         await desk.buy("majors", BTC)
-        assert desk.protected("majors")
+        await desk.until(lambda: desk.protected("majors"), step=0.01)
         assert desk.trader("majors").block == ""
         assert not desk.protected("minors")
 
@@ -187,7 +187,7 @@ async def test_once_the_fault_is_gone_it_runs_again_and_protects_what_is_open(
         assert restarted.after.total_seconds() >= STEADY
         assert desk.trader("minors").block == ""
         await desk.buy("minors", ADA, 100)
-        assert desk.protected("minors")
+        await desk.until(lambda: desk.protected("minors"), step=0.01)
 
 
 async def test_a_fault_that_stays_is_tried_ever_more_slowly_and_told_seldom(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ async def test_a_bare_stop_stops_all_and_a_named_one_only_its_own(tmp_path: Path
         assert halted(desk) == {"majors": True, "minors": True}
         with pytest.raises(Refused):
             await desk.buy("majors", ETH)
-        assert desk.protected("majors"), "a stop leaves what protects"
+        await desk.until(lambda: desk.protected("majors"), step=0.01)
 
 
 async def test_flatten_names_its_trader_and_leaves_the_other(tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ async def test_flatten_names_its_trader_and_leaves_the_other(tmp_path: Path) -> 
         await desk.say("/flatten trader=minors")
 
         await desk.until(lambda: not desk.trader("minors").ledger.positions, step=0.01)
-        assert desk.protected("majors")
+        await desk.until(lambda: desk.protected("majors"), step=0.01)
         assert halted(desk) == {"majors": False, "minors": True}
 
 
@@ -336,8 +336,8 @@ async def test_a_rule_stops_every_trader_of_a_real_desk(tmp_path: Path) -> None:
 
         (halt,) = desk.app.desk.latch.active
         assert (halt.by, halt.why) == ("rule too many", "positions >= 2")
-        assert desk.protected("majors")
-        assert desk.protected("minors")
+        await desk.until(lambda: desk.protected("majors"), step=0.01)
+        await desk.until(lambda: desk.protected("minors"), step=0.01)
         await desk.say("/close BTC")
         await desk.until(lambda: any(type(e).__name__ == "RuleRestored" for e in desk.said), step=1)
         assert all(halted(desk).values()), "a rule never lifts"

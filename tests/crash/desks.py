@@ -59,9 +59,7 @@ class Living:
     camera: Camera
 
 
-async def a_desk(
-    folder: Path, story: Story, *, at: datetime, first_id: int = 1
-) -> Living:
+async def a_desk(folder: Path, story: Story, *, at: datetime, first_id: int = 1) -> Living:
     """A desk on *folder*, its halts taken over, not yet started."""
     clock = ManualClock(at)
     store = await KnownStore.open(folder / HISTORY, clock=clock)

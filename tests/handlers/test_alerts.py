@@ -287,6 +287,7 @@ A rest, not a halt: it ends by itself. Exits go on.
             orders=5,
             unknown=1,
             missed_fills=0,
+            differs="",
             halt=None,
         ),
         Level.NOTICE,
@@ -305,6 +306,7 @@ Books equal venue: 3 positions, 5 orders. 1 unknown order: resolved. Not halted.
             orders=0,
             unknown=0,
             missed_fills=2,
+            differs="",
             halt=a_halt(),
         ),
         Level.NOTICE,
@@ -312,6 +314,22 @@ Books equal venue: 3 positions, 5 orders. 1 unknown order: resolved. Not halted.
 ■ Started halted (paper) in 0.8 s, for the first time
 Books equal venue: 1 position, 0 orders. 2 fills came while down. Halted: H17 by ben.
 [Status] [Halts]""",
+    ),
+    (
+        events.EntriesBlocked(**WHO, why="the venue's wallet is 498.88, ours 9998.88"),
+        Level.CRITICAL,
+        """\
+⚠ No entries: majors (paper)
+The venue's wallet is 498.88, ours 9998.88. Exits and stops go on. Compared again each minute.
+[Status] [Positions] [Stop]""",
+    ),
+    (
+        events.EntriesFreed(**WHO, was="an order is still in doubt"),
+        Level.NOTICE,
+        """\
+✓ Entries again: majors (paper)
+It was held back: an order is still in doubt.
+[Status]""",
     ),
     (
         events.Unprotected(**WHO, symbol=SOL, quantity=D("1.80"), reason="stop refused"),

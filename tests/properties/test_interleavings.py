@@ -58,9 +58,7 @@ def test_no_entry_leaves_while_halted_or_paused_whatever_the_interleaving(
     verb: str, by_hand: list[int], halted_after: int, lifted_after: int | None, held: bool
 ) -> None:
     """Entries by signal and by hand at any stage of their way when a halt falls between them."""
-    wishes = [
-        Wish(at=NOON + timedelta(minutes=1), symbol=symbol, stop=95.0) for symbol in SYMBOLS
-    ]
+    wishes = [Wish(at=NOON + timedelta(minutes=1), symbol=symbol, stop=95.0) for symbol in SYMBOLS]
     world = a_busy_world(wishes, Limits(max_positions=9), dict.fromkeys(SYMBOLS, 100.0))
     past_a_halt: list[Order] = []
     before_the_halt: set[str] = set()

@@ -357,6 +357,4 @@ class TestTrading(Trading.TestCase):  # type: ignore[name-defined,misc]  # hypot
 
 @pytest.mark.soak
 class TestTradingForLong(Trading.TestCase):  # type: ignore[name-defined,misc]  # as above
-    settings = settings(
-        USUAL, max_examples=20 * ROUNDS, stateful_step_count=50, derandomize=False
-    )
+    settings = settings(USUAL, max_examples=20 * ROUNDS, stateful_step_count=50, derandomize=False)

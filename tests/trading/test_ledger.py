@@ -48,8 +48,15 @@ def fills(draw: st.DrawFn) -> list[Fill]:
         st.lists(st.tuples(st.sampled_from(Side), quantities, prices, fees), min_size=1, max_size=9)
     )
     return [
-        a_fill(id=f"f-{n}", order_id=f"o-{n}", side=side, quantity=quantity, price=price, fee=fee,
-               at=after(minutes=n))  # fmt: skip
+        a_fill(
+            id=f"f-{n}",
+            order_id=f"o-{n}",
+            side=side,
+            quantity=quantity,
+            price=price,
+            fee=fee,
+            at=after(minutes=n),
+        )  # fmt: skip
         for n, (side, quantity, price, fee) in enumerate(told)
     ]
 
@@ -227,9 +234,7 @@ def test_fills_of_before_a_restart_are_not_booked_again() -> None:
     )  # fmt: skip
     ledger.restore(
         an_account(),
-        Books(
-            orders=(order,), positions=((held, a_plan()),), recent_fills=frozenset({"f-1"})
-        ),
+        Books(orders=(order,), positions=((held, a_plan()),), recent_fills=frozenset({"f-1"})),
     )
     second = a_fill(id="f-2")
 
@@ -274,8 +279,14 @@ def test_a_trade_tells_the_whole_round_trip() -> None:
     ledger.apply(a_report(fills=(a_fill(quantity=D(2), fee=D(1)),)), now=NOON)
     parts = (
         a_fill(id="f-2", order_id="x-1", side=Side.SELL, price=D(110), fee=D("0.5")),
-        a_fill(id="f-3", order_id="x-1", side=Side.SELL, price=D(120), fee=D("0.5"),
-               at=after(minutes=1)),  # fmt: skip
+        a_fill(
+            id="f-3",
+            order_id="x-1",
+            side=Side.SELL,
+            price=D(120),
+            fee=D("0.5"),
+            at=after(minutes=1),
+        ),  # fmt: skip
     )
 
     applied = ledger.apply(a_report(order_id="x-1", fills=parts), now=NOON)

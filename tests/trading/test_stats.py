@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import accumulate, pairwise
@@ -384,7 +385,7 @@ def test_a_book_that_grows_is_the_book_read_at_once(trades: int, points: int) ->
     )
 
     assert (dict(grown.trades), dict(grown.closes)) == (dict(whole.trades), dict(whole.closes))
-    assert grown.opening == whole.opening
+    assert (grown.opening, grown.all_time) == (whole.opening, whole.all_time)
     assert figures(grown, last=9) == figures(whole, last=9)
 
 
@@ -406,6 +407,14 @@ def test_a_period_takes_the_trades_of_its_days_both_ends_included() -> None:
 
     assert found.total.trades == 3
     assert found.total.profit == 3 + 4 + 5
+
+
+def test_all_time_is_every_day_together() -> None:
+    trades = [closed(midnight(n), str(n - 4), ETH if n % 2 else BTC) for n in range(10)]
+    book = DayBook.of(trades, [], UTC)
+
+    assert figures(book, last=9) == replace(figures(book, first=0, last=9), first=None)
+    assert figures(book, last=8).total.trades == 9
 
 
 def test_symbols_and_reasons_come_most_profitable_first() -> None:

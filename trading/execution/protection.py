@@ -176,7 +176,9 @@ class Protection:
 
     async def _exit(self, symbol: Symbol, price: Decimal, at: datetime) -> None:
         rules = self._orders.venue.rules(symbol)
-        before = self._ledger.plans[symbol]
+        before = self._ledger.plans.get(symbol)
+        if before is None:
+            return  # closed while another symbol was being looked after
         plan = observe(before, price, rules)
         if plan != before:
             await self.change_plan(symbol, plan, why="trailing")
