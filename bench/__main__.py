@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
-from bench import history, lag, ledger, memory, say, signals, start, status, stop
+from bench import history, lag, ledger, memory, say, signals, start, stats, status, stop
 from bench.figures import Figure, table
 
 SUBJECTS = {
@@ -20,6 +20,7 @@ SUBJECTS = {
     "signals": signals.measure,
     "status": status.measure,
     "stop": stop.measure,
+    "stats": stats.measure,
     "ledger": ledger.measure,
     "lag": lag.measure,
     "history": history.measure,

@@ -30,6 +30,7 @@ from chatbot.settings import Settings
 from chatbot.settings import Trader as TraderSection
 from chatbot.state import StateFolder
 from chatbot.supervise import keep_running
+from chatbot.tidying import Tidying
 from chatbot.traders import KeptTrader
 from chatbot.watch import JUMP_TOLD
 from chatbot.watching import Watching
@@ -75,13 +76,13 @@ async def run(settings: Settings, folder: StateFolder, *, for_seconds: float | N
     """Run the desk in *folder* until somebody ends it.  Returns the exit code of the process."""
     clock = SystemClock()
     began = clock.monotonic()
-    async with _history(folder.path, clock) as store:
+    async with history(folder.path, clock) as store:
         app = await build(settings, folder, store, clock)
         return await app.run(began=began, for_seconds=for_seconds)
 
 
 @asynccontextmanager
-async def _history(folder: Path, clock: Clock) -> AsyncIterator[SqlStore]:
+async def history(folder: Path, clock: Clock) -> AsyncIterator[SqlStore]:
     store = await SqlStore.open(folder / HISTORY, clock=clock)
     try:
         yield store
@@ -368,6 +369,7 @@ class App:
             self._keep("stop requests", self._watch_requests),
             *(self._keep(f.name, partial(f.run, self._on_message)) for f in self.frontends),
             self._keep("alive", self._stay_alive),
+            self._keep("tidying", self._tidying().run),
             *(self._keep(name, job) for name, job in self.watching.jobs()),
         ]
         if for_seconds is not None:
@@ -378,6 +380,20 @@ class App:
         await self.ending.wait()
         await self._end(tasks)
         return 0
+
+    @asynccontextmanager
+    async def without_faces(self, began: float) -> AsyncIterator[Start]:
+        """Ready to load traders: halts taken over, stop requests heard.  Ends as a run does."""
+        await self._take_over_halts()
+        tasks = [
+            self._keep("recorder", self.recorder.run),
+            self._keep("stop requests", self._watch_requests),
+        ]
+        try:
+            yield await self._start_facts(began)
+        finally:
+            self.desk.shutdown(by="scan --once")
+            await self._end(tasks, farewell=0)
 
     async def _trade(self, trader: Trader, start: Start) -> None:
         """Load, compare with the venue for as long as that takes, then trade."""
@@ -491,11 +507,11 @@ class App:
         for folder in self.folder.not_taken_over:
             if (folder / HISTORY).exists():
                 try:
-                    async with _history(folder, self.clock) as old:
+                    async with history(folder, self.clock) as old:
                         found += await old.halts()
                 except StoreError as error:
                     log.warning("no halts are taken over from %s: %s", folder, error)
-                    unreadable = "the history that was set aside"
+                    unreadable = "the old history"
         return found, unreadable
 
     async def _watch_requests(self) -> None:
@@ -542,6 +558,9 @@ class App:
     async def _note(self, *notes: tuple[str, str]) -> None:
         await self.recorder.keep(Change(notes=notes), Lane.REST)
 
+    def _tidying(self) -> Tidying:
+        return Tidying(store=self.store, clock=self.clock, metrics=self.watching.metrics)
+
     async def _end_after(self, seconds: float) -> None:
         await self.clock.sleep(seconds)
         self.desk.shutdown(by="the time limit")
@@ -558,18 +577,30 @@ class App:
             keep_running(name, work, self.clock), name=name
         )
 
-    async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
+    async def _end(self, tasks: list[asyncio.Task[None]], *, farewell: float = FAREWELL) -> None:
         await self.schedule.stop(within=LAST_CYCLE)
         await self.desk.close_down()
+        await self.recorder.retry()
         with suppress(StoreError):
             await self.store.commit(
                 Change(notes=(("clean_exit", "yes"), ("last_seen", self.clock.now().isoformat())))
             )
         await self.watching.sum_up(self.folder.path)
-        await self.outbox.drain(FAREWELL)
+        await self.outbox.drain(farewell)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.halter.settle()
+        self._tell_what_is_lost()
         for close in self.closing:
             await close()
+
+    def _tell_what_is_lost(self) -> None:
+        """The last that anybody hears, on stderr and perhaps in the log."""
+        for halt in self.halter.unsaved():
+            log.error("%s could be saved nowhere: the next start is NOT halted", halt.id)
+        if self.recorder.unsaved:
+            log.error(
+                "%d changes could not be saved; the next start asks the venue what has happened",
+                self.recorder.unsaved,
+            )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -16,8 +14,8 @@ from chatbot.parts import feed_of, strategy_of
 from chatbot.settings import Settings, load
 from chatbot.state import StateFolder
 from handlers.format import plural
-from storage import backup, journal, latch
-from storage.migrate import HEAD, REVISIONS
+from storage import journal, latch
+from storage.examine import Condition, examine, halts_in_force, last_seen
 from trading.clocks import Clock
 from trading.errors import Refused, SettingsError, StoreError
 from trading.venues.book import replayed
@@ -27,8 +25,6 @@ LEAST_FREE, LITTLE_FREE = 50_000_000, 500_000_000
 HISTORY = "history.db"
 SET_BACK = timedelta(seconds=5)
 """Less is how clocks are kept right."""
-_MADE = "alembic_version"
-_RESTORE = "put a backup in its place, or: quarterdeck run --fresh"
 
 
 class Verdict(StrEnum):
@@ -173,68 +169,43 @@ def _database(looked: Looked) -> Iterator[Finding]:
     if not path.exists():
         yield Finding("database", Verdict.OK, "none yet")
         return
-    try:
-        backup.refuse_foreign_wal(path)
-        with closing(_reading(path)) as history:
-            found = _revision(history)
-            (verdict,) = history.execute("PRAGMA quick_check").fetchone()
-        if verdict != "ok":
-            yield Finding("database", Verdict.FAULT, f"damaged: {verdict}", _RESTORE)
-            return
-        if found.verdict is not Verdict.FAULT:
-            _take_its_lock(path)
-    except StoreError as error:
-        yield Finding("database", Verdict.FAULT, str(error), "move them, then check again")
-    except sqlite3.Error as error:
-        yield _failed(error)
-    else:
-        yield found
+    found = examine(path)
+    verdict, said, todo = _CONDITIONS[found.condition]
+    yield Finding("database", verdict, said.format(found.said), todo)
 
 
-def _reading(path: Path) -> sqlite3.Connection:
-    """Only read, and leave nothing behind: without a log of writes nobody else is there."""
-    alone = not path.with_name(f"{path.name}-wal").exists()
-    how = "immutable=1" if alone else "mode=ro"
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=1)
-
-
-def _take_its_lock(path: Path) -> None:
-    """Take the lock of whoever writes, and give it back; readers would not notice that it is held.
-
-    Raises `sqlite3.Error`.
-    """
-    where = f"{path.absolute().as_uri()}?mode=rw"
-    with closing(sqlite3.connect(where, uri=True, timeout=1, isolation_level=None)) as history:
-        history.execute("BEGIN IMMEDIATE")
-        history.execute("ROLLBACK")
-
-
-def _failed(error: sqlite3.Error) -> Finding:
-    name = getattr(error, "sqlite_errorname", "")
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        said, todo = "another program holds it", "find it with fuser -v history.db, and end it"
-    elif name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        said, todo = f"damaged: {error}", _RESTORE
-    else:
-        said, todo = str(error), "look at the disk and at who may read and write the folder"
-    return Finding("database", Verdict.FAULT, said, todo)
-
-
-def _revision(history: sqlite3.Connection) -> Finding:
-    tables = {name for (name,) in history.execute("SELECT name FROM sqlite_master")}
-    rows = history.execute("SELECT version_num FROM alembic_version") if _MADE in tables else ()
-    found = next((revision for (revision,) in rows), None)
-    if found == HEAD:
-        return Finding("database", Verdict.OK, f"revision {found}")
-    if found in REVISIONS:
-        return Finding("database", Verdict.LOOK, f"revision {found}", "the next start updates it")
-    if found is not None:
-        todo = "run the Quarterdeck that made it, or put a backup in its place"
-        return Finding("database", Verdict.FAULT, f"revision {found} is newer", todo)
-    if tables:
-        said = "it is not of Quarterdeck's making"
-        return Finding("database", Verdict.FAULT, said, "move it, or choose another state_dir")
-    return Finding("database", Verdict.OK, "empty; the next start makes its tables")
+_CONDITIONS = {
+    Condition.GOOD: (Verdict.OK, "revision {}", ""),
+    Condition.EMPTY: (Verdict.OK, "empty; the next start makes its tables", ""),
+    Condition.OLDER: (Verdict.LOOK, "revision {}", "the next start updates it"),
+    Condition.NEWER: (
+        Verdict.FAULT,
+        "revision {} is newer",
+        "run the Quarterdeck that made it, or put a backup in its place",
+    ),
+    Condition.FOREIGN: (
+        Verdict.FAULT,
+        "it is not of Quarterdeck's making",
+        "move it, or choose another state_dir",
+    ),
+    Condition.MIXED: (Verdict.FAULT, "{}", "move them, then check again"),
+    Condition.HELD: (
+        Verdict.FAULT,
+        "another program holds it",
+        "find it with fuser -v history.db, and end it",
+    ),
+    Condition.DAMAGED: (
+        Verdict.FAULT,
+        "damaged: {}",
+        "put a backup in its place, or: quarterdeck run --fresh",
+    ),
+    Condition.UNREADABLE: (
+        Verdict.FAULT,
+        "{}",
+        "look at the disk and at who may read and write the folder",
+    ),
+}
+"""Of each: how bad it is, what is said, what to do."""
 
 
 # -- halts and clock ----------------------------------------------------------------------
@@ -245,7 +216,7 @@ def _halts(looked: Looked) -> Iterator[Finding]:
     if kept.damaged:
         todo = "the next start is halted: look at /halts, then /resume"
         yield Finding("latch file", Verdict.FAULT, "damaged", todo)
-    names = {halt.id for halt in kept.halts} | _halts_in(looked.state / HISTORY)
+    names = {halt.id for halt in kept.halts} | halts_in_force(looked.state / HISTORY)
     if kept.request:
         names.add(f"a stop asked for by {kept.request.by}")
     if names:
@@ -255,13 +226,9 @@ def _halts(looked: Looked) -> Iterator[Finding]:
         yield Finding("halts", Verdict.OK, "none in force")
 
 
-def _halts_in(path: Path) -> set[str]:
-    return {str(name) for (name,) in _asked(path, "SELECT id FROM halts WHERE lifted_at IS NULL")}
-
-
 def _clock(looked: Looked) -> Iterator[Finding]:
     now = looked.clock.now()
-    seen = _last_seen(looked.state / HISTORY)
+    seen = last_seen(looked.state / HISTORY)
     if now < datetime(2026, 1, 1, tzinfo=UTC):
         todo = "set the machine's clock, then: timedatectl set-ntp true"
         yield Finding("clock", Verdict.FAULT, f"says {now:%Y-%m-%d}", todo)
@@ -271,22 +238,6 @@ def _clock(looked: Looked) -> Iterator[Finding]:
     else:
         zone = looked.settings.bot.timezone
         yield Finding("clock", Verdict.OK, f"{now:%Y-%m-%d %H:%M} UTC, {zone}")
-
-
-def _last_seen(path: Path) -> datetime | None:
-    rows = _asked(path, "SELECT value FROM notes WHERE name = 'last_seen'")
-    return next((datetime.fromisoformat(value) for (value,) in rows), None)
-
-
-def _asked(path: Path, query: str) -> list[tuple[str, ...]]:
-    """What the database answers; nothing where its own line tells why it cannot."""
-    if not path.exists():
-        return []
-    try:
-        with closing(_reading(path)) as history:
-            return history.execute(query).fetchall()
-    except sqlite3.Error:
-        return []
 
 
 # -- what trades --------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -118,11 +119,46 @@ def scan(
     try:
         settings = load(config, os.environ)
         with StateFolder(settings.state_dir) as folder:
-            reports = asyncio.run(scan_once(settings, folder))
+            secrets = settings.secrets()
+            with logs.writing(
+                folder.logs, level=settings.bot.log_level, console="warning", secrets=secrets
+            ):
+                reports = asyncio.run(scan_once(settings, folder))
     except TradingError as error:
         _tell(str(error))
         raise typer.Exit(FAILED) from None
     typer.echo(json.dumps(reports, indent=2) if as_json else as_text(reports))
+
+
+class Period(StrEnum):
+    """As `handlers.figures.Span`, which takes a while to load."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    ALL = "all"
+
+
+@app.command()
+def report(
+    config: Annotated[Path, typer.Option(help="The settings.")] = Path("bot.toml"),
+    period: Annotated[Period, typer.Option(help="Up to the last day traded.")] = Period.MONTH,
+    as_json: Annotated[  # noqa: FBT002  # as above
+        bool, typer.Option("--json", help="As JSON.")
+    ] = False,
+) -> None:
+    """Tell what came of the trading, from history alone, whether the desk runs or not."""
+    from chatbot import report as figures
+    from handlers.figures import Span
+
+    try:
+        settings = load(config, os.environ)
+        found = figures.report(settings, Span(period.value), now=SystemClock().now())
+    except TradingError as error:
+        _tell(str(error))
+        raise typer.Exit(FAILED) from None
+    as_text = figures.as_text(found)
+    typer.echo(json.dumps(figures.as_json(found), indent=2) if as_json else as_text)
 
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)

@@ -49,13 +49,21 @@ async def failure_of(run: Callable[[], Awaitable[None]]) -> Exception:
     try:
         await run()
     except asyncio.CancelledError:
-        ours = asyncio.current_task()
-        if ours is not None and ours.cancelling():
+        if _is_cancelled():
             raise
         return Ended("it cancelled itself")
-    except Exception as error:  # noqa: BLE001  # this is the boundary: whatever a library raises
+    except Exception as error:  # this is the boundary: whatever a library raises
+        if _is_cancelled():  # a group whose task fails as it is cancelled forgets that it was
+            raise asyncio.CancelledError from error
         return error
+    if _is_cancelled():
+        raise asyncio.CancelledError
     return Ended("it returned")
+
+
+def _is_cancelled() -> bool:
+    ours = asyncio.current_task()
+    return ours is not None and ours.cancelling() > 0
 
 
 def _tell(on_failure: OnFailure | None, name: str, error: Exception) -> None:

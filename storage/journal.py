@@ -53,6 +53,10 @@ class FileJournal:
         data = _lines(records)
         await self._errand(lambda: self._file.replace(data))
 
+    async def drop(self, is_done: Callable[[Record], bool]) -> None:
+        """Leave out the records that *is_done*, in its turn between the appends."""
+        await self._errand(lambda: self._file.drop(is_done))
+
     async def close(self) -> None:
         """Write what waits, then let go of the file."""
         if self._closed:
@@ -194,6 +198,12 @@ class _File:
             os.close(fd)
         beside.replace(self._path)
         _sync_folder(self._path.parent)
+
+    def drop(self, is_done: Callable[[Record], bool]) -> None:
+        found = self.records()
+        kept = [record for record in found if not is_done(record)]
+        if len(kept) < len(found):
+            self.replace(_lines(kept))
 
     def close(self) -> None:
         if self._fd is not None:

@@ -214,7 +214,7 @@ class MemoryStore:
     async def tidy(self, now: datetime, *, keep: Retention = KEPT) -> Tidied:
         if self._refusal:
             raise StoreError(self._refusal)
-        old = {
+        old: dict[str, Sequence[Hashable]] = {
             "equity": [key for one in self._before(keep.detail) for key in self._thinned(*one)],
             "decisions": [key for one in self._before(keep.detail) for key in self._refused(*one)],
             "alerts": [key for key, at in self._delivered.items() if at < now - keep.alerts],
@@ -257,6 +257,9 @@ class MemoryJournal:
 
     async def rewrite(self, records: Sequence[Mapping[str, object]]) -> None:
         self._records = [dict(record) for record in records]
+
+    async def drop(self, is_done: Callable[[Mapping[str, object]], bool]) -> None:
+        self._records = [record for record in self._records if not is_done(record)]
 
     async def close(self) -> None:
         pass

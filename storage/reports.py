@@ -7,21 +7,27 @@ text is taken apart in a third of the time that as many rows take.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Select, Text, create_engine, func, select
+from sqlalchemy.exc import SQLAlchemyError
 
-from storage import schema
-from storage.sqlite import connect_to, url_of
+from storage import migrate, schema
+from storage.sqlite import connect_to, reason, url_of
+from trading.errors import StoreError
 from trading.stats import DayBook, Reading, RoundTrip
 
 _ROWS = 2048
 """At a time: some 10 ms of work, and less than a megabyte."""
 _GLUE = "\n"
+_PATIENCE = 1.0
+"""Seconds that another program may hold the database."""
 
 
 class Reports:
@@ -77,6 +83,16 @@ class Reports:
     ) -> None:
         book = self._books.get(trader) or DayBook(zone=zone)
         self._books[trader] = book.after(trips, readings)
+
+
+def read_day_books(path: Path, traders: Iterable[str], zone: tzinfo) -> list[DayBook]:
+    """Of a history that another process may have open.  Raises `StoreError`."""
+    try:
+        migrate.refuse_newer(path)
+        with closing(Reports(path, busy_timeout=_PATIENCE)) as reports:
+            return [reports.day_book(trader, zone) for trader in traders]
+    except (SQLAlchemyError, sqlite3.Error, ValueError, ArithmeticError) as error:
+        raise StoreError(f"history could not be read: {reason(error)}") from error
 
 
 def _trades_after(seq: int) -> Select[Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +24,8 @@ from trading.types import Mode, Symbol, Trade
 log = logging.getLogger(__name__)
 
 FILE_RETRY = 1.0
+SETTLED_WITHIN = 5.0
+"""Seconds that a halt may take to be saved when the desk ends, before it ends without."""
 ANSWERED_WITHIN = timedelta(seconds=2)
 """What a halt has reached by then, its answer tells: `Patience.stop`."""
 
@@ -135,10 +138,20 @@ class Halter:
             return False
         return True
 
-    async def settle(self) -> None:
-        """Wait for the saving that is under way (not for retries)."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+    async def settle(self, *, within: float = SETTLED_WITHIN) -> None:
+        """Wait for the saving that is under way; for *within* seconds if the disk takes nothing."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
+
+    def unsaved(self) -> tuple[Halt, ...]:
+        """Halts in force that neither the database nor the latch file has."""
+        return tuple(h for h in self.latch.active if not self._is_saved(h))
+
+    def _is_saved(self, halt: Halt) -> bool:
+        saved = self._saved.get(halt.id)
+        return saved is not None and saved.is_set()
 
     # -- inside ---------------------------------------------------------------------------
 

@@ -185,7 +185,9 @@ class Ledger:
         self.positions: dict[Symbol, Position] = {p.symbol: p for p, _ in books.positions}
         self.plans: dict[Symbol, ExitPlan] = {p.symbol: plan for p, plan in books.positions}
         self.trades: list[Trade] = list(books.recent_trades)
-        self._fills: set[str] = set(books.recent_fills)
+        self._told_before = books.recent_fills
+        self._fees: dict[str, dict[str, Decimal]] = {}
+        """What each fill cost, by order and fill: forgotten together with the order."""
 
     # -- orders ---------------------------------------------------------------------------
 
@@ -239,7 +241,7 @@ class Ledger:
         booked: list[Booked] = []
         trades: list[Trade] = []
         for fill in report.fills:
-            if fill.id in self._fills:
+            if self._is_booked(before, fill):
                 continue
             done = self._book(before, fill)
             booked.append(done)
@@ -269,6 +271,10 @@ class Ledger:
         open_profit = (p.open_profit(marks[s]) for s, p in self.positions.items())
         return self.account.wallet + sum(open_profit, ZERO)
 
+    def fees_of(self, order_id: str) -> Decimal:
+        """Fees of its fills, as far as this process has booked them."""
+        return sum(self._fees.get(order_id, {}).values(), ZERO)
+
     def last_exits(self) -> dict[Symbol, datetime]:
         exits: dict[Symbol, datetime] = {}
         for trade in self.trades:
@@ -278,7 +284,7 @@ class Ledger:
     # -- inside ---------------------------------------------------------------------------
 
     def _book(self, order: Order, fill: Fill) -> Booked:
-        self._fills.add(fill.id)
+        self._fees.setdefault(order.id, {})[fill.id] = fill.fee
         self.fills_booked += 1
         done = book(self.positions.get(fill.symbol), fill)
         self.change_account(wallet=self.account.wallet + done.profit - fill.fee)
@@ -289,6 +295,9 @@ class Ledger:
         self.positions[fill.symbol] = done.after
         self.plans[fill.symbol] = self._plan_after(order, done, done.after)
         return done
+
+    def _is_booked(self, order: Order, fill: Fill) -> bool:
+        return fill.id in self._told_before or fill.id in self._fees.get(order.id, {})
 
     def _plan_after(self, order: Order, done: Booked, after: Position) -> ExitPlan:
         held = None if done.closed is not None else self.plans.get(after.symbol)
@@ -315,6 +324,7 @@ class Ledger:
         ended = (key for key, order in self.orders.items() if not order.is_alive)
         for key in list(_first(ended, REMEMBERED_ORDERS // 4)):
             del self.orders[key]
+            self._fees.pop(key, None)
 
 
 def exit_reason(order: Order) -> ExitReason:

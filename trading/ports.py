@@ -333,6 +333,13 @@ class Journal(Protocol):
         """Replace everything at once: after a crash either the old or the new is there."""
         ...
 
+    async def drop(self, is_done: Callable[[Mapping[str, object]], bool]) -> None:
+        """As `rewrite`, without the records that *is_done*; what is appended meanwhile stays.
+
+        *is_done* may be called in another thread.
+        """
+        ...
+
     async def close(self) -> None: ...
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from trading.clocks import Clock
 from trading.deciding import Approval, Decider, approvals, decision_id
 from trading.desk_limits import DeskLimits, DeskRisk
-from trading.errors import Refused, VenueError
+from trading.errors import Refused, StoreError, VenueError
 from trading.events import (
     CooldownBegan,
     CycleEnded,
@@ -223,6 +223,7 @@ class Trader:
             unknown=0, missed_fills=0, problems=("an order is still in doubt",)
         )
         await self._recorder.settle()
+        await self._forget_noted()
         for symbol in self.ledger.positions:
             self.orders.touched.add(symbol)
         await self.protection.settle()
@@ -252,6 +253,18 @@ class Trader:
                 return
         if result is not None:
             await self.hold_entries(result.problems[0] if result.problems else "")
+        await self._forget_noted()
+
+    async def _forget_noted(self) -> None:
+        """What history has by now needs no note beside it."""
+
+        async def is_known(order_id: str) -> bool:
+            return await self._store.order(order_id) is not None
+
+        try:
+            await self.orders.forget_noted(is_known)
+        except StoreError as error:
+            log.warning("the notes of %s stay: %s", self.name, error)
 
     async def hold_entries(self, why: str) -> None:
         """Take no entries because of *why*, or take them again when it is empty; say so once."""
@@ -467,7 +480,7 @@ class Trader:
         price = order.average_price
         left = self.ledger.positions.get(symbol)
         plan = self.ledger.plans.get(symbol)
-        fee = self.orders.fees_by_hand.pop(order_id, ZERO)
+        fee = self.ledger.fees_of(order_id)
         return Closed(
             order=order,
             symbol=symbol,

@@ -111,6 +111,31 @@ async def test_cancelling_ends_it_cleanly() -> None:
         assert world.failures == []
 
 
+@pytest.mark.parametrize("fails", [True, False])
+async def test_what_fails_or_returns_as_it_is_cancelled_is_not_started_again(fails: bool) -> None:
+    """A task group forgets that it was cancelled when one of its tasks fails at that moment."""
+    clock, started = ManualClock(datetime(2025, 10, 10, tzinfo=UTC)), asyncio.Event()
+
+    async def work() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if fails:
+                raise RuntimeError("in the midst of it") from None
+
+    async def run() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(work())
+
+    task = asyncio.create_task(keep_running("x", run, clock))
+    await started.wait()
+    task.cancel()
+    await asyncio.wait([task], timeout=5)
+
+    assert task.cancelled()
+
+
 async def test_a_listener_that_fails_changes_nothing() -> None:
     world = World()
 

@@ -69,3 +69,23 @@ async def test_a_record_is_kept_as_it_was_when_it_was_appended(journal: Journal)
     record["n"] = 2
 
     assert list(await journal.records()) == [{"n": 1}]
+
+
+async def test_what_is_done_is_dropped_and_what_comes_meanwhile_stays(journal: Journal) -> None:
+    await journal.append({"n": 1}, {"n": 2}, {"n": 3})
+    await asyncio.gather(
+        journal.append({"n": 4}),
+        journal.drop(lambda record: record["n"] in {1, 3, 5}),
+        journal.append({"n": 5}),
+    )
+
+    assert list(await journal.records()) == [{"n": 2}, {"n": 4}, {"n": 5}]
+
+
+async def test_dropping_all_leaves_an_empty_journal(journal: Journal) -> None:
+    await journal.append({"n": 1})
+    await journal.drop(lambda record: True)
+    assert list(await journal.records()) == []
+
+    await journal.append({"n": 2})
+    assert list(await journal.records()) == [{"n": 2}]

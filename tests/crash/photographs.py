@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar, TypeVarTuple, Unpack
+from typing import Any, TypeVar, TypeVarTuple
 
 from storage.journal import FileJournal
 from storage.latch import SlotLatch
@@ -38,8 +38,8 @@ class OneThread(asyncio.SelectorEventLoop):
     The answer arrives a round later: in between the disk has what nobody knows of yet.
     """
 
-    def run_in_executor(  # type: ignore[override]  # the same, without the thread
-        self, executor: object, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
+    def run_in_executor(  # the same, without the thread
+        self, executor: object, func: Callable[[*Ts], T], *args: *Ts
     ) -> asyncio.Future[T]:
         done: asyncio.Future[T] = self.create_future()
         try:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -52,7 +52,7 @@ class SmallDisk:
         """How it is seen from outside."""
         self.under = (
             *("nsenter", f"--target={self._keeper.pid}", "--user", "--mount"),
-            "--preserve-credentials",
+            *("--preserve-credentials", "env", f"--chdir={place.parent}"),
         )
         self._place = place
 
@@ -90,7 +90,8 @@ def limited(pid: int, what: int, most: int) -> Iterator[None]:
     try:
         yield
     finally:
-        resource.prlimit(pid, what, before)
+        with suppress(ProcessLookupError):  # it has ended
+            resource.prlimit(pid, what, before)
 
 
 def first_free_descriptor(pid: int) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -27,23 +29,17 @@ VERBS = ("pause", "stop", "flatten")
 pytestmark = pytest.mark.slow
 
 
-def told(story: object, loop: SkippingLoop | None = None) -> None:
-    """Run *story* to its end on a loop of its own."""
+def tell(story: Coroutine[Any, Any, None]) -> None:
+    """On a loop of its own."""
     with asyncio.Runner(loop_factory=SkippingLoop) as runner:
-        runner.run(story)  # type: ignore[arg-type]  # a coroutine
+        runner.run(story)
 
 
 def a_busy_world(wishes: list[Wish], limits: Limits, prices: dict[Symbol, float]) -> World:
     clock = ManualClock(NOON)
     ticker = Ticker(clock, prices, start=NOON)
     ticker.next_bar(prices)
-    world = a_world(feed=ticker, clock=clock, symbols=SYMBOLS, wishes=wishes, limits=limits)
-    return world
-
-
-async def some_turns(count: int) -> None:
-    for _ in range(count):
-        await asyncio.sleep(0)
+    return a_world(feed=ticker, clock=clock, symbols=SYMBOLS, wishes=wishes, limits=limits)
 
 
 @settings(max_examples=150, derandomize=True)
@@ -58,45 +54,45 @@ def test_no_entry_leaves_while_halted_or_paused_whatever_the_interleaving(
     verb: str, by_hand: list[int], halted_after: int, lifted_after: int | None, held: bool
 ) -> None:
     """Entries by signal and by hand at any stage of their way when a halt falls between them."""
-    wishes = [Wish(at=NOON + timedelta(minutes=1), symbol=symbol, stop=95.0) for symbol in SYMBOLS]
+    at = NOON + timedelta(minutes=1)
+    wishes = [Wish(at=at, symbol=symbol, stop=95.0) for symbol in SYMBOLS]
     world = a_busy_world(wishes, Limits(max_positions=9), dict.fromkeys(SYMBOLS, 100.0))
-    past_a_halt: list[Order] = []
-    before_the_halt: set[str] = set()
+    latch, spent, past_a_halt = world.desk.latch, set[str](), list[Order]()
 
     def look(order: Order) -> None:
-        is_halted = bool(world.desk.latch.covering("majors"))
-        if order.role is OrderRole.ENTRY and (is_halted or order.id in before_the_halt):
+        if order.role is OrderRole.ENTRY and (latch.covering("majors") or order.id in spent):
             past_a_halt.append(order)
-
-    world.venue.watch_leaving = look
 
     async def story() -> None:
         async with world.running():
             world.clock.advance(60)
-            if held:
-                world.venue.gate.clear()
             busy = [asyncio.create_task(world.trader.cycle())]
             for turns in by_hand:
-                await some_turns(turns)
-                busy.append(asyncio.create_task(world.rest_an_entry("90", "0.2")))
-            await some_turns(halted_after)
+                await settled(turns)
+                busy.append(asyncio.create_task(an_entry_by_hand(world)))
+            await settled(halted_after)
             halting = asyncio.create_task(getattr(world.desk, verb)(EVERYONE, by=BY, why=""))
-            while not world.desk.latch.active:
+            while not latch.active:
                 await asyncio.sleep(0)
-            # From here on not even a lifted halt lets these through: their permits are spent.
-            alive = world.trader.ledger.alive_of(OrderRole.ENTRY)
-            before_the_halt.update(o.id for o in alive if o not in world.venue.placed)
+            # Not even a lifted halt lets these through: their permits are spent.
+            left = {order.id for order in world.venue.placed}
+            spent.update({o.id for o in world.trader.ledger.alive_of(OrderRole.ENTRY)} - left)
             if lifted_after is not None:
-                await some_turns(lifted_after)
-                await world.halter.lift(world.desk.latch.active[0], by=BY)
+                await settled(lifted_after)
+                await world.halter.lift(latch.active[0], by=BY)
             world.venue.gate.set()
-            await halting
-            await asyncio.gather(*busy)
-            await settled()
+            await asyncio.gather(halting, *busy)
 
-    told(story())
+    world.venue.watch_leaving = look
+    if held:
+        world.venue.gate.clear()
+    tell(story())
 
     assert past_a_halt == []
+
+
+async def an_entry_by_hand(world: World) -> None:
+    await world.rest_an_entry("90", "0.2")
 
 
 @settings(max_examples=150, derandomize=True)
@@ -147,7 +143,7 @@ def test_signals_that_come_together_never_spend_the_same_room(
             await world.trader.cycle()
             await settled()
 
-    told(story())
+    tell(story())
 
     assert beyond == []
     assert len([o for o in world.venue.placed if o.role is OrderRole.ENTRY]) <= positions

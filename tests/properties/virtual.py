@@ -22,9 +22,7 @@ class _Skipping(selectors.SelectSelector):
 
     waited = 0.0
 
-    def select(
-        self, timeout: float | None = None
-    ) -> list[tuple[selectors.SelectorKey, selectors._EventMask]]:
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             raise RuntimeError("everybody waits for somebody else")
         self.waited += max(0.0, timeout)

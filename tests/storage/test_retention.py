@@ -23,7 +23,6 @@ from tests.contracts.builders import (
     a_word,
     after,
     an_account,
-    an_alert,
     an_order,
 )
 from trading.clocks import ManualClock
@@ -143,31 +142,3 @@ async def test_a_closed_history_is_not_tidied(store: SqlStore) -> None:
     await store.close()
     with pytest.raises(StoreError, match="closed"):
         await store.tidy(NOON)
-
-
-async def test_nothing_is_searched_for_what_is_old(store: SqlStore, path: Path) -> None:
-    await store.commit(Change(accounts=(an_account(cursor=NOON),), alerts=(an_alert("a"),)))
-    statements = await statements_of(store)
-
-    with closing(sqlite3.connect(path)) as plain:
-        plans = [
-            step
-            for statement, values in statements
-            for *_, step in plain.execute(f"EXPLAIN QUERY PLAN {statement}", values)
-        ]
-    assert [step for step in plans if step.startswith("SCAN") and "accounts" not in step] == []
-
-
-async def statements_of(store: SqlStore) -> list[tuple[str, tuple[object, ...]]]:
-    """What tidying asks of the database."""
-    from sqlalchemy import event
-
-    asked: list[tuple[str, tuple[object, ...]]] = []
-    engine = store._writer._engine
-    event.listen(
-        engine,
-        "before_cursor_execute",
-        lambda c, cursor, statement, values, context, many: asked.append((statement, values)),
-    )
-    await store.tidy(NOON)
-    return [(text, values) for text, values in asked if text.startswith(("SELECT", "DELETE"))]

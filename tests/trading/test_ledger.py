@@ -21,7 +21,7 @@ from tests.builders import (
     an_exit,
     an_order,
 )
-from trading.ledger import Booked, Ledger, book
+from trading.ledger import REMEMBERED_ORDERS, Booked, Ledger, book
 from trading.ports import Books
 from trading.types import (
     ZERO,
@@ -56,7 +56,7 @@ def fills(draw: st.DrawFn) -> list[Fill]:
             price=price,
             fee=fee,
             at=after(minutes=n),
-        )  # fmt: skip
+        )
         for n, (side, quantity, price, fee) in enumerate(told)
     ]
 
@@ -229,9 +229,14 @@ def test_fills_of_before_a_restart_are_not_booked_again() -> None:
     ledger = Ledger(an_account(), lambda symbol: RULES)
     order = an_order(status=OrderStatus.OPEN, filled=D(1), quantity=D(2))
     held = Position(
-        trader="majors", symbol=BTC, quantity=D(1), average_price=D(100), opened_at=NOON, id="o-1",
+        trader="majors",
+        symbol=BTC,
+        quantity=D(1),
+        average_price=D(100),
+        opened_at=NOON,
+        id="o-1",
         entered=D(1),
-    )  # fmt: skip
+    )
     ledger.restore(
         an_account(),
         Books(orders=(order,), positions=((held, a_plan()),), recent_fills=frozenset({"f-1"})),
@@ -286,7 +291,7 @@ def test_a_trade_tells_the_whole_round_trip() -> None:
             price=D(120),
             fee=D("0.5"),
             at=after(minutes=1),
-        ),  # fmt: skip
+        ),
     )
 
     applied = ledger.apply(a_report(order_id="x-1", fills=parts), now=NOON)
@@ -296,3 +301,36 @@ def test_a_trade_tells_the_whole_round_trip() -> None:
     assert (trade.entry_price, trade.exit_price, trade.quantity) == (D(100), D(115), D(2))
     assert (trade.profit, trade.fees) == (D(28), D(2))
     assert (trade.reason, trade.by, trade.closed_at) == (ExitReason.HAND, "ben", after(minutes=1))
+
+
+# -- memory -------------------------------------------------------------------------------
+
+
+def test_an_order_is_forgotten_with_its_fills_and_the_newest_are_still_known() -> None:
+    ledger = Ledger(an_account(), lambda symbol: RULES)
+    many = REMEMBERED_ORDERS * 2
+    for n in range(many):
+        side = Side.BUY if n % 2 == 0 else Side.SELL
+        ledger.add(an_order(id=f"o-{n}", side=side))
+        fill = a_fill(id=f"f-{n}", order_id=f"o-{n}", side=side)
+        done = a_report(order_id=f"o-{n}", status=OrderStatus.FILLED, fills=(fill,))
+        ledger.apply(done, now=NOON)
+
+    assert len(ledger.orders) <= REMEMBERED_ORDERS + 1
+    assert ledger._fees.keys() <= ledger.orders.keys()
+    assert ledger.fills_booked == many
+
+    again = ledger.apply(done, now=NOON)
+    assert again is not None
+    assert not again.changed
+
+
+def test_the_fees_of_an_order_are_those_of_its_fills() -> None:
+    ledger = Ledger(an_account(), lambda symbol: RULES)
+    ledger.add(an_order())
+    fills = tuple(a_fill(id=f"f-{n}", quantity=D("0.5"), fee=D("0.2")) for n in range(2))
+    ledger.apply(a_report(fills=fills), now=NOON)
+    ledger.apply(a_report(fills=fills), now=NOON)
+
+    assert ledger.fees_of("o-1") == D("0.4")
+    assert ledger.fees_of("another") == ZERO

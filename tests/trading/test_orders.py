@@ -281,6 +281,10 @@ async def test_an_exit_does_not_wait_for_a_disk_that_hangs_and_that_is_told() ->
         store.gate.set()
         assert (await closing).status is OrderStatus.FILLED
 
+        await settled()
+        await world.trader.reconcile()
+        assert await journal.records() == (), "a note is kept until history has the order"
+
 
 async def test_a_reduction_that_only_the_journal_knows_is_found_after_a_crash() -> None:
     store, book, journal = MemoryStore(clock=ManualClock(NOON)), MemoryJournal(), MemoryJournal()
@@ -302,6 +306,7 @@ async def test_a_reduction_that_only_the_journal_knows_is_found_after_a_crash() 
         assert world.trader.ledger.account.wallet == await world.venue.wallet()
         assert world.trader.block == ""
         (trade,) = await store.trades("majors", limit=9)
+        assert await journal.records() == (), "history has it now"
         assert (trade.reason, trade.by) == (ExitReason.HAND, BY)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
-from tests.builders import BTC
-from tests.world import World, a_world, wish
-from trading.events import PositionClosed, Protected, StopMoved, Unprotected
+from tests.builders import BTC, ETH
+from tests.world import World, a_world, settled, wish
+from trading.events import CycleFailed, PositionClosed, Protected, StopMoved, Unprotected
 from trading.execution.exit_rules import ExitRules, PartialRule
+from trading.risk.limits import Limits
 from trading.types import ONE, ExitReason, Order, OrderRole
 
 D = Decimal
@@ -173,6 +175,46 @@ async def test_a_stop_without_an_answer_is_not_joined_by_a_second() -> None:
 
         assert await the_stop(world) == (D(95), D(6))
         assert world.trader.protection.rests(BTC)
+
+
+async def test_the_plans_of_others_go_on_when_one_position_is_closed_meanwhile() -> None:
+    """By hand, while the cycle waits for the exit of the position before it."""
+    wishes = [wish(2, symbol=symbol, target=105.0) for symbol in (BTC, ETH)]
+    async with a_world(
+        100, 100, 100, 106, 106, wishes=wishes, symbols=(BTC, ETH), limits=Limits(max_positions=2)
+    ).running() as world:
+        await world.minutes(2)
+        assert set(world.trader.ledger.positions) == {BTC, ETH}
+        world.venue.gate.clear()
+        world.clock.advance(60)
+        cycle = asyncio.create_task(world.trader.cycle())
+        await settled()
+        closing = asyncio.create_task(world.trader.close(ETH, share=ONE, by=BY))
+        await settled()
+
+        world.venue.gate.set()
+        await asyncio.gather(cycle, closing)
+
+        assert world.heard(CycleFailed) == []
+        assert world.trader.ledger.positions == {}
+        assert not await world.venue.positions()
+
+
+async def test_closes_that_come_together_never_sell_more_than_is_open() -> None:
+    async with a_world(wishes=[wish(2)]).running() as world:
+        await world.minutes(2)
+        world.venue.gate.clear()
+        closes = [
+            asyncio.create_task(world.trader.close(BTC, share=D(share), by=BY))
+            for share in ("0.5", "1", "0.1")
+        ]
+        await settled()
+        world.venue.gate.set()
+        await asyncio.gather(*closes, return_exceptions=True)
+
+        exits = [o for o in world.venue.placed if o.role is OrderRole.EXIT]
+        assert sum(o.quantity for o in exits) == D(6)
+        assert world.trader.ledger.positions == {}
 
 
 async def test_a_position_that_nobody_planned_is_said_to_be_unprotected() -> None:

@@ -276,6 +276,7 @@ class Enforcer:
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._wake.clear()  # left set, the next pauses would be none
             self._nudged.clear()
             for wait in waits:
                 wait.cancel()

@@ -61,6 +61,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+REMEMBERED_FOREIGN = 10_000
+"""Strangers' orders that are told once; of more, the oldest might be told again."""
+
 ROLE_LETTERS = {OrderRole.ENTRY: "e", OrderRole.PROTECT: "p", OrderRole.EXIT: "x"}
 
 
@@ -136,12 +139,13 @@ class Orders:
         self._clock = clock
         self._patience = patience
         self._meter = meter
-        self._foreign: set[str] = set()
+        self._foreign: dict[str, None] = {}
+        """Ids of strangers' orders that were told, oldest first."""
+        self._noted: set[str] = set()
+        """Ids of ours in the fallback journal."""
         self._on_the_way: set[str] = set()
         """Orders being written down or sent: the venue cannot be expected to know them."""
         self._background: set[asyncio.Task[None]] = set()
-        self.fees_by_hand: dict[str, Decimal] = {}
-        """Fees paid on orders that a person asked for, until the answer is given."""
         self.touched: set[Symbol] = set()
         """Symbols whose position or stop changed since protection last looked."""
         self.on_touch: list[Callable[[], None]] = []
@@ -252,11 +256,23 @@ class Orders:
 
     async def noted(self) -> Sequence[Order]:
         """Reductions that left before history had them, in this life or an earlier one."""
-        return [
+        found = [
             replace(records.to_order(record), by=str(record["by"]))
             for record in await self._journal.records()
             if record["trader"] == self._trader
         ]
+        self._noted.update(order.id for order in found)
+        return found
+
+    async def forget_noted(self, is_known: Callable[[str], Awaitable[bool]]) -> None:
+        """Take those out of the fallback journal that history has by now.
+
+        Raises `StoreError` when history or the journal cannot be asked.
+        """
+        known = frozenset([order_id for order_id in self._noted if await is_known(order_id)])
+        if known:
+            await self._journal.drop(lambda record: record["id"] in known)
+            self._noted -= known
 
     async def open_at_venue(self) -> Sequence[Report]:
         return await self._answered(self.venue.open_orders())
@@ -371,11 +387,6 @@ class Orders:
         """What is written and said because of *applied*."""
         symbol = applied.order.symbol
         self._touch(symbol)
-        if applied.order.by:
-            fees = sum((b.fill.fee for b in applied.booked), ZERO)
-            self.fees_by_hand[applied.order.id] = (
-                self.fees_by_hand.get(applied.order.id, ZERO) + fees
-            )
         positions = {b.fill.symbol for b in applied.booked} & self.ledger.positions.keys()
         change = Change(
             orders=(applied.order,),
@@ -450,7 +461,9 @@ class Orders:
     def _see_foreign(self, report: Report) -> None:
         if report.order_id in self._foreign:
             return
-        self._foreign.add(report.order_id)
+        self._foreign[report.order_id] = None
+        if len(self._foreign) > REMEMBERED_FOREIGN:
+            del self._foreign[next(iter(self._foreign))]
         if report.order is not None and not self.ids.is_ours(report.order_id):
             about = self._about(report.order.symbol)
             self._spawn(self._recorder.say(ForeignOrderSeen(order_id=report.order_id, **about)))
@@ -459,6 +472,7 @@ class Orders:
         """The intent goes to the fallback journal, and people are told."""
         try:
             await self._journal.append({**records.of_order(order), "by": order.by})
+            self._noted.add(order.id)
         except StoreError:
             log.exception("the fallback journal failed for %s", order.id)
         waited = timedelta(seconds=self._patience.intent)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -70,6 +70,9 @@ class FaultyJournal:
         if self.fails:
             raise StoreError("no space left")
         self.kept = list(records)
+
+    async def drop(self, is_done: Callable[[Mapping[str, object]], bool]) -> None:
+        await self.rewrite([record for record in self.kept if not is_done(record)])
 
     async def close(self) -> None:
         self.closed = True

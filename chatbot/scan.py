@@ -1,0 +1,145 @@
+"""`quarterdeck scan --once`: one cycle of every trader, without faces.
+
+The desk is the one that `run` builds, and the folder is left as a run leaves it.  What happened is
+told to the chats by the next run: its alerts wait in history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatbot.app import App, build, history
+from chatbot.settings import Settings
+from chatbot.state import StateFolder
+from trading.clocks import SystemClock
+from trading.ports import FeedState
+from trading.risk.drawdown import day_of
+from trading.trader import Start, Trader
+from trading.views import Scan, View
+
+LOOKS = 10
+"""How often within a bar it is looked whether that has closed."""
+
+Report = dict[str, Any]
+
+
+async def scan_once(settings: Settings, folder: StateFolder) -> list[Report]:
+    """Run one cycle of each trader on *folder*, which is held; return a report of each.
+
+    A replay stands still between two processes, so the time of one bar is waited for.  Raises
+    `TradingError` when history or a venue does not answer.
+    """
+    clock = SystemClock()
+    began = clock.monotonic()
+    async with history(folder.path, clock) as store:
+        app = await build(settings, folder, store, clock)
+        async with app.without_faces(began) as start:
+            traders = list(app.desk.traders.values())
+            return list(await asyncio.gather(*(_Scanning(app, t, start).run() for t in traders)))
+
+
+@dataclass
+class _Scanning:
+    """One trader on its way through one cycle."""
+
+    app: App
+    trader: Trader
+    start: Start
+    durations: dict[str, float] = field(default_factory=dict)
+
+    async def run(self) -> Report:
+        await self._begin()
+        carrying_out = asyncio.ensure_future(self.trader.run())
+        try:
+            await self._a_bar_closes()
+            began, saved = self._now(), self._saving()
+            scan = await self.trader.scan()
+            await self.trader.protection.settle()
+            await self.app.recorder.settle()
+            self._note("scan", began)
+            self.durations["save"] = round(self._saving() - saved, 4)
+        finally:
+            carrying_out.cancel()
+            await asyncio.gather(carrying_out, return_exceptions=True)
+        return report_of(self.trader, scan, self.durations)
+
+    async def _begin(self) -> None:
+        began = self._now()
+        await self.trader.load()
+        await asyncio.to_thread(self.trader.prepare)
+        self._note("load", began)
+        began = self._now()
+        await self.trader.start(self.start)
+        self._note("compare", began)
+
+    async def _a_bar_closes(self) -> None:
+        """Of a replay; a live feed has what closed while nobody looked."""
+        settings, feed = self.trader.settings, self.trader.feed
+        cursor = self.trader.ledger.account.cursor or feed.first_cursor
+        while (
+            settings.replay_speed is not None
+            and feed.state() is FeedState.LIVE
+            and not await feed.closes(cursor)
+        ):
+            await self.app.clock.sleep(settings.cycle_every.total_seconds() / LOOKS)
+
+    def _saving(self) -> float:
+        """Seconds that history took so far, of all traders."""
+        timing = self.app.watching.metrics.timings.get("history")
+        return timing.total if timing else 0.0
+
+    def _now(self) -> float:
+        return self.app.clock.monotonic()
+
+    def _note(self, name: str, began: float) -> None:
+        self.durations[name] = round(self._now() - began, 4)
+
+
+def report_of(trader: Trader, scan: Scan, durations: dict[str, float]) -> Report:
+    """The cycle as other programs read it; `save` is the part of `scan` that history took."""
+    view = trader.view()
+    approved = [d for d in scan.decisions if d.approved]
+    zone = trader.settings.zone
+    today = day_of(view.market, zone)
+    return {
+        "trader": view.name,
+        "status": _status(view, scan, approved=len(approved)),
+        "mode": view.mode.value.upper(),
+        "universe_size": len(trader.symbols),
+        "triggers_detected": len(scan.decisions),
+        "proposals_generated": len(approved),
+        "portfolio": {
+            "account_value_usd": float(view.known_equity),
+            "open_positions": len(view.holdings),
+            "trades_today": sum(day_of(t.closed_at, zone) == today for t in trader.ledger.trades),
+        },
+        "durations": durations,
+    }
+
+
+def _status(view: View, scan: Scan, *, approved: int) -> str:
+    if scan.problem:
+        return "FAILED"
+    if approved:
+        return "TRADE"
+    return "HALTED" if view.halts else "NO_TRADE"
+
+
+def as_text(reports: Sequence[Report]) -> str:
+    """The reports for a person."""
+    return "\n".join(map(_line, reports)) or "No trader is enabled."
+
+
+def _line(report: Report) -> str:
+    portfolio = report["portfolio"]
+    took = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in report["durations"].items())
+    return (
+        f"{report['trader']} ({report['mode'].lower()}): {report['status']}; "
+        f"{report['triggers_detected']} signals from {report['universe_size']} symbols, "
+        f"{report['proposals_generated']} approved; "
+        f"equity {portfolio['account_value_usd']:,.2f}, {portfolio['open_positions']} open, "
+        f"{portfolio['trades_today']} trades today\n  {took}"
+    )

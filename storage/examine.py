@@ -1,0 +1,115 @@
+"""Looking at a history without opening it for use: what `quarterdeck check` tells of it.
+
+Everything here blocks, changes nothing that is kept, and may be used beside the desk that writes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from pathlib import Path
+
+from storage.backup import refuse_foreign_wal
+from storage.migrate import HEAD, REVISIONS
+from trading.errors import StoreError
+
+_MADE = "alembic_version"
+
+
+class Condition(Enum):
+    GOOD = auto()
+    EMPTY = auto()
+    OLDER = auto()
+    NEWER = auto()
+    FOREIGN = auto()
+    """A database, and not one of ours."""
+    MIXED = auto()
+    """What lies beside it belongs to another file."""
+    HELD = auto()
+    DAMAGED = auto()
+    UNREADABLE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    condition: Condition
+    said: str = ""
+    """The revision, or what SQLite says."""
+
+
+def examine(path: Path) -> Examined:
+    """Read all of the history at *path*, and take the lock of whoever writes for an instant."""
+    try:
+        refuse_foreign_wal(path)
+        with closing(_reading(path)) as history:
+            found = _revision(history)
+            (verdict,) = history.execute("PRAGMA quick_check").fetchone()
+        if verdict != "ok":
+            return Examined(Condition.DAMAGED, verdict)
+        if found.condition in (Condition.GOOD, Condition.OLDER):
+            _take_its_lock(path)
+    except StoreError as error:
+        return Examined(Condition.MIXED, str(error))
+    except sqlite3.Error as error:
+        return _failed(error)
+    return found
+
+
+def halts_in_force(path: Path) -> set[str]:
+    """Their ids; none where the history cannot be asked."""
+    rows = _asked(path, "SELECT id FROM halts WHERE lifted_at IS NULL")
+    return {str(name) for (name,) in rows}
+
+
+def last_seen(path: Path) -> datetime | None:
+    """When a desk last noted that it lives."""
+    rows = _asked(path, "SELECT value FROM notes WHERE name = 'last_seen'")
+    return next((datetime.fromisoformat(value) for (value,) in rows), None)
+
+
+def _asked(path: Path, query: str) -> list[tuple[str, ...]]:
+    if not path.exists():
+        return []
+    try:
+        with closing(_reading(path)) as history:
+            return history.execute(query).fetchall()
+    except sqlite3.Error:
+        return []
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    """Only read, and leave nothing behind: without a log of writes nobody else is there."""
+    alone = not path.with_name(f"{path.name}-wal").exists()
+    how = "immutable=1" if alone else "mode=ro"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=1)
+
+
+def _take_its_lock(path: Path) -> None:
+    """And give it back: readers would not notice that it is held.  Raises `sqlite3.Error`."""
+    where = f"{path.absolute().as_uri()}?mode=rw"
+    with closing(sqlite3.connect(where, uri=True, timeout=1, isolation_level=None)) as history:
+        history.execute("BEGIN IMMEDIATE")
+        history.execute("ROLLBACK")
+
+
+def _failed(error: sqlite3.Error) -> Examined:
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return Examined(Condition.HELD)
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return Examined(Condition.DAMAGED, str(error))
+    return Examined(Condition.UNREADABLE, str(error))
+
+
+def _revision(history: sqlite3.Connection) -> Examined:
+    tables = {name for (name,) in history.execute("SELECT name FROM sqlite_master")}
+    rows = history.execute("SELECT version_num FROM alembic_version") if _MADE in tables else ()
+    found = next((str(revision) for (revision,) in rows), "")
+    if not found:
+        return Examined(Condition.FOREIGN if tables else Condition.EMPTY)
+    if found == HEAD:
+        return Examined(Condition.GOOD, found)
+    return Examined(Condition.OLDER if found in REVISIONS else Condition.NEWER, found)
