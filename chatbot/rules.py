@@ -26,7 +26,8 @@ from trading.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
-Value = Decimal | bool | None
+Known = Decimal | bool
+Value = Known | None
 """None: unknown at the moment.  An unknown value neither breaks a rule nor mends it."""
 Action = Literal["notify", "pause", "stop"]
 
@@ -224,7 +225,7 @@ class RuleWatch:
             self._broken[rule.key] = self._clock.now() - timedelta(seconds=now - since)
             await self._act(rule, value)
 
-    async def _act(self, rule: Rule, value: Decimal | bool) -> None:
+    async def _act(self, rule: Rule, value: Known) -> None:
         """Tighten first, tell second."""
         try:
             await self._tighten(rule)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from trading.clocks import Clock
 
@@ -45,25 +46,30 @@ async def keep_running(
 
 
 async def failure_of(run: Callable[[], Awaitable[None]]) -> Exception:
-    """Run *run*, which should never end; return how it did.  Cancelling goes through."""
+    """Run *run*, which should never end; return how it did.  Cancelling goes through.
+
+    In a task of its own: a task group whose task fails as it is cancelled forgets that it was.
+    """
+    task = asyncio.ensure_future(_awaited(run))
     try:
-        await run()
+        await asyncio.wait({task})
     except asyncio.CancelledError:
-        if _is_cancelled():
-            raise
+        task.cancel()
+        await asyncio.wait({task})
+        _ignore(task)
+        raise
+    if task.cancelled():
         return Ended("it cancelled itself")
-    except Exception as error:  # this is the boundary: whatever a library raises
-        if _is_cancelled():  # a group whose task fails as it is cancelled forgets that it was
-            raise asyncio.CancelledError from error
+    error = task.exception()
+    if error is None:
+        return Ended("it returned")
+    if isinstance(error, Exception):
         return error
-    if _is_cancelled():
-        raise asyncio.CancelledError
-    return Ended("it returned")
+    raise error
 
 
-def _is_cancelled() -> bool:
-    ours = asyncio.current_task()
-    return ours is not None and ours.cancelling() > 0
+async def _awaited(run: Callable[[], Awaitable[None]]) -> None:
+    await run()
 
 
 def _tell(on_failure: OnFailure | None, name: str, error: Exception) -> None:
@@ -95,6 +101,6 @@ async def within(clock: Clock, seconds: float, work: Awaitable[object]) -> None:
         task.add_done_callback(_ignore)
 
 
-def _ignore(task: asyncio.Future[object]) -> None:
+def _ignore(task: asyncio.Future[Any]) -> None:
     if not task.cancelled():
         task.exception()  # looked at, so that nobody complains of it later

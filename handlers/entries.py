@@ -46,7 +46,7 @@ def _ask(ctx: Context, symbol: Symbol, side: Side, notional: Decimal, trader: Tr
     desk_trader, view = ctx.services.desk.traders[trader], traders.view_of(ctx, trader)
     _check_free(view, symbol)
     try:
-        ticket = desk_trader.ticket(symbol, side, notional)
+        ticket = desk_trader.by_hand.ticket(symbol, side, notional)
     except Refused as refusal:
         if view.halt is None:
             raise
@@ -55,8 +55,8 @@ def _ask(ctx: Context, symbol: Symbol, side: Side, notional: Decimal, trader: Tr
 
     async def act() -> Reply:
         rules = desk_trader.rules(symbol)
-        _check_drift(ticket, desk_trader.ticket(symbol, side, notional), rules.tick)
-        order = await desk_trader.enter(symbol, side, notional, by=ctx.caller.signature)
+        _check_drift(ticket, desk_trader.by_hand.ticket(symbol, side, notional), rules.tick)
+        order = await desk_trader.by_hand.enter(symbol, side, notional, by=ctx.caller.signature)
         reply = entered(order, traders.view_of(ctx, trader), rules)
         return traders.addressed(ctx, trader, reply, title=False)
 

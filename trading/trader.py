@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
+from trading.by_hand import ByHand
 from trading.clocks import Clock
 from trading.deciding import Approval, Decider, approvals, decision_id
 from trading.desk_limits import DeskLimits, DeskRisk
@@ -53,22 +54,16 @@ from trading.risk.limits import Limits
 from trading.risk.words import minute
 from trading.strategies.base import Strategy
 from trading.types import (
-    ONE,
-    ZERO,
     Decision,
     EquityPoint,
     ExitReason,
     MarketRules,
     Mode,
-    Order,
-    OrderRole,
-    OrderStatus,
-    Side,
     Signal,
     Symbol,
 )
 from trading.valuation import Valuer
-from trading.views import Closed, Cycle, Holding, Price, Scan, Ticket, View
+from trading.views import Cycle, Holding, Price, Scan, View
 
 log = logging.getLogger(__name__)
 
@@ -174,6 +169,7 @@ class Trader:
             orders=self.orders, valuer=self.valuer, feed=feed, latch=halter.latch,
             desk_risk=desk_risk,
         )  # fmt: skip
+        self.by_hand = ByHand(self, decider=self._decider, latch=halter.latch, clock=clock)
         self._feed_watch = FeedWatch(**who, feed=feed, recorder=recorder, clock=clock)
         self._venue_watch = VenueWatch(**who, orders=self.orders, recorder=recorder, clock=clock)
         self._busy = asyncio.Lock()
@@ -457,114 +453,6 @@ class Trader:
         await self.protection.watch()
 
     # -- what people ask for --------------------------------------------------------------
-
-    async def close(self, symbol: Symbol, *, share: Decimal, by: str) -> Closed:
-        """Close *share* (0 to 1) of what is open in *symbol*, at market.  Raises `Refused`."""
-        held = self.ledger.positions.get(symbol)
-        if held is None:
-            raise Refused(f"There is no open position in {symbol.base}")
-        rules = self.rules(symbol)
-        open_now = abs(held.quantity)
-        quantity = open_now if share == ONE else rules.quantity(open_now * share)
-        if quantity == ZERO:
-            raise Refused(
-                f"{share:%} of {open_now} {symbol.base} is less than one lot, {rules.lot}"
-            )
-        order = await self.protection.close(symbol, quantity, ExitReason.HAND, by)
-        if order is None:
-            raise Refused(f"{symbol.base} is being closed already; its order has no answer yet")
-        return self._closed(symbol, order.id, held.average_price, held.side.sign)
-
-    def _closed(self, symbol: Symbol, order_id: str, entry: Decimal, sign: int) -> Closed:
-        order = self.ledger.orders[order_id]
-        price = order.average_price
-        left = self.ledger.positions.get(symbol)
-        plan = self.ledger.plans.get(symbol)
-        fee = self.ledger.fees_of(order_id)
-        return Closed(
-            order=order,
-            symbol=symbol,
-            quantity=order.filled,
-            price=None if price is None else self.rules(symbol).price(price),
-            profit=None if price is None else (price - entry) * sign * order.filled - fee,
-            left=abs(left.quantity) if left else ZERO,
-            stop=plan.stop if plan else None,
-            reason=ExitReason.HAND,
-            known=order.status is not OrderStatus.UNKNOWN,
-            problem=order.note,
-        )
-
-    async def cancel_order(self, order_id: str) -> Order:
-        """Cancel one resting entry by its id or the end of it.  Raises `Refused`, `VenueError`."""
-        found = [o for o in self.ledger.alive.values() if o.id.endswith(order_id.lower())]
-        if len(found) != 1:
-            many = "no" if not found else "more than one"
-            raise Refused(f"There is {many} resting order whose id ends with {order_id}")
-        (order,) = found
-        if order.role is OrderRole.PROTECT:
-            raise Refused(
-                f"{order.symbol.base} would be unprotected; /stop_loss {order.symbol.base} PRICE "
-                "moves its stop"
-            )
-        if order.role is OrderRole.EXIT:
-            raise Refused(f"It closes {order.symbol.base}; exits go on")
-        return await self.orders.cancel(order)
-
-    def ticket(self, symbol: Symbol, side: Side, notional: Decimal) -> Ticket:
-        """What an entry by hand would be now, after the same risk checks.  Raises `Refused`."""
-        self._check_entries()
-        wish = self._wish_by_hand(symbol, side)
-        quantity = self._decider.propose(wish, notional=notional)
-        return Ticket(
-            symbol=symbol,
-            side=side,
-            quantity=quantity,
-            price=wish.price,
-            notional=quantity * wish.price,
-            stop=wish.stop,
-            risk=quantity * abs(wish.price - wish.stop),
-        )
-
-    async def enter(self, symbol: Symbol, side: Side, notional: Decimal, *, by: str) -> Order:
-        """Enter by hand, at market, protected like any other.  Raises `Refused`."""
-        self._check_entries()
-        wish = self._wish_by_hand(symbol, side)
-        quantity = self._decider.propose(wish, notional=notional)
-        approval = self._decider.approve(wish, quantity, now=self._clock.now(), by=by)
-        order = await self.orders.enter(approval.order, approval.permit, approval.decision)
-        await self.protection.settle()
-        return order
-
-    def _check_entries(self) -> None:
-        """Raises `Refused` while no entry is taken, whoever wishes it."""
-        halt = self._halter.latch.strictest(self.name)
-        if halt is not None:
-            word = "paused" if halt.verb is Verb.PAUSE else "halted"
-            raise Refused(f"No entry while {word}: {halt.id} by {halt.by}")
-        if not self.ready or self.block:
-            raise Refused(f"No entry now: {self.block or 'the books are still being compared'}")
-        if self.feed.state() is FeedState.ENDED:
-            raise Refused("No entry: the feed has ended")
-
-    def _wish_by_hand(self, symbol: Symbol, side: Side) -> Signal:
-        price = self.price(symbol)
-        quote = price.quote
-        if symbol not in self.symbols or quote is None:
-            raise Refused(f"There is no price of {symbol.base}")
-        if price.stale:
-            raise Refused(f"The price of {symbol.base} is too old to enter at")
-        distance = quote.price * self.settings.manual_stop
-        now = self.feed.now()
-        return Signal(
-            symbol=symbol,
-            side=side,
-            bar=now,
-            price=quote.price,
-            stop=self.rules(symbol).price(quote.price - distance * side.sign),
-            target=None,
-            confidence=0,
-            reason="by hand",
-        )
 
     def use(self, settings: TraderSettings) -> None:
         """Go by new limits, exits and alert threshold from now on; what is open keeps its plan.

@@ -66,7 +66,8 @@ class World:
         failed = self.clock.monotonic()
         while not self.platform.started.is_set():
             self.clock.advance(0.5 if self.told.is_set() else 0.0)
-            await asyncio.sleep(0)
+            for _ in range(5):  # it is told, it rests, it is started: a turn each
+                await asyncio.sleep(0)
         return self.clock.monotonic() - failed
 
 

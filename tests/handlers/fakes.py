@@ -45,6 +45,10 @@ class FakeTrader:
     def name(self) -> str:
         return self.now.name
 
+    @property
+    def by_hand(self) -> FakeTrader:
+        return self
+
     def view(self) -> View:
         if self.broken:
             raise self.broken

@@ -255,12 +255,11 @@ class Protection:
     async def _leave(
         self, symbol: Symbol, quantity: Decimal, reason: ExitReason, by: str = ""
     ) -> Order | None:
-        quantity = min(quantity, self._ledger.closable(symbol))
-        if quantity <= ZERO:
-            return None
         await self._end_leftover_entries(symbol)
+        # Nothing is awaited from here to the reservation: two closes must not take the same part.
         position = self._ledger.positions.get(symbol)
-        if position is None:
+        quantity = min(quantity, self._ledger.closable(symbol))
+        if position is None or quantity <= ZERO:
             return None
         return await self._orders.reduce(
             self._orders.prepare(

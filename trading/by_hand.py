@@ -1,0 +1,145 @@
+"""What people do to one trader: close, enter, cancel, all through the same checks as its own."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from trading.clocks import Clock
+from trading.deciding import Decider
+from trading.errors import Refused
+from trading.halt import Latch, Verb
+from trading.ports import FeedState
+from trading.types import (
+    ONE,
+    ZERO,
+    ExitReason,
+    Order,
+    OrderRole,
+    OrderStatus,
+    Side,
+    Signal,
+    Symbol,
+)
+from trading.views import Closed, Ticket
+
+if TYPE_CHECKING:
+    from trading.trader import Trader
+
+
+class ByHand:
+    def __init__(self, trader: Trader, *, decider: Decider, latch: Latch, clock: Clock) -> None:
+        self._trader = trader
+        self._decider = decider
+        self._latch = latch
+        self._clock = clock
+
+    async def close(self, symbol: Symbol, *, share: Decimal, by: str) -> Closed:
+        """Close *share* (0 to 1) of what is open in *symbol*, at market.  Raises `Refused`."""
+        held = self._trader.ledger.positions.get(symbol)
+        if held is None:
+            raise Refused(f"There is no open position in {symbol.base}")
+        rules = self._trader.rules(symbol)
+        open_now = abs(held.quantity)
+        quantity = open_now if share == ONE else rules.quantity(open_now * share)
+        if quantity == ZERO:
+            raise Refused(
+                f"{share:%} of {open_now} {symbol.base} is less than one lot, {rules.lot}"
+            )
+        order = await self._trader.protection.close(symbol, quantity, ExitReason.HAND, by)
+        if order is None:
+            raise Refused(f"{symbol.base} is being closed already; its order has no answer yet")
+        return self._closed(symbol, order.id, held.average_price, held.side.sign)
+
+    def _closed(self, symbol: Symbol, order_id: str, entry: Decimal, sign: int) -> Closed:
+        order = self._trader.ledger.orders[order_id]
+        price = order.average_price
+        left = self._trader.ledger.positions.get(symbol)
+        plan = self._trader.ledger.plans.get(symbol)
+        fee = self._trader.ledger.fees_of(order_id)
+        return Closed(
+            order=order,
+            symbol=symbol,
+            quantity=order.filled,
+            price=None if price is None else self._trader.rules(symbol).price(price),
+            profit=None if price is None else (price - entry) * sign * order.filled - fee,
+            left=abs(left.quantity) if left else ZERO,
+            stop=plan.stop if plan else None,
+            reason=ExitReason.HAND,
+            known=order.status is not OrderStatus.UNKNOWN,
+            problem=order.note,
+        )
+
+    async def cancel_order(self, order_id: str) -> Order:
+        """Cancel one resting entry by its id or the end of it.  Raises `Refused`, `VenueError`."""
+        found = [o for o in self._trader.ledger.alive.values() if o.id.endswith(order_id.lower())]
+        if len(found) != 1:
+            many = "no" if not found else "more than one"
+            raise Refused(f"There is {many} resting order whose id ends with {order_id}")
+        (order,) = found
+        if order.role is OrderRole.PROTECT:
+            raise Refused(
+                f"{order.symbol.base} would be unprotected; /stop_loss {order.symbol.base} PRICE "
+                "moves its stop"
+            )
+        if order.role is OrderRole.EXIT:
+            raise Refused(f"It closes {order.symbol.base}; exits go on")
+        return await self._trader.orders.cancel(order)
+
+    def ticket(self, symbol: Symbol, side: Side, notional: Decimal) -> Ticket:
+        """What an entry by hand would be now, after the same risk checks.  Raises `Refused`."""
+        self._check_entries()
+        wish = self._wish_by_hand(symbol, side)
+        quantity = self._decider.propose(wish, notional=notional)
+        return Ticket(
+            symbol=symbol,
+            side=side,
+            quantity=quantity,
+            price=wish.price,
+            notional=quantity * wish.price,
+            stop=wish.stop,
+            risk=quantity * abs(wish.price - wish.stop),
+        )
+
+    async def enter(self, symbol: Symbol, side: Side, notional: Decimal, *, by: str) -> Order:
+        """Enter by hand, at market, protected like any other.  Raises `Refused`."""
+        self._check_entries()
+        wish = self._wish_by_hand(symbol, side)
+        quantity = self._decider.propose(wish, notional=notional)
+        approval = self._decider.approve(wish, quantity, now=self._clock.now(), by=by)
+        order = await self._trader.orders.enter(approval.order, approval.permit, approval.decision)
+        await self._trader.protection.settle()
+        return order
+
+    def _check_entries(self) -> None:
+        """Raises `Refused` while no entry is taken, whoever wishes it."""
+        halt = self._latch.strictest(self._trader.name)
+        if halt is not None:
+            word = "paused" if halt.verb is Verb.PAUSE else "halted"
+            raise Refused(f"No entry while {word}: {halt.id} by {halt.by}")
+        if not self._trader.ready or self._trader.block:
+            raise Refused(
+                f"No entry now: {self._trader.block or 'the books are still being compared'}"
+            )
+        if self._trader.feed.state() is FeedState.ENDED:
+            raise Refused("No entry: the feed has ended")
+
+    def _wish_by_hand(self, symbol: Symbol, side: Side) -> Signal:
+        price = self._trader.price(symbol)
+        quote = price.quote
+        if symbol not in self._trader.symbols or quote is None:
+            raise Refused(f"There is no price of {symbol.base}")
+        if price.stale:
+            raise Refused(f"The price of {symbol.base} is too old to enter at")
+        distance = quote.price * self._trader.settings.manual_stop
+        now = self._trader.feed.now()
+        return Signal(
+            symbol=symbol,
+            side=side,
+            bar=now,
+            price=quote.price,
+            stop=self._trader.rules(symbol).price(quote.price - distance * side.sign),
+            target=None,
+            confidence=0,
+            reason="by hand",
+        )
