@@ -95,7 +95,9 @@ class TwoTraders:
                 await asyncio.sleep(0.001)  # threads and sockets answer in their own time
 
     async def buy(self, name: str, symbol: Symbol, notional: int = 400) -> None:
-        await self.trader(name).by_hand.enter(symbol, Side.BUY, Decimal(notional), by="anna, console")
+        await self.trader(name).by_hand.enter(
+            symbol, Side.BUY, Decimal(notional), by="anna, console"
+        )
 
     def protected(self, name: str) -> bool:
         """Whether something is open, and the venue has taken a stop for all of it."""

@@ -8,14 +8,26 @@ import pytest
 
 from tests.chatbot.test_side_by_side import TWO
 from tests.process.conftest import NewDesk
+from tests.process.desk_process import DeskProcess
 
 pytestmark = pytest.mark.slow  # each starts a desk or two
 
 SPEED = "QUARTERDECK__FEEDS__CRASH__SPEED"
 
 
+def start(desk: DeskProcess) -> DeskProcess:
+    """Start it, and wait until both have compared their books."""
+    desk.start()
+    for name in ("majors", "minors"):
+        desk.until(
+            lambda name=name: "Starting" not in desk.say(f"/status trader={name}")["title"],  # type: ignore[misc]  # bound now
+            f"{name} is ready",
+        )
+    return desk
+
+
 def test_they_are_told_apart_and_a_restart_keeps_both(new_desk: NewDesk) -> None:
-    desk = new_desk(TWO, **{SPEED: "0.001"}).start()
+    desk = start(new_desk(TWO, **{SPEED: "0.001"}))
 
     assert all(name in str(desk.say("/status")) for name in ("majors", "minors"))
     assert desk.do("/buy BTC 400")["outcome"] == "done"
@@ -24,7 +36,7 @@ def test_they_are_told_apart_and_a_restart_keeps_both(new_desk: NewDesk) -> None
     assert desk.say("/buy ADA 400")["outcome"] == "refused"
     desk.kill()
 
-    desk.start()
+    start(desk)
 
     assert "BTC long" in str(desk.say("/status trader=majors"))
     minors = str(desk.say("/status trader=minors"))
@@ -39,12 +51,12 @@ def test_they_are_told_apart_and_a_restart_keeps_both(new_desk: NewDesk) -> None
 def test_what_people_asked_for_outlives_a_kill_and_figures_are_left_behind(
     new_desk: NewDesk,
 ) -> None:
-    desk = new_desk(TWO, **{SPEED: "0.001"}).start()
+    desk = start(new_desk(TWO, **{SPEED: "0.001"}))
     assert desk.say("/alerts mute stop moved")["outcome"] == "done"
     assert desk.say("/notify BTC above 900000")["outcome"] == "done"
     desk.kill()
 
-    desk.start()
+    start(desk)
 
     assert "Muted: stop moved." in desk.say("/alerts")["text"]
     assert "BTC above 900,000" in desk.say("/notify")["text"]
