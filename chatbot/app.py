@@ -16,6 +16,9 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+import structlog
+
+from chatbot import logs
 from chatbot.administration import ProcessAdministration
 from chatbot.frontends import Frontend
 from chatbot.frontends.console import Console
@@ -55,8 +58,10 @@ from trading.ports import Change, Lane, Meter, Venue
 from trading.recorder import Recorder
 from trading.strategies import settings_in_use
 from trading.trader import Start, Trader, TraderSettings
+from trading.types import Order, Trade
 
 log = logging.getLogger(__name__)
+facts = structlog.stdlib.get_logger("facts")
 
 HISTORY = "history.db"
 REQUEST_EVERY = 1.0
@@ -297,11 +302,21 @@ def _apply(
 
 
 async def _log_event(event: Event) -> None:
-    """Every fact in one line of the log; what each bar brings only at DEBUG."""
+    """Every fact as one entry of the log; what each bar brings only at DEBUG."""
     level = logging.DEBUG if isinstance(event, CycleEnded | OrderSent) else logging.INFO
     told = {f.name: getattr(event, f.name) for f in fields(event) if f.name not in _UNTOLD}
-    facts = " ".join(f"{name}={value}" for name, value in told.items() if value != "")
-    log.log(level, "%s %s", type(event).__name__, facts)
+    entry = {name: _fact(value) for name, value in told.items() if value != ""}
+    # People hear of it in its own words: it stays off the console.
+    facts.log(level, type(event).__name__, **entry, **{logs.TOLD: True})
+
+
+def _fact(value: object) -> str:
+    """A trade by what it brought, an order by its id: the database has the rest."""
+    if isinstance(value, Trade):
+        return f"{value.id} {value.profit}"
+    if isinstance(value, tuple):
+        return ", ".join(map(_fact, value))
+    return value.id if isinstance(value, Order) else str(value)
 
 
 def _subscribers(settings: Settings) -> tuple[Subscriber, ...]:

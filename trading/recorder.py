@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from trading.bus import Bus
@@ -73,7 +73,7 @@ class Recorder:
         change = self._with_alerts(change, events)
         began = self._clock.monotonic()
         try:
-            await self._store.commit(change, lane)
+            await self._store.commit(self._after_what_waits(change), lane)
             self._meter.time("history", self._clock.monotonic() - began)
         except StoreError as error:
             self._hold(change, lane, error)
@@ -107,16 +107,16 @@ class Recorder:
 
     async def retry(self) -> None:
         """Try once to write all that waits, in the order in which it happened."""
-        waiting, self._unsaved = self._unsaved, []
-        for position, unsaved in enumerate(waiting):
+        while self._unsaved:
+            first = self._unsaved[0]
             try:
-                await self._store.commit(unsaved.change, unsaved.lane)
+                await self._store.commit(first.change, first.lane)
             except StoreError:
-                self._unsaved = waiting[position:] + self._unsaved
                 return
-        if not self._unsaved:
-            self._wake.clear()
-            await self._recovered()
+            if self._unsaved and self._unsaved[0] is first:
+                del self._unsaved[0]
+        self._wake.clear()
+        await self._recovered()
 
     async def _kept(self, change: Change, lane: Lane, events: Sequence[Event]) -> None:
         await self.keep(change, lane, *events)
@@ -139,6 +139,16 @@ class Recorder:
             self._offer(self._announce(failed))
             self._bus.publish(failed)
 
+    def _after_what_waits(self, change: Change) -> Change:
+        """*change* in one transaction with all that came before it, if it sums that up.
+
+        A wallet without the fills it rests on would count them again after a crash.  What waits is
+        written once more later: that changes nothing.
+        """
+        if not (self._unsaved and (change.accounts or change.positions or change.closed_positions)):
+            return change
+        return joined([*(unsaved.change for unsaved in self._unsaved), change])
+
     def _with_alerts(self, change: Change, events: Sequence[Event]) -> Change:
         alerts = tuple(alert for event in events for alert in self._announce(event))
         return replace(change, alerts=(*change.alerts, *alerts)) if alerts else change
@@ -146,3 +156,13 @@ class Recorder:
     def _publish(self, events: Sequence[Event]) -> None:
         for event in events:
             self._bus.publish(event)
+
+
+def joined(changes: Sequence[Change]) -> Change:
+    """All of them as one, in order."""
+    return Change(
+        **{
+            field.name: tuple(row for change in changes for row in getattr(change, field.name))
+            for field in fields(Change)
+        }
+    )

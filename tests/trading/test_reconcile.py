@@ -247,3 +247,24 @@ async def test_a_position_without_its_stop_gets_one_at_the_start() -> None:
     async with files.a_desk(first_id=100).running() as world:
         assert world.trader.protection.rests(BTC)
         assert world.heard(Protected) == []  # this process has never said otherwise
+
+
+async def test_a_death_before_history_has_caught_up_counts_nothing_twice() -> None:
+    """The disk takes the exit again, and the entry's fill still waits for its next try."""
+    files = Files()
+    market = (100, 100, 98, 98)
+    async with files.a_desk(*market, commission="0.001").running() as world:
+        await world.rest_an_entry("99")
+        files.store.refuse("the disk is full")
+        await world.minutes(2)
+        assert world.trader.ledger.positions[BTC].quantity == D(1)
+        assert world.recorder.unsaved
+        files.store.accept()
+        await world.desk.flatten(EVERYONE, by=BY, why="")
+        await settled()
+        assert not await world.venue.positions()
+
+    async with files.a_desk(*market, first_id=100, commission="0.001").running() as world:
+        assert world.trader.ledger.positions == {}
+        assert world.trader.ledger.account.wallet == await world.venue.wallet()
+        assert world.trader.block == ""
