@@ -9,9 +9,8 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "commands.md"
 
 def text() -> str:
     """The page as it should stand; a test compares."""
-    from handlers.help import as_markdown
-
     from handlers import load_commands
+    from handlers.help import as_markdown
 
     return as_markdown(load_commands())
 

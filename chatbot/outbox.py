@@ -18,12 +18,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from handlers.notices import Hearing
-
 from chatbot.bursts import BURST, WINDOW, QuietHours, Throttle, next_burst
 from chatbot.frontends import Speaker
 from chatbot.supervise import within
 from handlers.format import clock_time, long_duration, plural
+from handlers.notices import Hearing
 from handlers.reply import Choice, Level, Reply, dump, load
 from trading.clocks import Clock
 from trading.events import Event
