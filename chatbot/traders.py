@@ -78,7 +78,7 @@ class KeptTrader:
     async def _crashed(self, error: Exception, delay: float) -> None:
         """The first time is told, and each tenth: the log has them all."""
         self._halted.clear()
-        self._trader.block = CRASHED
+        self._trader.broken = CRASHED
         self._meter.count("crashes")
         reference, now = secrets.token_hex(3), self._clock.now()
         log.error("%s crashed, reference %s", self._trader.name, reference, exc_info=error)
@@ -101,8 +101,7 @@ class KeptTrader:
             await within(self._clock, delay, self._halted.wait())
 
     def _begin_again(self) -> None:
-        if self._trader.block == CRASHED:
-            self._trader.block = ""
+        self._trader.broken = ""
         # It may have broken in the midst of either: look at everything again.
         self._trader.orders.touched.update(self._trader.ledger.positions)
         self._trader.enforcer.wake()

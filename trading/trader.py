@@ -104,8 +104,10 @@ class Start:
 class Trader:
     ready = False
     """The books were compared with the venue; entries wait until then."""
-    block = ""
-    """Why no entries are taken although nobody halted; ends by itself."""
+    broken = ""
+    """Its loops broke on our side and are started again: no entries until they run."""
+    differs = ""
+    """What our books and the venue's disagree about: no entries until they agree again."""
     _last_cycle: Cycle | None = None
     _resting_until: datetime | None = None
     _decided: tuple[Decision, ...] = ()
@@ -189,6 +191,11 @@ class Trader:
     def symbols(self) -> tuple[Symbol, ...]:
         return self.settings.symbols
 
+    @property
+    def block(self) -> str:
+        """Why no entries are taken although nobody halted; empty if they are."""
+        return self.broken or self.differs
+
     # -- beginning ------------------------------------------------------------------------
 
     async def load(self) -> None:
@@ -223,7 +230,7 @@ class Trader:
         for symbol in self.ledger.positions:
             self.orders.touched.add(symbol)
         await self.protection.settle()
-        self.block = result.problems[0] if result.problems else ""
+        self.differs = result.problems[0] if result.problems else ""
         self._resting_until = self._rest_at(self._cursor)  # told when it began
         self._note_equity()
         self.orders.on_touch.append(self._touched.set)
@@ -264,7 +271,7 @@ class Trader:
 
     async def hold_entries(self, why: str) -> None:
         """Take no entries because of *why*, or take them again when it is empty; say so once."""
-        was, self.block = self.block, why
+        was, self.differs = self.differs, why
         if why and why != was:
             await self._recorder.say(EntriesBlocked(why=why, **self._about()))
         elif was and not why:
@@ -320,7 +327,7 @@ class Trader:
         except Exception:
             self._meter.count("cycle_errors")
             reference = secrets.token_hex(3)
-            log.exception("a cycle failed", extra={"reference": reference})
+            log.exception("a cycle failed, reference %s", reference)
             await self._recorder.say(CycleFailed(reference=reference, **self._about()))
             return f"an error of ours, reference {reference}"
         seconds = self._clock.monotonic() - began
@@ -424,7 +431,7 @@ class Trader:
             orders=len(self.ledger.alive),
             unknown=result.unknown,
             missed_fills=result.missed_fills,
-            differs=self.block,
+            differs=self.differs,
             halt=self._halter.latch.strictest(self.name),
             **self._about(),
         )
