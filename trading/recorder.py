@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from trading.bus import Bus
@@ -65,18 +65,28 @@ class Recorder:
 
         Raises `StoreError`: nothing was written, nothing was said.
         """
+        if self._failed_since is not None:
+            raise StoreError("history does not take writes")
         await self._store.commit(self._with_alerts(change, events), lane)
         self._publish(events)
 
     async def keep(self, change: Change, lane: Lane, *events: Event) -> bool:
-        """Write facts that cannot be undone.  False: they wait in memory to be written."""
+        """Write facts that cannot be undone.  False: they wait in memory to be written.
+
+        While others wait this one joins them: nothing is written before what it rests on, and
+        exits do not wait each time for a disk that is known to fail.
+        """
         change = self._with_alerts(change, events)
-        began = self._clock.monotonic()
         try:
-            await self._store.commit(self._after_what_waits(change), lane)
+            if self._failed_since is not None:
+                self._hold(change, lane)
+                return False
+            began = self._clock.monotonic()
+            await self._store.commit(change, lane)
             self._meter.time("history", self._clock.monotonic() - began)
         except StoreError as error:
-            self._hold(change, lane, error)
+            self._hold(change, lane)
+            self._tell_failure(error)
             return False
         finally:
             self._publish(events)
@@ -127,27 +137,19 @@ class Recorder:
             now = self._clock.now()
             await self.say(HistoryRecovered(at=now, waited=now - since))
 
-    def _hold(self, change: Change, lane: Lane, error: StoreError) -> None:
+    def _hold(self, change: Change, lane: Lane) -> None:
         self._meter.count("history_errors")
         self._offer(change.alerts)
         self._unsaved.append(_Unsaved(change, lane))
         self._wake.set()
+
+    def _tell_failure(self, error: StoreError) -> None:
         if self._failed_since is None:
             self._failed_since = now = self._clock.now()
             log.error("history does not take writes: %s", error)
             failed = HistoryFailed(at=now, why=str(error))
             self._offer(self._announce(failed))
             self._bus.publish(failed)
-
-    def _after_what_waits(self, change: Change) -> Change:
-        """*change* in one transaction with all that came before it, if it sums that up.
-
-        A wallet without the fills it rests on would count them again after a crash.  What waits is
-        written once more later: that changes nothing.
-        """
-        if not (self._unsaved and (change.accounts or change.positions or change.closed_positions)):
-            return change
-        return joined([*(unsaved.change for unsaved in self._unsaved), change])
 
     def _with_alerts(self, change: Change, events: Sequence[Event]) -> Change:
         alerts = tuple(alert for event in events for alert in self._announce(event))
@@ -156,13 +158,3 @@ class Recorder:
     def _publish(self, events: Sequence[Event]) -> None:
         for event in events:
             self._bus.publish(event)
-
-
-def joined(changes: Sequence[Change]) -> Change:
-    """All of them as one, in order."""
-    return Change(
-        **{
-            field.name: tuple(row for change in changes for row in getattr(change, field.name))
-            for field in fields(Change)
-        }
-    )
