@@ -40,6 +40,7 @@ from chatbot.watching import Watching
 from handlers import alerts, load_commands
 from handlers.confirm import Confirmations
 from handlers.context import Caller, Message, Person, Role, Services
+from handlers.describe import describe_with_name
 from handlers.dispatch import Dispatcher, split
 from handlers.reply import Level, Outcome, Reply
 from storage import backup, latch
@@ -137,7 +138,7 @@ async def build(
         speakers={console.name: console},
         subscribers=_subscribers(settings),
         clock=clock,
-        describe=alerts.describe,
+        describe=describe_with_name if len(settings.traders) > 1 else alerts.describe,
         fold=alerts.fold,
         quiet_hours=settings.alerts.quiet_hours(settings.bot.zone),
         followers=notices,

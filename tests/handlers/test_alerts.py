@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from handlers.alerts import _COUNTED, SILENT, describe, fold
+from handlers.describe import describe_with_name
 from handlers.reply import Level, Reply
 from tests import builders
 from tests.handlers.story import (
@@ -905,3 +906,13 @@ def test_a_burst_of_other_things_counts_them() -> None:
     title = fold([("FeedLost", Reply("a")), ("FeedBack", Reply("b"))]).title
 
     assert title == "2 events in 10\u00a0s: 2 others"
+
+
+def test_with_several_traders_an_alert_says_whose_it_is() -> None:
+    named = describe_with_name(opened())
+    already = describe_with_name(events.HaltEngaged(**WHO, halt=a_halt()))
+
+    assert named is not None
+    assert named.title == "Opened SOL long 1.80 at 203.52 (majors, paper)"
+    assert already is not None
+    assert already.title.count("majors") == 1
