@@ -17,7 +17,6 @@ from handlers.format import (
     gained,
     listed,
     long_duration,
-    minute,
     moment,
     money,
     percent,
@@ -44,6 +43,7 @@ from handlers.words import (
 from trading import events
 from trading.events import Event
 from trading.halt import EVERYONE, Halt, Stage, Verb
+from trading.risk.words import minute as first_minute
 from trading.types import ExitReason, Mode, Order, OrderRole, OrderStatus, Trade
 
 __all__ = ["SILENT", "describe", "fold"]
@@ -277,7 +277,7 @@ def _(event: events.DrawdownReached) -> Reply:
 
 @describe.register
 def _(event: events.CooldownBegan) -> Reply:
-    until = f"{minute(event.until)}\u00a0UTC"
+    until = f"{first_minute(event.until)}\u00a0UTC"
     return Reply(
         f"No entries until {until} {mode(event.mode)}: {event.why}",
         text="A rest, not a halt: it ends by itself. Exits go on.",

@@ -214,6 +214,8 @@ def _next_entries(view: View, staying: Sequence[Halt]) -> str:
         return "Entries once books equal the venue; nothing is reopened."
     if view.feed is FeedState.ENDED:
         return "The feed has ended: no entries follow."
+    if view.rest:
+        return f"Entries still wait: {view.rest}. Nothing is reopened."
     if view.last_cycle is None:
         return "Entries from the next scan; nothing is reopened."
     wait = duration(until_scan(view, view.last_cycle))

@@ -254,3 +254,11 @@ def test_many_halts_and_a_rest_are_one_screen() -> None:
 
     checked(halts_reply(found, [view]))
     assert "No halt, it ends by itself: majors rests until" in halts_reply([], [view]).text
+
+
+def test_a_rest_that_outlasts_the_halt_is_said() -> None:
+    view = the_view(rest="rests until 13:15 after losses in a row")
+
+    question = resume_question([a_halt()], [view], rebase=False)
+
+    assert "Entries still wait: rests until 13:15 after losses in a row." in question.text
