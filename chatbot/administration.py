@@ -42,6 +42,7 @@ class ProcessAdministration:
         recorder: Recorder,
         clock: Clock,
         people: Sequence[Person],
+        chats: Callable[[], Mapping[str, str]],
         apply: Apply,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
@@ -51,6 +52,7 @@ class ProcessAdministration:
         self._recorder = recorder
         self._clock = clock
         self._people = people
+        self._chats = chats
         self._apply = apply
         self._environ = environ
 
@@ -59,6 +61,9 @@ class ProcessAdministration:
 
     def people(self) -> Sequence[Person]:
         return self._people
+
+    def chats(self) -> Mapping[str, str]:
+        return self._chats()
 
     async def reload(self, *, by: str) -> Sequence[str]:
         try:

@@ -197,6 +197,7 @@ async def build(
             recorder=recorder,
             clock=clock,
             people=(_local_owner(owner),),
+            chats=dict,
             apply=lambda fresh: _apply(fresh, traders, desk_risk, app.watching),
         ),
         notices=notices,

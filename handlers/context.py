@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -36,6 +36,8 @@ class Caller:
     """The platform by name: `Telegram`, `console`, `socket`."""
     chat: str
     """Where confirmations hold, as in `telegram:-100123`."""
+    edits: bool = False
+    """Messages there can be edited: a live message, or stages, can stand in one place."""
 
     @property
     def signature(self) -> str:
@@ -71,6 +73,10 @@ class Administration(Protocol):
         ...
 
     def people(self) -> Sequence[Person]: ...
+
+    def chats(self) -> Mapping[str, str]:
+        """Each chat platform by name, with what is wrong with it; empty if nothing is."""
+        ...
 
     async def reload(self, *, by: str) -> Sequence[str]:
         """Read the settings again; return what changed, one clause each.

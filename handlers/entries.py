@@ -56,7 +56,9 @@ def _ask(ctx: Context, symbol: Symbol, side: Side, notional: Decimal, trader: Tr
     async def act() -> Reply:
         rules = desk_trader.rules(symbol)
         _check_drift(ticket, desk_trader.by_hand.ticket(symbol, side, notional), rules.tick)
-        order = await desk_trader.by_hand.enter(symbol, side, notional, by=ctx.caller.signature)
+        order = await desk_trader.by_hand.enter(
+            symbol, side, notional, by=ctx.caller.signature, origin=ctx.caller.chat
+        )
         reply = entered(order, traders.view_of(ctx, trader), rules)
         return traders.addressed(ctx, trader, reply, title=False)
 

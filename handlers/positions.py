@@ -78,7 +78,9 @@ async def close(ctx: Context, symbol: Symbol, share: Share = ALL, *, trader: Tra
         view = traders.view_of(ctx, trader)
         check_unchanged(holding, holding_of(view, symbol))
         desk_trader = ctx.services.desk.traders[trader]
-        closed = await desk_trader.by_hand.close(symbol, share=share, by=ctx.caller.signature)
+        closed = await desk_trader.by_hand.close(
+            symbol, share=share, by=ctx.caller.signature, origin=ctx.caller.chat
+        )
         reply = closed_reply(closed, view, holding.rules)
         return traders.addressed(ctx, trader, reply, title=False)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
+
+from handlers.chart import Chart, chart_from_dict, chart_to_dict
 
 LABEL_LIMIT, COMMAND_BYTES = 20, 64
 """Ours, inside what Telegram (64 bytes) and Discord (80 and 100 characters) allow."""
@@ -89,6 +91,13 @@ class Reply:
     """Finds the traceback in the log; only of what broke."""
     story: str = field(default="", compare=False)
     """Messages of one story replace each other where a face can edit; as in `H17`."""
+    chart: Chart | None = None
+    """Faces with pictures draw it; title and prose tell its facts."""
+    then: Callable[[], Awaitable[Reply | None]] | None = field(default=None, compare=False)
+    """Waits for what takes this message's place next: a later stage, a live message's next look.
+
+    None: nothing more comes.  Faces that cannot edit leave it alone.
+    """
 
     @property
     def prose(self) -> str:
@@ -116,6 +125,7 @@ def to_json(reply: Reply) -> str:
             "level": reply.level.name.lower(),
             "as_of": reply.as_of.isoformat() if reply.as_of else None,
             "reference": reply.reference or None,
+            "chart": reply.chart and chart_to_dict(reply.chart),
         },
         ensure_ascii=False,
     )
@@ -149,6 +159,7 @@ def dump(reply: Reply) -> str:
             "as_of": reply.as_of.isoformat() if reply.as_of else None,
             "reference": reply.reference,
             "story": reply.story,
+            "chart": reply.chart and chart_to_dict(reply.chart),
         },
         ensure_ascii=False,
         separators=(",", ":"),
@@ -168,6 +179,7 @@ def load(text: str) -> Reply:
         as_of=datetime.fromisoformat(raw["as_of"]) if raw["as_of"] else None,
         reference=raw["reference"],
         story=raw["story"],
+        chart=chart_from_dict(raw["chart"]) if raw.get("chart") else None,
     )
 
 

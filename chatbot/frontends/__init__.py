@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from handlers.chart import Chart
 from handlers.context import Message
 from handlers.reply import Reply
 
@@ -36,3 +37,37 @@ class Speaker(Protocol):
     async def send(self, chat: str, reply: Reply, *, silent: bool) -> None:
         """Deliver *reply* to *chat*.  Raises when it may not have arrived."""
         ...
+
+
+class ChatPlatform(Frontend, Speaker, Protocol):
+    """Telegram, Discord: hears and speaks, and can tell how its connection does."""
+
+    @property
+    def title(self) -> str:
+        """As people call it: `Telegram`."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with its connection, as in `its token is refused`; empty if nothing is."""
+        ...
+
+
+class Pictures(Protocol):
+    """Draws charts, somewhere else: the event loop never waits for one."""
+
+    async def draw(self, chart: Chart) -> bytes:
+        """Return a PNG for the width of a phone.  Raises `NoPicture`."""
+        ...
+
+
+class NoPicture(Exception):
+    """The chart could not be drawn; what it would have shown stands in the text."""
+
+
+class Notes(Protocol):
+    """Small named values that outlive the process."""
+
+    async def note(self, name: str) -> str | None: ...
+
+    async def keep(self, name: str, value: str) -> None: ...

@@ -51,6 +51,7 @@ class Desk:
                 offer=lambda alerts: None,
             ),
             clock=self.clock,
+            chats=dict,
             people=[Person("anna", Role.OWNER, "console")],
             apply=self.applied.append,
             environ={},

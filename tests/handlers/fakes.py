@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import cycle
@@ -108,10 +108,14 @@ class FakeAdministration:
     lines: list[str] = field(default_factory=list)
     changes: tuple[str, ...] = ()
     mistakes: list[str] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
     def settings(self) -> Sequence[tuple[str, str]]:
         return self.values
+
+    def chats(self) -> Mapping[str, str]:
+        return self.problems
 
     def people(self) -> Sequence[Person]:
         return self.those

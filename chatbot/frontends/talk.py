@@ -1,0 +1,126 @@
+"""What the chat platforms have in common: who speaks, what a press is, and one message's life."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from chatbot.supervise import within
+from handlers.command import Commands
+from handlers.context import Role
+from handlers.dispatch import split
+from handlers.reply import Choice, Outcome, Reply
+from handlers.words import WAIT
+from trading.clocks import Clock
+
+log = logging.getLogger(__name__)
+
+SLOW = 2.0
+"""Seconds until somebody who waits hears that they wait."""
+NAME_LIMIT = 20
+REFRESH = "Refresh"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """Who may speak on one platform.  Nobody else is answered."""
+
+    users: Mapping[str, Role]
+    """By the platform's numeric id, as text."""
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    """By the id of a platform's role, where it has any (Discord)."""
+
+    def role(self, user: str, roles: Sequence[str] = ()) -> Role | None:
+        """The highest that *user*, who carries *roles*, has; None: a stranger."""
+        found = [self.users[user]] if user in self.users else []
+        found += [self.roles[role] for role in roles if role in self.roles]
+        return max(found, default=None)
+
+
+OnStranger = Callable[[str, str], Awaitable[None]]
+"""Hears of a platform and a numeric id, never of names or words."""
+
+
+def known_as(name: str, user: str) -> str:
+    """A person's name as answers tell it: one short line, without what chats would obey."""
+    plain = "".join(c for c in name if c.isprintable()).strip()
+    return plain[:NAME_LIMIT].strip() or user
+
+
+def acts(commands: Commands, text: str) -> bool:
+    """Whether the line *text* does something: its answer is a new message, its buttons go."""
+    found = commands.get(split(text)[0])
+    return found is not None and found.acts
+
+
+def press_id(commands: Commands, *, message: str, user: str, text: str, update: str) -> str:
+    """What makes a press the same press.
+
+    Buttons that act count once on each message, whoever's network sends the press twice.  A
+    stop counts every time, and a code counts once by itself: both go by *update*.
+    """
+    name, _ = split(text)
+    found = commands.get(name)
+    if found is None or not found.acts or found.instant or name in ("confirm", "cancel"):
+        return update
+    return f"{message}|{user}|{text}"
+
+
+def edits_in_place(commands: Commands, text: str, label: str, *, looks: bool) -> bool:
+    """Whether the answer to a press takes its message's place.
+
+    *looks*: that message only shows something.  Alerts and reports of acts are never
+    overwritten, except by their own Refresh.
+    """
+    return not acts(commands, text) and (looks or label == REFRESH)
+
+
+def label_of(choices: tuple[Choice, ...], text: str) -> str:
+    return next((c.label for c in choices if c.command == text), "")
+
+
+class Shown(Protocol):
+    """One message of a platform."""
+
+    async def show(self, reply: Reply) -> None:
+        """Post it; from then on edit it, silently.  Raises what the platform's library raises."""
+        ...
+
+
+async def tell(
+    answer: Awaitable[Reply], shown: Shown, clock: Clock, *, slow: float = SLOW
+) -> Reply:
+    """Show an answer when it is there, and that it is waited for when it takes long.
+
+    Returns it; `follow` goes on with what comes after it.
+    """
+    task = asyncio.ensure_future(answer)
+    with suppress(TimeoutError):
+        await within(clock, slow, asyncio.shield(task))
+    if not task.done():
+        try:
+            await shown.show(Reply(f"{WAIT} Asking the venue"))
+        except Exception:  # noqa: BLE001  # whatever the library raises: the answer comes anyway
+            log.info("a chat was not told that its answer takes long")
+    reply = await task
+    await shown.show(reply)
+    return reply
+
+
+async def follow(reply: Reply, shown: Shown) -> None:
+    """Put each later stage of *reply* in its place, until there is none."""
+    then = reply.then
+    while then is not None:
+        later = await then()
+        if later is None:
+            return
+        await shown.show(later)
+        then = later.then
+
+
+def is_refusal(reply: Reply) -> bool:
+    return reply.outcome is Outcome.REFUSED
