@@ -1,6 +1,6 @@
 """A desk of the product's own parts, on real files, over a market that is made up.
 
-As `chatbot.app` builds it, with two differences: the market moves when the benchmark says so, and
+As `chatbot.build` builds it, with two differences: the market moves when the benchmark says so, and
 alerts are delivered to somebody who does not write them anywhere.
 """
 

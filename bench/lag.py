@@ -23,7 +23,7 @@ from time import perf_counter
 from bench.figures import Figure, percentile
 from bench.process import SETTINGS, wait_until_ready
 from chatbot import logs
-from chatbot.app import run
+from chatbot.build import run
 from chatbot.settings import load
 from chatbot.state import StateFolder
 

@@ -207,7 +207,7 @@ def _start_anew(folder: StateFolder) -> None:
 
 
 def _serve(settings: Settings, folder: StateFolder, seconds: float | None) -> int:
-    from chatbot.app import run
+    from chatbot.build import run
 
     return asyncio.run(run(settings, folder, for_seconds=seconds))
 

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chatbot.app import App, build, history
+from chatbot.app import App
+from chatbot.build import build
+from chatbot.history import history
 from chatbot.settings import Settings
 from chatbot.state import StateFolder
 from trading.clocks import SystemClock

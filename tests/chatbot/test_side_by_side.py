@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
-from chatbot.app import HISTORY, App, build
+from chatbot.app import App
+from chatbot.build import build
+from chatbot.history import HISTORY
 from chatbot.say import ask
 from chatbot.settings import load
 from chatbot.state import StateFolder

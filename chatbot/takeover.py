@@ -1,0 +1,127 @@
+"""Halts that outlive the process: taken over at the start, and asked for through the latch file."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from chatbot.history import HISTORY, history
+from chatbot.state import StateFolder
+from storage import backup, latch
+from storage.store import SqlStore
+from trading.clocks import Clock
+from trading.errors import StoreError
+from trading.halt import EVERYONE, Halt, Verb
+from trading.halting import Halter
+from trading.ports import Change, Lane
+from trading.recorder import Recorder
+
+log = logging.getLogger(__name__)
+
+REQUEST_EVERY = 1.0
+"""Seconds between two looks for a stop that was asked for through the latch file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Takeover:
+    folder: StateFolder
+    store: SqlStore
+    latch_file: latch.SlotLatch
+    halter: Halter
+    recorder: Recorder
+    clock: Clock
+    traders: Collection[str]
+
+    async def take_over(self) -> None:
+        """Halted if the database or the latch file says so, or cannot be read."""
+        path = latch.path_in(self.folder.path)
+        kept = latch.read(path)
+        known = {halt.id: halt for halt in kept.halts}
+        old, unreadable = await self._old_halts()
+        in_history = [*await self._stored_halts(), *old]
+        for halt in in_history:
+            earlier = known.get(halt.id)
+            if earlier is None or earlier.version < halt.version:
+                known[halt.id] = halt
+        for halt in known.values():
+            self.halter.take_over(halt, told=halt.id in {h.id for h in in_history})
+        self.halter.latch.number_from(max(kept.last_number, await self.store.last_halt_number()))
+        if kept.damaged:
+            unreadable = "the latch file"
+        everybody = all(self.halter.latch.covering(name) for name in self.traders)
+        if unreadable and not everybody:
+            self.halter.engage(
+                scope=EVERYONE,
+                verb=Verb.STOP,
+                by="the desk",
+                why=f"{unreadable} cannot be read, so a halt may have been forgotten",
+            )
+        await self._obey(kept.request)
+        await self._preallocate()
+        await self._halt_if_restored()
+        if self.folder.not_taken_over:
+            await self.halter.settle()
+            self.folder.halts_taken_over()
+
+    async def _halt_if_restored(self) -> None:
+        """A desk on a backup does not know what came after it: a person looks first."""
+        if await self.store.note(backup.RESTORED):
+            halt = self.halter.engage(
+                scope=EVERYONE,
+                verb=Verb.STOP,
+                by="the desk",
+                why="the history was restored from a backup",
+            )
+            if await self.halter.durable(halt, within=5.0):
+                note = Change(notes=((backup.RESTORED, ""),))
+                await self.recorder.keep(note, Lane.REST)
+
+    async def _preallocate(self) -> None:
+        """Make the latch file now, while the disk has room."""
+        try:
+            await self.latch_file.write(
+                self.halter.latch.active, last_number=self.halter.latch.last_number
+            )
+        except StoreError as error:
+            log.error("the latch file cannot be made: %s", error)  # noqa: TRY400  # told by each halt
+
+    async def _stored_halts(self) -> list[Halt]:
+        return list(await self.store.halts())
+
+    async def _old_halts(self) -> tuple[list[Halt], str]:
+        """Halts in databases that `--fresh` has set aside, and what of them cannot be read."""
+        found: list[Halt] = []
+        unreadable = ""
+        for folder in self.folder.not_taken_over:
+            if (folder / HISTORY).exists():
+                try:
+                    async with history(folder, self.clock) as old:
+                        found += await old.halts()
+                except StoreError as error:
+                    log.warning("no halts are taken over from %s: %s", folder, error)
+                    unreadable = "the old history"
+        return found, unreadable
+
+    async def watch_requests(self) -> None:
+        while True:
+            await self.clock.sleep(REQUEST_EVERY)
+            path = latch.path_in(self.folder.path)
+            await self._obey(await asyncio.to_thread(latch.read_request, path))
+
+    async def _obey(self, request: latch.StopRequest | None) -> None:
+        """Take over a stop that was asked for through the latch file."""
+        if request is None:
+            return
+        path = latch.path_in(self.folder.path)
+        traders = self.traders
+        by_hand = [h for h in self.halter.latch.active if h.verb >= Verb.STOP and not h.guard]
+        if not traders or not all(any(h.covers(name) for h in by_hand) for name in traders):
+            by_hand = [
+                self.halter.engage(scope=EVERYONE, verb=Verb.STOP, by=request.by, why=request.why)
+            ]
+        for halt in by_hand:
+            if not await self.halter.durable(halt, within=5.0):
+                return  # the request stays where it is, and is found again
+        await asyncio.to_thread(latch.clear_request, path, request)
