@@ -1,0 +1,151 @@
+"""The analysis of a scan: every symbol's candles, from arrays in memory to arrays in memory.
+
+The market is made up: random walks of 648 symbols, of which some were listed late or lack bars.
+Beside it, where it is installed (`pip install smartmoneyconcepts` into the bench's environment;
+it brings pandas and numba, so it is in no lock), the public library does the same five subjects
+with the same swings on the same candles, one symbol after the other, as its interface asks for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from importlib.util import find_spec
+from time import perf_counter
+
+import numpy as np
+
+from bench.figures import Figure, median
+from trading.market.candles import Candles
+from trading.market.indicators import atr, ema, rsi
+from trading.market.structure.blocks import blocks
+from trading.market.structure.breaks import breaks
+from trading.market.structure.gaps import gaps
+from trading.market.structure.liquidity import liquidity
+from trading.market.structure.swings import swings
+from trading.types import Symbol
+
+SYMBOLS, BARS = 648, 200
+LONG_SYMBOLS, LONG_BARS = 10, 100_000
+LISTED_LATE, WITH_HOLES = 20, 8
+"""Of the 648: whose first half is missing, and who lack a bar here and there."""
+ROUNDS = 7
+SMC_GOAL, SET_GOAL, TIMES_GOAL = 0.3, 0.1, 80.0
+SWING = 5
+PUBLIC = "smartmoneyconcepts"
+
+
+def measure() -> list[Figure]:
+    scan, history = _market(SYMBOLS, BARS), _market(LONG_SYMBOLS, LONG_BARS)
+    size, long = f"{SYMBOLS} x {BARS}", f"{LONG_SYMBOLS} x {LONG_BARS:,}"
+    structure = _typical(lambda: _structure(scan), ROUNDS)
+    return [
+        Figure(name=f"SMC, {size}", value=structure, unit="s", goal=SMC_GOAL),
+        Figure(
+            name=f"EMA twice, RSI, ATR, {size}",
+            value=_typical(lambda: _indicators(scan), ROUNDS),
+            unit="s",
+            goal=SET_GOAL,
+        ),
+        Figure(name=f"SMC, {long}", value=_typical(lambda: _structure(history), 3), unit="s"),
+        Figure(
+            name=f"EMA twice, RSI, ATR, {long}",
+            value=_typical(lambda: _indicators(history), 3),
+            unit="s",
+        ),
+        *_beside_it(scan, structure, size),
+    ]
+
+
+def _structure(candles: Candles) -> None:
+    breaks(candles, swings(candles, length=SWING), distance=0.003)
+    blocks(candles)
+    gaps(candles)
+    liquidity(candles)
+
+
+def _indicators(candles: Candles) -> None:
+    ema(candles.close, 9)
+    ema(candles.close, 21)
+    rsi(candles.close)
+    atr(candles)
+
+
+def _typical(work: Callable[[], None], rounds: int) -> float:
+    work()  # to warm up
+    return median([_seconds(work) for _ in range(rounds)])
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    began = perf_counter()
+    work()
+    return perf_counter() - began
+
+
+def _market(symbols: int, bars: int) -> Candles:
+    chance = np.random.default_rng(648)
+    closes = 100 * np.exp(np.cumsum(chance.normal(0, 0.01, (symbols, bars)), axis=1))
+    opens = np.concatenate((closes[:, :1], closes[:, :-1]), axis=1)
+    opens *= np.exp(chance.normal(0, 0.001, opens.shape))
+    wicks = np.exp(np.abs(chance.normal(0, 0.004, (2, *opens.shape))))
+    prices = {
+        "open": opens,
+        "high": np.maximum(opens, closes) * wicks[0],
+        "low": np.minimum(opens, closes) / wicks[1],
+        "close": closes,
+        "volume": chance.lognormal(8, 1, opens.shape),
+    }
+    for panel in prices.values():
+        if symbols == SYMBOLS:
+            panel[:LISTED_LATE, : bars // 2] = np.nan
+            panel[LISTED_LATE : LISTED_LATE + WITH_HOLES, 7::31] = np.nan
+    return Candles(
+        symbols=tuple(Symbol(f"S{number:03}", "USDT") for number in range(symbols)),
+        times=3_600_000 * np.arange(1, bars + 1, dtype=np.int64),
+        **prices,
+    )
+
+
+def _beside_it(candles: Candles, ours: float, size: str) -> list[Figure]:
+    name, times = f"SMC, {size}, by {PUBLIC}", f"SMC, times faster than {PUBLIC}"
+    if find_spec(PUBLIC) is None:
+        note = f"{PUBLIC} is not installed"
+        return [
+            Figure(name=name, value=None, unit="s", note=note),
+            Figure(
+                name=times, value=None, unit="x", goal=TIMES_GOAL, better="more", note=note
+            ),
+        ]  # fmt: skip
+    theirs = _public(candles)
+    return [
+        Figure(name=name, value=theirs, unit="s"),
+        Figure(name=times, value=theirs / ours, unit="x", goal=TIMES_GOAL, better="more"),
+    ]
+
+
+def _public(candles: Candles) -> float:
+    """One round, after one symbol to warm up; making its data frames is not counted."""
+    os.environ.setdefault("SMC_CREDIT", "0")  # or it prints a line of its own
+    smc, pandas = importlib.import_module(PUBLIC).smc, importlib.import_module("pandas")
+    columns = ("open", "high", "low", "close", "volume")
+    frames = [
+        pandas.DataFrame({name: getattr(candles, name)[row] for name in columns})
+        .dropna()
+        .reset_index(drop=True)
+        for row in range(len(candles.symbols))
+    ]
+
+    def analyse(*wanted: object) -> None:
+        for frame in wanted:
+            one(frame)
+
+    def one(frame: object) -> None:
+        turns = smc.swing_highs_lows(frame, swing_length=SWING)
+        smc.bos_choch(frame, turns)
+        smc.ob(frame, turns)
+        smc.fvg(frame)
+        smc.liquidity(frame, turns)
+
+    analyse(frames[-1])
+    return _seconds(lambda: analyse(*frames))
