@@ -1,0 +1,391 @@
+"""WebSockets: market streams, the user data streams of both markets, and spot's WebSocket API."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import WSMsgType, web
+
+from tests.servers.exchange import refusals, wire
+from tests.servers.exchange.access import READ, Gate
+from tests.servers.exchange.asking import Ask, Route
+from tests.servers.exchange.engine import Engine
+from tests.servers.exchange.faults import OVERLOADED, FaultPlan, Recorded, Refuse
+from tests.servers.exchange.refusals import Refusal
+from tests.servers.exchange.swap import SwapEngine
+from tests.servers.exchange.values import MarketMoved, OrderTold, Printed, Told
+from tests.servers.exchange.wire import INTERVALS, Json
+from tests.servers.exchange.wire_swap import force_order_event, mark_event
+
+Klines = Mapping[tuple[str, str], list[wire.Candle]]
+Levels = dict[str, dict[Decimal, Decimal]]
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """`subscription` is the WebSocket API's, None without a user data stream of that kind."""
+
+    socket: web.WebSocketResponse
+    transport: asyncio.BaseTransport | None
+    combined: bool = False
+    listen_key: str = ""
+    subscription: int | None = None
+    names: dict[str, None] = field(default_factory=dict)
+    outbox: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+
+    @property
+    def is_user(self) -> bool:
+        return bool(self.listen_key) or self.subscription is not None
+
+    def send(self, message: Json) -> None:
+        self.outbox.put_nowait(json.dumps(message))
+
+    def cut(self) -> None:
+        if isinstance(self.transport, asyncio.WriteTransport):
+            self.transport.abort()
+
+    async def write(self) -> None:
+        """Send in order, until the connection ends."""
+        with contextlib.suppress(ConnectionError):
+            while not self.socket.closed:
+                await self.socket.send_str(await self.outbox.get())
+
+
+class Streams:
+    """Everything that is pushed.  `user_events` turns what the engine tells into user events."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        market: str,
+        gate: Gate,
+        faults: FaultPlan,
+        klines: Klines,
+        user_events: Callable[[Told], list[Json]],
+    ) -> None:
+        self.connections: list[Connection] = []
+        self.listen_keys: dict[str, str] = {}
+        """By the API key that owns it."""
+        self._engine = engine
+        self._market = market
+        self._gate = gate
+        self._faults = faults
+        self._klines = klines
+        self._user_events = user_events
+        self._numbers = itertools.count(1)
+        self._depths = {symbol: self._levels(symbol) for symbol in engine.rules}
+        self._updates = {symbol: engine.books[symbol].update_id for symbol in engine.rules}
+        self._shown: dict[str, Callable[[str], Json | None]] = {
+            "miniTicker": self._mini_ticker,
+            "ticker": self._ticker,
+            "bookTicker": self._book_ticker,
+            "markPrice": self._mark_price,
+        }
+        engine.listen(self._hear)
+        faults.deliver_by(self._push_user)
+
+    # --- listen keys ---
+
+    def make_listen_key(self, ask: Ask[Any]) -> Json:
+        """One per API key; asking again returns the same."""
+        assert ask.key is not None
+        made = f"listen{next(self._numbers):058}"
+        return {"listenKey": self.listen_keys.setdefault(ask.key.key, made)}
+
+    def keep_listen_key(self, ask: Ask[Any]) -> Json:
+        if ask.key is None or ask.key.key not in self.listen_keys:
+            raise refusals.no_such_listen_key()
+        return {"listenKey": self.listen_keys[ask.key.key]}
+
+    def drop_listen_key(self, ask: Ask[Any]) -> Json:
+        assert ask.key is not None
+        self.listen_keys.pop(ask.key.key, None)
+        return {}
+
+    def expire_listen_keys(self) -> None:
+        """As after an hour without a keep-alive: the stream says so, and nothing more."""
+        for connection in self.connections:
+            if connection.listen_key:
+                told = {"e": "listenKeyExpired", "E": self._engine.now}
+                connection.send(told | {"listenKey": connection.listen_key})
+                connection.listen_key = ""
+        self.listen_keys.clear()
+
+    # --- connections ---
+
+    async def serve(self, request: web.BaseRequest, path: str) -> web.WebSocketResponse:
+        """*path* without the real host in front."""
+        connection = Connection(
+            web.WebSocketResponse(), request.transport, combined="/stream" in path
+        )
+        await connection.socket.prepare(request)
+        self.connections.append(connection)
+        writer = asyncio.create_task(connection.write())
+        try:
+            self._greet(connection, path, request.query)
+            await self._listen(connection, api="/ws-api" in path)
+        finally:
+            writer.cancel()
+            self.connections.remove(connection)
+        return connection.socket
+
+    def _greet(self, connection: Connection, path: str, query: Mapping[str, str]) -> None:
+        """What the URL itself subscribes to: a listen key or streams."""
+        last = path.rsplit("/", 1)[-1]
+        wanted = query.get("listenKey", last)
+        if wanted in self.listen_keys.values():
+            connection.listen_key = wanted
+        names = query.get("streams", last if "@" in last else "")
+        self._subscribe(connection, [name for name in names.split("/") if name])
+
+    async def _listen(self, connection: Connection, *, api: bool) -> None:
+        async for message in connection.socket:
+            if message.type is not WSMsgType.TEXT:
+                continue
+            asked = json.loads(message.data)
+            connection.send(
+                self._called(connection, asked) if api else self._told(connection, asked)
+            )
+            if not api and asked.get("method") == "SUBSCRIBE":
+                self._show(connection, asked["params"])
+
+    def _told(self, connection: Connection, asked: Json) -> Json:
+        match asked.get("method"):
+            case "SUBSCRIBE":
+                known = [name for name in asked["params"] if self._is_stream(name)]
+                if len(known) < len(asked["params"]):
+                    refused = {"code": 2, "msg": "Invalid request: invalid stream"}
+                    return {"error": refused, "id": asked["id"]}
+                self._subscribe(connection, known)
+            case "UNSUBSCRIBE":
+                for name in asked["params"]:
+                    connection.names.pop(name, None)
+            case "LIST_SUBSCRIPTIONS":
+                return {"result": list(connection.names), "id": asked["id"]}
+        return {"result": None, "id": asked["id"]}
+
+    def _subscribe(self, connection: Connection, names: list[str]) -> None:
+        for name in names:
+            connection.names[name] = None
+            if name in self.listen_keys.values():
+                connection.listen_key = name
+
+    def _is_stream(self, name: str) -> bool:
+        symbol = name.split("@", 1)[0].upper()
+        return name.startswith("!") or symbol in self._engine.rules or (
+            name in self.listen_keys.values()
+        )  # fmt: skip
+
+    # --- the WebSocket API ---
+
+    def _called(self, connection: Connection, asked: Json) -> Json:
+        """A fault for ("WS-API", method) refuses it, whatever kind of fault it is."""
+        try:
+            self._refuse_by_plan(asked)
+            answer = {"status": 200, "result": self._call(connection, asked)}
+        except Refusal as why:
+            answer = {"status": why.status, "error": {"code": why.code, "msg": why.text}}
+        return {"id": asked.get("id"), **answer, "rateLimits": []}
+
+    def _call(self, connection: Connection, asked: Json) -> Json:
+        match asked.get("method"):
+            case "ping":
+                return {}
+            case "time":
+                return {"serverTime": self._engine.now}
+            case "userDataStream.subscribe.signature":
+                self._check(asked.get("params", {}))
+                connection.subscription = next(self._numbers) - 1
+                return {"subscriptionId": connection.subscription}
+            case "userDataStream.unsubscribe":
+                connection.subscription = None
+                return {}
+        raise Refusal(-1000, "Unknown method.")
+
+    def _refuse_by_plan(self, asked: Json) -> None:
+        called = Recorded(
+            arrived=0,
+            method="WS-API",
+            path=str(asked.get("method")),
+            params=asked.get("params", {}),
+        )
+        fault = self._faults.meeting(called)
+        if fault is not None:
+            act = fault.act if isinstance(fault.act, Refuse) else OVERLOADED
+            raise Refusal(act.code, act.text, act.status)
+
+    def _check(self, params: Mapping[str, Any]) -> None:
+        """Here the signature is over the parameters in the order of their names."""
+        told = {name: str(value) for name, value in params.items()}
+        text = urlencode(sorted(item for item in told.items() if item[0] != "signature"))
+        key, now = told.get("apiKey", ""), self._engine.now
+        self._gate.check(READ, key=key, text=text, params=told, now=now)
+
+    # --- what happens ---
+
+    async def beat(self, seconds: float) -> None:
+        """Tickers and mark prices come even when nothing happens, as from the real one."""
+        while True:
+            await asyncio.sleep(seconds)
+            self._engine.tick()
+            for connection in self.connections:
+                regular = [n for n in connection.names if "icker" in n or "markPrice" in n]
+                self._show(connection, regular)
+
+    def _hear(self, told: Told) -> None:
+        for event in self._user_events(told):
+            for shaped in self._faults.shaped(event):
+                self._push_user(shaped)
+        match told:
+            case MarketMoved(symbol=symbol):
+                self._market_moved(symbol)
+            case Printed():
+                self._publish(f"{told.symbol.lower()}@trade", wire.trade_event(told, told.time))
+            case OrderTold(order=order) if order.forced == "LIQUIDATION" and order.filled:
+                self._publish(f"{order.symbol.lower()}@forceOrder", force_order_event(told))
+
+    def _push_user(self, event: Json) -> None:
+        for connection in self.connections:
+            if connection.subscription is not None:
+                wrapped = {"subscriptionId": connection.subscription, "event": event}
+                connection.send(wrapped)
+            elif connection.listen_key:
+                self._send(connection, connection.listen_key, event)
+
+    def _market_moved(self, symbol: str) -> None:
+        difference = self._difference(symbol)
+        for connection in self.connections:
+            for name in connection.names:
+                of, _, kind = name.partition("@")
+                if of == symbol.lower() and _is_difference(kind):
+                    self._send(connection, name, difference)
+                elif of == symbol.lower():
+                    self._show(connection, [name])
+                elif name.startswith("!"):
+                    self._show_all(connection, name, [symbol])
+
+    def _publish(self, name: str, event: Json) -> None:
+        for connection in self.connections:
+            if name in connection.names:
+                self._send(connection, name, event)
+
+    def _send(self, connection: Connection, name: str, event: Json) -> None:
+        connection.send({"stream": name, "data": event} if connection.combined else event)
+
+    def _show(self, connection: Connection, names: list[str]) -> None:
+        """Send what these streams have to say at this moment, where that is known."""
+        for name in names:
+            if name.startswith("!"):
+                self._show_all(connection, name, list(self._engine.rules))
+                continue
+            symbol, _, kind = name.partition("@")
+            shown = self._snapshot(symbol.upper(), kind)
+            if shown is not None:
+                self._send(connection, name, shown)
+
+    def _show_all(self, connection: Connection, name: str, symbols: list[str]) -> None:
+        kind = name[1:].partition("@")[0]
+        found = [self._snapshot(symbol, kind) for symbol in symbols]
+        if "@arr" in name:
+            self._send(connection, name, found)
+        else:
+            for shown in found:
+                self._send(connection, name, shown)
+
+    def _snapshot(self, symbol: str, kind: str) -> Json | None:
+        """None for streams that tell changes only."""
+        word = kind.partition("@")[0]
+        match word.partition("_")[0].rstrip("0123456789"):
+            case "kline":
+                return self._kline(symbol, word.removeprefix("kline_"))
+            case "depth" if not _is_difference(kind):
+                return self._partial(symbol, int(word.removeprefix("depth")))
+        show = self._shown.get(word)
+        return show(symbol) if show else None
+
+    def _mini_ticker(self, symbol: str) -> Json:
+        return wire.mini_ticker_event(self._engine, symbol)
+
+    def _book_ticker(self, symbol: str) -> Json:
+        shown, now = wire.book_ticker_event(self._engine, symbol), self._engine.now
+        return shown | ({"e": "bookTicker", "E": now, "T": now} if self._market == "swap" else {})
+
+    def _mark_price(self, symbol: str) -> Json | None:
+        return mark_event(self._engine, symbol) if isinstance(self._engine, SwapEngine) else None
+
+    def _ticker(self, symbol: str) -> Json:
+        event = wire.ticker_event(self._engine, symbol)
+        if self._market == "spot":
+            bid, bid_size, ask, ask_size = wire.best(self._engine, symbol)
+            event |= {"x": event["o"], "b": bid, "B": bid_size, "a": ask, "A": ask_size}
+        return event
+
+    def _kline(self, symbol: str, interval: str) -> Json | None:
+        bars = self._klines.get((symbol, interval))
+        if bars is None:
+            bars = wire.candles(self._engine.tape[symbol], INTERVALS[interval])
+        return wire.kline_event(self._engine, symbol, interval, bars[-1]) if bars else None
+
+    def _partial(self, symbol: str, count: int) -> Json:
+        book = self._engine.books[symbol]
+        bids, asks = (wire.book_levels(book.depth(side, count)) for side in ("BUY", "SELL"))
+        if self._market == "spot":
+            return {"lastUpdateId": book.update_id, "bids": bids, "asks": asks}
+        return self._depth_event(symbol, book.update_id - 1, bids, asks)
+
+    # --- order book differences ---
+
+    def _difference(self, symbol: str) -> Json:
+        """What changed since the last one; a level that is gone has quantity 0."""
+        before, after = self._depths[symbol], self._levels(symbol)
+        previous, self._depths[symbol] = self._updates[symbol], after
+        self._updates[symbol] = self._engine.books[symbol].update_id
+        bids, asks = (_changes(before[side], after[side]) for side in ("BUY", "SELL"))
+        return self._depth_event(symbol, previous, bids, asks)
+
+    def _depth_event(self, symbol: str, previous: int, bids: Json, asks: Json) -> Json:
+        now = self._engine.now
+        event = {
+            "e": "depthUpdate",
+            "E": now,
+            "s": symbol,
+            "U": previous + 1,
+            "u": self._engine.books[symbol].update_id,
+            "b": bids,
+            "a": asks,
+        }
+        return event | ({"T": now, "pu": previous} if self._market == "swap" else {})
+
+    def _levels(self, symbol: str) -> Levels:
+        book = self._engine.books[symbol]
+        return {side: dict(book.depth(side)) for side in ("BUY", "SELL")}
+
+
+def listen_key_routes(streams: Streams) -> dict[tuple[str, str], Route[Any]]:
+    path = "/fapi/v1/listenKey"
+    return {
+        ("POST", path): Route(streams.make_listen_key, "key"),
+        ("PUT", path): Route(streams.keep_listen_key, "key"),
+        ("DELETE", path): Route(streams.drop_listen_key, "key"),
+    }
+
+
+def _is_difference(kind: str) -> bool:
+    return kind.partition("@")[0] == "depth"
+
+
+def _changes(before: dict[Decimal, Decimal], after: dict[Decimal, Decimal]) -> list[list[str]]:
+    changed = {
+        price: quantity for price, quantity in after.items() if before.get(price) != quantity
+    }
+    gone = dict.fromkeys(before.keys() - after.keys(), Decimal(0))
+    return wire.book_levels((changed | gone).items())
