@@ -10,7 +10,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
-from bench import history, lag, ledger, memory, say, signals, start, stats, status, stop
+from bench import (
+    analysis,
+    chats,
+    history,
+    lag,
+    ledger,
+    memory,
+    say,
+    signals,
+    start,
+    stats,
+    status,
+    stop,
+)
 from bench.figures import Figure, table
 
 SUBJECTS = {
@@ -19,10 +32,12 @@ SUBJECTS = {
     "memory": memory.measure,
     "signals": signals.measure,
     "status": status.measure,
+    "chats": chats.measure,
     "stop": stop.measure,
     "stats": stats.measure,
     "ledger": ledger.measure,
     "lag": lag.measure,
+    "analysis": analysis.measure,
     "history": history.measure,
 }
 LATEST = Path(__file__).with_name("latest.json")

@@ -88,6 +88,15 @@ class Nowhere:
         return
 
 
+class NoChats:
+    """All that commands here ask of the administration."""
+
+    @staticmethod
+    def chats() -> dict[str, str]:
+        """What is wrong with each chat platform."""
+        return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchDesk:
     """What a benchmark needs at hand."""
@@ -115,10 +124,11 @@ async def a_desk(
     *,
     symbols: int,
     wishes: bool = True,
+    bars: int = BARS,
     venue: type[PaperVenue] = PaperVenue,
     store: type[SqlStore] = SqlStore,
 ) -> AsyncIterator[BenchDesk]:
-    """A desk in *folder*, started, with its tasks alive.
+    """A desk in *folder*, started, with its tasks alive; its market lasts for *bars* minutes.
 
     With *wishes* the first bar brings a signal for each of its *symbols*, none before or after.
     """
@@ -127,7 +137,9 @@ async def a_desk(
     journals = [FileJournal(folder / name) for name in ("intents.journal", "paper.journal")]
     latch_file = SlotLatch(folder / "latch")
     try:
-        built, outbox, bus = _build(clock, history, journals, latch_file, symbols, wishes, venue)
+        built, outbox, bus = _build(
+            clock, history, journals, latch_file, symbols, wishes, bars, venue
+        )
         await built.trader.load()
         await built.trader.start(Start(took=timedelta(0), down_for=None, clean=True))
         work = (bus.run, outbox.run, built.recorder.run, built.trader.run)
@@ -154,6 +166,7 @@ def _build(  # noqa: PLR0917  # what was opened, and what was asked for
     latch_file: SlotLatch,
     symbols: int,
     wishes: bool,  # noqa: FBT001  # as `a_desk`
+    bars: int,
     venue: type[PaperVenue],
 ) -> tuple[BenchDesk, Outbox, Bus]:
     outbox = Outbox(
@@ -177,7 +190,7 @@ def _build(  # noqa: PLR0917  # what was opened, and what was asked for
     names = tuple(Symbol(f"S{number:03}", "USDT") for number in range(symbols))
     rules = dict.fromkeys(names, RULES)
     feed: Feed = ReplayFeed(
-        name="flat", clock=market, symbols=names, recording=lambda: _flat(names), rules=rules
+        name="flat", clock=market, symbols=names, recording=lambda: _flat(names, bars), rules=rules
     )
     trader = Trader(
         settings=_settings(names),
@@ -201,7 +214,8 @@ def _build(  # noqa: PLR0917  # what was opened, and what was asked for
     services = Services(
         name="bench", version="0", desk=desk, store=store, clock=clock,
         commands=load_commands(), confirmations=Confirmations(clock=clock),
-        administration=cast("Any", None), notices=cast("Any", None),  # no command here uses them
+        administration=cast("Any", NoChats()),
+        notices=cast("Any", None),  # no command here uses them
     )  # fmt: skip
     built = BenchDesk(
         market=market, clock=clock, store=store, recorder=recorder, trader=trader, desk=desk,
@@ -232,14 +246,14 @@ def _settings(symbols: tuple[Symbol, ...]) -> TraderSettings:
     )
 
 
-def _flat(symbols: tuple[Symbol, ...]) -> Recording:
+def _flat(symbols: tuple[Symbol, ...], bars: int) -> Recording:
     """Bars of one minute that move by a tick, so that no stop is touched; deep enough to fill."""
-    prices = np.full((len(symbols), BARS), PRICE)
+    prices = np.full((len(symbols), bars), PRICE)
     prices[:, 1::2] += 0.01
     return Recording(
         candles=Candles(
             symbols=symbols,
-            times=np.arange(BARS, dtype=np.int64) * 60_000 + int(NOON.timestamp() * 1000),
+            times=np.arange(bars, dtype=np.int64) * 60_000 + int(NOON.timestamp() * 1000),
             open=prices, high=prices, low=prices, close=prices,
             volume=np.full_like(prices, 1e6),
         ),

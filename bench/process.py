@@ -86,13 +86,18 @@ def running(folder: Path, *, prompt: bool = False) -> Iterator[Running]:
             stdin=ends,
             stdout=ends,
             stderr=ends,
-            env={**os.environ, "TERM": "xterm"},
+            env={**os.environ, "TERM": "xterm", **_compiled(folder)},
             start_new_session=True,
         )
         try:
             yield Running(process, folder / "state", began)
         finally:
             _end(process)
+
+
+def _compiled(folder: Path) -> dict[str, str]:
+    """From its second start on a desk's code is compiled, as an operator's is."""
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder.parent / "bytecode")}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -16,14 +18,19 @@ from pydantic import SecretStr
 from chatbot import logs
 from chatbot.settings import Settings, load
 from chatbot.state import StateFolder
-from handlers.context import Person
+from handlers.context import BackedUp, Person
 from storage import backup
 from trading.clocks import Clock
 from trading.errors import Refused, SettingsError, StoreError
 from trading.events import SettingsRefused, SettingsReloaded
 from trading.recorder import Recorder
 
+log = logging.getLogger(__name__)
+
 Apply = Callable[[Settings], None]
+
+_BACKUP = re.compile(r"history-\d{4}-\d\d-\d\dT\d{6}\.db")
+"""As `/backup` names them; they sort by their age."""
 
 _WHILE_TRADING = ("limits", "alerts")
 """Sections that take effect at once; of a trader's section `limits` and `exits` do."""
@@ -80,12 +87,13 @@ class ProcessAdministration:
             await self._recorder.say(SettingsReloaded(at=self._clock.now(), by=by, changes=changes))
         return changes
 
-    async def backup(self) -> str:
+    async def backup(self) -> BackedUp:
         """Raises `Refused` with what stands in its way."""
         name = f"history-{self._clock.now():%Y-%m-%dT%H%M%S}.db"
         folder = self._folder.path / "backups"
         await asyncio.to_thread(_copy, self._history, folder, name)
-        return f"{folder.name}/{name}"
+        gone = await asyncio.to_thread(_thin_out, folder, self._settings.bot.keep_backups)
+        return BackedUp(name=f"{folder.name}/{name}", removed=gone)
 
     async def log(self, count: int) -> Sequence[str]:
         return await asyncio.to_thread(_tail, self._folder.logs / logs.FILE, count)
@@ -99,6 +107,20 @@ def _copy(history: Path, folder: Path, name: str) -> None:
         raise Refused(f"No backup was made: {folder}: {error.strerror or error}") from error
     except StoreError as error:
         raise Refused(f"No backup was made: {error}") from error
+
+
+def _thin_out(folder: Path, keep: int) -> tuple[str, ...]:
+    """Remove the oldest backups of ours above *keep*; what bears another name stays."""
+    ours = sorted(path for path in folder.iterdir() if _BACKUP.fullmatch(path.name))
+    gone = []
+    for path in ours[:-keep]:
+        try:
+            path.unlink()
+        except OSError as error:
+            log.warning("the old backup %s stays: %s", path, error)
+        else:
+            gone.append(path.name)
+    return tuple(gone)
 
 
 # -- settings as text ---------------------------------------------------------------------

@@ -22,8 +22,9 @@ from chatbot.tidying import Tidying
 from chatbot.traders import KeptTrader
 from chatbot.watch import JUMP_TOLD
 from chatbot.watching import Watching
+from handlers.command import split
 from handlers.context import Message, Role
-from handlers.dispatch import Dispatcher, split
+from handlers.dispatch import Dispatcher
 from handlers.reply import Outcome, Reply
 from storage.store import SqlStore
 from trading.bus import Bus
@@ -45,6 +46,8 @@ LAST_CYCLE = 0.5
 FAREWELL = 0.5
 """Seconds that the last alerts have to reach their chats."""
 VENUE_RETRY = 2.0
+CANDLE_SETTLES = timedelta(seconds=1)
+"""After its close an exchange may still count trades into a candle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +116,7 @@ class App:
             while not await self._started(trader, start):
                 await self.clock.sleep(VENUE_RETRY)
             await asyncio.to_thread(trader.prepare)
-            self.schedule.every(trader.settings.cycle_every, trader.name, trader.cycle)
+            self._cycle_on_time(trader)
             self.schedule.every(
                 self.settings.schedule.reconcile_every,
                 f"{trader.name}: reconcile",
@@ -121,13 +124,24 @@ class App:
             )
         await trader.run()
 
+    def _cycle_on_time(self, trader: Trader) -> None:
+        """A live candle is read a moment after its close, a replay's whenever one is due."""
+        live = trader.feed.speed is None
+        after = CANDLE_SETTLES if live else None
+        self.schedule.every(trader.settings.cycle_every, trader.name, trader.cycle, after=after)
+
     async def _started(self, trader: Trader, start: Start) -> bool:
         try:
-            await trader.start(start)
-        except VenueError as error:
-            log.warning("%s cannot compare its books: %s", trader.name, error)
-            return False
+            await asyncio.gather(self._warmed_up(trader), trader.start(start))
+        except VenueError:
+            return False  # the trader has said why
         return True
+
+    async def _warmed_up(self, trader: Trader) -> None:
+        """Have prices when the books are compared; without them that goes on, and says so later."""
+        if trader.feed.speed is None:
+            with suppress(VenueError):
+                await trader.feed.closes(trader.feed.first_cursor)
 
     def _keep_trading(self, trader: Trader, start: Start) -> asyncio.Task[None]:
         kept = self.kept[trader.name] = KeptTrader(

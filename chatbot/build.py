@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import logging
-import os
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
@@ -14,16 +12,21 @@ from importlib.metadata import version
 import structlog
 
 from chatbot import logs
+from chatbot.access import persons, rate_limit, second_factor
 from chatbot.administration import ProcessAdministration
 from chatbot.app import App
-from chatbot.frontends.console import Console
-from chatbot.frontends.control import ControlSocket
+from chatbot.faces import Faces, faces_of
 from chatbot.history import HISTORY, history
 from chatbot.metrics import Metrics
-from chatbot.notices import DeskNotices
-from chatbot.outbox import Outbox, Subscriber
-from chatbot.parts import exit_rules_of, feed_of, strategy_of, venue_of
-from chatbot.render.plain import plain
+from chatbot.parts import (
+    Connections,
+    cycle_every,
+    exit_rules_of,
+    feed_of,
+    place_of,
+    strategy_of,
+    venue_of,
+)
 from chatbot.schedule import Schedule
 from chatbot.settings import Settings
 from chatbot.settings import Trader as TraderSection
@@ -31,16 +34,12 @@ from chatbot.state import StateFolder
 from chatbot.takeover import Takeover
 from chatbot.traders import KeptTrader
 from chatbot.watching import Watching
-from handlers import alerts, load_commands
 from handlers.confirm import Confirmations
-from handlers.context import Caller, Person, Role, Services
-from handlers.describe import describe_with_name
+from handlers.context import Caller, Person, Services
 from handlers.dispatch import Dispatcher
-from handlers.reply import Level
 from storage import latch
 from storage.journal import FileJournal
 from storage.store import SqlStore
-from trading.bus import Bus
 from trading.clocks import Clock, SystemClock
 from trading.desk import Desk
 from trading.desk_limits import DeskRisk
@@ -83,57 +82,24 @@ async def build(
     """Put everything together.  *line* stands between each trader, by its name, and its venue."""
     metrics = Metrics()
     ending = asyncio.Event()
-    patience = Patience()
-    commands = load_commands()
-    confirmations = Confirmations(clock=clock)
-    owner = _console_caller()
-    console = Console(
-        caller=owner,
-        desk_name=settings.bot.name,
-        clock=clock,
-        commands=lambda: [f"/{name}" for name in commands],
-        symbols=lambda: sorted({s.base for t in settings.traders.values() for s in t.symbols}),
-        on_interrupt=lambda: app.desk.shutdown(by="Ctrl-C"),
-        history=folder.path / "console_history",
+    faces = faces_of(
+        settings, folder=folder, store=store, clock=clock, metrics=metrics, desk=lambda: app.desk
     )
-    notices = DeskNotices(
-        store=store,
-        clock=clock,
-        outbox=lambda: outbox,
-        recorder=lambda: recorder,
-        price=lambda name, symbol: traders[name].valuer.quote(symbol),
-        escalate_after=settings.alerts.escalate_after,
-    )
-    outbox = Outbox(
-        store=store,
-        speakers={console.name: console},
-        subscribers=_subscribers(settings),
-        clock=clock,
-        describe=describe_with_name if len(settings.traders) > 1 else alerts.describe,
-        fold=alerts.fold,
-        quiet_hours=settings.alerts.quiet_hours(settings.bot.zone),
-        followers=notices,
-        meter=metrics,
-    )
-    bus = Bus()
-    bus.subscribe(outbox.heard)
-    bus.subscribe(_log_event)
-    bus.subscribe(notices.heard)
-    recorder = Recorder(
-        store=store, bus=bus, clock=clock, announce=outbox.announce, offer=outbox.offer,
-        meter=metrics,
-    )  # fmt: skip
-    kept = latch.SlotLatch(latch.path_in(folder.path))
+    recorder = faces.recorder
+    faces.bus.subscribe(_log_event)
+    latch_file = latch.SlotLatch(latch.path_in(folder.path))
     enabled = {name: t for name, t in settings.traders.items() if t.enabled}
     halter = Halter(
         latch=Latch(),
         recorder=recorder,
-        latch_file=kept,
+        latch_file=latch_file,
         clock=clock,
         modes={name: t.mode for name, t in enabled.items()},
     )
-    tag = await _desk_tag(store)
+    patience = Patience()
+    ids = OrderIds(await _desk_tag(store), secrets.token_hex)
     journals = [FileJournal(folder.path / "intents.journal")]
+    connections = Connections(settings, clock)
     traders: dict[str, Trader] = {}
     keepers: dict[str, KeptTrader] = {}
     desk_risk = DeskRisk(settings.limits.build(), lambda: tuple(traders.values()))
@@ -142,76 +108,73 @@ async def build(
         traders[name] = _trader(
             settings, name, section,
             clock=clock, store=store, recorder=recorder, halter=halter, patience=patience,
-            journal=journals[0], book=journals[-1], ids=OrderIds(tag, secrets.token_hex),
-            desk_risk=desk_risk, line=line, meter=metrics.of(name),
+            journal=journals[0], book=journals[-1], ids=ids,
+            desk_risk=desk_risk, line=line, meter=metrics.of(name), connections=connections,
         )  # fmt: skip
     desk = Desk(
-        traders=traders,
-        halter=halter,
+        traders=traders, halter=halter, recorder=recorder, clock=clock, patience=patience,
+        end=ending.set,
+    )  # fmt: skip
+    administration = ProcessAdministration(
+        settings=settings,
+        folder=folder,
+        history=folder.path / HISTORY,
         recorder=recorder,
         clock=clock,
-        patience=patience,
-        end=ending.set,
+        people=(_local_owner(faces.owner), *persons(settings)),
+        chats=faces.chat_watch.problems,
+        apply=lambda fresh: _apply(fresh, traders, desk_risk, app.watching),
     )
-    services = Services(
-        name=settings.bot.name,
-        version=version("quarterdeck"),
-        desk=desk,
-        store=store,
-        clock=clock,
-        commands=commands,
-        confirmations=confirmations,
-        administration=ProcessAdministration(
-            settings=settings,
-            folder=folder,
-            history=folder.path / HISTORY,
-            recorder=recorder,
-            clock=clock,
-            people=(_local_owner(owner),),
-            chats=dict,
-            apply=lambda fresh: _apply(fresh, traders, desk_risk, app.watching),
-        ),
-        notices=notices,
-    )
-    control = ControlSocket(folder.socket, lambda reply: plain(reply, now=clock.now()), clock)
     app = App(
         settings=settings,
         folder=folder,
         clock=clock,
         store=store,
-        bus=bus,
+        bus=faces.bus,
         recorder=recorder,
-        outbox=outbox,
+        outbox=faces.outbox,
         halter=halter,
         takeover=Takeover(
-            folder=folder,
-            store=store,
-            latch_file=kept,
-            halter=halter,
-            recorder=recorder,
-            clock=clock,
-            traders=tuple(traders),
+            folder=folder, store=store, latch_file=latch_file, halter=halter, recorder=recorder,
+            clock=clock, traders=tuple(traders),
         ),
         desk=desk,
-        dispatcher=Dispatcher(services),
-        frontends=(control, *((console,) if settings.chat.console.enabled else ())),
+        dispatcher=_dispatcher(settings, faces, desk, administration),
+        frontends=faces.frontends,
         schedule=Schedule(misfire_grace=settings.schedule.misfire_grace),
         ending=ending,
-        closing=(kept.close, *(journal.close for journal in journals)),
+        closing=(
+            *(trader.close for trader in traders.values()), faces.close, latch_file.close,
+            *(journal.close for journal in journals),
+        ),
         kept=keepers,
         watching=Watching(
-            settings=settings,
-            desk=desk,
-            traders=keepers,
-            outbox=outbox,
-            notices=notices,
-            recorder=recorder,
-            store=store,
-            metrics=metrics,
-            clock=clock,
+            settings=settings, desk=desk, traders=keepers, outbox=faces.outbox,
+            notices=faces.notices, chats=faces.chat_watch, recorder=recorder, store=store,
+            metrics=metrics, clock=clock,
         ),
-    )
+    )  # fmt: skip
     return app
+
+
+def _dispatcher(
+    settings: Settings, faces: Faces, desk: Desk, administration: ProcessAdministration
+) -> Dispatcher:
+    clock = faces.clock
+    services = Services(
+        name=settings.bot.name,
+        version=version("quarterdeck"),
+        desk=desk,
+        store=faces.store,
+        clock=clock,
+        commands=faces.commands,
+        confirmations=Confirmations(clock, factor=second_factor(settings, clock)),
+        administration=administration,
+        notices=faces.notices,
+        stories=faces.stories,
+    )
+    off = settings.access.policy().off
+    return Dispatcher(services, off=off, rate=rate_limit(settings, clock))
 
 
 def _trader(
@@ -230,9 +193,10 @@ def _trader(
     desk_risk: DeskRisk,
     line: Line,
     meter: Meter,
+    connections: Connections,
 ) -> Trader:
-    feed = feed_of(settings, name, clock)
-    speed = feed.speed
+    feed = feed_of(settings, name, clock, connections)
+    venue = venue_of(settings, name, feed, book=book, clock=clock, connections=connections)
     return Trader(
         settings=TraderSettings(
             name=name,
@@ -244,13 +208,15 @@ def _trader(
             exit_rules=exit_rules_of(section),
             zone=settings.bot.zone,
             drawdown_alert=settings.alerts.drawdown,
-            cycle_every=section.bar / speed,
-            replay_speed=speed,
+            cycle_every=cycle_every(section, feed),
+            replay_speed=feed.speed,
+            entries=section.entries.build(),
+            place=place_of(settings, section),
             parameters=settings_in_use(section.strategy, section.parameters),
         ),
         strategy=strategy_of(settings, name),
         feed=feed,
-        venue=line(name, venue_of(settings, section, feed, book)),
+        venue=line(name, venue),
         store=store,
         recorder=recorder,
         halter=halter,
@@ -277,6 +243,7 @@ def _apply(
                 trader.settings,
                 limits=section.limits.build(),
                 exit_rules=exit_rules_of(section),
+                entries=section.entries.build(),
                 drawdown_alert=fresh.alerts.drawdown,
             )
         )
@@ -300,24 +267,8 @@ def _fact(value: object) -> str:
     return value.id if isinstance(value, Order) else str(value)
 
 
-def _subscribers(settings: Settings) -> tuple[Subscriber, ...]:
-    if not settings.chat.console.enabled:
-        return ()
-    level = Level[settings.alerts.console.upper()]
-    return (Subscriber(key="console:", speaker="console", chat="", at_least=level),)
-
-
 def _local_owner(caller: Caller) -> Person:
     return Person(caller.name, caller.role, "console, terminal")
-
-
-def _console_caller() -> Caller:
-    uid = os.getuid()
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = str(uid)
-    return Caller(user=f"local:{uid}", name=name, role=Role.OWNER, place="console", chat="console:")
 
 
 async def _desk_tag(store: SqlStore) -> str:

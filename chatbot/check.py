@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 
-from chatbot.parts import feed_of, strategy_of
+from chatbot.check_chats import CHATS
+from chatbot.check_venues import real_feed, real_venue
+from chatbot.finding import Check, Finding, Looked, Verdict
+from chatbot.frontends.probe import PATIENCE
+from chatbot.parts import Connections, feed_of, strategy_of
 from chatbot.settings import Settings, load
+from chatbot.settings.trading import CcxtFeed, CcxtVenue
 from chatbot.state import StateFolder
 from handlers.format import plural
 from storage import journal, latch
@@ -27,39 +30,6 @@ SET_BACK = timedelta(seconds=5)
 """Less is how clocks are kept right."""
 
 
-class Verdict(StrEnum):
-    OK = "ok"
-    LOOK = "look"
-    FAULT = "fault"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the table.  `todo` says what to do; empty when nothing is."""
-
-    what: str
-    verdict: Verdict
-    said: str
-    todo: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Looked:
-    """What the checks look at, and what they measure it by."""
-
-    settings: Settings
-    clock: Clock
-    least_free: int
-    little_free: int
-
-    @property
-    def state(self) -> Path:
-        return self.settings.state_dir
-
-
-Check = Callable[[Looked], Iterator[Finding]]
-
-
 def check(
     config: Path,
     environ: Mapping[str, str],
@@ -67,14 +37,24 @@ def check(
     *,
     least_free: int = LEAST_FREE,
     little_free: int = LITTLE_FREE,
+    patience: float = PATIENCE,
 ) -> list[Finding]:
-    """Look at everything that can be looked at without starting; nothing that is kept changes."""
+    """Look at everything that can be looked at without starting; nothing that is kept changes.
+
+    *patience*: seconds that a chat may take to answer.
+    """
     try:
         settings = load(config, environ)
     except (SettingsError, Refused) as error:
         mistakes = error.mistakes if isinstance(error, SettingsError) else [str(error)]
         return [Finding("settings", Verdict.FAULT, said, "correct it") for said in mistakes]
-    looked = Looked(settings=settings, clock=clock, least_free=least_free, little_free=little_free)
+    looked = Looked(
+        settings=settings,
+        clock=clock,
+        least_free=least_free,
+        little_free=little_free,
+        patience=patience,
+    )
     return [_enabled(settings), *(f for one in _CHECKS for f in _guarded(one, looked))]
 
 
@@ -246,8 +226,12 @@ def _clock(looked: Looked) -> Iterator[Finding]:
 def _feeds(looked: Looked) -> Iterator[Finding]:
     for name in _trading(looked):
         what = f"feed of {name}"
+        section = looked.settings.feeds[looked.settings.traders[name].feed]
+        if isinstance(section, CcxtFeed):
+            yield from real_feed(looked, name, section)
+            continue
         try:
-            feed = feed_of(looked.settings, name, looked.clock)
+            feed = feed_of(looked.settings, name, looked.clock, _connections(looked))
             bars = feed.candles(feed.first_cursor, 1_000_000).bars
         except (SettingsError, ValueError) as error:
             yield Finding(what, Verdict.FAULT, str(error), "correct it")
@@ -256,10 +240,18 @@ def _feeds(looked: Looked) -> Iterator[Finding]:
             yield Finding(what, Verdict.OK, said)
 
 
+def _connections(looked: Looked) -> Connections:
+    return Connections(looked.settings, looked.clock)
+
+
 def _venues(looked: Looked) -> Iterator[Finding]:
     for name in _trading(looked):
         section = looked.settings.traders[name]
         what = f"venue of {name}"
+        venue = looked.settings.venues[section.venue]
+        if isinstance(venue, CcxtVenue):
+            yield from real_venue(looked, name, venue)
+            continue
         try:
             records = journal.read(looked.state / f"paper-{name}.journal")
             held = len(list(replayed(records).holdings()))
@@ -301,13 +293,6 @@ def _trading(looked: Looked) -> list[str]:
     return [name for name, section in looked.settings.traders.items() if section.enabled]
 
 
-def _chats(looked: Looked) -> Iterator[Finding]:
-    if looked.settings.chat.console.enabled:
-        yield Finding("chats", Verdict.OK, "console; quarterdeck say")
-    else:
-        yield Finding("chats", Verdict.LOOK, "no chat hears alerts", "enable [chat.console]")
-
-
 _CHECKS: tuple[Check, ...] = (
     _state_folder,
     _permissions,
@@ -319,5 +304,5 @@ _CHECKS: tuple[Check, ...] = (
     _venues,
     _intents,
     _strategies,
-    _chats,
+    *CHATS,
 )

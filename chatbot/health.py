@@ -47,22 +47,22 @@ class Health:
         self._signals = Rate(lambda: metrics.total("signals"), clock)
 
     def read(self) -> Mapping[str, Value]:
-        """The value of every metric that a rule can name; unknown ones are None."""
+        """The value of every metric that a rule can name; unknown ones are None.
+
+        Those of one trader stand under its name too, as in `majors.drawdown`.
+        """
         views = [trader.view() for trader in self._desk.traders.values()]
         services = self._services(views)
-        values: dict[str, Value] = {**self._of_views(views), **self._of_process()}
-        venues = _all(services, "venue")
-        values |= {
-            "feed_ok": _all(services, "feed"),
-            "venue_ok": venues,
-            "exchange_active": venues,
+        values = {
+            **self._of_views(views),
+            **self._of_process(),
             "chats_ok": _all(services, "chat"),
-            "traders_ok": _all(services, "trader"),
             "store_ok": services["store"],
             "ping_ok": self._ping_ok(),
-            "halted": any(view.halts for view in views),
         }
         self._show(values, services)
+        for view in views:
+            values |= {f"{view.name}.{name}": v for name, v in self._of_views([view]).items()}
         return values
 
     def services(self) -> Mapping[str, bool]:
@@ -84,7 +84,14 @@ class Health:
         now = self._clock.now()
         cycles = [view.last_cycle for view in views]
         ages = [(now - c.at).total_seconds() for c in cycles if c is not None]
+        venues = all(view.venue_silent is None for view in views)
+        crashed = set(self._crashed())
         return {
+            "feed_ok": all(view.feed is not FeedState.STALE for view in views),
+            "venue_ok": venues,
+            "exchange_active": venues,
+            "traders_ok": not any(view.name in crashed for view in views),
+            "halted": any(view.halts for view in views),
             "drawdown": _worst(v.drawdown for v in views),
             "day_loss": _worst(loss_share(v.equity, v.day_start) for v in views),
             "exposure": _exposure(views),

@@ -33,8 +33,11 @@ TOLD = "told"
 TELEGRAM_TOKEN = re.compile(r"\d{6,}(?::|%3A)[A-Za-z0-9_-]{30,}", re.IGNORECASE)
 _FAREWELL = 1.0
 """Seconds that the last entries have to reach the disk."""
-_CHATTERERS = ("apscheduler", "httpcore", "httpx", "aiosqlite", "alembic", "asyncio")
-"""Libraries that tell each step at INFO (and URLs, which hold tokens)."""
+_CHATTERERS = (
+    *("apscheduler", "httpcore", "httpx", "aiosqlite", "alembic", "asyncio"),
+    *("telegram", "discord", "ccxt", "aiohttp.access", "matplotlib"),
+)
+"""Libraries that tell each step (and URLs, words and names, which are nobody's business)."""
 
 Entry = dict[str, Any]
 

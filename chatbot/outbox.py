@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import re
 import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -22,14 +23,24 @@ from chatbot.bursts import BURST, WINDOW, QuietHours, Throttle, next_burst
 from chatbot.frontends import Speaker
 from chatbot.supervise import within
 from handlers.format import clock_time, long_duration, plural
+from handlers.in_place import InPlace, Stories
 from handlers.notices import Hearing
-from handlers.reply import Choice, Level, Reply, dump, load
+from handlers.reply import Choice, Column, Level, Reply, Table, dump, load
+from handlers.words import clipped
 from trading.clocks import Clock
-from trading.events import Event
+from trading.events import ChatBack, ChatLost, Event, HaltAdvanced
 from trading.ports import Alert, Change, Meter, NoMeter, Store
 
 log = logging.getLogger(__name__)
 
+GIVEN_UP = timedelta(days=7)
+"""So long an alert waits for a chat that is gone from the settings: it may come back."""
+EDITED_WITHIN = timedelta(seconds=15)
+"""So long a stage may take to be edited into the answer of a stop; then an alert tells it."""
+GATHERED = 10
+"""So many urgent alerts that wait at once become one message; fewer keep their own."""
+WAITED_LINES, LINE = 5, 22
+"""How many of the alerts that waited are listed when a chat is back, and how wide."""
 PAGE = 100
 """Alerts acknowledged in one commit; and read at once, beyond those already in hand."""
 
@@ -62,6 +73,12 @@ class Nobody:
 
     def announced(self, event: Event, reply: Reply, told: Sequence[str]) -> Reply:
         return reply
+
+
+class InPlaces(Protocol):
+    """Which stories are told in a chat by editing its message."""
+
+    def state(self, chat: str, story: str) -> InPlace | None: ...
 
 
 class Throttled(Exception):
@@ -113,6 +130,16 @@ class Health:
     """The error's kind, never its words: they may hold a token."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """How long a chat was away, and what waited for it."""
+
+    away: timedelta
+    waited: int
+    critical: int
+    """Of those; they go first, each by itself."""
+
+
 # -- one chat -------------------------------------------------------------------------------------
 
 
@@ -141,6 +168,8 @@ class _Chat:
         self.last_success: datetime | None = None
         self.failing_since: datetime | None = None
         self.problem = ""
+        self.absence: Absence | None = None
+        """It is back, and has heard the critical alerts; that it was away is still to be told."""
         self._throttle = Throttle()
         self._critical: deque[_Parcel] = deque()
         self._urgent: deque[_Parcel] = deque()
@@ -186,35 +215,49 @@ class _Chat:
         """What to say now, as one message; or nothing, and for how many seconds."""
         if self._critical:
             return [self._critical[0]], None
+        urgent = self._next_urgent()
         quiet_for = self.quiet_for(now)
         if quiet_for or not self._quiet:
-            urgent = list(itertools.islice(self._urgent, 1))
             return urgent, (quiet_for or None) if self._quiet and not urgent else None
-        if self._urgent and self._urgent[0].alert.at <= self._quiet[0].alert.at:
-            return [self._urgent[0]], None
+        if urgent and urgent[0].alert.at <= self._quiet[0].alert.at:
+            return urgent, None
         night = self._of_the_night()
         if night > 1:
             return list(itertools.islice(self._quiet, night)), None
         size, hold = next_burst((p.alert.at for p in self._quiet), self._told, now)
         if size or hurry:
             return list(itertools.islice(self._quiet, size or None)), None
-        return ([self._urgent[0]], None) if self._urgent else ([], hold)
+        return urgent, None if urgent else hold
+
+    def _next_urgent(self) -> list[_Parcel]:
+        """One by one; what has gathered because the chat is slow, as one."""
+        gathered = len(self._urgent) >= GATHERED
+        return list(itertools.islice(self._urgent, None if gathered else 1))
 
     def _of_the_night(self) -> int:
         """How many of those in front came in quiet hours, and are told as one."""
         came = (self.quiet_for(parcel.alert.at) > 0 for parcel in self._quiet)
         return sum(1 for _ in itertools.takewhile(bool, came))
 
+    def rest(self, now: datetime) -> list[_Parcel]:
+        """All but the critical ones that may be told now, oldest first."""
+        quiet = () if self.quiet_for(now) else self._quiet
+        return sorted((*self._urgent, *quiet), key=lambda parcel: parcel.alert.at)
+
     def done(self, parcels: Sequence[_Parcel], now: datetime) -> None:
-        queue = self._queue(parcels[0].alert.level)
         for parcel in parcels:
-            queue.popleft()
+            queue = self._queue(parcel.alert.level)
+            queue.remove(parcel)
             if queue is self._quiet:
                 self._told.append(parcel.alert.at)
-        self.succeeded(now)
-
-    def succeeded(self, now: datetime) -> None:
         self.last_success, self.failing_since, self.problem = now, None, ""
+
+    def was_away(self, now: datetime, *, at_least: float) -> Absence | None:
+        """The absence to tell of, if it is over now and lasted so many seconds."""
+        away = self.down_for(now)
+        if self.absence is not None or away.total_seconds() <= at_least:
+            return self.absence
+        return Absence(away=away, waited=self.waiting, critical=self.critical)
 
     def failed(self, error: Exception, now: datetime) -> None:
         if self.failing_since is None:
@@ -254,10 +297,14 @@ class Outbox:
         delivery: Delivery | None = None,
         quiet_hours: QuietHours | None = None,
         followers: Followers | None = None,
+        stories: InPlaces | None = None,
         meter: Meter = NoMeter(),  # noqa: B008  # holds nothing
     ) -> None:
         self._store = store
         self._followers = followers or Nobody()
+        self._stories = stories or Stories()
+        self._held: dict[str, Alert] = {}
+        """Stages that an edit is about to tell where they would be told."""
         self._meter = meter
         self._clock = clock
         self._describe = describe
@@ -272,6 +319,8 @@ class Outbox:
         """Ids in a queue that came from memory; the store may never have heard of them."""
         self._told_unbooked: set[str] = set()
         """Of those, the ones told: never again, should the store bring them up after all."""
+        self._gone: set[str] = set()
+        """Ids that wait for chats which are not in the settings."""
         self._to_read = True
         self._hurry = False
         self._work = asyncio.Event()
@@ -303,12 +352,14 @@ class Outbox:
         )
 
     def _hearers(self, event: Event, kind: str, level: Level) -> list[str]:
-        """Whoever wants it, or whom it is for; never the chat that was answered."""
+        """Whoever wants it, or whom it is for; never the chat that was answered, or is lost."""
         audience = self._followers.audience(event)
+        lost = event.own if isinstance(event, ChatLost | ChatBack) else ()
         return [
             key
             for key, chat in self._chats.items()
             if key != event.origin
+            and key not in lost
             and (chat.wants(kind, level) if audience is None else key in audience)
         ]
 
@@ -359,10 +410,16 @@ class Outbox:
             if alert.to in self._chats and not old:
                 self._unbooked.add(alert.id)
                 self._enqueue(alert)
+        self._look_at_held()
 
     def waiting(self) -> int:
         """Alerts that have not reached their chat, as far as the store was read."""
         return sum(chat.waiting for chat in self._chats.values())
+
+    def failures(self) -> Mapping[str, Health]:
+        """Each chat that does not take its alerts now, by its key."""
+        chats = self._chats.items()
+        return {key: _health([chat]) for key, chat in chats if chat.failing_since is not None}
 
     def health(self) -> Mapping[str, Health]:
         """By the speaker's name; of several chats the one that fails longest counts."""
@@ -417,7 +474,7 @@ class Outbox:
 
     async def _read(self) -> None:
         """Take what is new.  The store lists all that waits, so ask for more than is in hand."""
-        limit = len(self._known) + PAGE
+        limit = len(self._known) + len(self._gone) + PAGE
         while self._to_read:
             self._to_read = False
             try:
@@ -427,8 +484,24 @@ class Outbox:
                 raise
             for alert in alerts:
                 self._take(alert)
+            self._look_at_held()
             if len(alerts) == limit:
                 limit, self._to_read = limit * 2, True
+            else:
+                self._give_up([alert for alert in alerts if alert.to not in self._chats])
+
+    def _give_up(self, waiting: Sequence[Alert]) -> None:
+        """Of what waits for chats that are gone from the settings, end what has waited long."""
+        self._gone = {alert.id for alert in waiting}
+        now = self._clock.now()
+        old = [a for a in waiting if now - a.at > GIVEN_UP and a.id not in self._known]
+        if old:
+            chats = ", ".join(sorted({alert.to for alert in old}))
+            log.warning(
+                "%s given up: no longer in the settings: %s", plural(len(old), "alert"), chats
+            )
+            self._known.update(alert.id for alert in old)
+            self._tell_clerk(old)
 
     async def _acknowledge(self) -> None:
         while self._told:
@@ -447,13 +520,26 @@ class Outbox:
             self._enqueue(alert)
 
     def _enqueue(self, alert: Alert) -> None:
-        """Hand *alert* to its chat.  One whose chat is gone from the settings goes on waiting."""
+        """Hand *alert* to its chat.  One whose chat is gone from the settings waits for long."""
         chat = self._chats.get(alert.to)
         if chat is None:
             return
         self._known.add(alert.id)
-        if not chat.take(alert):
+        if alert.kind == HaltAdvanced.__name__:
+            self._held[alert.id] = alert
+        elif not chat.take(alert):
             self._tell_clerk([alert])
+
+    def _look_at_held(self) -> None:
+        """Tell the stages that no edit tells, and forget those that one has told."""
+        for alert in tuple(self._held.values()):
+            state = self._stories.state(alert.to, _read(alert).story)
+            late = self._hurry or self._clock.now() - alert.at > EDITED_WITHIN
+            if state is InPlace.FOLLOWED and not late:
+                continue
+            del self._held[alert.id]
+            if state is InPlace.SHOWN or not self._chats[alert.to].take(alert):
+                self._tell_clerk([alert])
 
     def _tell_clerk(self, alerts: Iterable[Alert]) -> None:
         for alert in alerts:
@@ -467,6 +553,7 @@ class Outbox:
         self._progress.set()
 
     async def _settled(self) -> None:
+        self._look_at_held()
         while self._to_read or self._told or self._hopeful():
             self._progress.clear()
             await self._progress.wait()
@@ -483,7 +570,7 @@ class Outbox:
             chat.stir.clear()
             chat.alarm.clear()
             parcels, hold = chat.next(self._clock.now(), hurry=self._hurry)
-            if not parcels:
+            if not parcels and chat.absence is None:
                 await self._rest(hold, chat.stir)
             elif await self._told_them(chat, parcels):
                 delay = self._delivery.first_delay
@@ -505,12 +592,21 @@ class Outbox:
         return True
 
     async def _tell(self, chat: _Chat, parcels: Sequence[_Parcel]) -> None:
-        away = chat.down_for(self._clock.now())
-        long = away.total_seconds() > self._delivery.back_after
-        if long and chat.at_least <= Level.NOTICE:
-            await self._send(chat, back(chat.speaker.name, away, chat.waiting, chat.critical))
-            chat.succeeded(self._clock.now())
-        parcels, reply = self._as_one(parcels)
+        """Say *parcels*; after a long absence the rest with the word that the chat is back."""
+        now = self._clock.now()
+        away = chat.was_away(now, at_least=self._delivery.back_after)
+        back_is_told = away is not None and chat.at_least <= Level.NOTICE
+        critical = bool(parcels) and parcels[0].alert.level >= Level.CRITICAL
+        if away is not None and back_is_told and not critical:
+            rest = chat.rest(now)
+            reply = back(chat.speaker.name, away, [(p.alert.at, p.reply) for p in rest])
+            await self._said(chat, rest, reply)
+            chat.absence = None
+            return
+        await self._said(chat, *self._as_one(parcels))
+        chat.absence = away if back_is_told else None
+
+    async def _said(self, chat: _Chat, parcels: Sequence[_Parcel], reply: Reply) -> None:
         await self._send(chat, reply)
         now = self._clock.now()
         chat.done(parcels, now)
@@ -569,15 +665,48 @@ def _zone(quiet_hours: QuietHours | None) -> str:
     return "" if quiet_hours is None else str(quiet_hours.zone)
 
 
-def back(speaker: str, away: timedelta, waited: int, critical: int) -> Reply:
-    """What a chat hears first when it is there again."""
-    name, gap, alerts = speaker.capitalize(), long_duration(away), plural(waited, "alert")
+def back(speaker: str, absence: Absence, rest: Sequence[tuple[datetime, Reply]]) -> Reply:
+    """What a chat hears when it is there again, instead of *rest*, one by one (oldest first)."""
+    name, waited = speaker.capitalize(), absence.waited
+    gap, alerts = long_duration(absence.away), plural(waited, "alert")
+    shown = sorted(
+        sorted(rest, key=lambda each: (each[1].level, each[0]))[-WAITED_LINES:],
+        key=lambda each: each[0],
+    )
+    rows = tuple((clock_time(at), _short(reply.title)) for at, reply in shown)
     return Reply(
         title=f"✓ {name} back after {gap}: {alerts} waited",
-        text=f"{critical} critical first." if critical else "",
+        lead=_of_the_rest(absence.critical, len(shown), len(rest)),
+        table=Table((Column(right=False), Column(right=False)), rows) if rows else None,
         choices=(Choice(f"All {waited}", f"/alerts last {waited}"),) if waited else (),
-        level=Level.NOTICE,
+        level=max((reply.level for _, reply in rest), default=Level.NOTICE),
     )
+
+
+def _of_the_rest(critical: int, shown: int, rest: int) -> str:
+    """As in `1 critical went first. The rest, UTC:`."""
+    first = f"{critical} critical went first." if critical else ""
+    if not rest:
+        return first
+    listed = "The rest" if critical else "They were"
+    if shown < rest:
+        listed = f"{shown} of the other {rest}" if critical else f"{shown} of them"
+    return f"{first} {listed}, UTC:".strip()
+
+
+def _short(title: str) -> str:
+    """A title for a narrow column: its first words, and what was won or lost."""
+    plain = title.lstrip("✓…⚠?‖■✕ ")
+    for end in (" (paper)", " (live)", " (dry run)", ": "):
+        plain = plain.partition(end)[0] or plain
+    gained = _GAIN.search(title.partition(plain)[2])
+    if gained is None:
+        return clipped(plain, LINE)
+    return f"{clipped(plain, LINE - len(gained[0]) - 1)} {gained[0]}"
+
+
+_GAIN = re.compile(r"[+-][\d,]+\.\d\d")
+"""As in `+33.27`."""
 
 
 def _read(alert: Alert) -> Reply:

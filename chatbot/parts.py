@@ -2,48 +2,163 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
+
+from pydantic import SecretStr
+
 from chatbot.settings import Settings
 from chatbot.settings import Trader as TraderSection
+from chatbot.settings.trading import CcxtFeed, CcxtVenue, Exchange, PaperVenue
 from trading.clocks import Clock
 from trading.errors import SettingsError
 from trading.execution.exit_rules import ExitRules, PartialRule
 from trading.market.rules import BINANCE_PERPETUALS_2021
-from trading.ports import Journal
+from trading.ports import Feed, Journal, Venue
 from trading.strategies import strategy
 from trading.strategies.base import Strategy
-from trading.venues.paper import PaperVenue
+from trading.types import Mode
+from trading.venues.budget import Budgets
+from trading.venues.ccxt import CcxtVenue as ExchangeVenue
+from trading.venues.connection import Access, Connection
+from trading.venues.listed import ListedRules
+from trading.venues.live_feed import LiveFeed
+from trading.venues.paper import PaperVenue as PaperBook
+from trading.venues.quirks import Market
 from trading.venues.replay import ReplayFeed
 
+SPARE_BARS = 50
+"""Candles that a live feed keeps besides a strategy's warm-up: for charts, and for a late look."""
 
-def feed_of(settings: Settings, name: str, clock: Clock) -> ReplayFeed:
+
+class Connections:
+    """One connection per account, made when first asked for; nothing is opened here.
+
+    A feed takes the connection of an account at the same place, if there is one: markets are read
+    once.  Requests are counted together wherever they come from: exchanges count by address.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._clock = clock
+        self._budgets = Budgets(clock=clock)
+        self._made: dict[tuple[object, ...], Connection] = {}
+        used = {trader.venue for trader in settings.traders.values() if trader.enabled}
+        venues = (section for name, section in settings.venues.items() if name in used)
+        self._accounts = [section for section in venues if isinstance(section, CcxtVenue)]
+
+    def of_account(self, section: CcxtVenue) -> Connection:
+        access = Access(
+            key=_plain(section.key),
+            secret=_plain(section.secret),
+            password=_plain(section.password),
+        )
+        return self._of(section, access)
+
+    def of_prices(self, section: CcxtFeed) -> Connection:
+        account = next((a for a in self._accounts if _place(a) == _place(section)), None)
+        return self.of_account(account) if account else self._of(section, Access())
+
+    def _of(self, section: Exchange, access: Access) -> Connection:
+        account = (*_place(section), access.key)
+        if account not in self._made:
+            self._made[account] = Connection(
+                quirks=section.quirks,
+                access=access,
+                clock=self._clock,
+                url=section.url or "",
+                ws_url=section.ws_url or "",
+                sandbox=section.sandbox,
+                budgets=self._budgets,
+            )
+        return self._made[account]
+
+
+def feed_of(settings: Settings, name: str, clock: Clock, connections: Connections) -> Feed:
     """The feed of trader *name*.  Raises `SettingsError` for a symbol it does not have."""
     section = settings.traders[name]
+    feed = settings.feeds[section.feed]
+    if isinstance(feed, CcxtFeed):
+        return LiveFeed(
+            name=section.feed,
+            connection=connections.of_prices(feed),
+            symbols=section.symbols,
+            timeframe=section.bar,
+            bars=strategy_of(settings, name).warmup + SPARE_BARS,
+            clock=clock,
+        )
     try:
         return ReplayFeed(
-            name=section.feed,
-            clock=clock,
-            speed=float(settings.feeds[section.feed].speed),
-            symbols=section.symbols,
+            name=section.feed, clock=clock, speed=float(feed.speed), symbols=section.symbols
         )
     except ValueError as error:
         raise _mistake(settings, name, "symbols", error) from None
 
 
 def venue_of(
-    settings: Settings, section: TraderSection, feed: ReplayFeed, book: Journal
-) -> PaperVenue:
-    costs = settings.venues[section.venue]
-    return PaperVenue(
+    settings: Settings, name: str, feed: Feed, *, book: Journal, clock: Clock,
+    connections: Connections,
+) -> Venue:  # fmt: skip
+    """Where the orders of trader *name* go."""
+    section = settings.traders[name]
+    venue = settings.venues[section.venue]
+    if isinstance(venue, PaperVenue):
+        return _paper(settings, section, venue, feed, book=book, connections=connections)
+    return account_of(settings, name, venue, feed, clock=clock, connections=connections)
+
+
+def account_of(
+    settings: Settings, name: str, venue: CcxtVenue, feed: Feed, *, clock: Clock,
+    connections: Connections,
+) -> ExchangeVenue:  # fmt: skip
+    """A real account; whoever is not live only reads it."""
+    section = settings.traders[name]
+    return ExchangeVenue(
+        name=section.venue,
+        trader=name,
+        connection=connections.of_account(venue),
+        symbols=section.symbols,
+        price=feed.quote,
+        read_only=venue.read_only or section.mode is not Mode.LIVE,
+        clock=clock,
+    )
+
+
+def _paper(
+    settings: Settings,
+    section: TraderSection,
+    costs: PaperVenue,
+    feed: Feed,
+    *,
+    book: Journal,
+    connections: Connections,
+) -> PaperBook:
+    """Paper keeps to the rules of the market that its prices come from."""
+    prices = settings.feeds[section.feed]
+    real = connections.of_prices(prices) if isinstance(prices, CcxtFeed) else None
+    return PaperBook(
         name=section.venue,
         feed=feed,
         journal=book,
         capital=section.capital,
-        rules=BINANCE_PERPETUALS_2021,
+        rules=ListedRules(real, section.symbols) if real else BINANCE_PERPETUALS_2021,
         slippage=costs.slippage,
         commission=costs.commission,
         commission_per_unit=costs.commission_per_unit,
         participation=costs.participation,
+        cash=isinstance(prices, CcxtFeed) and prices.market is Market.SPOT,
     )
+
+
+def place_of(settings: Settings, section: TraderSection) -> str:
+    """Where real orders of a live trader go, as in `binance swap`; empty for the others."""
+    venue = settings.venues[section.venue]
+    live = section.mode is Mode.LIVE and isinstance(venue, CcxtVenue)
+    return venue.place if live and isinstance(venue, CcxtVenue) else ""
+
+
+def cycle_every(section: TraderSection, feed: Feed) -> timedelta:
+    """Wall time between the closes of two candles."""
+    return section.bar if feed.speed is None else section.bar / feed.speed
 
 
 def strategy_of(settings: Settings, name: str) -> Strategy:
@@ -70,6 +185,14 @@ def exit_rules_of(section: TraderSection) -> ExitRules:
         ),
         break_even=exits.break_even,
     )
+
+
+def _place(section: Exchange) -> Sequence[object]:
+    return (section.exchange, section.market, section.sandbox, section.url, section.ws_url)
+
+
+def _plain(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
 
 
 def _mistake(settings: Settings, name: str, key: str, error: ValueError) -> SettingsError:

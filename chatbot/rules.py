@@ -56,6 +56,13 @@ TRUTHS: Mapping[str, str] = {
     "halted": "any trader is halted",
 }
 """What conditions may be about: numbers, and what is true or false."""
+OF_ONE_TRADER = frozenset(
+    {
+        *("drawdown", "day_loss", "exposure", "positions", "price_age", "scan_age"),
+        *("scan_seconds", "feed_ok", "venue_ok", "exchange_active", "traders_ok", "halted"),
+    }
+)
+"""Those that may be asked of one trader, as in `majors.drawdown`."""
 
 _NUMBER_SIGNS: Mapping[str, Callable[[Decimal, Decimal], bool]] = {
     ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
@@ -63,28 +70,34 @@ _NUMBER_SIGNS: Mapping[str, Callable[[Decimal, Decimal], bool]] = {
 _TRUTH_SIGNS: Mapping[str, Callable[[object, object], bool]] = {
     "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
-_EXAMPLE = 'write it as in "error_rate > 0.01" or "feed_ok == false"'
+_EXAMPLE = 'write it as in "error_rate > 0.01", "feed_ok == false" or "NAME.drawdown > 0.05"'
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """As in `error_rate > 0.01` or `feed_ok == false`."""
+    """As in `error_rate > 0.01`, `feed_ok == false` or `majors.drawdown > 0.05`."""
 
     metric: str
     sign: str
     bound: Decimal | bool
+    trader: str = ""
+    """The one that it is about; empty: the whole desk."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises `ValueError` with what is wrong, as a clause."""
-        said = re.fullmatch(r"\s*(\w+)\s*(>=|<=|==|!=|>|<)\s*(\S+)\s*", text)
+        said = re.fullmatch(r"\s*(?:(\w+)\.)?(\w+)\s*(>=|<=|==|!=|>|<)\s*(\S+)\s*", text)
         if said is None:
             raise ValueError(_EXAMPLE)
-        metric, sign, bound = said[1], said[2], said[3]
+        trader, metric, sign, bound = said[1] or "", said[2], said[3], said[4]
+        if trader and metric in {*NUMBERS, *TRUTHS} - OF_ONE_TRADER:
+            raise ValueError(f"{metric} is of the whole desk; write it without {trader}.")
         if metric in TRUTHS:
-            return cls(metric, _allowed(metric, sign, _TRUTH_SIGNS), _truth(metric, bound))
+            _check_sign(metric, sign, _TRUTH_SIGNS)
+            return cls(metric, sign, _truth(metric, bound), trader)
         if metric in NUMBERS:
-            return cls(metric, _allowed(metric, sign, _NUMBER_SIGNS), _number(metric, bound))
+            _check_sign(metric, sign, _NUMBER_SIGNS)
+            return cls(metric, sign, _number(metric, bound), trader)
         known = [*NUMBERS, *TRUTHS]
         near = difflib.get_close_matches(metric, known, 1)
         meant = f", did you mean {near[0]}?" if near else ""
@@ -92,7 +105,12 @@ class Condition:
 
     def __str__(self) -> str:
         bound = str(self.bound).lower() if isinstance(self.bound, bool) else f"{self.bound:f}"
-        return f"{self.metric} {self.sign} {bound}"
+        return f"{self.key} {self.sign} {bound}"
+
+    @property
+    def key(self) -> str:
+        """Under which its value is read."""
+        return f"{self.trader}.{self.metric}" if self.trader else self.metric
 
     def holds(self, value: Value) -> bool | None:
         """Whether it holds for *value*; None while that is unknown."""
@@ -103,10 +121,9 @@ class Condition:
         return _NUMBER_SIGNS[self.sign](value, self.bound)
 
 
-def _allowed(metric: str, sign: str, signs: Mapping[str, object]) -> str:
+def _check_sign(metric: str, sign: str, signs: Mapping[str, object]) -> None:
     if sign not in signs:
         raise ValueError(f"{metric} is compared by {' '.join(signs)}, not {sign}")
-    return sign
 
 
 def _truth(metric: str, bound: str) -> bool:
@@ -134,6 +151,11 @@ class Rule:
     condition: Condition
     duration: timedelta
     action: Action = "notify"
+
+    @property
+    def scope(self) -> str:
+        """Whom its action is for: the trader that its condition names, or all of them."""
+        return self.condition.trader or EVERYONE
 
     @property
     def key(self) -> str:
@@ -207,7 +229,7 @@ class RuleWatch:
         values = self._read()
         for rule in self._rules:
             try:
-                await self._judge(rule, values.get(rule.condition.metric))
+                await self._judge(rule, values.get(rule.condition.key))
             except Exception:
                 log.exception("the rule %s could not be carried out", rule.name)
 
@@ -235,7 +257,7 @@ class RuleWatch:
                     at=self._clock.now(),
                     name=rule.name,
                     condition=str(rule.condition),
-                    value=Decimal(value),
+                    value=value,
                     action=rule.action,
                 )
             )
@@ -243,9 +265,9 @@ class RuleWatch:
     async def _tighten(self, rule: Rule) -> None:
         by, why = f"rule {rule.name}", str(rule.condition)
         if rule.action == "pause":
-            await self._brakes.pause(EVERYONE, by=by, why=why)
+            await self._brakes.pause(rule.scope, by=by, why=why)
         elif rule.action == "stop":
-            await self._brakes.stop(EVERYONE, by=by, why=why)
+            await self._brakes.stop(rule.scope, by=by, why=why)
 
     async def _restore(self, rule: Rule) -> None:
         since = self._broken.pop(rule.key, None)

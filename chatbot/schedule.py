@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Schedule:
@@ -22,9 +24,18 @@ class Schedule:
                 "misfire_grace_time": round(misfire_grace.total_seconds()),
             },
         )
-        self._under_way: set[asyncio.Future[None]] = set()
+        self._under_way: set[asyncio.Future[object]] = set()
 
-    def every(self, interval: timedelta, name: str, job: Callable[[], Awaitable[None]]) -> None:
+    def every(
+        self,
+        interval: timedelta,
+        name: str,
+        job: Callable[[], Awaitable[object]],
+        *,
+        after: timedelta | None = None,
+    ) -> None:
+        """*after*: so long after each full interval of UTC; without it counting begins now."""
+
         async def run() -> None:
             under_way = asyncio.ensure_future(job())
             self._under_way.add(under_way)
@@ -33,8 +44,9 @@ class Schedule:
             finally:
                 self._under_way.discard(under_way)
 
+        begin = None if after is None else _EPOCH + after
         self._scheduler.add_job(
-            run, "interval", seconds=interval.total_seconds(), id=name, name=name
+            run, "interval", seconds=interval.total_seconds(), id=name, name=name, start_date=begin
         )
 
     def start(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 
 from chatbot import metrics as figures
+from chatbot.chats import ChatWatch
 from chatbot.health import Health
 from chatbot.metrics import Metrics
 from chatbot.notices import DeskNotices
@@ -36,6 +37,7 @@ class Watching:
         traders: Mapping[str, KeptTrader],
         outbox: Outbox,
         notices: DeskNotices,
+        chats: ChatWatch,
         recorder: Recorder,
         store: Store,
         metrics: Metrics,
@@ -43,6 +45,7 @@ class Watching:
     ) -> None:
         self.metrics = metrics
         self.notices = notices
+        self._chats = chats
         self._clock = clock
         self._outbox = outbox
         alerts = settings.alerts
@@ -79,6 +82,7 @@ class Watching:
         """What is to be kept running, by name."""
         yield "loop lag", self._lag.run
         yield "clock", self._wall.run
+        yield "chats", self._chats.run
         yield "alert rules", self._rules.run
         yield "unanswered alerts", self.notices.run
         yield "heartbeat", self._heartbeat.run

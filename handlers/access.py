@@ -1,19 +1,92 @@
-"""Who may command, and how late a word may come."""
+"""Who may command, how often, and how late a word may come."""
 
 from __future__ import annotations
 
+import math
+from collections import deque
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from handlers.command import Command
-from handlers.context import Caller, Message
+from handlers.command import Command, Commands
+from handlers.context import Caller, Message, Role
 from handlers.format import duration
+from trading.clocks import Clock
 from trading.errors import Refused
 
 FRESH = timedelta(seconds=60)
+ALWAYS = frozenset(
+    {"cancel", "close", "confirm", "flatten", "help", "pause", "start", "status", "stop"}
+)
+"""No settings can take these from anybody: to see what is true, and to stop it."""
+UNLIMITED = frozenset({"cancel", "close", "confirm", "flatten"})
+"""Never too often, beside what is instant."""
+LOCAL = "local:"
+"""Whoever speaks from the machine itself."""
 
 
 class TooLate(Refused):
     """The words are old, and acting on them would loosen or spend."""
+
+
+class TooOften(Refused):
+    """Somebody asks faster than they may."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the settings say of commands."""
+
+    off: Collection[str] = frozenset()
+    raised: Mapping[str, Role] = field(default_factory=dict)
+
+    def apply(self, commands: Commands) -> Commands:
+        """Return *commands* as they hold here: menus, /help and checks all go by these."""
+        return Commands(self._raised(c) for c in commands.values() if c.name not in self.off)
+
+    def _raised(self, found: Command) -> Command:
+        return replace(found, role=max(found.role, self.raised.get(found.name, found.role)))
+
+
+class RateLimit:
+    """So many requests in so many seconds, for each person; a sliding window."""
+
+    def __init__(self, clock: Clock, *, most: int, seconds: float) -> None:
+        self._clock = clock
+        self._most = most
+        self._seconds = seconds
+        self._asked: dict[str, deque[float]] = {}
+        """When each person's last requests were; monotonic.  What was refused does not count."""
+
+    def check(self, command: Command | None, caller: Caller) -> None:
+        """Count a request of *caller*; None is a command that there is not.
+
+        Raises `TooOften`.  What acts without loosening is never counted, nor is whoever sits at
+        the machine.
+        """
+        if caller.user.startswith(LOCAL) or not is_limited(command):
+            return
+        now = self._clock.monotonic()
+        asked = self._asked.setdefault(caller.user, deque())
+        while asked and now - asked[0] >= self._seconds:
+            asked.popleft()
+        if len(asked) >= self._most:
+            wait = timedelta(seconds=max(1, math.ceil(asked[0] + self._seconds - now)))
+            raise TooOften(f"Too many requests, again in {duration(wait)}")
+        asked.append(now)
+
+
+def is_limited(command: Command | None) -> bool:
+    if command is None:
+        return True
+    if command.instant or command.name in UNLIMITED:
+        return False
+    return not command.acts or command.loosens
+
+
+def check_on(name: str, off: Collection[str]) -> None:
+    if name in off:
+        raise Refused(f"/{name} is switched off in the settings")
 
 
 def check_role(command: Command, caller: Caller) -> None:

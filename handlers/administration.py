@@ -66,10 +66,11 @@ async def reload(ctx: Context) -> Reply:
 @command(role=Role.OWNER, family="Desk", rank=90, acts=True)
 async def backup(ctx: Context) -> Reply:
     """Copy the history to a file beside it; trading goes on."""
-    name = await ctx.services.administration.backup()
+    made = await ctx.services.administration.backup()
     return Reply(
-        f"{DONE} Backed up to {name}",
-        text="A desk that starts on a backup starts halted. Nothing was sent.",
+        f"{DONE} Backed up to {made.name}",
+        text=f"A desk that starts on a backup starts halted.{_went(made.removed)} Nothing was "
+        "sent.",
         choices=(_STATUS,),
         level=Level.NOTICE,
     )
@@ -119,6 +120,13 @@ def audit_reply(words: Sequence[Word]) -> Reply:
         text="\n".join(["UTC, newest first", *said]) if said else "",
         choices=(_STATUS,),
     )
+
+
+def _went(removed: Sequence[str]) -> str:
+    if not removed:
+        return ""
+    gone = removed[0] if len(removed) == 1 else f"{len(removed)} of them, up to {removed[-1]}"
+    return f" Removed, as the oldest: {gone}."
 
 
 def refused_settings(mistakes: Sequence[str]) -> Reply:

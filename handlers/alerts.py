@@ -258,6 +258,77 @@ def _(event: events.ForeignOrderSeen) -> Reply:
     )
 
 
+@describe.register
+def _(event: events.ForeignHoldingSeen) -> Reply:
+    base = event.symbol.base
+    return Reply(
+        f"{exact(event.quantity)} {base} on the account {mode(event.mode)} that are not ours",
+        text="Left alone, and never sold. Said once.",
+        choices=(POSITIONS,),
+        level=Level.NOTICE,
+    )
+
+
+@describe.register
+def _(event: events.FundingBooked) -> Reply:
+    what = "received" if event.amount > 0 else "paid"
+    worth = amount(abs(event.amount), event.symbol.quote)
+    return Reply(f"Funding {what} on {event.symbol.base} {mode(event.mode)}: {worth}")
+
+
+@describe.register
+def _(event: events.TransferSeen) -> Reply:
+    what = "came in" if event.amount > 0 else "went out"
+    return Reply(
+        f"{amount(abs(event.amount), event.quote)} {what} {mode(event.mode)}",
+        text="It lies beside the money of this trader: equity, day and drawdown stay as they are.",
+    )
+
+
+@describe.register
+def _(event: events.LiquidationBooked) -> Reply:
+    where = "" if event.symbol is None else f" on {event.symbol.base}"
+    return Reply(
+        f"{LOOK} Liquidation{where} {mode(event.mode)}: {gained(event.amount, event.quote)}",
+        text="The venue closed by force. It is booked as a loss.",
+        choices=(POSITIONS, STATUS, STOP),
+        level=Level.CRITICAL,
+    )
+
+
+@describe.register
+def _(event: events.DustLeft) -> Reply:
+    worth = amount(event.worth, event.symbol.quote)
+    return Reply(
+        f"Dust left: {exact(event.quantity)} {event.symbol.base} {mode(event.mode)}, {worth}",
+        text="Too small for the venue to sell. It stays there, "
+        "and left our books at the last price.",
+        level=Level.NOTICE,
+    )
+
+
+@describe.register
+def _(event: events.EntryGivenUp) -> Reply:
+    base = event.symbol.base
+    return Reply(
+        f"Entry given up: {base} {mode(event.mode)}, "
+        f"{exact(event.filled)} of {exact(event.ordered)} filled",
+        text=f"It rested without filling, and was not taken at market: {event.why}.",
+        level=Level.NOTICE,
+    )
+
+
+@describe.register
+def _(event: events.ProtectionPaused) -> Reply:
+    lasted, base = took(event.lasted.total_seconds()), event.symbol.base
+    left = f"{exact(event.quantity)} left." if event.quantity else "Nothing is left."
+    return Reply(
+        f"{LOOK} {base} had no stop for {lasted} {mode(event.mode)}, while it was sold",
+        text=f"A stop locks the coins, so it went first. {left}",
+        level=Level.URGENT,
+    )
+
+
 # -- limits and halts ---------------------------------------------------------------------
 
 
@@ -502,6 +573,9 @@ def _found(event: events.TraderStarted) -> str:
         parts.append(f"{plural(event.unknown, 'unknown order')}: resolved.")
     if event.missed_fills:
         parts.append(f"{plural(event.missed_fills, 'fill')} came while down.")
+    if event.place:
+        money = "test money" if event.place.endswith("testnet") else "real money"
+        parts.insert(0, f"LIVE on {event.place}: {money}.")
     halt = event.halt
     parts.append(f"Halted: {halt.id} by {person(halt.by)}." if halt else "Not halted.")
     return " ".join(parts)
@@ -519,10 +593,22 @@ def _(event: events.HistoryFailed) -> Reply:
 
 @describe.register
 def _(event: events.HistoryRecovered) -> Reply:
+    but = f", but for {plural(event.left, 'change')}" if event.left else ""
     return Reply(
         f"{DONE} History saves again after {long_duration(event.waited)}",
-        text="What waited has been saved.",
+        text=f"What waited has been saved{but}.",
         level=Level.NOTICE,
+    )
+
+
+@describe.register
+def _(event: events.FactRefused) -> Reply:
+    return Reply(
+        f"{LOOK} History refuses one change and saves the others",
+        text=f"{sentence(clipped(event.why, 160))} It holds {event.what}; it is kept in memory and "
+        "tried again each minute. Until it is saved, a restart asks the venue instead.",
+        choices=(STATUS, STOP),
+        level=Level.CRITICAL,
     )
 
 

@@ -5,6 +5,7 @@ Figures are floats: a chart is looked at, nothing is booked from it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -41,7 +42,11 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandleChart:
-    """Candles in order; all of `times`, `opens`, ... have one length."""
+    """Candles in order; all of `times`, `opens`, ... have one length.
+
+    Raises `ValueError` without a candle, and for a figure that is none: a candle that is missing
+    is left out.
+    """
 
     title: str
     """As in `BTC/USDT 15m`."""
@@ -58,10 +63,24 @@ class CandleChart:
     marks: tuple[Mark, ...] = ()
     levels: tuple[Level, ...] = ()
 
+    def __post_init__(self) -> None:
+        rows = (self.opens, self.highs, self.lows, self.closes, self.volumes)
+        _check(self.times, *rows)
+        _check(self.marks, [mark.value for mark in self.marks], some=False)
+        _check(self.levels, [level.value for level in self.levels], some=False)
+
+    @property
+    def line(self) -> tuple[float, ...]:
+        """The one row of figures that tells most."""
+        return self.closes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EquityChart:
-    """Equity in quote currency and its fall from the highest so far, as a share <= 0."""
+    """Equity in quote currency and its fall from the highest so far, as a share <= 0.
+
+    Raises `ValueError` without a point, and for a figure that is none.
+    """
 
     title: str
     quote: str
@@ -71,12 +90,30 @@ class EquityChart:
     zone: str
     marks: tuple[Mark, ...] = ()
 
+    def __post_init__(self) -> None:
+        _check(self.times, self.equity, self.drawdown)
+        _check(self.marks, [mark.value for mark in self.marks], some=False)
+
+    @property
+    def line(self) -> tuple[float, ...]:
+        """The one row of figures that tells most."""
+        return self.equity
+
+
+def _check(along: Sequence[object], *rows: Sequence[float], some: bool = True) -> None:
+    if some and not along:
+        raise ValueError("a chart needs a point")
+    if any(len(row) != len(along) for row in rows):
+        raise ValueError("the rows of a chart have one length")
+    if not all(math.isfinite(value) for row in rows for value in row):
+        raise ValueError("a chart holds finite figures only")
+
 
 Chart = CandleChart | EquityChart
 
 
 def chart_to_dict(chart: Chart) -> dict[str, Any]:
-    """For JSON: times as ISO 8601; `load_chart` gives the same chart back."""
+    """For JSON: times as ISO 8601; `chart_from_dict` gives the same chart back."""
     raw = asdict(chart)
     raw["kind"] = "candles" if isinstance(chart, CandleChart) else "equity"
     raw["times"] = [time.isoformat() for time in chart.times]

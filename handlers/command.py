@@ -138,6 +138,22 @@ class Command:
     def takes(self, kind: object) -> bool:
         return any(p.kind is kind for p in self.parameters)
 
+    def line(self, given: Mapping[str, str]) -> str:
+        """The line that says the same as these named values.
+
+        Positional as long as nothing is left out, `name=value` from there on.
+        """
+        words, gap = [f"/{self.name}"], False
+        for each in self.parameters:
+            value = " ".join(given.get(each.name, "").split())
+            if not value:
+                gap = True
+            elif gap or each.named:
+                words.append(f"{each.name}={value}")
+            else:
+                words.append(value)
+        return " ".join(words)
+
     def bind(self, words: Sequence[str], known: Known) -> dict[str, object]:
         """Turn *words* into the arguments that the function declares.  Raises `BadUsage`."""
         given = self._assign(words)
@@ -264,6 +280,19 @@ class Commands(Mapping[str, Command]):
 
 
 # -- from words to values -----------------------------------------------------------------
+
+
+def split(text: str) -> tuple[str, list[str]]:
+    """Return the command's name and the words after it.
+
+    Tolerant: no slash, `/stop@bot`, capitals, spaces around, `50 %`, `Stop!`.
+    """
+    spaced = re.sub(r"(?<=\d)\s+%", "%", text.strip())
+    words = spaced.removeprefix("/").split()
+    if not words:
+        return "help", []
+    name = words[0].partition("@")[0].lower().rstrip(".,;:!?")
+    return name, words[1:]
 
 
 def _traders_meant(name: str | None, known: Known) -> Known:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
+
+from handlers.in_place import Stories, Watches
 
 if TYPE_CHECKING:
     from handlers.command import Commands
@@ -65,6 +67,14 @@ class Person:
     place: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackedUp:
+    """A copy of the history that was made, and the oldest ones that went for it."""
+
+    name: str
+    removed: tuple[str, ...] = ()
+
+
 class Administration(Protocol):
     """What the process offers to those who look after it."""
 
@@ -85,8 +95,8 @@ class Administration(Protocol):
         """
         ...
 
-    async def backup(self) -> str:
-        """Copy the history; return the name of the new file.  Raises `StoreError`."""
+    async def backup(self) -> BackedUp:
+        """Copy the history; remove the oldest copies above what is kept.  Raises `Refused`."""
         ...
 
     async def log(self, count: int) -> Sequence[str]:
@@ -108,6 +118,8 @@ class Services:
     confirmations: Confirmations
     administration: Administration
     notices: Notices
+    watches: Watches = field(default_factory=Watches)
+    stories: Stories = field(default_factory=Stories)
 
 
 @dataclass(frozen=True, slots=True)

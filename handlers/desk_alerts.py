@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 
+from handlers.chart import EquityChart
+from handlers.charts import equity_chart
 from handlers.describe import describe
 from handlers.format import (
     MONTHS,
@@ -39,6 +42,8 @@ COUNTED = {
     "SettingsReloaded": ("settings reloaded", "settings reloaded"),
     "SettingsRefused": ("settings refused", "settings refused"),
     "LoopLagged": ("loop lag", "loop lags"),
+    "ChatLost": ("chat lost", "chats lost"),
+    "ChatBack": ("chat back", "chats back"),
 }
 """What a burst counts them as: one, several."""
 
@@ -69,12 +74,20 @@ def _(event: events.PeriodEnded) -> Reply:
             f"Week {_days(event.first, event.last)} {result}, {count}",
             text=" ".join([f"Equity {money(event.equity)}.", *_extremes(event.trades)]),
             choices=(stats,),
+            chart=_picture(event, f"Equity, {_days(event.first, event.last)}"),
         )
     return Reply(
         f"Day {_day(event.first)} {result}, equity {money(event.equity)}",
         text=" ".join([sentence(count), *_extremes(event.trades)]),
         choices=(stats,),
+        chart=_picture(event, f"Equity, {_day(event.first)}"),
     )
+
+
+def _picture(event: events.PeriodEnded, title: str) -> EquityChart | None:
+    if event.curve is None:
+        return None
+    return equity_chart(title, event.quote, event.curve, event.trades)
 
 
 def _extremes(trades: Sequence[Trade]) -> list[str]:
@@ -188,11 +201,17 @@ def _(event: events.RuleBroken) -> Reply:
     }.get(event.action, "Told only: nothing was paused or stopped.")
     undo = () if event.action == "notify" else (RESUME,)
     return Reply(
-        f"{LOOK} Rule {clipped(event.name, 30)}: now {exact(round(event.value, 4).normalize())}",
+        f"{LOOK} Rule {clipped(event.name, 30)}: now {_reading(event.value)}",
         text=f"{clipped(event.condition, 120)}. {did}",
         choices=(STATUS, STOP, *undo),
         level=Level.URGENT,
     )
+
+
+def _reading(value: Decimal | bool) -> str:  # noqa: FBT001  # what a rule compares
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return exact(round(value, 4).normalize())
 
 
 @describe.register
@@ -213,6 +232,46 @@ def _(event: events.AlertUnanswered) -> Reply:
         text=f"{clock_time(event.said_at)} UTC: {clipped(event.title, 160)}",
         choices=(Choice("Acknowledge", "/ack"), STATUS, STOP),
         level=Level.CRITICAL,
+    )
+
+
+# -- chats --------------------------------------------------------------------------------
+
+
+@describe.register
+def _(event: events.ChatLost) -> Reply:
+    return Reply(
+        f"{LOOK} {clipped(f'{event.chat} lost {duration(event.silent)} ago: {event.why}', 74)}",
+        text=_means(event),
+        choices=(STATUS, STOP),
+        level=Level.URGENT,
+    )
+
+
+def _means(event: events.ChatLost) -> str:
+    if not event.whole:
+        return "Its alerts wait; the other chats hear theirs, trading goes on."
+    if "another program" in event.why:
+        return (
+            "Commands typed there may reach it instead. Alerts still go there; trading goes on. "
+            "End the other program, or give this desk a token of its own."
+        )
+    if "token" in event.why:
+        return (
+            "Commands and alerts there wait; trading goes on. "
+            "They go out once the settings have a token that is taken."
+        )
+    return "Commands and alerts there wait; trading goes on. Tried on by itself."
+
+
+@describe.register
+def _(event: events.ChatBack) -> Reply:
+    there = "Commands and alerts go there again." if event.whole else "Its alerts go out again."
+    return Reply(
+        f"{DONE} {clipped(event.chat, 40)} back after {long_duration(event.gap)}",
+        text=there,
+        choices=(STATUS,),
+        level=Level.NOTICE,
     )
 
 
@@ -293,10 +352,33 @@ def _(event: events.EntriesBlocked) -> Reply:
 
 
 @describe.register
+def _(event: events.StartDelayed) -> Reply:
+    return Reply(
+        f"{LOOK} Not started: {whom(event.trader, event.mode)}",
+        text=f"{sentence(clipped(event.why, 240))} Nothing was changed. No entries; what rests at "
+        "the venue stays, targets and time limits wait. Tried on, and told when it starts.",
+        choices=(STATUS, STOP),
+        level=Level.CRITICAL,
+    )
+
+
+@describe.register
 def _(event: events.EntriesFreed) -> Reply:
     return Reply(
         f"{DONE} Entries again: {whom(event.trader, event.mode)}",
         text=f"It was held back: {event.was}.",
         choices=(STATUS,),
         level=Level.NOTICE,
+    )
+
+
+@describe.register
+def _(event: events.BalanceAccepted) -> Reply:
+    return Reply(
+        f"{LOOK} Venue's wallet accepted: {whom(event.trader, event.mode)}, "
+        f"{gained(event.amount, event.quote)}, by {person(event.by)}",
+        text=f"Wallet {money(event.wallet)}, in both. No trade explains it: day, week and drawdown "
+        "are measured without it.",
+        choices=(Choice("Balance", "/balance"), STATUS),
+        level=Level.URGENT,
     )

@@ -7,13 +7,21 @@ import logging
 import re
 import secrets
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from handlers import traders
-from handlers.access import TooLate, check_fresh, check_role
-from handlers.command import BadUsage, Command, Commands, Known
+from handlers.access import (
+    RateLimit,
+    TooLate,
+    TooOften,
+    check_fresh,
+    check_on,
+    check_role,
+)
+from handlers.command import BadUsage, Command, Commands, Known, split
 from handlers.context import Context, Message, Services
 from handlers.help import suggestion
 from handlers.reply import Choice, Level, Outcome, Reply, offer
@@ -39,13 +47,24 @@ SAID_LIMIT = 400
 UNSAVED = 1_000
 """Words that are kept in memory while history takes none."""
 NOTHING_SENT = "Nothing was sent."
+AT_ONCE = frozenset({"reload"})
+"""What loosens without a question of its own; with a second factor it is asked for."""
 
 
 class Dispatcher:
     """The one error boundary: `handle` always returns a reply."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(
+        self,
+        services: Services,
+        *,
+        off: Collection[str] = frozenset(),
+        rate: RateLimit | None = None,
+    ) -> None:
+        """*off*: commands that the settings switch off; *rate*: None, nobody is held back."""
         self._services = services
+        self._off = off
+        self._rate = rate
         self._answers: OrderedDict[str, asyncio.Task[Reply]] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._unsaved: list[Word] = []
@@ -88,6 +107,8 @@ class Dispatcher:
 
     async def _reply(self, message: Message, name: str, words: list[str]) -> Reply:
         try:
+            if self._rate is not None:
+                self._rate.check(self._services.commands.get(name), message.caller)
             found = self._find(name, words)
             return await self._run(found, words, message)
         except Refused as refusal:
@@ -105,6 +126,7 @@ class Dispatcher:
         found = self._services.commands.get(name)
         if found is not None:
             return found
+        check_on(name, self._off)
         near = suggestion(self._services.commands, name)
         if not near:
             help_ = Choice("Help", "/help")
@@ -120,7 +142,13 @@ class Dispatcher:
         check_role(found, message.caller)
         check_fresh(found, message, self._services.clock.now())
         arguments = found.bind(words, self._known(found))
-        return await found.run(Context(message, self._services), **arguments)
+        act = partial(found.run, Context(message, self._services), **arguments)
+        if found.name in AT_ONCE:
+            ask = self._services.confirmations.ask_for_digits
+            question = ask(message.caller, message.text, act)
+            if question is not None:
+                return question
+        return await act()
 
     def _known(self, found: Command) -> Known:
         if found.takes(Symbol):
@@ -134,6 +162,8 @@ class Dispatcher:
             return self._misused(refusal, name, words)
         if isinstance(refusal, TooLate):
             return too_late(refusal, message)
+        if isinstance(refusal, TooOften):
+            return too_often(refusal)
         return refused(refusal, name)
 
     def _misused(self, mistake: BadUsage, name: str, words: list[str]) -> Reply:
@@ -202,7 +232,7 @@ class Dispatcher:
             who=f"{caller.name} ({caller.user})",
             role=caller.role.name.lower(),
             where=f"{caller.place} ({caller.chat})",
-            said=message.text[:SAID_LIMIT],
+            said=kept(message.text),
             outcome=reply.outcome.value,
             answer=reply.title,
         )
@@ -235,19 +265,6 @@ class Dispatcher:
 # -- pure ---------------------------------------------------------------------------------
 
 
-def split(text: str) -> tuple[str, list[str]]:
-    """Return the command's name and the words after it.
-
-    Tolerant: no slash, `/stop@bot`, capitals, spaces around, `50 %`, `Stop!`.
-    """
-    spaced = re.sub(r"(?<=\d)\s+%", "%", text.strip())
-    words = spaced.removeprefix("/").split()
-    if not words:
-        return "help", []
-    name = words[0].partition("@")[0].lower().rstrip(".,;:!?")
-    return name, words[1:]
-
-
 def refused(refusal: Refused, name: str) -> Reply:
     told = str(refusal)
     told = f"{told[:1].upper()}{told[1:]}" if told[:1].isalpha() else told
@@ -262,6 +279,18 @@ _TITLE = 70
 def too_late(late: TooLate, message: Message) -> Reply:
     reply = _no(str(late), f"{NOTHING_SENT} What loosens or spends counts for 60\u00a0s.")
     return replace(reply, choices=offer("Ask again", message.text.strip()))
+
+
+def too_often(refusal: TooOften) -> Reply:
+    reply = _no(str(refusal), "/stop is never limited.")
+    return replace(reply, choices=(Choice("Stop", "/stop"),))
+
+
+def kept(said: str) -> str:
+    """What the audit keeps of a line: no digits of a second factor."""
+    if split(said)[0] == "confirm":
+        said = re.sub(r"\d[\d\s]{4,}\d", "***", said)
+    return said[:SAID_LIMIT]
 
 
 def _no(title: str, text: str) -> Reply:

@@ -12,7 +12,7 @@ from handlers.context import Context
 from handlers.format import UNKNOWN, amount, duration, gained, listed, percent, plural, points
 from handlers.reply import Choice, Column, Level, Reply
 from handlers.screen import a_table
-from handlers.words import DOUBT, HALTED, LOOK, mode, person, sentence, stale_note, total, whom
+from handlers.words import DOUBT, LOOK, mode, person, sentence, stale_note, total, whom
 from trading.types import ZERO
 from trading.views import DeskUse, Holding, View
 
@@ -80,7 +80,7 @@ def _title(view: View, gauges: Sequence[_Gauge]) -> str:
     past = [g.word for g in gauges if g.reaches(Decimal(1))]
     near = [g.word for g in gauges if g.reaches(NEAR)]
     if past:
-        return f"{HALTED} At its limit {mode(view.mode)}: {listed(past)}"
+        return f"{LOOK} At its limit {mode(view.mode)}: {listed(past)}"
     if any(g.used is None for g in gauges):
         return f"{DOUBT} Risk {UNKNOWN} {mode(view.mode)}: {stale_note(view) or 'no equity'}"
     if near:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from handlers.reply import Column, Reply, Table
 
@@ -58,6 +59,7 @@ def fitting(build: Callable[[int], Reply], rows: int) -> Reply:
     return first_fitting(build(count) for count in range(most, min(most, 1) - 1, -1))
 
 
+@lru_cache(1024)  # of several drafts of a reply most lines are the same
 def _wrapped(text: str) -> int:
     # A no-break space holds a number and its unit together, here as on a phone.
     return max(1, len(textwrap.wrap(text.replace("\u00a0", "_"), COLUMNS)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 
@@ -15,6 +15,7 @@ from handlers.format import (
     clock_time,
     duration,
     gain,
+    listed,
     moment,
     number,
     percent,
@@ -23,7 +24,7 @@ from handlers.format import (
     took,
 )
 from handlers.reply import Choice, Column, Level, Reply, offer
-from handlers.screen import TABLE_ROWS, a_table, first_fitting
+from handlers.screen import TABLE_ROWS, a_table, first_fitting, fitting
 from handlers.words import (
     HALTED,
     LOOK,
@@ -54,40 +55,66 @@ COLUMNS = (Column(right=False), Column(), Column())
 @command(family="Look", rank=10)
 async def status(ctx: Context, *, trader: TraderName | None = None) -> Reply:
     """Whether it trades, what needs you, equity, positions and health."""
-    desk = ctx.services.desk
-    if trader is None and len(desk.traders) > 1:
-        return several(traders.views(ctx.services))
-    if not desk.traders:
-        return Reply(f"{WAIT} Starting: no trader is ready yet", choices=(_REFRESH,))
-    name = trader or TraderName(next(iter(desk.traders)))
-    return one(traders.view_of(ctx, name), lambda reply: traders.addressed(ctx, name, reply))
+    return current(ctx, trader)
 
+
+def current(
+    ctx: Context, trader: TraderName | None = None, dressed: Callable[[Reply], Reply] | None = None
+) -> Reply:
+    """The status now; *dressed* adds to it before it is made to fit."""
+    dress = dressed or _as_it_is
+    desk, chats = ctx.services.desk, ctx.services.administration.chats()
+    if trader is None and len(desk.traders) > 1:
+        return several(traders.views(ctx.services), chats, dress)
+    if not desk.traders:
+        return dress(Reply(f"{WAIT} Starting: no trader is ready yet", choices=(_REFRESH,)))
+    name = trader or TraderName(next(iter(desk.traders)))
+    return one(
+        traders.view_of(ctx, name),
+        lambda reply: dress(traders.addressed(ctx, name, reply)),
+        chats,
+    )
+
+
+def _as_it_is(reply: Reply) -> Reply:
+    return reply
+
+
+_NO_CHATS: Mapping[str, str] = {}
+"""Chat platforms by name, with what is wrong with each: there are none."""
 
 # -- one trader ---------------------------------------------------------------------------
 
 
-def one(view: View, addressed: Callable[[Reply], Reply] = lambda reply: reply) -> Reply:
+def one(
+    view: View,
+    addressed: Callable[[Reply], Reply] = _as_it_is,
+    chats: Mapping[str, str] = _NO_CHATS,
+) -> Reply:
     """As much as a screen holds: first lines that matter less give way, then rows."""
     most = min(len(view.holdings), TABLE_ROWS)
     least = min(most, FEW)
     sizes = [(rows, 0) for rows in range(most, least, -1)]
     sizes += [(least, spared) for spared in range(3)]
     sizes += [(rows, 2) for rows in range(least - 1, 0, -1)]
-    return first_fitting(addressed(_one(view, rows, spared)) for rows, spared in sizes)
+    sizes.append((min(least, 1), 3))
+    return first_fitting(addressed(_one(view, chats, rows, spared)) for rows, spared in sizes)
 
 
 FEW = 3
 """Rows that are worth more than the scan and the drawdown."""
+_CHATS_KEPT = {3: 1}
+"""When nothing else is left to spare: the title names the others."""
 
 
-def _one(view: View, rows: int, spared: int) -> Reply:
+def _one(view: View, chats: Mapping[str, str], rows: int, spared: int) -> Reply:
     return Reply(
-        title(view),
-        lead="\n".join(_above(view, spared)),
+        title(view, chats),
+        lead="\n".join([*chat_lines(chats)[: _CHATS_KEPT.get(spared)], *_above(view, spared)]),
         table=a_table(COLUMNS, _rows(view, rows)),
-        text="\n".join(_below(view, spared)),
+        text="\n".join(_below(view, chats, spared)),
         choices=_choices(view),
-        level=level(view),
+        level=max(level(view), chat_level(chats)),
         as_of=view.as_of,
     )
 
@@ -98,21 +125,31 @@ def _choices(view: View) -> tuple[Choice, ...]:
     return tuple(c for c in _HALTED_CHOICES if view.holdings or c.command not in _NEED_POSITIONS)
 
 
-def title(view: View) -> str:
+def title(view: View, chats: Mapping[str, str] = _NO_CHATS) -> str:
     """The state in a sentence; what is worst comes first."""
     word = f"Trading {mode(view.mode)}"
     if view.halt:
         return halted_title(view, view.halt)
     if not view.ready:
-        return f"{WAIT} Starting: books are being compared with the venue"
+        return starting_title(view)
     trouble = troubles(view)
     if trouble:
         return f"{LOOK} {word}, {trouble[0]}"
+    if lost(chats):
+        return f"{LOOK} {word}, {_need(lost(chats))}"
+    return f"{word}, {_all_is_well(view)}"
+
+
+def _all_is_well(view: View) -> str:
     if view.feed is FeedState.ENDED:
-        return f"{word}, the feed has ended"
-    if view.rest:
-        return f"{word}, entries rest"
-    return f"{word}, nothing needs you"
+        return "the feed has ended"
+    return "entries rest" if view.rest else "nothing needs you"
+
+
+def starting_title(view: View) -> str:
+    if view.delayed:
+        return f"{LOOK} Not started {mode(view.mode)}: its books cannot be compared"
+    return f"{WAIT} Starting: books are being compared with the venue"
 
 
 def halted_title(view: View, halt: Halt) -> str:
@@ -137,10 +174,29 @@ def troubles(view: View) -> list[str]:
     return found
 
 
+def lost(chats: Mapping[str, str]) -> list[str]:
+    """The chat platforms that something is wrong with."""
+    return [name for name, problem in chats.items() if problem]
+
+
+def _need(names: list[str]) -> str:
+    """As in `Telegram needs you`."""
+    return f"{listed(names)} {'needs' if len(names) == 1 else 'need'} you"
+
+
+def chat_lines(chats: Mapping[str, str]) -> list[str]:
+    """As in `Telegram: its token is refused`."""
+    return [clipped(f"{name}: {chats[name]}", 76) for name in lost(chats)]
+
+
+def chat_level(chats: Mapping[str, str]) -> Level:
+    return Level.URGENT if lost(chats) else Level.INFO
+
+
 def level(view: View) -> Level:
     if view.halt:
         return Level.NOTICE if view.halt.verb is Verb.PAUSE else Level.CRITICAL
-    return Level.URGENT if troubles(view) else Level.INFO
+    return Level.URGENT if troubles(view) or view.delayed else Level.INFO
 
 
 def _above(view: View, spared: int) -> list[str]:
@@ -160,6 +216,8 @@ def _above(view: View, spared: int) -> list[str]:
 def _starting(view: View) -> list[str]:
     if view.ready:
         return []
+    if view.delayed:
+        return [f"{sentence(clipped(view.delayed, 160))} Entries and exits wait; tried on."]
     if view.halt:
         return ["Starting: books are being compared with the venue."]
     return ["Entries wait."]
@@ -236,10 +294,10 @@ def _rows(view: View, rows: int) -> list[tuple[str, ...]]:
     return found
 
 
-def _below(view: View, spared: int) -> list[str]:
+def _below(view: View, chats: Mapping[str, str], spared: int) -> list[str]:
     lines = [equity_line(view)] if view.halt else [_resting(view)]
     lines += [] if spared else [scan_line(view)]
-    lines += [health_line(view), *replay_line(view)]
+    lines += [health_line(view, chats), *replay_line(view)]
     return [*lines, f"As of {clock_time(view.as_of)} UTC"]
 
 
@@ -263,11 +321,19 @@ def until_scan(view: View, last: Cycle) -> timedelta:
     return max(timedelta(0), last.at + view.cycle_every - view.as_of)
 
 
-def health_line(view: View) -> str:
-    feed = feed_word(view)
+def health_line(view: View, chats: Mapping[str, str] = _NO_CHATS) -> str:
+    """As in `Feed 1 s, venue, Telegram, Discord: ok`; what is not well has words of its own."""
+    told = [feed_word(view)]
+    well = [name for name, problem in chats.items() if not problem]
     if view.venue_silent is None:
-        return f"{feed}, venue: ok" if view.feed is FeedState.LIVE else f"{feed}; venue: ok"
-    return f"{feed}, venue silent {duration(view.venue_silent)}"
+        well.insert(0, "venue")
+    else:
+        told.append(f"venue silent {duration(view.venue_silent)}")
+    if not well:
+        return ", ".join(told)
+    if view.feed is FeedState.LIVE and view.venue_silent is None:
+        return f"{', '.join([*told, *well])}: ok"
+    return f"{', '.join(told)}; {', '.join(well)}: ok"
 
 
 def feed_word(view: View) -> str:
@@ -281,22 +347,26 @@ def feed_word(view: View) -> str:
 def replay_line(view: View) -> list[str]:
     if view.replay_speed is None:
         return []
-    return [f"Replay of {moment(view.market)} at {number(Decimal(str(view.replay_speed)), 0)}x"]
+    return [f"Replay {moment(view.market)}, {number(Decimal(str(view.replay_speed)), 0)}x"]
 
 
 # -- several ------------------------------------------------------------------------------
 
 
-def several(views: tuple[View, ...]) -> Reply:
+def several(
+    views: tuple[View, ...],
+    chats: Mapping[str, str] = _NO_CHATS,
+    dressed: Callable[[Reply], Reply] = _as_it_is,
+) -> Reply:
     """One line per trader; the worst of them in the title."""
-    quiet = [v for v in views if not needs_look(v)]
-    loud = [v for v in views if needs_look(v)]
-    shown = (loud + quiet)[:TABLE_ROWS]
-    count = f"{len(views)} traders {modes(views)}"
-    needing = " and ".join(v.name for v in loud[:2]) if len(loud) < 3 else f"{len(loud)}"  # noqa: PLR2004  # two names fit a title
-    need = "needs" if len(loud) == 1 else "need"
+    return fitting(lambda rows: dressed(_several(views, chats, rows)), len(views))
+
+
+def _several(views: tuple[View, ...], chats: Mapping[str, str], rows: int) -> Reply:
+    shown = sorted(views, key=lambda v: not needs_look(v))[:rows]
     return Reply(
-        f"{LOOK} {count}, {needing} {need} you" if loud else f"{count}, nothing needs you",
+        _several_title(views, chats),
+        lead="\n".join(chat_lines(chats)),
         table=a_table(_SEVERAL_COLUMNS, [_line(v) for v in shown]),
         text="\n".join([_together(views), f"As of {clock_time(views[0].as_of)} UTC"]),
         choices=(
@@ -304,18 +374,36 @@ def several(views: tuple[View, ...]) -> Reply:
             Choice("Stop all", "/stop"),
             _REFRESH,
         ),
-        level=max(level(v) for v in views),
+        level=max(chat_level(chats), *(level(v) for v in views)),
         as_of=views[0].as_of,
     )
 
 
+def _several_title(views: tuple[View, ...], chats: Mapping[str, str]) -> str:
+    count = f"{len(views)} traders {modes(views)}"
+    loud = [v.name for v in views if needs_look(v)]
+    if loud:
+        few = len(loud) < 3  # noqa: PLR2004  # two names fit a title
+        return f"{LOOK} {count}, {_need(loud) if few else f'{len(loud)} need you'}"
+    if lost(chats):
+        return f"{LOOK} {count}, {_need(lost(chats))}"
+    starting = [v.name for v in views if not v.ready]
+    if starting:
+        one_of_them = len(starting) == 1
+        who, books = (starting[0], "its") if one_of_them else (str(len(starting)), "their")
+        return f"{WAIT} {count}, {who} still compare{'s' * one_of_them} {books} books"
+    return f"{count}, nothing needs you"
+
+
 def needs_look(view: View) -> bool:
-    return bool(view.halts or troubles(view))
+    return bool(view.halts or view.delayed or troubles(view))
 
 
 def state_word(view: View) -> str:
     if view.halt:
         return "paused" if view.halt.verb is Verb.PAUSE else "halted"
+    if view.delayed:
+        return "look"
     if not view.ready:
         return "starting"
     if troubles(view):

@@ -7,15 +7,29 @@ whom they are meant for is understood on the safe side: in doubt, everyone.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from handlers import traders
 from handlers.command import Rest, TraderName, command
 from handlers.confirm import CANCEL, CONFIRM
-from handlers.context import Context, Role
-from handlers.format import ago, amount, by_step, exact, gain, listed, money, plural, took
+from handlers.context import Context, Role, Services
+from handlers.describe import describe
+from handlers.format import (
+    ago,
+    amount,
+    by_step,
+    clock_time,
+    exact,
+    gain,
+    gained,
+    listed,
+    money,
+    plural,
+    took,
+)
+from handlers.in_place import either
 from handlers.reply import Choice, Column, Level, Reply
 from handlers.screen import TABLE_ROWS, a_table, fitting
 from handlers.words import (
@@ -37,13 +51,16 @@ from handlers.words import (
     unknown,
     whom,
 )
-from trading.halt import EVERYONE, Halt, Stage, Verb
-from trading.types import ZERO, Trade
+from trading.events import HaltAdvanced
+from trading.halt import EVERYONE, Halt, Reached, Stage, Verb
+from trading.types import ZERO, Side, Symbol, Trade
 from trading.views import Halting, Holding, Swept, View
 
 log = logging.getLogger(__name__)
 
 NOTHING = Rest("")
+_NO_TRIES: Mapping[Symbol, int] = {}
+_NTH = {2: "2nd", 3: "3rd"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +101,8 @@ async def stop(ctx: Context, reason: Rest = NOTHING, *, trader: str = "") -> Rep
     halting = await ctx.services.desk.stop(
         target.scope, by=by, why=target.why, origin=ctx.caller.chat
     )
-    return _told(ctx, target, lambda views: stopped(halting, views, target.note))
+    reply = _told(ctx, target, lambda views: stopped(halting, views, target.note))
+    return _followed_stop(ctx, reply, halting)
 
 
 @command(role=Role.OPERATOR, family="Stop", rank=30, acts=True)
@@ -98,8 +116,7 @@ async def flatten(ctx: Context, *, trader: TraderName) -> Reply:
         halting = await ctx.services.desk.flatten(
             trader, by=by, why="/flatten", origin=ctx.caller.chat
         )
-        reply = flattening(halting, before, traders.view_of(ctx, trader))
-        return traders.addressed(ctx, trader, reply, title=False)
+        return _flatten_answer(ctx, trader, halting, before)
 
     question = flatten_question(view)
     return ctx.services.confirmations.ask(ctx.caller, ctx.message.text, question, act)
@@ -348,6 +365,10 @@ def flattening(halting: Halting, before: View, now: View) -> Reply:
         place = whom(before.name, before.mode)
         seconds = (now.as_of - halting.halt.at).total_seconds()
         return flat_reply(place, seconds, halting.closes, halting.halt.id)
+    return fitting(lambda rows: _flattening(halting, before, now, rows), len(before.holdings))
+
+
+def _flattening(halting: Halting, before: View, now: View, rows: int) -> Reply:
     left = {h.position.symbol for h in now.holdings}
     count = len(before.holdings)
     gone = sum(h.position.symbol not in left for h in before.holdings)
@@ -355,10 +376,10 @@ def flattening(halting: Halting, before: View, now: View) -> Reply:
     entries_done = "entries blocked" + (_sweep_note(halting.swept, reached))
     return Reply(
         f"{LOOK} Flattening {whom(before.name, before.mode)}: {gone} of {count} closed",
+        table=a_table(_CLOSED_COLUMNS, _so_far(halting.closes, before, now)[:rows]),
         text="\n".join([
             f"Done: {entries_done}{_durable(halting)}.",
-            *_doubts(now),
-            "Closing goes on until flat; the result is told here.",
+            *(_doubts(now) or ["Closing goes on until flat; the result is told here."]),
         ]),
         choices=(Choice("Status", "/status"), Choice("Halts", "/halts")),
         level=Level.CRITICAL,
@@ -373,29 +394,237 @@ def _sweep_note(swept: Sequence[Swept], reached: Sequence[Stage]) -> str:
 
 
 def _doubts(view: View) -> list[str]:
-    names = sorted({o.symbol.base for o in unknown(view.orders)})
+    orders = unknown(view.orders)
+    names = sorted({o.symbol.base for o in orders})
     if not names:
         return []
-    has = "it may have been closed" if len(names) == 1 else "they may have been closed"
-    return [f"{listed(names)}: no answer yet, {has}. Asking before resending."]
+    if len(orders) > 1:
+        has = "it may have been closed" if len(names) == 1 else "they may have been closed"
+        return [f"{listed(names)}: no answer yet, {has}. Asking before resending."]
+    (order,) = orders
+    waited = took((view.as_of - order.created_at).total_seconds())
+    did = "bought" if order.side is Side.BUY else "sold"
+    stops = (h.plan.stop for h in view.holdings if h.position.symbol == order.symbol)
+    stop = next((s for s in stops if s is not None), None)
+    stays = f" Stop {exact(stop)} stays." if stop is not None else ""
+    return [
+        f"{names[0]}: no answer in {waited}, it may have {did}. Asking before resending.{stays}"
+    ]
+
+
+_CLOSED_COLUMNS = (Column(right=False), Column(), Column())
+
+
+def _so_far(closes: Sequence[Trade], before: View, now: View) -> list[tuple[str, ...]]:
+    """What was closed, at which price and with what result; then what is still to be."""
+    left = {h.position.symbol for h in now.holdings}
+    doubtful = {o.symbol for o in unknown(now.orders)}
+    closed = {t.symbol: t for t in closes}
+    done, open_still = [], []
+    for symbol in (h.position.symbol for h in before.holdings):
+        trade = closed.get(symbol)
+        if trade is not None and symbol not in left:
+            done.append((symbol.base, exact(trade.exit_price), gain(trade.profit)))
+        elif symbol in left:
+            open_still.append((symbol.base, "unknown" if symbol in doubtful else "open", ""))
+    return [*done, *open_still]
+
+
+# -- in place -----------------------------------------------------------------------------
+
+LOOK_EVERY = 10.0
+"""Seconds between two looks at how far the closes are; a stage of the halt is heard of at once."""
+FOLLOWED_FOR = 3_600.0
+"""Seconds; after that the stages are told by alerts."""
+
+Look = Callable[[Halt], tuple[Reply, bool] | None]
+"""How it reads now, and whether that is the end; None: nothing new is known."""
+
+
+def _flatten_answer(ctx: Context, name: TraderName, halting: Halting, before: View) -> Reply:
+    """How far it has come; where messages can be edited, the next stage takes its place."""
+
+    def addressed(reply: Reply) -> Reply:
+        return traders.addressed(ctx, name, reply, title=False)
+
+    def look(halt: Halt) -> tuple[Reply, bool]:
+        now, done = traders.view_of(ctx, name), ctx.services.desk.closing(name, halt)
+        flat = _stage(halt, name, Stage.FLAT)
+        if flat is not None:
+            seconds = (flat.at - halt.at).total_seconds()
+            place = whom(name, before.mode)
+            return addressed(
+                flat_reply(place, seconds, done.closes, halt.id, tries=done.tries, stops=done.stops)
+            ), True
+        dust = _stage(halt, name, Stage.FLAT_EXCEPT_DUST)
+        if dust is not None:
+            return addressed(_as_alerted(halt, now, dust, done.closes)), True
+        so_far = replace(halting, halt=halt, closes=done.closes)
+        return addressed(flattening(so_far, before, now)), False
+
+    reply = addressed(flattening(halting, before, traders.view_of(ctx, name)))
+    if not before.holdings:
+        return _followed_stop(ctx, reply, halting)
+    return reply if halting.flat else _followed(ctx, reply, halting.halt, [name], look)
+
+
+def _followed_stop(ctx: Context, reply: Reply, halting: Halting) -> Reply:
+    """A stop that is not confirmed yet: the last stage takes the answer's place."""
+    names = [s.trader for s in halting.swept]
+
+    def look(halt: Halt) -> tuple[Reply, bool] | None:
+        views = [ctx.services.desk.traders[name].view() for name in names]
+        stages = [_stage(halt, name, Stage.CANCELS_CONFIRMED) for name in names]
+        reached = [stage for stage in stages if stage is not None]
+        if len(reached) < len(names):
+            return None
+        if len(names) > 1:
+            return _all_confirmed(halt, views, reached), True
+        told = _as_alerted(halt, views[0], reached[0])
+        return traders.addressed(ctx, names[0], told, title=False), True
+
+    if all(s.confirmed for s in halting.swept):
+        return reply
+    return _followed(ctx, reply, halting.halt, names, look)
+
+
+def _followed(ctx: Context, reply: Reply, halt: Halt, names: Sequence[str], look: Look) -> Reply:
+    """*reply*, and in its place whatever *look* finds next, until it is the end."""
+    if not ctx.caller.edits:
+        return reply
+    services, stories = ctx.services, tuple(story_of(halt, name) for name in names)
+    until = services.clock.monotonic() + FOLLOWED_FOR
+    services.stories.follow(ctx.caller.chat, stories)
+    return _Follower(services, ctx.caller.chat, halt.id, stories, look, until).going_on(reply)
+
+
+@dataclass(frozen=True, slots=True)
+class _Follower:
+    """Edits the stages of one halt into the message that answered it."""
+
+    services: Services
+    chat: str
+    halt_id: str
+    stories: tuple[str, ...]
+    look: Look
+    until: float
+    """Monotonic."""
+
+    def going_on(self, reply: Reply) -> Reply:
+        return replace(reply, then=lambda: self._next_after(reply))
+
+    async def _next_after(self, shown: Reply) -> Reply | None:
+        clock, desk = self.services.clock, self.services.desk
+        while clock.monotonic() < self.until:
+            news, halt = desk.news, desk.latch.get(self.halt_id)
+            if halt is None or halt.lifted_at is not None:
+                break
+            reply, is_last = self.look(halt) or (shown, False)
+            if is_last:
+                return replace(reply, then=self._last_shown)
+            if reply != shown:
+                return self.going_on(reply)
+            await either(clock, LOOK_EVERY, news)
+        return self._ended()
+
+    async def _last_shown(self) -> None:
+        """Asked for what follows the last stage: so that one stands in the message."""
+        self.services.stories.shown(self.chat, self.stories)
+
+    def _ended(self) -> Reply | None:
+        self.services.stories.leave(self.chat, self.stories)
+        halt = self.services.desk.latch.get(self.halt_id)
+        return None if halt is None or halt.lifted_at is None else _lifted(halt)
+
+
+def story_of(halt: Halt, trader: str) -> str:
+    """One message per halt; per trader where a halt covers several of them."""
+    return halt.id if trader == halt.scope else f"{halt.id} {trader}"
+
+
+def _stage(halt: Halt, trader: str, stage: Stage) -> Reached | None:
+    return next((r for r in halt.stages_of(trader) if r.stage is stage), None)
+
+
+def _as_alerted(halt: Halt, view: View, reached: Reached, closes: Sequence[Trade] = ()) -> Reply:
+    """In the words in which the other chats hear of it."""
+    event = HaltAdvanced(
+        at=reached.at,
+        trader=view.name,
+        mode=view.mode,
+        halt=halt,
+        reached=reached,
+        left_open=tuple(h.position.symbol for h in view.holdings),
+        closes=tuple(closes),
+    )
+    return describe(event) or _lifted(halt)
+
+
+def _all_confirmed(halt: Halt, views: Sequence[View], reached: Sequence[Reached]) -> Reply:
+    seconds = (max(r.at for r in reached) - halt.at).total_seconds()
+    rows = [
+        (clock_time(stage.at), clipped(f"{view.name} {stage.note or 'nothing rested'}", 22))
+        for view, stage in zip(views, reached, strict=True)
+    ]
+    return Reply(
+        f"{HALTED} Stopped {scope(views, halt.scope)}, confirmed in {took(seconds)}",
+        table=a_table((Column("UTC", right=False), Column("cancels", right=False)), rows[-7:]),
+        text=f"Not done: {kept(views)}.",
+        choices=_after_stop(views),
+        level=Level.NOTICE,
+        story=halt.id,
+    )
+
+
+def _lifted(halt: Halt) -> Reply:
+    return Reply(
+        f"{DONE} Lifted {halt.id}, by {halt.lifted_by}",
+        text=f"It was made by {person(halt.by)}, and lifted before it was carried out.",
+        choices=(Choice("Status", "/status"), Choice("Stop", "/stop")),
+        level=Level.NOTICE,
+        story=halt.id,
+    )
 
 
 # -- shared with alerts -------------------------------------------------------------------
 
 
-def flat_reply(place: str, seconds: float, closes: Sequence[Trade], story: str) -> Reply:
+def flat_reply(  # the last three are known to who followed it
+    place: str,
+    seconds: float,
+    closes: Sequence[Trade],
+    story: str,
+    *,
+    tries: Mapping[Symbol, int] = _NO_TRIES,
+    stops: int | None = None,
+) -> Reply:
     """`✓ Flat: majors (paper), confirmed in 23 s`, with what was closed and its sum."""
-    rows = [(t.symbol.base, exact(t.exit_price), gain(t.profit)) for t in closes[:TABLE_ROWS]]
-    done = f"{gain(sum((t.profit for t in closes), ZERO))} after fees" if closes else "flat"
+    rows: list[tuple[str, ...]] = [
+        (t.symbol.base, exact(t.exit_price), gain(t.profit), _tried(tries.get(t.symbol, 1)))
+        for t in closes[:TABLE_ROWS]
+    ]
+    columns: tuple[Column, ...] = (*_CLOSED_COLUMNS, Column(right=False))
+    if not any(row[-1] for row in rows):
+        rows, columns = [row[:-1] for row in rows], _CLOSED_COLUMNS
+    done = f"{_result(closes)} after fees" if closes else "flat"
+    gone = "protective stops" if stops is None else plural(stops, "stop")
     return Reply(
         f"{DONE} Flat: {place}, confirmed in {took(seconds)}",
-        table=a_table((Column(right=False), Column(), Column()), rows),
-        text=f"Done: {done}; protective stops cancelled.\n"
-        "Not done: entries stay blocked until /resume.",
+        table=a_table(columns, rows),
+        text=f"Done: {done}; {gone} cancelled.\nNot done: entries stay blocked until /resume.",
         choices=(Choice("Trades", "/trades"), Choice("Resume", "/resume")),
         level=Level.NOTICE,
         story=story,
     )
+
+
+def _tried(times: int) -> str:
+    """As in `2nd try`; nothing for the first."""
+    return f"{_NTH.get(times, f'{times}th')} try" if times > 1 else ""
+
+
+def _result(closes: Sequence[Trade]) -> str:
+    return gained(sum((t.profit for t in closes), ZERO), closes[0].symbol.quote)
 
 
 def engaged_title(halt: Halt, place: str) -> str:

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from chatbot.supervise import within
-from handlers.command import Commands
+from handlers.command import Commands, split
 from handlers.context import Role
-from handlers.dispatch import split
 from handlers.reply import Choice, Outcome, Reply
-from handlers.words import WAIT
+from handlers.words import REFUSED, WAIT
 from trading.clocks import Clock
 
 log = logging.getLogger(__name__)
@@ -124,3 +123,9 @@ async def follow(reply: Reply, shown: Shown) -> None:
 
 def is_refusal(reply: Reply) -> bool:
     return reply.outcome is Outcome.REFUSED
+
+
+def is_spent(reply: Reply) -> bool:
+    """Whether *reply* refuses a code that nobody can use any more: its buttons may go."""
+    spent = reply.title.startswith((f"{REFUSED} Expired", f"{REFUSED} Already"))
+    return is_refusal(reply) and spent

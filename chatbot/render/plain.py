@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from chatbot.render.sparkline import sparkline
 from handlers.format import clock_time, old
 from handlers.reply import Choice, Column, Reply, Table
 
@@ -18,8 +19,8 @@ INDENT = "  "
 
 def plain(reply: Reply, *, now: datetime) -> str:
     """Everything, one line per choice: `  Positions: /positions`."""
-    buttons = [f"{INDENT}{_clean(button(choice))}" for choice in reply.choices]
-    return "\n".join([_clean(reply.title), *body(reply, now=now), *buttons])
+    buttons = [f"{INDENT}{clean(button(choice))}" for choice in reply.choices]
+    return "\n".join([clean(reply.title), *body(reply, now=now), *buttons])
 
 
 def body(reply: Reply, *, now: datetime) -> list[str]:
@@ -27,6 +28,7 @@ def body(reply: Reply, *, now: datetime) -> list[str]:
     return [
         *_prose(reply.lead, reply.as_of, now),
         *(table_lines(reply.table) if reply.table else ()),
+        *([INDENT + sparkline(reply.chart.line)] if reply.chart else ()),
         *_prose(reply.text, reply.as_of, now),
     ]
 
@@ -37,7 +39,7 @@ def line(reply: Reply, *, at: datetime) -> str:
 
 
 def title(reply: Reply) -> str:
-    return _clean(reply.title.replace("\n", " "))
+    return clean(reply.title.replace("\n", " "))
 
 
 def button(choice: Choice) -> str:
@@ -46,13 +48,13 @@ def button(choice: Choice) -> str:
 
 def numbered(choices: Sequence[Choice]) -> str:
     """The choices on one line, to be pressed by number: `1 Positions  2 Pause  3 Stop`."""
-    return INDENT.join(f"{n} {_clean(choice.label)}" for n, choice in enumerate(choices, 1))
+    return INDENT.join(f"{n} {clean(choice.label)}" for n, choice in enumerate(choices, 1))
 
 
 def table_lines(table: Table) -> list[str]:
     """Fixed width, indented; a header only if a column has a title."""
     header = tuple(column.title for column in table.columns)
-    grid = [tuple(map(_clean, row)) for row in ([header] if any(header) else []) + [*table.rows]]
+    grid = [tuple(map(clean, row)) for row in ([header] if any(header) else []) + [*table.rows]]
     widths = [max(map(len, cells)) for cells in zip(*grid, strict=True)]
     return [INDENT + _row(table.columns, widths, row) for row in grid]
 
@@ -68,20 +70,21 @@ def _row(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[str])
 def _prose(text: str, as_of: datetime | None, now: datetime) -> list[str]:
     if AGE in text:
         text = text.replace(AGE, old(now - as_of if as_of else None))
-    return _clean(text).split("\n") if text else []
+    return clean(text).split("\n") if text else []
 
 
 _OBEYED = (
     range(0x20),
     range(0x7F, 0xA0),
-    (0x200E, 0x200F),
+    (0xAD, 0xFEFF),
+    range(0x200B, 0x2010),
     range(0x202A, 0x202F),
-    range(0x2066, 0x206A),
+    range(0x2060, 0x2070),
 )
-"""Control characters (C0, C1), and the marks that turn the direction of writing."""
+"""Control characters (C0, C1), and marks that are not seen: some turn the direction of writing."""
 _KEPT = {ord("\n"): "\n", ord("\t"): " "}
 _CLEAN = {code: _KEPT.get(code, "") for codes in _OBEYED for code in codes}
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     return text.translate(_CLEAN)

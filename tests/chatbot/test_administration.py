@@ -219,7 +219,7 @@ async def test_people_are_those_with_a_role(desk: Desk) -> None:
 async def test_a_backup_lies_beside_the_history_under_its_date(desk: Desk) -> None:
     await (await SqlStore.open(desk.state / "history.db", clock=desk.clock)).close()
 
-    name = await desk.port.backup()
+    name = (await desk.port.backup()).name
 
     assert name == "backups/history-2026-11-21T120000.db"
     assert (desk.state / name).exists()
@@ -232,6 +232,24 @@ async def test_two_in_a_second_are_one_and_a_refusal(desk: Desk) -> None:
 
     with pytest.raises(Refused, match=r"No backup was made: .*\.db exists"):
         await desk.port.backup()
+
+
+async def test_only_the_newest_backups_stay_and_nothing_else_is_touched(desk: Desk) -> None:
+    await (await SqlStore.open(desk.state / "history.db", clock=desk.clock)).close()
+    backups = desk.state / "backups"
+    backups.mkdir()
+    mine = ["history-before-update.db", "notes.txt", "history-2020-01-01T000000.db.part"]
+    for name in mine:
+        (backups / name).write_text("mine")
+
+    made = []
+    for _ in range(12):
+        made.append(await desk.port.backup())
+        desk.clock.advance(3600)
+
+    names = [one.name.removeprefix("backups/") for one in made]
+    assert {path.name for path in backups.iterdir()} == {*mine, *names[2:]}
+    assert [one.removed for one in made] == [()] * 10 + [(names[0],), (names[1],)]
 
 
 async def test_a_folder_that_cannot_be_made_is_a_refusal(desk: Desk) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from chatbot.check import Finding, Verdict, check
+from chatbot.check import check
+from chatbot.finding import Finding, Verdict
 from chatbot.state import StateFolder
 from storage import backup, latch
 from storage.journal import FileJournal
@@ -145,8 +146,9 @@ async def test_each_mistake_in_the_settings_has_a_line(desk: Path) -> None:
 
     first, second = look(desk)
 
-    assert is_fault(first, "bot.toml 40", "capital = -1", "correct it")
-    assert is_fault(second, "bot.toml 41", "colour is not known")
+    line = SHIPPED[: SHIPPED.index("capital = 10000")].count("\n") + 1
+    assert is_fault(first, f"bot.toml {line}", "capital = -1", "correct it")
+    assert is_fault(second, f"bot.toml {line + 1}", "colour is not known")
 
 
 async def test_settings_that_are_not_there(desk: Path) -> None:
@@ -389,4 +391,7 @@ async def test_parameters_that_the_strategy_does_not_take(desk: Path) -> None:
 async def test_no_chat_that_hears_alerts(desk: Path) -> None:
     rewritten(desk, "enabled = true        # the prompt", "enabled = false  # the prompt")
     found = line(desk, "chats")
-    assert (found.verdict, found.todo) == (Verdict.LOOK, "enable [chat.console]")
+    assert (found.verdict, found.todo) == (
+        Verdict.LOOK,
+        "enable [chat.console], or name chats in alerts",
+    )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from chatbot import cli, docs, logs
+from chatbot.settings import load
 from chatbot.state import StateFolder
 from storage import latch
 from tests.chatbot.test_say import quarterdeck
@@ -116,3 +118,27 @@ def test_what_was_refused_is_said_as_it_is(tmp_path: Path) -> None:
 
 def test_the_page_of_commands_tells_them_all() -> None:
     assert "/stop" in docs.text()
+
+
+# -- the second factor --------------------------------------------------------------------
+
+
+async def test_a_second_factor_is_made_and_works_as_its_steps_say(here: Path) -> None:
+    made = await quarterdeck("totp", "local:1000", cwd=here)
+
+    assert (made.code, made.err) == (0, "")
+    secret = re.search(r"^Secret: ([A-Z2-7]{32})$", made.out, re.MULTILINE)
+    variable = re.search(r"^ +QUARTERDECK__ACCESS__TOTP='(.+)'$", made.out, re.MULTILINE)
+    assert secret
+    assert variable
+    assert f"otpauth://totp/Quarterdeck:local%3A1000?secret={secret[1]}" in made.out
+    settings = load(here / "bot.toml", {"QUARTERDECK__ACCESS__TOTP": variable[1]})
+    assert settings.access.totp["local:1000"].get_secret_value() == secret[1]
+    assert [path.name for path in here.iterdir()] == ["bot.toml"]
+
+
+@pytest.mark.parametrize("person", ["ben", "telegram:", "telegram:ben", "signal:5", "telegram:1 "])
+async def test_a_second_factor_is_somebodys(person: str) -> None:
+    ended = await quarterdeck("totp", person)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == f"{person} is nobody: write telegram:111, discord:222 or local:1000\n"

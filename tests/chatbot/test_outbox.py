@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from chatbot.bursts import BURST, Repeats, Throttle, next_burst
-from chatbot.outbox import Delivery, Outbox, Subscriber, Throttled
+from chatbot.outbox import PAGE, Delivery, Outbox, Subscriber, Throttled
+from handlers.in_place import Stories
 from handlers.reply import Level, Reply, dump
 from storage.memory import MemoryStore
 from tests.builders import NOON, after
+from tests.handlers.story import reads
 from trading.clocks import ManualClock
 from trading.errors import StoreError
 from trading.events import Event, HistoryFailed
@@ -51,7 +53,10 @@ class Chats:
         self.asked = 0
         self.broken: Exception | None = None
         self.hung: set[str] = set()
+        self.blocks: dict[str, Exception] = {}
+        """What single chats raise."""
         self.texts: list[str] = []
+        self.replies: list[Reply] = []
 
     async def send(self, chat: str, reply: Reply, *, silent: bool) -> None:
         self.asked += 1
@@ -59,22 +64,37 @@ class Chats:
             await asyncio.Event().wait()
         if self.broken is not None:
             raise self.broken
+        if chat in self.blocks:
+            raise self.blocks[chat]
         self.heard.append((chat, reply.title, silent))
         self.texts.append(reply.text)
+        self.replies.append(reply)
 
     def titles(self, chat: str) -> list[str]:
         return [title for at, title, _ in self.heard if at == chat]
 
 
+class CountingStore(MemoryStore):
+    """Remembers how many alerts it was asked for."""
+
+    def __init__(self, *, clock: ManualClock) -> None:
+        super().__init__(clock=clock)
+        self.limits: list[int] = []
+
+    async def waiting_alerts(self, *, limit: int) -> Sequence[Alert]:
+        self.limits.append(limit)
+        return await super().waiting_alerts(limit=limit)
+
+
 class World:
     def __init__(self) -> None:
         self.clock = ManualClock(NOON)
-        self.store = MemoryStore(clock=self.clock)
+        self.store: MemoryStore = MemoryStore(clock=self.clock)
         self.telegram = Chats("telegram")
         self.console = Chats("console")
         self.outbox = self.new_outbox()
 
-    def new_outbox(self, *subscribers: Subscriber) -> Outbox:
+    def new_outbox(self, *subscribers: Subscriber, stories: Stories | None = None) -> Outbox:
         return Outbox(
             store=self.store,
             speakers={"telegram": self.telegram, "console": self.console},
@@ -88,6 +108,7 @@ class World:
             describe=describe,
             fold=fold,
             delivery=Delivery(),
+            stories=stories,
         )
 
     @asynccontextmanager
@@ -217,14 +238,61 @@ async def test_many_that_wait_for_one_chat_do_not_hide_those_of_another(world: W
     assert world.outbox.waiting() == 700
 
 
-async def test_a_chat_that_is_gone_from_the_settings_keeps_its_alerts(world: World) -> None:
+async def test_a_chat_that_is_gone_from_the_settings_keeps_its_alerts_for_a_week(
+    world: World,
+) -> None:
     await world.say("Feed lost")
     world.outbox = world.new_outbox(Subscriber(key=HERE, speaker="console", chat=""))
     async with world.running():
-        pass
+        assert await world.in_store() == [BEN, CLEO]
 
-    assert await world.in_store() == [BEN, CLEO]
+        world.clock.advance(7 * 24 * 3600 + 10)
+        await world.settle()
+        await world.advance(10)
+
     assert world.outbox.waiting() == 0
+    assert await world.in_store() == []
+    assert world.telegram.heard == []
+
+
+async def test_what_is_given_up_is_one_line_of_the_log(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(250):
+        await world.say(f"Halted {number}", Level.CRITICAL)
+    world.clock.advance(8 * 24 * 3600)
+    world.outbox = world.new_outbox(Subscriber(key=HERE, speaker="console", chat=""))
+
+    async with world.running():
+        await world.say("Feed lost")
+        await world.advance(120)
+
+    assert world.console.titles("")[-1] == "Feed lost"
+    assert await world.in_store() == []
+    told = [r.getMessage() for r in caplog.records if "given up" in r.getMessage()]
+    assert told == [
+        "500 alerts given up: no longer in the settings: telegram:111, telegram:222",
+    ]
+
+
+async def test_alerts_of_a_chat_that_is_gone_do_not_make_the_store_list_ever_more(
+    world: World,
+) -> None:
+    for number in range(250):
+        await world.say(f"Halted {number}", Level.CRITICAL)
+    store = CountingStore(clock=world.clock)
+    waiting = await world.store.waiting_alerts(limit=1_000)
+    await store.commit(Change(alerts=tuple(a for a in waiting if a.to != HERE)))
+    world.store = store
+    world.outbox = world.new_outbox(Subscriber(key=HERE, speaker="console", chat=""))
+
+    async with world.running():
+        await world.advance(20)
+        store.limits.clear()
+        await world.advance(60)
+
+    assert set(store.limits) == {500 + PAGE}
+    assert len(store.limits) == 60 / 5
 
 
 async def test_a_body_that_cannot_be_read_still_says_what_happened(world: World) -> None:
@@ -294,21 +362,69 @@ async def test_something_critical_is_tried_although_the_chat_is_failing(world: W
         assert world.console.titles("") == ["Halted", "Feed lost"]
 
 
-async def test_a_chat_that_is_back_says_what_waited(world: World) -> None:
+async def test_a_chat_that_is_back_hears_what_is_critical_first_and_the_rest_at_once(
+    world: World,
+) -> None:
     async with world.running():
         world.console.broken = ConnectionError("down")
-        await world.say("Feed lost")
-        await world.say("Halted", Level.CRITICAL)
-        await world.advance(14 * 60)
+        await world.say("⚠ Drawdown -5.00 % (paper): 9,727.77 of peak 10,240.00 USDT")
+        await world.advance(161)
+        await world.say("✓ Resolved in 9 s: the venue never had it", Level.NOTICE)
+        await world.say("Closed SOL short at target (paper), +33.27 USDT (+3.40 %)", Level.NOTICE)
+        await world.say("■ Halted majors (paper) by guard", Level.CRITICAL)
+        await world.advance(14 * 60 - 161)
         world.console.broken = None
         await world.advance(60)
 
-    assert [title.replace("\u00a0", " ") for title in world.console.titles("")] == [
-        "✓ Console back after 14 min: 2 alerts waited",
-        "Halted",
-        "Feed lost",
+    first, last = world.console.replies
+    assert first.title == "■ Halted majors (paper) by guard"
+    reads(
+        last,
+        """\
+✓ Console back after 14 min: 4 alerts waited
+1 critical went first. The rest, UTC:
+  12:00:00  Drawdown -5.00 %
+  12:02:41  Resolved in 9 s
+  12:02:41  Closed SOL sho… +33.27
+[All 4: /alerts last 4]""",
+    )
+    assert last.level is Level.URGENT  # as loud as what it tells
+    assert await world.in_store() == []
+
+
+async def test_of_many_that_waited_the_gravest_and_newest_are_listed(world: World) -> None:
+    async with world.running():
+        world.console.broken = ConnectionError("down")
+        await world.say("⚠ Feed lost 30 s ago (paper)")
+        for number in range(45):
+            await world.advance(20)
+            await world.say(f"Opened BTC long {number}", Level.INFO)
+        world.console.broken = None
+        await world.advance(60)
+
+    (only,) = world.console.replies
+    assert only.lead == "5 of them, UTC:"
+    assert only.table is not None
+    assert [row[1] for row in only.table.rows] == [
+        "Feed lost 30 s ago",
+        *(f"Opened BTC long {number}" for number in (41, 42, 43, 44)),
     ]
-    assert world.console.texts[0] == "1 critical first."
+    assert [c.command for c in only.choices] == ["/alerts last 46"]
+    assert await world.in_store() == []
+
+
+async def test_after_critical_news_alone_the_chat_hears_that_it_was_away(world: World) -> None:
+    async with world.running():
+        world.console.broken = ConnectionError("down")
+        await world.say("Halted", Level.CRITICAL)
+        await world.advance(600)
+        world.console.broken = None
+        await world.advance(60)
+
+    first, last = world.console.replies
+    assert first.title == "Halted"
+    assert last.title.replace("\u00a0", " ") == "✓ Console back after 10 min: 1 alert waited"
+    assert (last.lead, last.table, last.level) == ("1 critical went first.", None, Level.NOTICE)
 
 
 async def test_a_short_failure_is_not_worth_a_word(world: World) -> None:
@@ -331,7 +447,7 @@ async def test_who_wants_only_urgent_news_is_not_told_of_the_connection(world: W
         await world.advance(60)
 
     assert world.telegram.titles("222") == ["Feed lost"]
-    assert len(world.telegram.titles("111")) == 2
+    assert [t[:15] for t in world.telegram.titles("111")] == ["✓ Telegram back"]
 
 
 async def test_health_tells_since_when_and_what_but_not_the_words(world: World) -> None:
@@ -469,6 +585,109 @@ async def test_urgent_news_passes_what_is_held(world: World) -> None:
         assert world.console.titles("") == ["0", "1", "2", "3", "Feed lost"]
 
 
+class Group(Chats):
+    """A group that takes 20 messages a minute, and says how long to wait after that."""
+
+    def __init__(self, name: str, clock: ManualClock) -> None:
+        super().__init__(name)
+        self._clock = clock
+        self._taken: list[float] = []
+        self.refused = 0
+
+    async def send(self, chat: str, reply: Reply, *, silent: bool) -> None:
+        now = self._clock.monotonic()
+        self._taken = [at for at in self._taken if now - at < 60]
+        if len(self._taken) >= 20:
+            self.refused += 1
+            raise Throttled(60 - (now - self._taken[0]))
+        await super().send(chat, reply, silent=silent)
+        self._taken.append(now)
+
+
+def a_group(world: World) -> Group:
+    """One group, which hears everything, instead of the chats."""
+    group = Group("telegram", world.clock)
+    world.telegram = group
+    world.outbox = world.new_outbox(Subscriber(key=BEN, speaker="telegram", chat="111"))
+    return group
+
+
+def names_in(titles: Sequence[str]) -> list[str]:
+    return [name for title in titles for name in title.rpartition(": ")[2].split(", ")]
+
+
+@pytest.mark.parametrize("level", [Level.INFO, Level.NOTICE, Level.URGENT])
+@pytest.mark.parametrize("gap", [0.0, 0.2])
+async def test_a_burst_of_300_at_a_groups_limit_is_folded_and_none_is_lost(
+    world: World, level: Level, gap: float
+) -> None:
+    group = a_group(world)
+    async with world.running():
+        for number in range(300):
+            await world.say(f"{number}", level)
+            await world.advance(gap)
+        await world.advance(180)
+
+    titles = group.titles("111")
+    assert sorted(map(int, names_in(titles))) == list(range(300))
+    assert len(titles) <= 26
+    assert await world.in_store() == []
+    assert world.outbox.waiting() == 0
+
+
+async def test_a_mixed_burst_tells_each_critical_one_by_itself_and_folds_the_others(
+    world: World,
+) -> None:
+    group = a_group(world)
+    levels = [Level.INFO, Level.URGENT, Level.NOTICE, Level.INFO, Level.URGENT]
+    async with world.running():
+        for number in range(300):
+            critical = number % 30 == 0
+            await world.say(f"{number}", Level.CRITICAL if critical else levels[number % 5])
+            await world.advance(0.1)
+        await world.advance(240)
+
+    titles = group.titles("111")
+    alone = [title for title in titles if ": " not in title]
+    assert sorted(map(int, names_in(titles))) == list(range(300))
+    assert {str(number) for number in range(0, 300, 30)} <= set(alone)
+    assert len(titles) <= 40
+    assert await world.in_store() == []
+
+
+async def test_a_throttled_chat_folds_what_comes_meanwhile_and_asks_no_more_than_told(
+    world: World,
+) -> None:
+    group = a_group(world)
+    async with world.running():
+        for number in range(21):
+            await world.say(f"Halted {number}", Level.CRITICAL)
+        assert group.refused == 1
+        for number in range(40):
+            await world.say(f"{number}", Level.INFO)
+            await world.say(f"Unknown {number}")
+            await world.advance(1)
+        assert group.refused == 1
+        await world.advance(60)
+
+    later = group.titles("111")[20:]
+    assert later[0] == "Halted 20"
+    assert later[1] == "40 events: " + ", ".join(f"Unknown {n}" for n in range(40))
+    assert names_in(later[2:]) == [str(n) for n in range(40)]
+    assert len(later) <= 8
+
+
+async def test_repeats_of_an_urgent_text_are_held_back_in_a_burst_of_300(world: World) -> None:
+    group = a_group(world)
+    async with world.running():
+        for _ in range(300):
+            await world.say("⚠ Feed lost")
+            await world.advance(1)
+
+    assert len(group.titles("111")) == 31
+    assert group.texts[-1] == "300 times since 12:00:00 UTC."
+
+
 async def test_news_that_cannot_be_folded_is_told_one_by_one(world: World) -> None:
     def broken(replies: Sequence[tuple[str, Reply]], *, seconds: int) -> Reply:
         raise ValueError("no words for it")
@@ -544,6 +763,88 @@ async def test_the_tenth_says_how_many_there_were(world: World) -> None:
     assert world.console.titles("") == ["Feed lost", "Feed lost"]
     assert world.console.texts[1] == "10 times since 12:00:00 UTC."
     assert await world.in_store() == []
+
+
+# -- told by an edit ------------------------------------------------------------------------------
+
+
+async def a_stage(world: World, *, stories: Stories) -> None:
+    """A stop reaches a stage: an alert for each of two chats."""
+    world.outbox = world.new_outbox(stories=stories)
+    reply = Reply(title="Stopped, confirmed", level=Level.NOTICE, story="H1")
+    alerts = [
+        Alert(
+            id=f"stage|{to}",
+            to=to,
+            level=reply.level,
+            kind="HaltAdvanced",
+            at=world.clock.now(),
+            body=dump(reply),
+        )
+        for to in (BEN, HERE)
+    ]
+    await world.store.commit(Change(alerts=tuple(alerts)))
+
+
+async def test_a_stage_that_was_edited_in_is_not_told_again_there(world: World) -> None:
+    stories = Stories()
+    stories.follow(BEN, ["H1"])
+    await a_stage(world, stories=stories)
+    async with world.running():
+        assert world.telegram.heard == []
+        assert world.console.titles("") == ["Stopped, confirmed"]
+
+        stories.shown(BEN, ["H1"])
+        await world.advance(60)
+
+    assert world.telegram.heard == []
+    assert await world.in_store() == []
+
+
+async def test_a_stage_that_is_not_edited_in_soon_is_told(world: World) -> None:
+    stories = Stories()
+    stories.follow(BEN, ["H1"])
+    await a_stage(world, stories=stories)
+    async with world.running():
+        await world.advance(14)
+        assert world.telegram.heard == []
+        await world.advance(6)
+
+    assert world.telegram.titles("111") == ["Stopped, confirmed"]
+
+
+async def test_a_stage_that_nobody_edits_in_any_more_is_told(world: World) -> None:
+    stories = Stories()
+    stories.follow(BEN, ["H1"])
+    stories.leave(BEN, ["H1"])
+    await a_stage(world, stories=stories)
+    async with world.running():
+        pass
+
+    assert world.telegram.titles("111") == ["Stopped, confirmed"]
+
+
+async def test_the_end_tells_a_stage_that_was_not_edited_in(world: World) -> None:
+    stories = Stories()
+    stories.follow(BEN, ["H1"])
+    await a_stage(world, stories=stories)
+    async with world.running():
+        await world.outbox.drain(1)
+
+    assert world.telegram.titles("111") == ["Stopped, confirmed"]
+    assert await world.in_store() == []
+
+
+async def test_a_restart_forgets_what_was_followed_and_tells_it(world: World) -> None:
+    stories = Stories()
+    stories.follow(BEN, ["H1"])
+    await a_stage(world, stories=stories)
+
+    world.outbox = world.new_outbox(stories=Stories())
+    async with world.running():
+        pass
+
+    assert world.telegram.titles("111") == ["Stopped, confirmed"]
 
 
 # -- the end --------------------------------------------------------------------------------------

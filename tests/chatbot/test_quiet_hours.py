@@ -11,6 +11,7 @@ import pytest
 from chatbot.bursts import HOUR, REMEMBERED, QuietHours, Throttle
 from chatbot.outbox import Outbox, Subscriber
 from handlers.alerts import fold as folded
+from handlers.in_place import Stories
 from handlers.reply import Level, Reply, dump
 from tests.builders import NOON, after
 from tests.chatbot.test_outbox import HERE, World, describe
@@ -33,7 +34,7 @@ class Night(World):
         super().__init__()
         self.clock.advance(10 * 3600)
 
-    def new_outbox(self, *subscribers: Subscriber) -> Outbox:
+    def new_outbox(self, *subscribers: Subscriber, stories: Stories | None = None) -> Outbox:
         SPANS.clear()
         return Outbox(
             store=self.store,
@@ -43,6 +44,7 @@ class Night(World):
             describe=describe,
             fold=fold,
             quiet_hours=NIGHT,
+            stories=stories,
         )
 
 

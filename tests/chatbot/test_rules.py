@@ -14,7 +14,8 @@ import pytest
 from chatbot.rules import NUMBERS, TRUTHS, Condition, Rule, RuleWatch, Value
 from chatbot.settings import load
 from storage.memory import MemoryStore
-from tests.builders import NOON
+from tests.builders import BTC, NOON, XRP
+from tests.chatbot.test_side_by_side import two_traders
 from tests.world import settled
 from trading.bus import Bus
 from trading.clocks import ManualClock
@@ -132,7 +133,10 @@ def test_a_condition_holds_or_not_or_is_unknown(
     assert Condition.parse(text).holds(value) is holds
 
 
-@pytest.mark.parametrize("text", ["error_rate > 0.01", "feed_ok == false", "positions >= 3"])
+@pytest.mark.parametrize(
+    "text",
+    ["error_rate > 0.01", "feed_ok == false", "positions >= 3", "majors.drawdown > 0.05"],
+)
 def test_a_condition_reads_as_it_was_written(text: str) -> None:
     assert str(Condition.parse(text)) == text
 
@@ -148,6 +152,9 @@ def test_a_condition_reads_as_it_was_written(text: str) -> None:
         ("feed_ok == down", "feed_ok is true or false, not down"),
         ("drawdown == 0.05", "drawdown is compared by > >= < <=, not =="),
         ("drawdown > nan", "drawdown is compared with a number, not nan"),
+        ("majors.drawdwn > 1", "there is no metric drawdwn, did you mean drawdown?"),
+        ("majors.loop_lag > 1", "loop_lag is of the whole desk; write it without majors."),
+        ("a.majors.drawdown > 1", "write it as in"),
         ("drawdown > 5%", "drawdown is compared with a number, not 5%"),
     ],
 )
@@ -189,6 +196,21 @@ action = "resume"
         f'bot.toml {line + 1}: alerts.rules[1].duration = "2w", allowed "0s" to "1d"',
         f'bot.toml {line + 2}: alerts.rules[1].action = "resume", allowed notify, pause or stop',
     ]
+
+
+def test_a_rule_about_a_trader_that_there_is_not_is_a_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "bot.toml"
+    rule = '\n[[alerts.rules]]\nname = "one"\ncondition = "{}.drawdown > 0.05"\n'
+    file.write_text(SHIPPED.read_text(encoding="utf-8") + rule.format("mayors"))
+
+    with pytest.raises(SettingsError) as refused:
+        load(file, {})
+
+    assert refused.value.mistakes[0].endswith(
+        'condition = "mayors.drawdown > 0.05", there is no [traders.mayors]; did you mean majors?'
+    )
+    file.write_text(SHIPPED.read_text(encoding="utf-8") + rule.format("majors"))
+    assert load(file, {}).alerts.rules[0].build().scope == "majors"
 
 
 def test_two_rules_of_one_name_are_refused() -> None:
@@ -252,6 +274,29 @@ async def test_a_rule_tightens_once_and_never_loosens(action: str) -> None:
     await ended(task)
 
 
+@pytest.mark.parametrize("action", ["pause", "stop"])
+async def test_a_rule_about_one_trader_tightens_that_one_only(action: str) -> None:
+    world = World(a_rule("majors.drawdown > 0.05", 0, name="deep", action=action))
+    task = await running(world)
+
+    assert await world.after(60, **{"drawdown": Decimal(1), "coins.drawdown": Decimal(1)}) == []
+    await world.after(60, **{"majors.drawdown": Decimal("0.06")})
+
+    assert world.brakes.used == [(action, "majors", "rule deep", "majors.drawdown > 0.05")]
+    await ended(task)
+
+
+async def test_a_rule_on_a_truth_tells_it_as_one() -> None:
+    world = World(a_rule("feed_ok == false", 0))
+    task = await running(world)
+
+    (broken,) = await world.after(5, feed_ok=False)
+
+    assert isinstance(broken, RuleBroken)
+    assert broken.value is False
+    await ended(task)
+
+
 async def test_a_rule_that_fails_is_told_and_keeps_no_other_from_it() -> None:
     world = World(
         a_rule("drawdown > 0.05", 0, name="one", action="stop"),
@@ -291,6 +336,21 @@ async def test_other_rules_take_over_while_it_runs() -> None:
     said = await world.after(5, feed_ok=False)
     assert [event.name for event in said if isinstance(event, RuleBroken)] == ["feed"]
     await ended(task)
+
+
+async def test_on_a_desk_of_two_a_rule_about_one_pauses_that_one_only(tmp_path: Path) -> None:
+    rule = """[{"name": "held", "condition": "minors.positions >= 1", "duration": "0s",
+        "action": "pause"}]"""
+    async with two_traders(tmp_path, QUARTERDECK__ALERTS__RULES=rule) as desk:
+        paused = desk.app.desk.latch.covering
+        await desk.buy("majors", BTC)
+        assert not paused("majors")
+
+        await desk.buy("minors", XRP)
+        await desk.until(lambda: paused("minors"), step=0.1)
+
+        assert [(h.scope, h.by) for h in paused("minors")] == [("minors", "rule held")]
+        assert not paused("majors")
 
 
 def test_the_world_knows_the_metrics_it_uses() -> None:

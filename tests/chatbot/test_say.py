@@ -80,7 +80,7 @@ async def test_say_json_prints_the_reply_and_nothing_else(tmp_path: Path) -> Non
         ended = await quarterdeck("say", "/status", "--json", "--state", tmp_path)
     assert set(json.loads(ended.out)) == {
         *("v", "outcome", "title", "text", "table"),
-        *("choices", "level", "as_of", "reference"),
+        *("choices", "level", "as_of", "reference", "chart"),
     }
 
 

@@ -10,7 +10,7 @@ from itertools import cycle
 from typing import Any, cast
 
 from handlers.confirm import Confirmations
-from handlers.context import Caller, Message, Person, Role, Services
+from handlers.context import BackedUp, Caller, Message, Person, Role, Services
 from handlers.dispatch import Dispatcher
 from handlers.notices import Hearing, PriceNotice, Unanswered
 from handlers.reply import Level, Reply
@@ -57,7 +57,7 @@ class FakeTrader:
     def rules(self, symbol: Symbol) -> MarketRules:
         return RULES[symbol]
 
-    async def close(self, symbol: Symbol, *, share: Decimal, by: str) -> Closed:
+    async def close(self, symbol: Symbol, *, share: Decimal, by: str, origin: str = "") -> Closed:
         self.asked.append(("close", symbol, share, by))
         return self.closes
 
@@ -71,10 +71,12 @@ class FakeTrader:
             raise answer
         return answer
 
-    async def enter(self, symbol: Symbol, side: Side, notional: Decimal, *, by: str) -> Order:
+    async def enter(
+        self, symbol: Symbol, side: Side, notional: Decimal, *, by: str, origin: str = ""
+    ) -> Order:
         return self._did(("enter", symbol, side, notional, by))
 
-    async def cancel_order(self, order_id: str) -> Order:
+    async def cancel_order(self, order_id: str, *, origin: str = "") -> Order:
         return self._did(("cancel_order", order_id))
 
     async def scan(self) -> Scan:
@@ -109,6 +111,7 @@ class FakeAdministration:
     changes: tuple[str, ...] = ()
     mistakes: list[str] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
     asked: list[str] = field(default_factory=list)
 
     def settings(self) -> Sequence[tuple[str, str]]:
@@ -126,9 +129,9 @@ class FakeAdministration:
             raise SettingsError(self.mistakes)
         return self.changes
 
-    async def backup(self) -> str:
+    async def backup(self) -> BackedUp:
         self.asked.append("backup")
-        return "backups/history.db"
+        return BackedUp(name="backups/history.db", removed=self.removed)
 
     async def log(self, count: int) -> Sequence[str]:
         return self.lines[-count:]

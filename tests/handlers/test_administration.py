@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from handlers.reply import Outcome
 from tests.handlers.fakes import ANNA, House
 from tests.handlers.story import NOW, checked
@@ -91,7 +93,23 @@ async def test_backup_says_where(house: House) -> None:
     reply = checked(await house.say("/backup", ANNA))
 
     assert reply.title == "✓ Backed up to backups/history.db"
+    assert "Removed" not in reply.text
     assert house.administration.asked == ["backup"]
+
+
+@pytest.mark.parametrize(
+    ("removed", "told"),
+    [
+        (("history-1.db",), "Removed, as the oldest: history-1.db. Nothing was sent."),
+        (("history-1.db", "history-2.db"), "oldest: 2 of them, up to history-2.db. Nothing"),
+    ],
+)
+async def test_backup_says_which_old_ones_went(
+    house: House, removed: tuple[str, ...], told: str
+) -> None:
+    house.administration.removed = removed
+
+    assert told in checked(await house.say("/backup", ANNA)).text
 
 
 async def test_only_owners_look_after_the_desk(house: House) -> None:

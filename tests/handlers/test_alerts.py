@@ -325,6 +325,25 @@ The venue's wallet is 498.88, ours 9998.88. Exits and stops go on. Compared agai
 [Status] [Positions] [Stop]""",
     ),
     (
+        events.BalanceAccepted(
+            **WHO, amount=D("-12.4"), wallet=D("9762.21"), quote="USDT", by="anna, Telegram"
+        ),
+        Level.URGENT,
+        """\
+⚠ Venue's wallet accepted: majors (paper), -12.40 USDT, by anna
+Wallet 9,762.21, in both. No trade explains it: day, week and drawdown are measured without it.
+[Balance] [Status]""",
+    ),
+    (
+        events.StartDelayed(**WHO, why="the book of paper cannot be read: line 1 is corrupt"),
+        Level.CRITICAL,
+        """\
+⚠ Not started: majors (paper)
+The book of paper cannot be read: line 1 is corrupt. Nothing was changed. No entries; what rests \
+at the venue stays, targets and time limits wait. Tried on, and told when it starts.
+[Status] [Stop]""",
+    ),
+    (
         events.EntriesFreed(**WHO, was="an order is still in doubt"),
         Level.NOTICE,
         """\
@@ -373,6 +392,57 @@ Its id is web_123. Reported, untouched.
 [Orders]""",
     ),
     (
+        events.ForeignHoldingSeen(**WHO, symbol=SOL, quantity=D("3.20")),
+        Level.NOTICE,
+        """\
+3.20 SOL on the account (paper) that are not ours
+Left alone, and never sold. Said once.
+[Positions]""",
+    ),
+    (
+        events.FundingBooked(**WHO, symbol=SOL, amount=D("-0.31")),
+        Level.INFO,
+        "Funding paid on SOL (paper): 0.31 USDT",
+    ),
+    (
+        events.TransferSeen(**WHO, amount=D("500"), quote="USDT"),
+        Level.INFO,
+        """\
+500.00 USDT came in (paper)
+It lies beside the money of this trader: equity, day and drawdown stay as they are.""",
+    ),
+    (
+        events.LiquidationBooked(**WHO, symbol=SOL, amount=D("-12.40"), quote="USDT"),
+        Level.CRITICAL,
+        """\
+⚠ Liquidation on SOL (paper): -12.40 USDT
+The venue closed by force. It is booked as a loss.
+[Positions] [Status] [Stop]""",
+    ),
+    (
+        events.DustLeft(**WHO, symbol=SOL, quantity=D("0.004"), worth=D("0.81")),
+        Level.NOTICE,
+        """\
+Dust left: 0.004 SOL (paper), 0.81 USDT
+Too small for the venue to sell. It stays there, and left our books at the last price.""",
+    ),
+    (
+        events.EntryGivenUp(
+            **WHO, symbol=SOL, filled=D("0.40"), ordered=D("1.80"), why="the price has run 0.61 %"
+        ),
+        Level.NOTICE,
+        """\
+Entry given up: SOL (paper), 0.40 of 1.80 filled
+It rested without filling, and was not taken at market: the price has run 0.61 %.""",
+    ),
+    (
+        events.ProtectionPaused(**WHO, symbol=SOL, quantity=D("0.90"), lasted=2.4 * SECOND),
+        Level.URGENT,
+        """\
+⚠ SOL had no stop for 2.4 s (paper), while it was sold
+A stop locks the coins, so it went first. 0.90 left.""",
+    ),
+    (
         events.CycleFailed(**WHO, reference="4f1c9a"),
         Level.URGENT,
         """\
@@ -381,12 +451,53 @@ Exits and stops are tried again in the next scan.
 [Status] [Stop]""",
     ),
     (
+        events.ChatLost(
+            at=NOW,
+            chat="Telegram",
+            why="its token is refused",
+            silent=30 * SECOND,
+            own=("telegram:111",),
+        ),
+        Level.URGENT,
+        """\
+⚠ Telegram lost 30 s ago: its token is refused
+Commands and alerts there wait; trading goes on. They go out once the settings have a token that \
+is taken.
+[Status] [Stop]""",
+    ),
+    (
+        events.ChatBack(at=NOW, chat="Telegram", gap=840 * SECOND, own=("telegram:111",)),
+        Level.NOTICE,
+        """\
+✓ Telegram back after 14 min
+Commands and alerts go there again.
+[Status]""",
+    ),
+    (
         events.HistoryFailed(at=NOW, why="disk full"),
         Level.URGENT,
         """\
 ⚠ History is not being saved
 Disk full. It is kept in memory and tried again; trading goes on.
 [Status] [Stop]""",
+    ),
+    (
+        events.FactRefused(
+            at=NOW, why="history could not be written: a value is too large", what="1 order"
+        ),
+        Level.CRITICAL,
+        """\
+⚠ History refuses one change and saves the others
+History could not be written: a value is too large. It holds 1 order; it is kept in memory and \
+tried again each minute. Until it is saved, a restart asks the venue instead.
+[Status] [Stop]""",
+    ),
+    (
+        events.HistoryRecovered(at=NOW, waited=5 * SECOND, left=1),
+        Level.NOTICE,
+        """\
+✓ History saves again after 5 s
+What waited has been saved, but for 1 change.""",
     ),
     (
         events.HistoryRecovered(at=NOW, waited=134 * SECOND),
@@ -528,6 +639,16 @@ api_p95 > 2 for 5m. Told only: nothing was paused or stopped.
 ⚠ Rule rejections: now 120
 rejections > 100. Done: no new entries. Not done: resting entries, positions and stops stay.
 [Status] [Stop] [Resume]""",
+    ),
+    (
+        events.RuleBroken(
+            at=NOW, name="prices", condition="majors.feed_ok == false", value=False, action="notify"
+        ),
+        Level.URGENT,
+        """\
+⚠ Rule prices: now false
+majors.feed_ok == false. Told only: nothing was paused or stopped.
+[Status] [Stop]""",
     ),
     (
         events.RuleRestored(
@@ -814,7 +935,7 @@ def test_flat_says_that_entries_stay_blocked() -> None:
   BTC  113,206.4  -16.45
   ETH   3,848.55  -18.43
   SOL     193.92  -17.64
-Done: -52.52 after fees; protective stops cancelled.
+Done: -52.52 USDT after fees; protective stops cancelled.
 Not done: entries stay blocked until /resume.
 [Trades] [Resume]""",
     )
@@ -832,6 +953,9 @@ def test_flat_except_dust_and_not_flat() -> None:
 
     assert dust.title == "✓ Flat except dust: majors (paper), in 18\u00a0s"
     assert "Too small for the venue to take: SOL." in dust.text
+    counted = reached(Stage.FLAT_EXCEPT_DUST, at("20:51:22"), "0.0006 BTC")[1]
+    noted = told(advanced(Stage.FLAT_EXCEPT_DUST, left_open=(), reached=counted))
+    assert "Too small for the venue to take: 0.0006 BTC." in noted.text
     assert blocked.text == (
         "SOL: reduce-only rejected. SOL is open. Trying on; entries stay blocked."
     )

@@ -176,6 +176,28 @@ def test_the_rest_of_the_line_is_taken_as_it_is() -> None:
     assert bound("trader=", of=talk) == {"words": "trader="}
 
 
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({}, "/many"),
+        ({"symbol": "BTC"}, "/many BTC"),
+        ({"symbol": "BTC", "share": "50%", "n": "3"}, "/many BTC 50% 3"),
+        ({"symbol": "BTC", "n": "3", "colour": "red"}, "/many BTC n=3 colour=red"),
+        ({"trader": "majors", "share": " ", "symbol": "BTC"}, "/many BTC trader=majors"),
+        ({"symbol": "BTC", "unheard": "of"}, "/many BTC"),
+    ],
+)
+def test_named_values_make_the_line_that_would_be_typed(given: dict[str, str], line: str) -> None:
+    assert many.line(given) == line
+
+
+def test_a_line_made_of_named_values_is_read_back_as_they_were() -> None:
+    line = talk.line({"words": " all  of\nit ", "trader": "x"})
+
+    assert line == "/talk all of it trader=x"
+    assert bound(line.partition(" ")[2], of=talk) == {"words": "all of it", "trader": "x"}
+
+
 def test_usage_is_told_with_an_example() -> None:
     assert many.usage == "/many SYMBOL [share] [n] [colour]"
     assert many.usage_with_example("SOL").endswith(", as in /many SOL 50%")
@@ -285,7 +307,8 @@ def test_every_command_of_the_issue_is_there() -> None:
         resume halts confirm cancel version shutdown
         stats performance balance daily weekly monthly
         risk limits price strategies scan traders cancel_order stop_loss take_profit buy sell
-        alerts ack notify log audit who reload backup config"""
+        alerts ack notify log audit who reload backup config watch accept_books
+        chart equity"""
     assert set(COMMANDS) == set(wanted.split())
 
 
@@ -302,13 +325,15 @@ def test_parameters_tell_a_platform_what_they_take() -> None:
 def test_only_owners_end_the_process_and_viewers_only_look() -> None:
     acting = {c.name: c.role for c in COMMANDS.values() if c.acts}
 
-    assert {acting.pop(name) for name in ("shutdown", "reload", "backup")} == {Role.OWNER}
+    owners = ("shutdown", "reload", "backup", "accept_books")
+    assert {acting.pop(name) for name in owners} == {Role.OWNER}
     # Whoever was asked may answer; the code is bound to the person.
     assert acting.pop("confirm") is acting.pop("cancel") is Role.VIEWER
     # Being told of a price touches nothing.
     assert acting.pop("notify") is Role.VIEWER
     assert set(acting.values()) == {Role.OPERATOR}
-    assert {c.name for c in COMMANDS.values() if c.loosens} == {"resume", "buy", "sell", "reload"}
+    loosening = {"resume", "buy", "sell", "reload", "accept_books"}
+    assert {c.name for c in COMMANDS.values() if c.loosens} == loosening
     assert [c.name for c in COMMANDS.values() if c.instant] == ["pause", "stop"]
 
 

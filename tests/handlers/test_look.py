@@ -14,6 +14,7 @@ from handlers.orders import orders_reply
 from handlers.positions import position_reply, positions_reply
 from handlers.reply import Level
 from tests import builders
+from tests.handlers.fakes import House
 from tests.handlers.story import (
     ADA,
     BTC,
@@ -142,6 +143,11 @@ def test_status_while_halted_and_flat_offers_nothing_to_sell() -> None:
             "Entries wait.",
         ),
         (
+            {"ready": False, "delayed": "the book of paper cannot be read: line 1 is bad"},
+            "⚠ Not started (paper): its books cannot be compared",
+            "The book of paper cannot be read: line 1 is bad. Entries and exits wait; tried on.",
+        ),
+        (
             {"venue_silent": timedelta(seconds=6)},
             "⚠ Trading (paper), venue silent 6 s",
             "Feed 1 s, venue silent 6 s",
@@ -169,7 +175,7 @@ def test_status_while_halted_and_flat_offers_nothing_to_sell() -> None:
         (
             {"replay_speed": 60.0},
             "Trading (paper), nothing needs you",
-            "Replay of 10 Oct 2025 20:41 UTC at 60x",
+            "Replay 10 Oct 2025 20:41 UTC, 60x",
         ),
         (
             {"last_cycle": None},
@@ -225,6 +231,86 @@ Equity 19,579.94 USDT, today +3.14
 As of 20:41:09 UTC
 [alts: /status trader=alts] [majors: /status trader=majors] [Stop all: /stop] [Refresh: /status]""",
     )
+
+
+WELL = {"Telegram": "", "Discord": ""}
+REFUSED = {"Telegram": "its token is refused", "Discord": ""}
+TROUBLED = {
+    "Telegram": "another program polls with the same token",
+    "Discord": "the connection is lost, tried again",
+}
+
+
+def test_status_names_the_chats_that_are_well() -> None:
+    reply = checked(status.one(the_view(), chats=WELL))
+
+    assert reply.title == "Trading (paper), nothing needs you"
+    assert "Feed 1 s, venue, Telegram, Discord: ok" in lines_of(reply)
+
+
+def test_status_says_what_is_wrong_with_a_chat_and_that_it_needs_you() -> None:
+    reply = checked(status.one(the_view(), chats=REFUSED))
+
+    assert lines_of(reply)[:2] == [
+        "⚠ Trading (paper), Telegram needs you",
+        "Telegram: its token is refused",
+    ]
+    assert "Feed 1 s, venue, Discord: ok" in lines_of(reply)
+    assert reply.level is Level.URGENT
+
+
+def test_status_names_the_chats_beside_a_venue_that_is_silent() -> None:
+    silent = the_view(venue_silent=timedelta(seconds=6))
+
+    told = lines_of(checked(status.one(silent, chats=WELL)))
+
+    assert "Feed 1 s, venue silent 6 s; Telegram, Discord: ok" in told
+
+
+async def test_status_asks_the_process_how_its_chats_do() -> None:
+    house = House()
+    house.administration.problems = REFUSED
+
+    assert (await house.say("/status")).title == "⚠ Trading (paper), Telegram needs you"
+
+
+@pytest.mark.parametrize("chats", [{}, WELL, TROUBLED])
+@pytest.mark.parametrize("rest", ["", "rests until 21:00 after losses in a row"])
+def test_status_of_a_hundred_trades_is_one_screen(chats: dict[str, str], rest: str) -> None:
+    hundred = the_view(holdings=(HOLDINGS * 34)[:100], rest=rest)
+
+    reply = checked(status.one(hundred, chats=chats))
+
+    assert reply.table is not None
+    shown_rows = len(reply.table.rows) - 1
+    assert reply.table.rows[-1][0] == f"{100 - shown_rows} more"
+    assert "Positions" in [c.label for c in reply.choices]
+
+
+def test_status_of_several_counts_what_is_wrong_with_a_chat() -> None:
+    both = (the_view(), the_view(name="alts"))
+
+    assert status.several(both, WELL).title == "2 traders (paper), nothing needs you"
+    reply = checked(status.several(both, REFUSED))
+    assert reply.title == "⚠ 2 traders (paper), Telegram needs you"
+    assert reply.lead == "Telegram: its token is refused"
+    assert reply.level is Level.URGENT
+
+
+def test_status_of_several_does_not_say_that_all_is_well_while_one_is_starting() -> None:
+    starting = the_view(name="alts", ready=False)
+
+    one = checked(status.several((the_view(), starting)))
+    two = checked(status.several((the_view(ready=False), starting)))
+
+    assert one.title == "… 2 traders (paper), alts still compares its books"
+    assert two.title == "… 2 traders (paper), 2 still compare their books"
+
+
+def test_status_of_twenty_traders_is_one_screen() -> None:
+    many = tuple(the_view(name=f"trader {n}") for n in range(20))
+
+    checked(status.several(many, TROUBLED))
 
 
 # -- /positions, /position ----------------------------------------------------------------

@@ -231,8 +231,10 @@ async def test_strategies(house: House) -> None:
     reads(
         await house.say("/strategies", CLEO),
         """\
-1 strategy, 1 trader (paper)
+3 strategies, 1 trader (paper)
 ema_cross: Long where EMA fast crosses above EMA slow at the close, short where it crosses below.
+rules: Buy what the strongest of five triggers and its rule propose, in markets that allow it.
+smc: Trade breaks of market structure in the direction of the longer trend.
 majors runs ema_cross on 15 min: fast 12, slow 48, short yes
 [Traders] [Status]""",
     )

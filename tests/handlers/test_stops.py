@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 
+from handlers.dispatch import Dispatcher
+from handlers.in_place import InPlace
 from handlers.positions import closed_reply
 from handlers.reply import Level, Outcome
-from handlers.stops import flatten_question, flattening, paused, stopped, target_of
+from handlers.stops import flat_reply, flatten_question, flattening, paused, stopped, target_of
 from tests import builders
-from tests.handlers.fakes import House
+from tests.handlers.fakes import BEN, FakeDesk, House
 from tests.handlers.story import (
+    BTC,
+    ETH,
     HOLDINGS,
     NOW,
     RULES,
@@ -28,9 +34,10 @@ from tests.handlers.story import (
     shown,
     the_view,
 )
-from trading.halt import EVERYONE, Verb
+from tests.world import settled
+from trading.halt import EVERYONE, Reached, Stage, Verb
 from trading.types import OrderStatus
-from trading.views import Closed
+from trading.views import Closed, Halting, Swept
 
 
 async def test_pause(house: House) -> None:
@@ -273,6 +280,9 @@ async def test_flatten_latches_and_its_story_goes_on(house: House) -> None:
         reply,
         """\
 ⚠ Flattening majors (paper): 0 of 3 closed
+  BTC  open
+  ETH  open
+  SOL  open
 Done: entries blocked; 2 of 2 cancelled, confirmed in 0.4 s.
 Closing goes on until flat; the result is told here.
 [Status] [Halts]""",
@@ -280,16 +290,72 @@ Closing goes on until flat; the result is told here.
     assert reply.story == "H1"
 
 
+CLOSES = tuple(
+    builders.a_trade(symbol=symbol, exit_price=D(price), profit=D(profit))
+    for symbol, price, profit in (
+        (BTC, "113206.4", "-16.45"), (ETH, "3848.55", "-18.43"), (SOL, "193.92", "-17.64"),
+    )
+)  # fmt: skip
+
+
 def test_flatten_says_what_has_no_answer_yet() -> None:
-    selling = builders.an_exit(symbol=SOL, status=OrderStatus.UNKNOWN)
-    swept = a_sweep(confirmed=False, resting=1)
+    selling = builders.an_exit(
+        symbol=SOL, status=OrderStatus.UNKNOWN, created_at=NOW - timedelta(seconds=5)
+    )
     now = the_view(holdings=HOLDINGS[2:], orders=(selling,))
 
-    told = lines_of(checked(flattening(a_halting(swept=(swept,)), the_view(), now)))
+    reads(
+        flattening(a_halting(closes=CLOSES[:2]), the_view(), now),
+        """\
+⚠ Flattening majors (paper): 2 of 3 closed
+  BTC  113,206.4  -16.45
+  ETH   3,848.55  -18.43
+  SOL    unknown
+Done: entries blocked; 2 of 2 cancelled, confirmed in 0.4 s.
+SOL: no answer in 5.0 s, it may have sold. Asking before resending. Stop 187.20 stays.
+[Status] [Halts]""",
+    )
 
-    assert told[0] == "⚠ Flattening majors (paper): 2 of 3 closed"
-    assert told[1] == "Done: entries blocked; 1 entry may rest and fill, retrying."
-    assert told[2] == "SOL: no answer yet, it may have been closed. Asking before resending."
+
+def test_flatten_says_what_may_still_fill() -> None:
+    swept = a_sweep(confirmed=False, resting=1)
+
+    reply = checked(flattening(a_halting(swept=(swept,)), the_view(), the_view()))
+
+    assert "Done: entries blocked; 1 entry may rest and fill, retrying." in reply.text
+
+
+def test_several_closes_without_an_answer_are_told_together() -> None:
+    orders = tuple(
+        builders.an_exit(id=f"x-{s.base}", symbol=s, status=OrderStatus.UNKNOWN) for s in (BTC, SOL)
+    )
+
+    reply = checked(flattening(a_halting(), the_view(), the_view(orders=orders)))
+
+    assert (
+        "BTC and SOL: no answer yet, they may have been closed. Asking before resending."
+        in reply.text
+    )
+
+
+def test_flattening_of_many_positions_is_one_screen() -> None:
+    many = the_view(holdings=HOLDINGS * 8)
+
+    checked(flattening(a_halting(durable=False, closes=CLOSES), many, many))
+
+
+def test_flat_counts_the_tries_and_the_stops() -> None:
+    reads(
+        flat_reply("majors (paper)", 23, CLOSES, "H1", tries={BTC: 1, SOL: 2}, stops=3),
+        """\
+✓ Flat: majors (paper), confirmed in 23 s
+  BTC  113,206.4  -16.45
+  ETH   3,848.55  -18.43
+  SOL     193.92  -17.64  2nd try
+Done: -52.52 USDT after fees; 3 stops cancelled.
+Not done: entries stay blocked until /resume.
+[Trades] [Resume]""",
+    )
 
 
 def test_flatten_with_nothing_open_is_a_stop() -> None:
@@ -325,6 +391,151 @@ def test_flatten_of_an_unknown_price_says_unknown() -> None:
     reply = checked(flatten_question(the_view(holdings=(held,))))
 
     assert "Worth unknown: SOL price is 48 s old; P&L unknown." in shown(reply)
+
+
+# -- stages in place ----------------------------------------------------------------------
+
+PHONE = replace(BEN, edits=True)
+
+
+class SlowDesk(FakeDesk):
+    """Its venue is down until `confirm`."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__(house.clock, house.desk.traders)
+        self.news = asyncio.Event()
+
+    async def stop(self, scope: str, *, by: str, why: str, origin: str = "") -> Halting:
+        halting = await super().stop(scope, by=by, why=why, origin=origin)
+        return replace(halting, swept=tuple(self._down(each) for each in halting.swept))
+
+    def _down(self, swept: Swept) -> Swept:
+        return replace(swept, confirmed=False, cancelled=0, resting=2, problem="venue silent")
+
+    def confirm(self, trader: str) -> None:
+        (halt,) = self.latch.active
+        stage = Reached(stage=Stage.CANCELS_CONFIRMED, at=self.clock.now(), note="2/2")
+        self.latch.reach(halt.id, trader, stage)
+        self._tell()
+
+    def lift(self) -> None:
+        (halt,) = self.latch.active
+        self.latch.lift(self.latch.lifted(halt.id, by="anna, console", at=self.clock.now()))
+        self._tell()
+
+    def _tell(self) -> None:
+        self.news.set()
+        self.news = asyncio.Event()
+
+
+def with_a_slow_venue(*names: str) -> tuple[House, SlowDesk]:
+    house = House(*(the_view(name=name) for name in names))
+    desk = SlowDesk(house)
+    house.desk = desk
+    house.services = replace(house.services, desk=cast("Any", desk))
+    house.dispatcher = Dispatcher(house.services)
+    return house, desk
+
+
+async def test_an_unconfirmed_stop_waits_for_its_confirmation_in_place() -> None:
+    house, desk = with_a_slow_venue("majors")
+    reply = await house.say("/stop", PHONE)
+    assert reply.then is not None
+    waiting = asyncio.ensure_future(reply.then())
+    await settled(5)
+    house.clock.advance(18)
+    await settled(5)
+    assert not waiting.done()
+
+    desk.confirm("majors")
+    last = await waiting
+
+    assert last is not None
+    reads(
+        last,
+        """\
+■ Stopped majors (paper), confirmed in 18 s
+  UTC       stage
+  20:41:27  cancels confirmed, 2/2
+Not done: 3 positions and stops stay.
+[Positions] [Flatten]""",
+    )
+
+
+async def test_a_stop_of_several_traders_is_confirmed_once_all_of_them_are() -> None:
+    house, desk = with_a_slow_venue("majors", "alts")
+    reply = await house.say("/stop", PHONE)
+    assert reply.then is not None
+    waiting = asyncio.ensure_future(reply.then())
+    await settled(5)
+
+    house.clock.advance(4)
+    desk.confirm("alts")
+    await settled(5)
+    assert not waiting.done()
+    house.clock.advance(14)
+    desk.confirm("majors")
+    last = await waiting
+
+    assert last is not None
+    reads(
+        last,
+        """\
+■ Stopped all 2 traders (paper), confirmed in 18 s
+  UTC       cancels
+  20:41:27  majors 2/2
+  20:41:13  alts 2/2
+Not done: 6 positions stay with their protective stops; exits go on.
+[Positions] [Flatten]""",
+    )
+
+
+async def test_the_alerts_of_a_followed_stop_are_kept_back_until_its_end_is_shown() -> None:
+    house, desk = with_a_slow_venue("majors", "alts")
+    stories = house.services.stories
+    reply = await house.say("/stop", PHONE)
+    told_as = ("H1 majors", "H1 alts")
+    assert {stories.state(PHONE.chat, story) for story in told_as} == {InPlace.FOLLOWED}
+
+    desk.confirm("majors")
+    desk.confirm("alts")
+    assert reply.then is not None
+    last = await reply.then()
+    assert last is not None
+    assert last.then is not None
+    assert await last.then() is None
+
+    assert {stories.state(PHONE.chat, story) for story in told_as} == {InPlace.SHOWN}
+
+
+async def test_a_followed_stop_that_is_lifted_says_so_and_keeps_no_alert_back() -> None:
+    house, desk = with_a_slow_venue("majors")
+    reply = await house.say("/stop", PHONE)
+    assert reply.then is not None
+
+    desk.lift()
+    last = await reply.then()
+
+    assert last is not None
+    reads(
+        last,
+        """\
+✓ Lifted H1, by anna, console
+It was made by ben, and lifted before it was carried out.
+[Status] [Stop]""",
+    )
+    assert last.then is None
+    assert house.services.stories.state(PHONE.chat, "H1") is None
+
+
+async def test_where_nothing_can_be_edited_nothing_is_waited_for() -> None:
+    house, _ = with_a_slow_venue("majors")
+
+    reply = await house.say("/stop")
+
+    assert reply.title == "■ Stopped majors (paper): LATCHED, RETRYING"
+    assert reply.then is None
+    assert house.services.stories.state(BEN.chat, "H1") is None
 
 
 # -- /close -------------------------------------------------------------------------------

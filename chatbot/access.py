@@ -1,0 +1,60 @@
+"""From the settings to who may do what here."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from chatbot.settings import Settings
+from chatbot.settings.access import PERSON
+from chatbot.settings.chats import roles_of
+from handlers.access import RateLimit
+from handlers.context import Person
+from handlers.second_factor import SecondFactor, address_of, new_secret
+from trading.clocks import Clock
+
+
+def persons(settings: Settings) -> tuple[Person, ...]:
+    """Everybody with a role in a chat, by id: the settings know no names."""
+    chat = settings.chat
+    named = (
+        (chat.telegram.enabled, chat.telegram.users, "Telegram", ""),
+        (chat.discord.enabled, chat.discord.users, "Discord", ""),
+        (chat.discord.enabled, chat.discord.roles, "Discord", "role "),
+    )
+    return tuple(
+        Person(f"{kind}{key}", role, place)
+        for enabled, people, place, kind in named
+        if enabled
+        for key, role in roles_of(people).items()
+    )
+
+
+def rate_limit(settings: Settings, clock: Clock) -> RateLimit:
+    return RateLimit(clock, most=settings.access.rate, seconds=settings.access.rate_seconds)
+
+
+def second_factor(settings: Settings, clock: Clock) -> SecondFactor:
+    secrets = settings.access.totp.items()
+    return SecondFactor(clock, {who: secret.get_secret_value() for who, secret in secrets})
+
+
+def second_factor_steps(person: str) -> str:
+    """A new secret for *person*, and what to do with it; empty if nobody is called so."""
+    if not re.fullmatch(PERSON, person):
+        return ""
+    secret = new_secret()
+    return f"""\
+Secret: {secret}
+Link:   {address_of(secret, person)}
+
+1. Add the secret to an app for one-time codes, by hand or as a QR code of the link.
+2. Give it to the desk, in its environment:
+   QUARTERDECK__ACCESS__TOTP='{json.dumps({person: secret})}'
+   or as that JSON in a file that only you may read, named in bot.toml:
+   [access]
+   totp_file = "totp.json"
+3. Start the desk again. From then on /resume, /buy and whatever else loosens or spends asks
+   {person} for six digits; /stop, /pause, /close and /flatten never do.
+
+Nothing was stored: this is shown once."""

@@ -1,0 +1,155 @@
+"""Everybody the desk speaks with: the terminal, the socket, the chats, and what carries alerts."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chatbot.chats import ChatWatch
+from chatbot.frontends import ChatPlatform, Frontend, Speaker
+from chatbot.frontends.console import Console
+from chatbot.frontends.control import ControlSocket
+from chatbot.metrics import Metrics
+from chatbot.notices import DeskNotices
+from chatbot.outbox import Outbox
+from chatbot.platforms import Around, StoredNotes, delivery, platforms, symbols_of
+from chatbot.render.pictures import PictureProcess
+from chatbot.render.plain import plain
+from chatbot.settings import Settings
+from chatbot.state import StateFolder
+from chatbot.strangers import Strangers
+from chatbot.subscribers import subscribers
+from handlers import alerts, load_commands
+from handlers.command import Commands
+from handlers.context import Caller, Role
+from handlers.describe import describe_with_name
+from handlers.in_place import Stories
+from storage.store import SqlStore
+from trading.bus import Bus
+from trading.clocks import Clock
+from trading.desk import Desk
+from trading.recorder import Recorder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faces:
+    store: SqlStore
+    clock: Clock
+    commands: Commands
+    """As they hold here: without what is switched off, and with roles as they were raised."""
+    owner: Caller
+    """Whoever sits at the machine."""
+    frontends: tuple[Frontend, ...]
+    stories: Stories
+    notices: DeskNotices
+    outbox: Outbox
+    bus: Bus
+    recorder: Recorder
+    chat_watch: ChatWatch
+    pictures: PictureProcess
+
+    async def close(self) -> None:
+        await self.pictures.close()
+
+
+def faces_of(
+    settings: Settings,
+    *,
+    folder: StateFolder,
+    store: SqlStore,
+    clock: Clock,
+    metrics: Metrics,
+    desk: Callable[[], Desk],
+) -> Faces:
+    """*desk* is asked for when somebody speaks: it is built on these."""
+    commands = settings.access.policy().apply(load_commands())
+    stories, notes, owner = Stories(), StoredNotes(store), _console_caller()
+    console = Console(
+        caller=owner,
+        desk_name=settings.bot.name,
+        clock=clock,
+        commands=lambda: [f"/{name}" for name in commands],
+        symbols=lambda: symbols_of(desk()),
+        on_interrupt=lambda: desk().shutdown(by="Ctrl-C"),
+        history=folder.path / "console_history",
+    )
+    pictures = PictureProcess(
+        theme=settings.chat.theme, folder=folder.path / "pictures", clock=clock
+    )
+    chats = platforms(
+        settings,
+        Around(
+            commands=commands,
+            clock=clock,
+            pictures=pictures,
+            notes=notes,
+            on_stranger=lambda platform, user: strangers.seen(platform, user),  # noqa: PLW0108  # made below
+            desk=desk,
+        ),
+    )
+    notices = DeskNotices(
+        store=store,
+        clock=clock,
+        outbox=lambda: outbox,
+        recorder=lambda: recorder,
+        price=lambda name, symbol: desk().traders[name].valuer.quote(symbol),
+        escalate_after=settings.alerts.escalate_after,
+    )
+    outbox = Outbox(
+        store=store,
+        speakers=_by_name(console, chats),
+        subscribers=subscribers(settings),
+        clock=clock,
+        describe=describe_with_name if len(settings.traders) > 1 else alerts.describe,
+        fold=alerts.fold,
+        delivery=delivery(settings.chat.timing),
+        quiet_hours=settings.alerts.quiet_hours(settings.bot.zone),
+        followers=notices,
+        stories=stories,
+        meter=metrics,
+    )
+    bus = Bus()
+    bus.subscribe(outbox.heard)
+    bus.subscribe(notices.heard)
+    recorder = Recorder(
+        store=store, bus=bus, clock=clock, announce=outbox.announce, offer=outbox.offer,
+        meter=metrics,
+    )  # fmt: skip
+    strangers = Strangers(recorder=recorder, notes=notes, clock=clock)
+    control = ControlSocket(folder.socket, lambda reply: plain(reply, now=clock.now()), clock)
+    return Faces(
+        store=store,
+        clock=clock,
+        commands=commands,
+        owner=owner,
+        frontends=(control, *((console,) if settings.chat.console.enabled else ()), *chats),
+        stories=stories,
+        notices=notices,
+        outbox=outbox,
+        bus=bus,
+        recorder=recorder,
+        chat_watch=ChatWatch(
+            platforms=chats,
+            outbox=outbox,
+            recorder=recorder,
+            clock=clock,
+            after=float(settings.chat.timing.lost_after),
+        ),
+        pictures=pictures,
+    )
+
+
+def _by_name(console: Console, chats: tuple[ChatPlatform, ...]) -> dict[str, Speaker]:
+    speakers: tuple[Speaker, ...] = (console, *chats)
+    return {speaker.name: speaker for speaker in speakers}
+
+
+def _console_caller() -> Caller:
+    uid = os.getuid()
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(uid)
+    return Caller(user=f"local:{uid}", name=name, role=Role.OWNER, place="console", chat="console:")

@@ -1,0 +1,416 @@
+"""Telegram: long polling, answers that edit in place, alerts, and the "/" menu.
+
+The loop that polls is our own (docs/decisions/0012-telegram-long-poll.md): it never gives up, and
+it knows when a poll ended.  A press of a button carries no time; all that is certain is that it
+is younger than the end of the last poll that left nothing waiting.  That moment counts as when it
+was said, so that what was pressed before an outage is old after it.
+
+The library and its connections load in a thread at first use; nothing here waits for Telegram
+before the desk has started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+from collections import OrderedDict
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from chatbot.frontends import Notes, OnMessage, Pictures
+from chatbot.frontends.talk import OnStranger, People
+from chatbot.frontends.telegram_heard import (
+    FAREWELL,
+    NAME,
+    TITLE,
+    Heard,
+    Line,
+    quietly,
+    remember,
+    text_of,
+)
+from chatbot.frontends.telegram_menu import Menu
+from chatbot.frontends.telegram_shown import (
+    Moves,
+    NoAnswer,
+    Place,
+    Post,
+    Poster,
+    SecondPoller,
+    TelegramFailed,
+    failure_of,
+)
+from chatbot.outbox import Throttled
+from handlers.command import Commands, split
+from handlers.context import Role
+from handlers.format import clock_time
+from handlers.reply import Level, Reply
+from trading.clocks import Clock
+from trading.errors import StoreError
+
+if TYPE_CHECKING:
+    import telegram
+    from telegram.ext import ExtBot
+    from telegram.request import BaseRequest
+
+log = logging.getLogger(__name__)
+
+OFFICIAL = "https://api.telegram.org"
+HEARD = ("message", "callback_query")
+PAGE = 100
+"""Updates that one poll brings at most."""
+BUSY = 256
+"""Answers under way; beyond them only what is instant, a stop, is taken."""
+LONG_SILENCE = 5 * 86_400.0
+"""Seconds after which the count of updates is forgotten: after a week they are numbered anew.
+
+All of them were confirmed by then.  Source: https://core.telegram.org/bots/api#update
+"""
+BAN = 600.0
+"""Seconds of refused requests from which on it is called a ban."""
+TRIES = 5
+"""How often an answer is sent before it is given up; alerts are repeated by the outbox."""
+_CHATTERERS = ("telegram", "httpx", "httpcore")
+"""Libraries that log addresses, which hold the token, and each update, which may be a stranger's.
+
+What matters of it is told here, in words of our own.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flood:
+    """How much is sent, at most: Telegram takes 30 messages a second, 20 a minute in a group.
+
+    Source: https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
+    """
+
+    overall_rate: float = 30.0
+    overall_seconds: float = 1.0
+    group_rate: float = 20.0
+    group_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polling:
+    """How it listens; seconds."""
+
+    wait: int = 25
+    """A poll is held open for as long while nothing is said."""
+    answer: float = 10.0
+    """More than that an answer must not take (beyond `wait`, for a poll)."""
+    connect: float = 5.0
+    first_delay: float = 1.0
+    """After a failure; doubled after each further one."""
+    longest_delay: float = 30.0
+
+
+class Telegram:
+    """The Telegram face: a `ChatPlatform`.  *groups*: the ids of groups in which it answers."""
+
+    name = NAME
+    title = TITLE
+
+    def __init__(
+        self,
+        *,
+        token: str,
+        people: People,
+        groups: frozenset[str],
+        commands: Commands,
+        clock: Clock,
+        pictures: Pictures,
+        notes: Notes,
+        on_stranger: OnStranger,
+        base_url: str = OFFICIAL,
+        flood: Flood = Flood(),
+        polling: Polling = Polling(),
+    ) -> None:
+        self._token = token
+        self._commands = commands
+        self._clock = clock
+        self._pictures = pictures
+        self._base_url = base_url.rstrip("/")
+        self._flood = flood
+        self._polling = polling
+        self._moves = Moves(notes)
+        self._menu = Menu(
+            commands=commands, chats=_menus(people, groups), notes=notes, moves=self._moves
+        )
+        self._heard = Heard(
+            people=people,
+            groups=groups,
+            commands=commands,
+            clock=clock,
+            on_stranger=on_stranger,
+            moves=self._moves,
+        )
+        self._connection: _Connection | None = None
+        self._opening = asyncio.Lock()
+        self._trouble = "it has not answered yet"
+        self._refused_until = 0.0
+        """Monotonic."""
+        self._refusal = ""
+        """The same in words.  They name the moment: a countdown would be news at every look."""
+        self._username = ""
+        self._offset = 0
+        self._silent_since = clock.monotonic()
+        self._page = PAGE
+        """1 while it is looked for an update that cannot be read."""
+        self._emptied_at: datetime | None = None
+        """When the last poll ended after which nothing waited."""
+        self._succeeded = False
+        """The last poll did: the next one may be held open."""
+        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._stories: OrderedDict[tuple[str, str], Post] = OrderedDict()
+        self._answering: set[asyncio.Task[None]] = set()
+        self._housework: set[asyncio.Task[None]] = set()
+
+    @property
+    def problem(self) -> str:
+        if self._trouble or self._clock.monotonic() >= self._refused_until:
+            return self._trouble
+        return self._refusal
+
+    # -- speaking -------------------------------------------------------------------------
+
+    async def send(self, chat: str, reply: Reply, *, silent: bool) -> None:
+        """Say *reply* in *chat*: `111`, `-100123`, `-100123/5`.
+
+        Raises `Throttled`, or a `TelegramFailed` when it may not have arrived.
+        """
+        alerts = self._poster(await self._opened(), tries=1)
+        story = (chat, reply.story)
+        before = self._stories.get(story) if reply.story else None
+        if before is not None and reply.level < Level.URGENT:
+            post = await alerts.edit(before, reply)
+        else:
+            post = await alerts.post(Place.parse(chat), reply, silent=silent)
+        if reply.story:
+            remember(self._stories, story, post)
+
+    # -- hearing --------------------------------------------------------------------------
+
+    async def run(self, on_message: OnMessage) -> None:
+        """Listen until cancelled, however long Telegram is away."""
+        try:
+            await self._listen(on_message)
+        finally:
+            await self._part()
+            await self.close()
+
+    async def close(self) -> None:
+        """Hang up; whoever sends afterwards connects again."""
+        async with self._opening:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            await asyncio.gather(*(each.shutdown() for each in connection.requests))
+
+    async def _listen(self, on_message: OnMessage) -> None:
+        bot = await self._opened()
+        delay = self._polling.first_delay
+        while True:
+            failure = await self._round(bot, on_message)
+            if failure is None:
+                delay = self._polling.first_delay
+                continue
+            await self._clock.sleep(self._failed(failure, delay))
+            delay = min(delay * 2, self._polling.longest_delay)
+
+    async def _round(
+        self, bot: ExtBot[Any], on_message: OnMessage
+    ) -> TelegramFailed | Throttled | None:
+        """Poll once and begin to answer; return what went wrong."""
+        from telegram.error import TelegramError
+
+        try:
+            await self._greet(bot)
+            updates = await self._poll(bot)
+        except TelegramError as error:
+            return failure_of(error)
+        except (TypeError, ValueError, KeyError, AttributeError):
+            # An update as the library has never seen one; it must not shut out those after it.
+            log.error("Telegram: an update could not be read")  # noqa: TRY400  # the trace holds it
+            if self._page == 1:  # if it is not known which one it is: all but the newest are lost
+                self._offset = self._offset + 1 if self._offset > 0 else -1
+            self._page = 1
+            return NoAnswer()
+        self._take_in(bot, updates, on_message)
+        self._page = PAGE
+        return None
+
+    async def _greet(self, bot: ExtBot[Any]) -> None:
+        """Learn our own name, and make sure that updates come here and not to a webhook."""
+        if self._username:
+            return
+        await bot.delete_webhook()
+        self._username = (await bot.get_me()).username or ""
+        self._keep_menu(bot)
+
+    async def _poll(self, bot: ExtBot[Any]) -> Sequence[telegram.Update]:
+        # Held open only after a success: what waited through an outage is not mistaken for new.
+        wait = self._polling.wait if self._succeeded else 0
+        self._succeeded = False
+        updates = await bot.get_updates(self._offset, self._page, wait, HEARD)
+        self._trouble, self._succeeded = "", True
+        if updates:
+            self._silent_since = self._clock.monotonic()
+        elif self._clock.monotonic() - self._silent_since > LONG_SILENCE:
+            self._offset = 0
+        return updates
+
+    def _failed(self, failure: TelegramFailed | Throttled, delay: float) -> float:
+        """Note what is wrong; return the seconds until the next try."""
+        if isinstance(failure, Throttled):
+            self._throttled(failure.retry_after)
+            self._trouble = ""
+            return failure.retry_after
+        if failure.words != self._trouble:
+            log.warning("Telegram: %s", failure.words)
+        self._trouble = failure.words
+        if isinstance(failure, SecondPoller):
+            self._username = ""  # or somebody has set a webhook: it is taken away again
+        return delay
+
+    def _throttled(self, seconds: float) -> None:
+        until = self._clock.monotonic() + seconds
+        if until <= self._refused_until:
+            return
+        self._refused_until = until
+        moment = clock_time(self._clock.now() + timedelta(seconds=seconds))
+        what = "it refuses too many requests" if seconds < BAN else "it has banned the bot"
+        self._refusal = f"{what} until {moment} UTC"
+
+    def _take_in(
+        self, bot: ExtBot[Any], updates: Sequence[telegram.Update], on_message: OnMessage
+    ) -> None:
+        line = Line(
+            on_message=on_message,
+            answers=self._poster(bot, tries=TRIES),
+            later=self._poster(bot, tries=math.inf),
+            username=self._username,
+        )
+        pressed_after = self._emptied_at
+        if len(updates) < self._page:
+            self._emptied_at = self._clock.now()
+        for update in updates:
+            self._offset = update.update_id + 1
+            if update.update_id in self._seen:
+                continue
+            remember(self._seen, update.update_id, None)
+            if len(self._answering) < BUSY or self._is_instant(text_of(update)):
+                answer = self._heard.answer(update, line, pressed_after=pressed_after)
+                _spawn(self._answering, answer)
+            else:
+                log.warning("Telegram: too much is under way, something said was not heard")
+        opened = {u.effective_chat.id for u in updates if u.effective_chat}
+        if opened & self._menu.missing:
+            self._keep_menu(bot)
+
+    def _is_instant(self, text: str) -> bool:
+        found = self._commands.get(split(text)[0])
+        return found is not None and found.instant
+
+    # -- our own affairs ------------------------------------------------------------------
+
+    def _keep_menu(self, bot: ExtBot[Any]) -> None:
+        if not self._housework:
+            _spawn(self._housework, self._make_menu(bot))
+
+    async def _make_menu(self, bot: ExtBot[Any]) -> None:
+        while True:
+            wait = self._polling.longest_delay
+            try:
+                await self._menu.bring_up_to_date(bot, self._poster(bot, tries=TRIES))
+                return
+            except Throttled as told:
+                wait = told.retry_after
+            except (TelegramFailed, StoreError) as failure:
+                log.info("Telegram: the menu waits: %s", failure)
+            await self._clock.sleep(wait)
+
+    def _poster(self, bot: ExtBot[Any], *, tries: float) -> Poster:
+        return Poster(
+            bot=bot,
+            clock=self._clock,
+            pictures=self._pictures,
+            moves=self._moves,
+            on_throttled=self._throttled,
+            tries=tries,
+        )
+
+    async def _opened(self) -> ExtBot[Any]:
+        """The library and its connections, made in a thread at the first use."""
+        async with self._opening:
+            if self._connection is None:
+                make = partial(_connect, self._token, self._base_url, self._flood, self._polling)
+                self._connection = await asyncio.to_thread(make)
+            await self._moves.load()
+            return self._connection.bot
+
+    async def _part(self) -> None:
+        if self._answering:
+            await asyncio.wait(self._answering, timeout=FAREWELL)
+        tasks = [*self._heard.end(), *self._answering, *self._housework]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+def _spawn(group: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.get_running_loop().create_task(quietly(work), name=NAME)
+    group.add(task)
+    task.add_done_callback(group.discard)
+
+
+def _menus(people: People, groups: frozenset[str]) -> Mapping[int, Role]:
+    """In a group anybody may look; whoever may do more knows what to type."""
+    own = {int(user): role for user, role in people.users.items()}
+    return own | {int(group): Role.VIEWER for group in groups}
+
+
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    bot: ExtBot[Any]
+    requests: tuple[BaseRequest, ...]
+    """To be shut down."""
+
+
+def _connect(token: str, base_url: str, flood: Flood, polling: Polling) -> _Connection:
+    # Read when the library tells how long to wait: without it each 429 is a warning as well.
+    os.environ.setdefault("PTB_TIMEDELTA", "true")
+    for name in _CHATTERERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    from telegram.ext import AIORateLimiter, ExtBot
+    from telegram.request import HTTPXRequest
+
+    saying, hearing = (
+        HTTPXRequest(
+            read_timeout=polling.answer,
+            write_timeout=polling.answer,
+            media_write_timeout=polling.answer * 2,
+            connect_timeout=polling.connect,
+            pool_timeout=polling.answer,
+        )
+        for _ in range(2)
+    )
+    limiter = AIORateLimiter(
+        overall_max_rate=flood.overall_rate,
+        overall_time_period=flood.overall_seconds,
+        group_max_rate=flood.group_rate,
+        group_time_period=flood.group_seconds,
+    )
+    bot = ExtBot(
+        token,
+        base_url=f"{base_url}/bot",
+        base_file_url=f"{base_url}/file/bot",
+        request=saying,
+        get_updates_request=hearing,
+        rate_limiter=limiter,
+    )
+    return _Connection(bot, (saying, hearing))

@@ -1,0 +1,331 @@
+"""What people say and press on Telegram, and where the answers go.
+
+A text is answered with a message.  A press of a button that reads edits its message; one that
+acts is answered anew, and the buttons go.  A refused press is a toast to that person only.
+Strangers get nothing, not even an end of the little clock on the button they pressed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from chatbot.frontends import OnMessage
+from chatbot.frontends.talk import (
+    OnStranger,
+    People,
+    acts,
+    edits_in_place,
+    follow,
+    is_refusal,
+    is_spent,
+    known_as,
+    press_id,
+    tell,
+)
+from chatbot.frontends.telegram_shown import Moves, OnScreen, Place, Post, Poster, TelegramFailed
+from chatbot.outbox import Throttled
+from chatbot.supervise import within
+from handlers.access import FRESH
+from handlers.command import Commands
+from handlers.context import Caller, Message
+from handlers.reply import Reply
+from trading.clocks import Clock
+
+if TYPE_CHECKING:
+    import telegram
+
+log = logging.getLogger(__name__)
+
+NAME, TITLE = "telegram", "Telegram"
+REMEMBERED = 1_000
+"""Updates, messages and stories that are known again."""
+TOAST_WAIT = 1.0
+"""Seconds in which a refusal can still be a toast: then the press is answered without one."""
+FAREWELL = 0.5
+"""Seconds that answers under way have when the desk ends."""
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What one update is answered with."""
+
+    on_message: OnMessage
+    answers: Poster
+    later: Poster
+    """For what comes after the answer: it is never given up."""
+    username: str
+    """The bot's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A message of ours, as far as its buttons need it."""
+
+    post: Post
+    looks: bool
+    """It only shows something: reading buttons edit it."""
+
+
+class Heard:
+    """Answers updates, each in its own time."""
+
+    def __init__(
+        self,
+        *,
+        people: People,
+        groups: frozenset[str],
+        commands: Commands,
+        clock: Clock,
+        on_stranger: OnStranger,
+        moves: Moves,
+    ) -> None:
+        self._people = people
+        self._groups = groups
+        self._commands = commands
+        self._clock = clock
+        self._on_stranger = on_stranger
+        self._moves = moves
+        self._known: OrderedDict[tuple[int, int], _Known] = OrderedDict()
+        self._following: dict[tuple[int, int], asyncio.Task[None]] = {}
+
+    async def answer(
+        self, update: telegram.Update, line: Line, *, pressed_after: datetime | None
+    ) -> None:
+        """*pressed_after*: a press in it is not older; None: nobody knows how old it is."""
+        if update.callback_query is not None:
+            await self._press(update.callback_query, update.update_id, line, pressed_after)
+        elif update.message is not None:
+            await self._text(update.message, update.update_id, line)
+
+    def end(self) -> list[asyncio.Task[None]]:
+        """Follow no message any longer; return what is about to end."""
+        tasks = [*self._following.values()]
+        for task in tasks:
+            task.cancel()
+        return tasks
+
+    # -- texts ----------------------------------------------------------------------------
+
+    async def _text(self, message: telegram.Message, update_id: int, line: Line) -> None:
+        if message.migrate_to_chat_id is not None:
+            if self._is_listed(message.chat.id):
+                await self._moves.add(message.chat.id, message.migrate_to_chat_id)
+            return
+        user = message.from_user
+        if user is None or not _is_for_us(message, line.username):
+            return
+        place = self._place(message)
+        caller = self._caller(user, place)
+        if caller is None:
+            await self._stranger(user, place)
+            return
+        to = message.message_id if place.chat < 0 else None
+        shown = OnScreen(line.answers, place, to=to)
+        said = Message(caller, message.text or "", message.date, f"{NAME}:update:{update_id}")
+        reply = await tell(line.on_message(said), shown, self._clock)
+        self._note(shown.post, looks=not acts(self._commands, said.text))
+        self._go_on(reply, shown, line)
+
+    # -- presses --------------------------------------------------------------------------
+
+    async def _press(
+        self,
+        query: telegram.CallbackQuery,
+        update_id: int,
+        line: Line,
+        pressed_after: datetime | None,
+    ) -> None:
+        if query.message is None or not query.data:
+            return
+        place = self._place(query.message)
+        caller = self._caller(query.from_user, place)
+        if caller is None:
+            await self._stranger(query.from_user, place)
+            return
+        said = self._said(query, caller, place, update_id, pressed_after)
+        answer = asyncio.ensure_future(line.on_message(said))
+        with suppress(TimeoutError):
+            await within(self._clock, TOAST_WAIT, asyncio.shield(answer))
+        if answer.done() and is_refusal(answer.result()):
+            await self._refuse(query, place, answer.result(), line)
+            return
+        toast = asyncio.ensure_future(line.answers.toast(query.id))
+        await self._answer_press(query, place, said, answer, line)
+        await toast
+
+    def _said(
+        self,
+        query: telegram.CallbackQuery,
+        caller: Caller,
+        place: Place,
+        update_id: int,
+        pressed_after: datetime | None,
+    ) -> Message:
+        """The line that a press stands for."""
+        message, text, update = query.message, query.data or "", f"update:{update_id}"
+        assert message is not None  # noqa: S101  # looked at by the caller
+        sent_at = pressed_after or self._long_ago(message)
+        key = press_id(
+            self._commands,
+            message=f"{place.chat}|{message.message_id}",
+            user=str(query.from_user.id),
+            text=text,
+            update=update,
+        )
+        if self._clock.now() - sent_at > FRESH:
+            key = update  # it may be refused for that, and is then pressed once more
+        return Message(caller, text, sent_at, f"{NAME}:{key}")
+
+    async def _answer_press(
+        self,
+        query: telegram.CallbackQuery,
+        place: Place,
+        said: Message,
+        answer: Awaitable[Reply],
+        line: Line,
+    ) -> None:
+        message = query.message
+        assert message is not None  # noqa: S101  # looked at by the caller
+        known = self._known.get((place.chat, message.message_id))
+        looks = known is not None and known.looks
+        label = _label(message, said.text)
+        if edits_in_place(self._commands, said.text, label, looks=looks):
+            post = known.post if known else _a_post(place, message)
+            self._leave(post)
+            shown = OnScreen(line.answers, place, post=post)
+        else:
+            looks = not acts(self._commands, said.text)
+            shown = OnScreen(line.answers, place, to=message.message_id)
+        reply = await tell(answer, shown, self._clock)
+        self._note(shown.post, looks=looks)
+        self._go_on(reply, shown, line)
+        if acts(self._commands, said.text):
+            await line.answers.set_buttons(place, message.message_id, ())
+
+    async def _refuse(
+        self, query: telegram.CallbackQuery, place: Place, reply: Reply, line: Line
+    ) -> None:
+        """A toast; as a message if it comes too late for one.  Used-up buttons are replaced."""
+        message = query.message
+        assert message is not None  # noqa: S101  # looked at by the caller
+        if not await line.answers.toast(query.id, reply):
+            await line.answers.post(place, reply, to=message.message_id)
+        if is_spent(reply):
+            await line.answers.set_buttons(place, message.message_id, reply.choices)
+
+    def _long_ago(self, message: telegram.MaybeInaccessibleMessage) -> datetime:
+        """Safe for a press of unknown age: what loosens or spends is refused."""
+        late = self._clock.now() - FRESH - timedelta(seconds=1)
+        return min(late, message.date) if message.is_accessible else late
+
+    # -- who and where --------------------------------------------------------------------
+
+    def _place(self, message: telegram.MaybeInaccessibleMessage) -> Place:
+        topic = None
+        if message.is_accessible and getattr(message, "is_topic_message", False):
+            topic = getattr(message, "message_thread_id", None)
+        return Place(self._moves.known_as(message.chat.id), topic)
+
+    def _is_listed(self, chat: int) -> bool:
+        return str(self._moves.known_as(chat)) in self._groups
+
+    def _caller(self, user: telegram.User, place: Place) -> Caller | None:
+        """None: a stranger, or a group that is none of ours."""
+        number = str(user.id)
+        role = self._people.role(number)
+        if role is None or (place.chat < 0 and not self._is_listed(place.chat)):
+            return None
+        name = known_as(user.first_name or user.username or "", number)
+        return Caller(f"{NAME}:{number}", name, role, TITLE, f"{NAME}:{place}", edits=True)
+
+    async def _stranger(self, user: telegram.User, place: Place) -> None:
+        known = self._people.role(str(user.id)) is not None
+        await self._on_stranger(TITLE, str(place.chat if known else user.id))
+
+    # -- messages that live on ------------------------------------------------------------
+
+    def _note(self, post: Post | None, *, looks: bool) -> None:
+        if post is None:
+            return
+        for number in post.ids:
+            remember(self._known, (post.place.chat, number), _Known(post, looks))
+
+    def _go_on(self, reply: Reply, shown: OnScreen, line: Line) -> None:
+        """Show what comes after the answer, until a press takes the message's place."""
+        if reply.then is None or shown.post is None:
+            return
+        key = (shown.post.place.chat, shown.post.ids[0])
+        shown.poster = line.later
+        task = asyncio.get_running_loop().create_task(quietly(follow(reply, shown)))
+        self._following[key] = task
+        task.add_done_callback(lambda done: self._followed(key, done))
+
+    def _followed(self, key: tuple[int, int], done: asyncio.Task[None]) -> None:
+        if self._following.get(key) is done:
+            del self._following[key]
+
+    def _leave(self, post: Post) -> None:
+        task = self._following.pop((post.place.chat, post.ids[0]), None)
+        if task is not None:
+            task.cancel()
+
+
+def text_of(update: telegram.Update) -> str:
+    """The line that was said or pressed; empty if it is neither."""
+    if update.callback_query is not None:
+        return update.callback_query.data or ""
+    return (update.message.text or "") if update.message is not None else ""
+
+
+async def quietly(work: Awaitable[Any]) -> None:
+    """Let *work* fail without harm: words of ours, no words of theirs, reach the log."""
+    try:
+        await work
+    except (TelegramFailed, Throttled) as failure:
+        log.info("Telegram: an answer did not arrive: %s", failure)
+    except Exception:
+        log.exception("Telegram: an update was not answered")
+
+
+def remember(kept: OrderedDict[_K, _V], key: _K, value: _V) -> None:
+    """Keep the newest; forget the oldest above a thousand."""
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > REMEMBERED:
+        kept.popitem(last=False)
+
+
+def _is_for_us(message: telegram.Message, username: str) -> bool:
+    """Words of a person, not passed on; in a group, a command to us or to nobody by name."""
+    user, text = message.from_user, message.text
+    if not text or user is None or user.is_bot:
+        return False
+    if message.sender_chat or message.via_bot or message.forward_origin:
+        return False
+    if message.chat.type == "private":
+        return True
+    if message.chat.type not in ("group", "supergroup") or not text.startswith("/"):
+        return False
+    _, named, to = text.split()[0].partition("@")
+    return not named or to.lower() == username.lower()
+
+
+def _label(message: telegram.MaybeInaccessibleMessage, text: str) -> str:
+    markup = getattr(message, "reply_markup", None)
+    buttons = (b for row in markup.inline_keyboard for b in row) if markup else ()
+    return next((b.text for b in buttons if b.callback_data == text), "")
+
+
+def _a_post(place: Place, message: telegram.MaybeInaccessibleMessage) -> Post:
+    """A message of which only this much is known: it was posted before we started."""
+    return Post(place, (message.message_id,), photo=bool(getattr(message, "photo", ())))

@@ -1,0 +1,501 @@
+"""Messages of Telegram: how a reply is posted and edited, and what may go wrong with it.
+
+Errors leave here as our own classes with words of our own: the library's may hold the token.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from chatbot.frontends import Notes, Pictures
+from chatbot.outbox import Throttled
+from chatbot.render.html import CAPTION_LIMIT, LIMIT, caption, html, rows, unmarked
+from chatbot.render.plain import body, title
+from handlers.reply import Choice, Reply
+from trading.clocks import Clock
+from trading.errors import StoreError
+
+if TYPE_CHECKING:
+    from telegram import Bot, InlineKeyboardMarkup, Message
+    from telegram.error import TelegramError
+
+log = logging.getLogger(__name__)
+
+LONGEST_WAIT = 60.0
+"""Seconds that an answer waits when told to; after more nobody waits for it."""
+LONGEST_DELAY = 30.0
+"""Seconds between two tries, at most."""
+TOAST, TOAST_LINE = 200, 60
+"""Characters that a toast takes, and those that can be read before it goes by itself."""
+NO_PICTURE = "The picture could not be drawn."
+_SMALLEST = 8
+"""Texts are made that much shorter, and no more, where they are said to be too long."""
+
+_T = TypeVar("_T")
+
+
+# -- what may go wrong --------------------------------------------------------------------
+
+
+class TelegramFailed(Exception):
+    """Telegram did not do what it was asked.  A retry may help."""
+
+    words = "it refuses a request"
+    is_about_chat = False
+    """It concerns one chat only; the others fare well."""
+
+    def __init__(self) -> None:
+        super().__init__(self.words)
+
+
+class NoAnswer(TelegramFailed):
+    words = "it does not answer"
+
+
+class TokenRefused(TelegramFailed):
+    words = "its token is refused"
+
+
+class SecondPoller(TelegramFailed):
+    words = "another program polls with the same token"
+
+
+class BlockedByUser(TelegramFailed):
+    words = "the user has blocked the bot"
+    is_about_chat = True
+
+
+class NotInChat(TelegramFailed):
+    words = "the bot may not write in this chat"
+    is_about_chat = True
+
+
+class ChatUnknown(TelegramFailed):
+    words = "there is no such chat or topic, or nobody has opened it yet"
+    is_about_chat = True
+
+
+class MarkupRefused(TelegramFailed):
+    words = "it refuses our markup"
+
+
+class TooLong(TelegramFailed):
+    words = "it finds the text too long"
+
+
+class MessageGone(TelegramFailed):
+    words = "the message to edit is gone"
+
+
+class NotModified(TelegramFailed):
+    words = "the message says that already"
+
+
+class GroupMoved(TelegramFailed):
+    words = "the group has a new id"
+    is_about_chat = True
+
+    def __init__(self, new_id: int) -> None:
+        super().__init__()
+        self.new_id = new_id
+
+
+_REFUSALS: Mapping[str, type[TelegramFailed]] = {
+    "not modified": NotModified,
+    "message to edit not found": MessageGone,
+    "message can't be edited": MessageGone,
+    "no text in the message": MessageGone,
+    "can't parse entities": MarkupRefused,
+    "is too long": TooLong,
+    "chat not found": ChatUnknown,
+    "message thread not found": ChatUnknown,
+    "topic_closed": ChatUnknown,
+    "not enough rights": NotInChat,
+    "chat_write_forbidden": NotInChat,
+}
+"""By words of the Bot API's answers; it has no finer codes than 400."""
+
+
+def failure_of(error: TelegramError) -> TelegramFailed | Throttled:
+    """The library's *error* as one of ours."""
+    from telegram import error as errors
+
+    if isinstance(error, errors.RetryAfter):
+        return Throttled(_seconds(error))
+    if isinstance(error, errors.ChatMigrated):
+        return GroupMoved(error.new_chat_id)
+    told = error.message.lower()
+    if isinstance(error, errors.Forbidden):
+        return BlockedByUser() if "by the user" in told else NotInChat()
+    if isinstance(error, errors.BadRequest):
+        return next((kind for words, kind in _REFUSALS.items() if words in told), TelegramFailed)()
+    plain = {errors.InvalidToken: TokenRefused, errors.Conflict: SecondPoller}
+    return plain.get(type(error), NoAnswer)()
+
+
+def _seconds(error: Any) -> float:
+    """The library gives a timedelta, or a number where it was not asked to (`PTB_TIMEDELTA`)."""
+    after = error.retry_after
+    return float(after.total_seconds() if hasattr(after, "total_seconds") else after)
+
+
+# -- where --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A chat, and a topic in it."""
+
+    chat: int
+    """As in our settings, also after a group has got a new id."""
+    topic: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `111`, `-100123` or `-100123/5`."""
+        chat, _, topic = text.partition("/")
+        return cls(int(chat), int(topic) if topic else None)
+
+    def __str__(self) -> str:
+        return f"{self.chat}/{self.topic}" if self.topic else str(self.chat)
+
+
+class Moves:
+    """Groups that became supergroups: each has a new id then, and keeps its old name here."""
+
+    _NOTE = "telegram:moved"
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+        self._new_ids: dict[int, int] = {}
+        self._loaded = False
+
+    async def load(self) -> None:
+        """Read what is remembered.  If history does not answer, the next call tries again."""
+        if self._loaded:
+            return
+        try:
+            found = await self._notes.note(self._NOTE)
+        except StoreError:
+            return
+        known = json.loads(found) if found else {}
+        self._new_ids = {int(old): new for old, new in known.items()} | self._new_ids
+        self._loaded = True
+
+    def id_now(self, chat: int) -> int:
+        return self._new_ids.get(chat, chat)
+
+    def known_as(self, chat: int) -> int:
+        """The id that stands in our settings, of a group that has *chat* now."""
+        return next((old for old, new in self._new_ids.items() if new == chat), chat)
+
+    async def add(self, chat: int, new_id: int) -> None:
+        self._new_ids[self.known_as(chat)] = new_id
+        await self.load()
+        try:
+            await self._notes.keep(self._NOTE, json.dumps(self._new_ids))
+        except StoreError:
+            log.warning("a group's new id was not saved; Telegram will tell it again")
+
+
+# -- messages -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A reply in a chat: one message, or several where one would be too long."""
+
+    place: Place
+    ids: tuple[int, ...]
+    photo: bool = False
+    """The first one is a picture; it has the buttons.  Else the last one has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """How a reply is written: ever plainer and shorter, until it is taken."""
+
+    marked: bool = True
+    divisor: int = 1
+
+    def plainer(self, refusal: TelegramFailed) -> _Style:
+        """Raises *refusal* when there is nothing left to try."""
+        if isinstance(refusal, MarkupRefused) and self.marked:
+            return replace(self, marked=False)
+        if isinstance(refusal, TooLong) and self.divisor < _SMALLEST:
+            return replace(self, divisor=self.divisor * 2)
+        raise refusal
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """One message as it will be sent."""
+
+    text: str
+    mode: str | None
+    choices: tuple[Choice, ...] = ()
+    picture: bytes | None = None
+
+
+class Poster:
+    """Posts and edits; tries so often before it gives up, and waits longer each time.
+
+    *on_throttled* hears how many seconds Telegram refuses requests.
+    """
+
+    def __init__(
+        self,
+        *,
+        bot: Bot,
+        clock: Clock,
+        pictures: Pictures,
+        moves: Moves,
+        on_throttled: Callable[[float], None],
+        tries: float,
+    ) -> None:
+        self._bot = bot
+        self._clock = clock
+        self._pictures = pictures
+        self._moves = moves
+        self._on_throttled = on_throttled
+        self._tries = tries
+
+    async def post(
+        self, place: Place, reply: Reply, *, silent: bool = True, to: int | None = None
+    ) -> Post:
+        """Say *reply* in *place*, as an answer to the message *to*.
+
+        Raises `Throttled`, or `TelegramFailed` when it may not have arrived.
+        """
+        reply, picture = await self._drawn(reply)
+
+        async def write(pages: Sequence[_Page]) -> Post:
+            sent: list[int] = []
+            try:
+                for page in pages:
+                    number = await self._send(place, page, silent=silent, to=to)
+                    sent.append(number)
+            except (MarkupRefused, TooLong):
+                await self._delete(place, sent)
+                raise
+            return Post(place, tuple(sent), photo=picture is not None)
+
+        return await self._in_some_style(reply, picture, write)
+
+    async def edit(self, post: Post, reply: Reply) -> Post:
+        """Put *reply* in the place of *post*, silently.  Raises as `post` does.
+
+        A text does not become a picture, nor the other way round: then the old message is
+        deleted, and a new one said.
+        """
+        reply, picture = await self._drawn(reply)
+        if post.photo != (picture is not None):
+            await self._delete(post.place, post.ids)
+            return await self._anew(post, reply, picture)
+
+        async def write(pages: Sequence[_Page]) -> Post:
+            for number, page in zip(post.ids, pages, strict=False):
+                await self._edit(post.place, number, page)
+            kept = post.ids[: len(pages)]
+            await self._delete(post.place, post.ids[len(pages) :])
+            more = [await self._send(post.place, p) for p in pages[len(kept) :]]
+            return replace(post, ids=(*kept, *more))
+
+        try:
+            return await self._in_some_style(reply, picture, write)
+        except MessageGone:
+            return await self._anew(post, reply, picture)
+
+    async def set_buttons(self, place: Place, message: int, choices: Sequence[Choice]) -> None:
+        """Replace the buttons below *message*.  That it is gone is no failure."""
+        with suppress(NotModified, MessageGone):
+            await self._ask(
+                place,
+                lambda chat: self._bot.edit_message_reply_markup(
+                    chat_id=chat, message_id=message, reply_markup=_keyboard(choices)
+                ),
+            )
+
+    async def toast(self, query: str, reply: Reply | None = None) -> bool:
+        """End the wait of a press, with words to whoever pressed.  False: it is too late."""
+        words = _toast(reply, self._clock.now()) if reply else None
+        alert = words is not None and len(words) > TOAST_LINE
+        try:
+            await self.ask(
+                lambda: self._bot.answer_callback_query(query, words, show_alert=alert or None)
+            )
+        except (TelegramFailed, Throttled):
+            return False
+        return True
+
+    # -- inside
+
+    async def _anew(self, post: Post, reply: Reply, picture: bytes | None) -> Post:
+        async def write(pages: Sequence[_Page]) -> Post:
+            sent = [await self._send(post.place, page) for page in pages]
+            return Post(post.place, tuple(sent), photo=picture is not None)
+
+        return await self._in_some_style(reply, picture, write)
+
+    async def _drawn(self, reply: Reply) -> tuple[Reply, bytes | None]:
+        if reply.chart is None:
+            return reply, None
+        try:
+            return reply, await self._pictures.draw(reply.chart)
+        except Exception as error:  # noqa: BLE001  # without its picture an alert still tells
+            log.warning("a chart could not be drawn: %s", type(error).__name__)
+            text = f"{reply.text}\n{NO_PICTURE}" if reply.text else NO_PICTURE
+            return replace(reply, text=text), None
+
+    async def _in_some_style(
+        self,
+        reply: Reply,
+        picture: bytes | None,
+        write: Callable[[Sequence[_Page]], Awaitable[Post]],
+    ) -> Post:
+        style = _Style()
+        while True:
+            try:
+                return await write(self._pages(reply, picture, style))
+            except (MarkupRefused, TooLong) as refusal:
+                style = style.plainer(refusal)
+
+    def _pages(self, reply: Reply, picture: bytes | None, style: _Style) -> list[_Page]:
+        texts = self._texts(reply, style, photo=picture is not None)
+        mode = "HTML" if style.marked else None
+        pages = [_Page(text, mode) for text in texts]
+        with_buttons = -1 if picture is None else 0
+        pages[0] = replace(pages[0], picture=picture)
+        pages[with_buttons] = replace(pages[with_buttons], choices=reply.choices)
+        return pages
+
+    def _texts(self, reply: Reply, style: _Style, *, photo: bool) -> list[str]:
+        now = self._clock.now()
+        limit = LIMIT // style.divisor
+        if style.marked and photo:
+            return caption(reply, now=now, limit=CAPTION_LIMIT // style.divisor)
+        if style.marked:
+            return html(reply, now=now, limit=limit)
+        if photo:
+            limit = CAPTION_LIMIT // style.divisor
+        return unmarked(replace(reply, chart=None), now=now, limit=limit)
+
+    async def _send(
+        self, place: Place, page: _Page, *, silent: bool = True, to: int | None = None
+    ) -> int:
+        from telegram import LinkPreviewOptions, ReplyParameters
+
+        common: dict[str, Any] = {
+            "message_thread_id": place.topic,
+            "parse_mode": page.mode,
+            "reply_markup": _keyboard(page.choices),
+            "disable_notification": silent,
+            "reply_parameters": to and ReplyParameters(to, allow_sending_without_reply=True),
+        }
+
+        def call(chat: int) -> Awaitable[Message]:
+            if page.picture is not None:
+                return self._bot.send_photo(chat, page.picture, caption=page.text, **common)
+            quiet = LinkPreviewOptions(is_disabled=True)
+            return self._bot.send_message(chat, page.text, link_preview_options=quiet, **common)
+
+        return (await self._ask(place, call)).message_id
+
+    async def _edit(self, place: Place, number: int, page: _Page) -> None:
+        from telegram import InputMediaPhoto, LinkPreviewOptions
+
+        where: dict[str, Any] = {"message_id": number, "reply_markup": _keyboard(page.choices)}
+
+        def call(chat: int) -> Awaitable[object]:
+            if page.picture is not None:
+                media = InputMediaPhoto(page.picture, caption=page.text, parse_mode=page.mode)
+                return self._bot.edit_message_media(media, chat_id=chat, **where)
+            return self._bot.edit_message_text(
+                page.text,
+                chat_id=chat,
+                parse_mode=page.mode,
+                link_preview_options=LinkPreviewOptions(is_disabled=True),
+                **where,
+            )
+
+        with suppress(NotModified):
+            await self._ask(place, call)
+
+    async def _delete(self, place: Place, numbers: Sequence[int]) -> None:
+        """Delete what can be: after 48 hours the platform lets messages stand."""
+        for number in numbers:
+            with suppress(TelegramFailed, Throttled):
+                await self._ask(place, partial(self._bot.delete_message, message_id=number))
+
+    async def _ask(self, place: Place, call: Callable[[int], Awaitable[_T]]) -> _T:
+        """Make a request, in the group's new place if it has moved."""
+        try:
+            return await self.ask(lambda: call(self._moves.id_now(place.chat)))
+        except GroupMoved as moved:
+            await self._moves.add(place.chat, moved.new_id)
+        return await self.ask(lambda: call(self._moves.id_now(place.chat)))
+
+    async def ask(self, call: Callable[[], Awaitable[_T]]) -> _T:
+        """Make a request, again and again where that helps, as often as this poster tries."""
+        from telegram.error import TelegramError
+
+        wait, left = 1.0, self._tries
+        while True:
+            try:
+                return await call()
+            except TelegramError as error:
+                failure = failure_of(error)
+            left -= 1
+            if isinstance(failure, Throttled):
+                self._on_throttled(failure.retry_after)
+                wait = failure.retry_after
+            elif not isinstance(failure, NoAnswer | TokenRefused):
+                raise failure
+            if not left or (wait > LONGEST_WAIT and left < math.inf):
+                raise failure
+            await self._clock.sleep(wait)
+            wait = min(wait * 2, LONGEST_DELAY)
+
+
+def _keyboard(choices: Sequence[Choice]) -> InlineKeyboardMarkup | None:
+    from telegram import InlineKeyboardButton, InlineKeyboardMarkup
+
+    if not choices:
+        return None
+    return InlineKeyboardMarkup(
+        [
+            [InlineKeyboardButton(each.label, callback_data=each.command) for each in row]
+            for row in rows(choices)
+        ]
+    )
+
+
+def _toast(reply: Reply, now: datetime) -> str:
+    words = "\n".join([title(reply), *body(replace(reply, chart=None), now=now)])
+    return words if len(words) <= TOAST else f"{words[: TOAST - 1]}…"
+
+
+class OnScreen:
+    """One answer as it stands in a chat: posted once, edited from then on (`talk.Shown`)."""
+
+    def __init__(
+        self, poster: Poster, place: Place, *, to: int | None = None, post: Post | None = None
+    ) -> None:
+        self.poster = poster
+        self.post = post
+        self._place = place
+        self._to = to
+
+    async def show(self, reply: Reply) -> None:
+        if self.post is None:
+            self.post = await self.poster.post(self._place, reply, to=self._to)
+        else:
+            self.post = await self.poster.edit(self.post, reply)

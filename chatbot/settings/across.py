@@ -1,0 +1,140 @@
+"""What goes together: checks between sections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic import SecretStr
+
+from chatbot.rules import Condition
+from chatbot.settings.people import chats_and_people
+from chatbot.settings.places import PREFIX, Mistake, Said, is_on, tables
+from chatbot.settings.trading import TIMEFRAMES
+from chatbot.settings.values import Timeframe, alternatives, perhaps
+from trading.halt import EVERYONE
+from trading.types import Mode
+
+CCXT = "ccxt"
+
+
+def across(said: Said) -> Iterator[Mistake]:
+    """Checks between sections, on what was given: other mistakes do not hide these."""
+    traders = tables(said.values.get("traders"))
+    enabled = {name: trader for name, trader in traders.items() if is_on(trader)}
+    if traders and not enabled:
+        yield said.at(("traders",), ": none is enabled, there is nothing to run")
+    if EVERYONE in traders:
+        yield said.at(("traders", EVERYONE), f': "{EVERYONE}" means every trader, choose another')
+    for name, trader in traders.items():
+        yield from _references(said, name, trader)
+        if name in enabled:
+            yield from _venue_and_feed(said, name, trader)
+    yield from _owned_twice(said, enabled)
+    yield from _rules_of_nobody(said, traders)
+    yield from chats_and_people(said)
+
+
+def _rules_of_nobody(said: Said, traders: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Alert rules about a trader that there is not."""
+    alerts = said.values.get("alerts")
+    rules = alerts.get("rules") if isinstance(alerts, Mapping) else None
+    for number, rule in enumerate(rules if isinstance(rules, list | tuple) else ()):
+        written = rule.get("condition") if isinstance(rule, Mapping) else None
+        try:
+            named = Condition.parse(str(written)).trader
+        except ValueError:
+            continue  # told as a mistake of its own
+        if named and named not in traders:
+            why = f"there is no [traders.{named}]{perhaps(named, traders)}"
+            yield said.wrong(("alerts", "rules", number, "condition"), why)
+
+
+def _references(said: Said, name: str, trader: Mapping[str, Any]) -> Iterator[Mistake]:
+    for key, section in (("venue", "venues"), ("feed", "feeds")):
+        known = tables(said.values.get(section))
+        named = trader.get(key)
+        if isinstance(named, str) and named not in known:
+            why = f"there is no [{section}.{named}]{perhaps(named, known)}"
+            yield said.wrong(("traders", name, key), why)
+    feed = tables(said.values.get("feeds")).get(str(trader.get("feed")), {})
+    offered = TIMEFRAMES.get(str(feed.get("kind")))
+    timeframe = trader.get("timeframe")
+    if offered and timeframe in get_args(Timeframe) and timeframe not in offered:
+        why = f"feed {trader['feed']} has candles of {alternatives(offered)} only"
+        yield said.wrong(("traders", name, "timeframe"), why)
+
+
+def _venue_and_feed(said: Said, name: str, trader: Mapping[str, Any]) -> Iterator[Mistake]:
+    """What each mode needs of both."""
+    venue = tables(said.values.get("venues")).get(str(trader.get("venue")))
+    feed = tables(said.values.get("feeds")).get(str(trader.get("feed")))
+    if venue is None or feed is None:
+        return  # told already
+    mode, place = trader.get("mode", Mode.PAPER), ("traders", name, "mode")
+    real = venue.get("kind") == CCXT
+    if mode == Mode.PAPER and real:
+        why = f"paper needs a venue of kind paper, and {trader['venue']} is a real one"
+        yield said.wrong(place, f"{why}; real prices are a feed of kind {CCXT}")
+    if mode == Mode.LIVE and not real:
+        yield said.wrong(place, f"live needs a venue of kind {CCXT}, and {trader['venue']} is none")
+    if mode == Mode.LIVE and real:
+        yield from _not_live(said, str(trader["venue"]), venue, place)
+    if real and feed.get("kind") != CCXT:
+        why = f"a venue of kind {CCXT} needs a feed of kind {CCXT}, and {trader['feed']} is none"
+        yield said.wrong(("traders", name, "feed"), why)
+    elif real and _market_of(venue) != _market_of(feed):
+        why = f"its prices are of another market than {trader['venue']}"
+        yield said.wrong(("traders", name, "feed"), why)
+
+
+def _not_live(
+    said: Said, name: str, venue: Mapping[str, Any], place: tuple[str, ...]
+) -> Iterator[Mistake]:
+    """Each thing that is missing is a sentence of its own."""
+    if not _is_no(venue.get("read_only", True)):
+        why = f"live needs read_only = false in [venues.{name}]; as it is, it places no orders"
+        yield said.wrong(place, why)
+    for key in ("key", "secret"):
+        if venue.get(key) is None and not venue.get(f"{key}_file"):
+            variable = f"{PREFIX}VENUES__{name.upper()}__{key.upper()}"
+            yield said.at(
+                ("venues", name),
+                f" has no {key}: set {variable} in the environment, or name a {key}_file",
+            )
+
+
+def _is_no(value: Any) -> bool:
+    return str(value).lower() in {"false", "0", "no", "off", "n", "f"}
+
+
+def _market_of(section: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(section.get(key)) for key in ("exchange", "market"))
+
+
+def _owned_twice(said: Said, enabled: Mapping[str, Mapping[str, Any]]) -> Iterator[Mistake]:
+    """(account, symbol) has one owner.  On paper each trader has an account of its own."""
+    venues = tables(said.values.get("venues"))
+    owners: dict[tuple[Account, str], str] = {}
+    for name, trader in enabled.items():
+        symbols = trader.get("symbols")
+        if trader.get("mode") != Mode.LIVE or not isinstance(symbols, list):
+            continue
+        account = _account(str(trader.get("venue")), venues)
+        for symbol in symbols:
+            owner = owners.setdefault((account, str(symbol).upper()), name)
+            if owner != name:
+                why = f": {symbol} on {trader.get('venue')} already belongs to {owner}"
+                yield said.at(("traders", name, "symbols"), why)
+
+
+Account = tuple[str, ...]
+
+
+def _account(venue: str, venues: Mapping[str, Mapping[str, Any]]) -> Account:
+    """One key is one account, however many sections name it."""
+    section = venues.get(venue, {})
+    key = section.get("key")
+    if not isinstance(key, SecretStr):
+        return (venue,)
+    return (*_market_of(section), key.get_secret_value().strip())

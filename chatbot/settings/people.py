@@ -1,0 +1,120 @@
+"""Checks of chats, people and access that no section can make alone.
+
+They look at what was written, before it is read: other mistakes do not hide these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from chatbot.settings.places import PREFIX, Mistake, Said, is_on, tables
+from chatbot.settings.values import perhaps
+from handlers import load_commands
+from handlers.access import ALWAYS
+from handlers.context import Role
+
+
+def chats_and_people(said: Said) -> Iterator[Mistake]:
+    chats = tables(said.values.get("chat"))
+    telegram, discord = chats.get("telegram", {}), chats.get("discord", {})
+    for name, chat in (("telegram", telegram), ("discord", discord)):
+        if is_on(chat, default=False):
+            yield from _without_token(said, name, chat)
+    yield from _token_twice(said, telegram, discord)
+    yield from _telegram_alerts(said, telegram)
+    yield from _discord_alerts(said, discord)
+    access = tables(said.values).get("access", {})
+    yield from _commands(said, access.get("commands"))
+    yield from _factors_of_nobody(said, access.get("totp"), telegram, discord)
+
+
+# -- tokens -------------------------------------------------------------------------------
+
+
+def _without_token(said: Said, name: str, chat: Mapping[str, Any]) -> Iterator[Mistake]:
+    if chat.get("token") is None and not chat.get("token_file"):
+        variable = f"{PREFIX}CHAT__{name.upper()}__TOKEN"
+        why = f" has no token: set {variable} in the environment, or name a token_file"
+        yield said.at(("chat", name), why)
+
+
+def _token_twice(
+    said: Said, telegram: Mapping[str, Any], discord: Mapping[str, Any]
+) -> Iterator[Mistake]:
+    one, other = telegram.get("token"), discord.get("token")
+    if not isinstance(one, SecretStr) or not isinstance(other, SecretStr):
+        return
+    if one.get_secret_value().strip() == other.get_secret_value().strip():
+        why = " has the token of chat.telegram; each platform gives its own"
+        yield said.at(("chat", "discord", "token"), why)
+
+
+# -- who hears alerts ---------------------------------------------------------------------
+
+
+def _telegram_alerts(said: Said, telegram: Mapping[str, Any]) -> Iterator[Mistake]:
+    users, groups = _ids(telegram.get("users")), _ids(telegram.get("groups"))
+    for keys, alert in _alerts("telegram", telegram):
+        chat = str(alert.get("chat", ""))
+        if chat and chat not in users | groups:
+            listed = "groups" if chat.startswith("-") else "users"
+            yield said.wrong((*keys, "chat"), f"not one of the {listed} of [chat.telegram]")
+        if alert.get("topic") is not None and chat in users:
+            yield said.wrong((*keys, "topic"), "only a group has topics")
+
+
+def _discord_alerts(said: Said, discord: Mapping[str, Any]) -> Iterator[Mistake]:
+    users, guilds = _ids(discord.get("users")), _ids(discord.get("guilds"))
+    for keys, alert in _alerts("discord", discord):
+        if alert.get("user") is not None and str(alert["user"]) not in users:
+            yield said.wrong((*keys, "user"), "not one of the users of [chat.discord]")
+        if alert.get("channel") is not None and not guilds:
+            yield said.wrong((*keys, "channel"), "a channel needs its guild in guilds")
+
+
+def _alerts(
+    name: str, chat: Mapping[str, Any]
+) -> Iterator[tuple[tuple[str | int, ...], dict[str, Any]]]:
+    written = chat.get("alerts")
+    for number, alert in enumerate(written if isinstance(written, list) else ()):
+        if isinstance(alert, dict):
+            yield ("chat", name, "alerts", number), alert
+
+
+def _ids(value: Any) -> set[str]:
+    return {str(each).strip() for each in value} if isinstance(value, dict | list) else set()
+
+
+# -- access -------------------------------------------------------------------------------
+
+
+def _commands(said: Said, written: Any) -> Iterator[Mistake]:
+    """Commands may be switched off or need more; what makes safer, never."""
+    if not isinstance(written, dict) or not written:
+        return
+    known = load_commands()
+    for name, role in written.items():
+        keys = ("access", "commands", name)
+        found = known.get(name)
+        if found is None:
+            yield said.at(keys, f": there is no /{name}{perhaps(name, known)}")
+        elif name in ALWAYS:
+            yield said.wrong(keys, f"/{name} can neither be switched off nor need more")
+        elif str(role).upper() in Role.__members__ and Role[str(role).upper()] < found.role:
+            least = found.role.name.lower()
+            yield said.wrong(keys, f"/{name} needs {least} already; it can only need more")
+
+
+def _factors_of_nobody(
+    said: Said, written: Any, telegram: Mapping[str, Any], discord: Mapping[str, Any]
+) -> Iterator[Mistake]:
+    known = {"telegram": _ids(telegram.get("users")), "discord": _ids(discord.get("users"))}
+    for person in written if isinstance(written, dict) else ():
+        platform, _, number = str(person).partition(":")
+        by_role = platform == "discord" and bool(_ids(discord.get("roles")))
+        if number.isdigit() and not by_role and number not in known.get(platform, {number}):
+            why = f": {person} is not one of the users of [chat.{platform}]"
+            yield said.at(("access", "totp"), why)

@@ -1,0 +1,245 @@
+"""`[venues]`, `[feeds]`, `[traders]` and `[limits]`: what trades, where and how much."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import timedelta
+from decimal import Decimal
+from importlib import resources
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+
+from chatbot.settings.values import (
+    Address,
+    Duration,
+    Gateway,
+    Number,
+    Pair,
+    Section,
+    Share,
+    Timeframe,
+    Whole,
+    Wrong,
+    alternatives,
+    duration,
+    one_of,
+)
+from trading.desk_limits import DeskLimits
+from trading.risk.limits import EntryRules, EntryStyle, Limits
+from trading.types import Mode, Symbol
+from trading.venues.quirks import QUIRKS, Market, Quirks
+
+
+def _strategies() -> list[str]:
+    from trading.strategies import names
+
+    return names()
+
+
+def _recordings() -> list[str]:
+    files = (resources.files("trading.market") / "data").iterdir()
+    return [file.name.removesuffix(".npz") for file in files if file.name.endswith(".npz")]
+
+
+class PaperVenue(Section):
+    kind: Literal["paper"]
+    slippage: Share = Field(Decimal("0.0005"), ge=0, le=Decimal("0.05"))
+    commission: Share = Field(Decimal("0.001"), ge=0, le=Decimal("0.05"))
+    commission_per_unit: Number = Field(Decimal(0), ge=0, le=1000)
+    participation: Share = Field(Decimal("0.1"), gt=0, le=1)
+
+
+class ReplayFeed(Section):
+    kind: Literal["replay"]
+    data: Annotated[str, one_of(_recordings)] = "crash_2021_05_19"
+    speed: Number = Field(Decimal(60), gt=0, le=3600)
+
+
+def _exchanges() -> list[str]:
+    return sorted({exchange for exchange, _ in QUIRKS})
+
+
+def _whole_secret(value: SecretStr) -> SecretStr:
+    said = value.get_secret_value().strip()
+    if not said or len(said.split()) > 1:
+        raise ValueError("not a key")
+    return SecretStr(said)
+
+
+_HTTP = "an address that begins with https:// or http://"
+_WS = "an address that begins with wss:// or ws://"
+_KEY = "one word, without spaces"
+_FILE = "a file with nothing else in it, beside this one"
+Secret = Annotated[SecretStr, AfterValidator(_whole_secret)]
+
+
+class Exchange(Section):
+    """What a venue and a feed of kind `ccxt` have in common."""
+
+    exchange: Annotated[str, one_of(_exchanges)] = Field(description="the name of an exchange")
+    market: Market
+    url: Address | None = Field(None, description=_HTTP)
+    """In place of the exchange's own: for a proxy."""
+    ws_url: Gateway | None = Field(None, description=_WS)
+    sandbox: bool = False
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        known = [market for exchange, market in QUIRKS if exchange == self.exchange]
+        if self.market not in known:
+            raise Wrong(f"on {self.exchange} there is {alternatives(known)}", key="market")
+        return self
+
+    @property
+    def quirks(self) -> Quirks:
+        return QUIRKS[self.exchange, self.market]
+
+    @property
+    def place(self) -> str:
+        """As people call it: `binance swap`."""
+        testnet = " testnet" if self.sandbox else ""
+        return f"{self.exchange} {self.market}{testnet}"
+
+
+class CcxtVenue(Exchange):
+    kind: Literal["ccxt"]
+    read_only: bool = True
+    key: Secret | None = Field(None, description=_KEY)
+    """From the environment, or out of `key_file`; so the others."""
+    secret: Secret | None = Field(None, description=_KEY)
+    password: Secret | None = Field(None, description=_KEY)
+    key_file: str | None = Field(None, min_length=1, description=_FILE)
+    secret_file: str | None = Field(None, min_length=1, description=_FILE)
+    password_file: str | None = Field(None, min_length=1, description=_FILE)
+
+
+class CcxtFeed(Exchange):
+    kind: Literal["ccxt"]
+
+
+Venue = Annotated[PaperVenue | CcxtVenue, Field(discriminator="kind")]
+Feed = Annotated[ReplayFeed | CcxtFeed, Field(discriminator="kind")]
+
+
+TIMEFRAMES: Mapping[str, Sequence[str]] = {"replay": ("1m",)}
+"""What kinds of feeds have candles of; the others have every one."""
+
+
+class Partial(Section):
+    share: Share = Field(gt=0, le=1)
+    at_r: Number | None = Field(None, gt=0, le=100)
+    at_percent: Number | None = Field(None, gt=0, le=1000)
+
+    @model_validator(mode="after")
+    def _one_price(self) -> Self:
+        if (self.at_r is None) == (self.at_percent is None):
+            raise Wrong("give either at_r or at_percent")
+        return self
+
+
+class Exits(Section):
+    time_limit: Duration | None = Field(None, ge=timedelta(minutes=1), le=timedelta(days=30))
+    trail_r: Number | None = Field(None, gt=0, le=50)
+    partials: tuple[Partial, ...] = Field(
+        (), max_length=5, description="at most 5 of {share, at_r} or {share, at_percent}"
+    )
+    break_even: bool = False
+
+    @field_validator("partials")
+    @classmethod
+    def _no_more_than_the_whole(cls, partials: tuple[Partial, ...]) -> tuple[Partial, ...]:
+        if sum(partial.share for partial in partials) > 1:
+            raise Wrong("the shares add up to more than 1, the original size")
+        return partials
+
+
+class RiskLimits(Section):
+    """The keys of `trading.risk.limits.Limits`, with what is allowed."""
+
+    max_positions: Whole = Field(3, ge=1, le=50)
+    risk_per_trade: Share = Field(Decimal("0.003"), gt=0, le=Decimal("0.05"))
+    max_position: Share = Field(Decimal("0.20"), gt=0, le=1)
+    max_exposure: Share = Field(Decimal("0.60"), gt=0, le=1)
+    min_notional: Number = Field(Decimal(10), ge=0, le=1_000_000)
+    max_daily_loss: Share = Field(Decimal("0.03"), gt=0, le=Decimal("0.5"))
+    max_weekly_loss: Share = Field(Decimal("0.07"), gt=0, le=Decimal("0.5"))
+    max_drawdown: Share = Field(Decimal("0.10"), gt=0, le=Decimal("0.5"))
+    loss_streak: Whole = Field(3, ge=1, le=100)
+    loss_streak_rest: Duration = Field(timedelta(minutes=60), ge=timedelta(0), le=timedelta(days=7))
+    symbol_rest: Duration = Field(timedelta(minutes=15), ge=timedelta(0), le=timedelta(days=7))
+    max_price_age: Duration = Field(
+        timedelta(minutes=3), ge=timedelta(seconds=1), le=timedelta(days=1)
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.risk_per_trade > self.max_daily_loss:
+            raise Wrong(f"above max_daily_loss ({self.max_daily_loss})", key="risk_per_trade")
+        if self.max_daily_loss > self.max_weekly_loss:
+            raise Wrong(f"above max_weekly_loss ({self.max_weekly_loss})", key="max_daily_loss")
+        return self
+
+    def build(self) -> Limits:
+        return Limits(**{field.name: getattr(self, field.name) for field in fields(Limits)})
+
+
+class Entries(Section):
+    """The keys of `trading.risk.limits.EntryRules`, with what is allowed."""
+
+    style: EntryStyle = EntryStyle.MARKET
+    max_age: Duration = Field(timedelta(minutes=15), ge=timedelta(seconds=1), le=timedelta(days=7))
+    max_spread: Share = Field(Decimal("0.002"), gt=0, le=Decimal("0.1"))
+    min_depth: Number = Field(Decimal(2), ge=0, le=1_000)
+    max_slippage: Share = Field(Decimal("0.005"), gt=0, le=Decimal("0.1"))
+    maker_wait: Duration = Field(
+        timedelta(seconds=20), ge=timedelta(seconds=1), le=timedelta(hours=1)
+    )
+
+    def build(self) -> EntryRules:
+        return EntryRules(**{field.name: getattr(self, field.name) for field in fields(EntryRules)})
+
+
+class Trader(Section):
+    enabled: bool = True
+    venue: str = Field(description="the name of a section [venues.NAME]")
+    feed: str = Field(description="the name of a section [feeds.NAME]")
+    strategy: Annotated[str, one_of(_strategies)] = Field(description="the name of a strategy")
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """Of the strategy; checked when it is built."""
+    symbols: tuple[Pair, ...] = Field(
+        min_length=1, max_length=1_000, description='1 to 1,000 symbols, each as in "BTC/USDT"'
+    )
+    timeframe: Timeframe = "1m"
+    mode: Mode = Mode.PAPER
+    capital: Number = Field(Decimal(10_000), gt=0, le=1_000_000_000)
+    entries: Entries = Entries()
+    exits: Exits = Exits()
+    limits: RiskLimits = RiskLimits()
+
+    @property
+    def bar(self) -> timedelta:
+        return duration(self.timeframe)
+
+    @field_validator("symbols")
+    @classmethod
+    def _one_account(cls, symbols: tuple[Symbol, ...]) -> tuple[Symbol, ...]:
+        twice = next((s for i, s in enumerate(symbols) if s in symbols[:i]), None)
+        if twice:
+            raise Wrong(f"{twice} stands there twice")
+        quotes = sorted({symbol.quote for symbol in symbols})
+        if len(quotes) > 1:
+            raise Wrong(f"one trader counts in one currency, not in {' and '.join(quotes)}")
+        return symbols
+
+
+class WholeDesk(Section):
+    """The keys of `trading.desk_limits.DeskLimits`, with what is allowed."""
+
+    max_exposure: Share | None = Field(None, gt=0, le=1)
+    max_positions: Whole | None = Field(None, ge=1, le=500)
+    max_daily_loss: Share | None = Field(None, gt=0, le=Decimal("0.5"))
+
+    def build(self) -> DeskLimits:
+        return DeskLimits(**self.model_dump())

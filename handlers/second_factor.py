@@ -1,0 +1,86 @@
+"""A second factor for what loosens or spends: six digits from an app, RFC 6238.
+
+Each code counts once for a person, within its 30 s and one step to either side.  Whoever guesses
+is held off: nine wrong ones within an hour, and none is looked at until the hour has passed.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections import deque
+from collections.abc import Mapping
+from enum import Enum
+
+from trading.clocks import Clock
+
+STEP = 30
+"""Seconds that a code lasts."""
+WINDOW = (0, -1, 1)
+"""Steps that count: the clocks of phones differ."""
+WRONG_LIMIT, WRONG_WITHIN = 9, 3_600.0
+"""Wrong codes, in so many seconds, after which none is looked at."""
+
+
+def new_secret() -> str:
+    """160 random bits as base32, as RFC 4226 asks for."""
+    from pyotp import random_base32
+
+    return random_base32(32)
+
+
+def address_of(secret: str, person: str) -> str:
+    """The `otpauth://` address that apps read, often as a QR code."""
+    from pyotp import TOTP
+
+    return TOTP(secret, interval=STEP).provisioning_uri(name=person, issuer_name="Quarterdeck")
+
+
+class Answer(Enum):
+    RIGHT = "right"
+    WRONG = "wrong"
+    USED = "used"
+    """Right, and it has counted before."""
+    HELD_OFF = "held off"
+
+
+class SecondFactor:
+    """Knows the secrets of those who set one up; nobody else is asked."""
+
+    def __init__(self, clock: Clock, secrets: Mapping[str, str] | None = None) -> None:
+        """*secrets*: base32, by `Caller.user` as in `telegram:111`."""
+        self._clock = clock
+        self._secrets = secrets or {}
+        self._last: dict[str, int] = {}
+        """The newest step that has counted, by person."""
+        self._wrong: dict[str, deque[float]] = {}
+
+    def is_asked_of(self, user: str) -> bool:
+        return user in self._secrets
+
+    def look(self, user: str, digits: str) -> Answer:
+        """Whether *digits* are those of *user* now.  Right ones are used up by this."""
+        wrong = self._wrong.setdefault(user, deque(maxlen=WRONG_LIMIT))
+        now = self._clock.monotonic()
+        if len(wrong) == WRONG_LIMIT and now - wrong[0] < WRONG_WITHIN:
+            return Answer.HELD_OFF
+        step = self._step_of(user, digits)
+        if step is None:
+            wrong.append(now)
+            return Answer.WRONG
+        if step <= self._last.get(user, -1):
+            return Answer.USED
+        self._last[user] = step
+        return Answer.RIGHT
+
+    def _step_of(self, user: str, digits: str) -> int | None:
+        """The step, counted from 1970, whose code *digits* are."""
+        from pyotp import TOTP
+
+        said = re.sub(r"\s", "", digits).encode()
+        totp = TOTP(self._secrets[user], interval=STEP)
+        now = int(self._clock.now().timestamp()) // STEP
+        steps = (now + n for n in WINDOW)
+        return next(
+            (s for s in steps if hmac.compare_digest(totp.generate_otp(s).encode(), said)), None
+        )

@@ -1,0 +1,158 @@
+"""Commands that the settings switch off or raise, and people who ask too often."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from handlers.access import ALWAYS, UNLIMITED, Policy, RateLimit, is_limited
+from handlers.context import Role
+from handlers.dispatch import Dispatcher
+from handlers.help import as_markdown, overview
+from handlers.reply import Level, Outcome
+from tests.handlers.fakes import ANNA, BEN, CLEO, House
+from tests.handlers.story import COMMANDS, checked, reads
+
+POLICY = Policy(off={"shutdown", "stats"}, raised={"buy": Role.OWNER, "stats": Role.OWNER})
+
+
+@pytest.fixture
+def strict() -> House:
+    """A house where /shutdown and /stats are switched off, and only owners /buy."""
+    house = House()
+    house.services = replace(house.services, commands=POLICY.apply(COMMANDS))
+    house.dispatcher = Dispatcher(house.services, off=POLICY.off)
+    return house
+
+
+# -- commands -----------------------------------------------------------------------------
+
+
+async def test_a_command_that_is_switched_off_says_so(strict: House) -> None:
+    reply = await strict.say("/shutdown", ANNA)
+
+    reads(reply, "✕ /shutdown is switched off in the settings\nNothing was sent.")
+    assert reply.outcome is Outcome.REFUSED
+    assert strict.desk.asked == []
+
+
+async def test_a_command_that_was_raised_needs_the_higher_role(strict: House) -> None:
+    reply = await strict.say("/buy SOL 200")
+
+    reads(reply, "✕ /buy needs owner, you are operator\nNothing was sent.")
+
+
+async def test_help_and_menus_go_by_the_settings(strict: House) -> None:
+    commands = strict.services.commands
+    text = overview(commands, Role.OPERATOR).text
+
+    assert "/buy" not in text
+    assert "/stats" not in text
+    assert "/shutdown" not in as_markdown(commands)
+    assert "/shutdown" not in (await strict.say("/help desk", ANNA)).text
+    assert (await strict.say("/help stats")).title == "✕ There is no /stats to explain"
+
+
+async def test_what_is_switched_off_is_not_suggested(strict: House) -> None:
+    assert (await strict.say("/shutdwn", ANNA)).title == "✕ No /shutdwn"
+
+
+def test_a_role_is_never_lowered() -> None:
+    commands = Policy(raised={"shutdown": Role.VIEWER}).apply(COMMANDS)
+    assert commands["shutdown"].role is Role.OWNER
+
+
+def test_without_settings_commands_are_as_they_are() -> None:
+    assert dict(Policy().apply(COMMANDS)) == dict(COMMANDS)
+
+
+def test_what_always_stays_is_there_and_covers_every_instant_command() -> None:
+    assert set(COMMANDS) >= ALWAYS >= {name for name, c in COMMANDS.items() if c.instant}
+
+
+# -- too often ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def slow() -> House:
+    """A house that takes three requests a minute of each person."""
+    house = House()
+    rate = RateLimit(house.clock, most=3, seconds=60)
+    house.dispatcher = Dispatcher(house.services, rate=rate)
+    return house
+
+
+async def ask(house: House, times: int, said: str = "/positions") -> None:
+    for _ in range(times):
+        assert (await house.say(said)).level is Level.INFO
+
+
+async def test_too_many_requests_are_told_when_to_come_again(slow: House) -> None:
+    await ask(slow, 3)
+    slow.clock.advance(48)
+
+    reads(
+        await slow.say("/positions"),
+        "✕ Too many requests, again in 12 s\n/stop is never limited.\n[Stop]",
+    )
+
+
+async def test_the_window_slides(slow: House) -> None:
+    await ask(slow, 2)
+    slow.clock.advance(59.5)
+    await ask(slow, 1)
+    assert (await slow.say("/positions")).title.endswith("again in 1\u00a0s")
+    slow.clock.advance(0.5)
+    await ask(slow, 2)
+    assert (await slow.say("/positions")).title.endswith("again in 1\u00a0min")
+
+
+async def test_what_was_refused_does_not_count(slow: House) -> None:
+    await ask(slow, 3)
+    for _ in range(20):
+        await slow.say("/positions")
+    slow.clock.advance(60)
+    await ask(slow, 3)
+
+
+async def test_each_person_has_a_limit_of_their_own(slow: House) -> None:
+    await ask(slow, 3)
+    assert (await slow.say("/positions", CLEO)).outcome is Outcome.DONE
+    assert (await slow.say("/positions")).outcome is Outcome.REFUSED
+
+
+async def test_nonsense_and_what_loosens_count_too(slow: House) -> None:
+    await slow.say("/xyzzy")
+    await slow.say("/resume")
+    await slow.say("hello")
+    assert (await slow.say("/resume")).title.startswith("✕ Too many requests")
+
+
+@pytest.mark.parametrize(
+    "said", ["/stop", "/pause", "/close SOL", "/flatten", "/cancel 7K3Q", "/confirm 7K3Q"]
+)
+async def test_what_makes_safer_is_never_too_often(slow: House, said: str) -> None:
+    await ask(slow, 3)
+    for _ in range(5):
+        reply = checked(await slow.say(said))
+        assert "Too many requests" not in reply.title
+    slow.clock.advance(60)
+    await ask(slow, 3)
+
+
+async def test_whoever_sits_at_the_machine_is_not_limited(slow: House) -> None:
+    local = replace(BEN, user="local:1000", chat="console:", place="console")
+    for _ in range(50):
+        assert (await slow.say("/positions", local)).outcome is Outcome.DONE
+
+
+async def test_the_same_message_twice_counts_once(slow: House) -> None:
+    for _ in range(10):
+        assert (await slow.say("/positions", key="telegram:9")).outcome is Outcome.DONE
+
+
+def test_only_looking_and_loosening_are_limited() -> None:
+    free = {name for name, command in COMMANDS.items() if not is_limited(command)}
+    assert free >= UNLIMITED | {"stop", "pause"}
+    assert all(COMMANDS[name].acts and not COMMANDS[name].loosens for name in free)
