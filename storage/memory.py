@@ -21,6 +21,7 @@ from trading.types import (
     EquityPoint,
     ExitPlan,
     Fill,
+    Movement,
     Order,
     Position,
     Symbol,
@@ -66,6 +67,7 @@ class MemoryStore:
         self._trades: dict[tuple[str, str, datetime], Trade] = {}
         self._decisions: dict[str, Decision] = {}
         self._accounts: dict[str, AccountState] = {}
+        self._movements: dict[tuple[str, str], Movement] = {}
         self._equity: dict[tuple[str, datetime], EquityPoint] = {}
         self._halts: dict[str, Halt] = {}
         self._alerts: dict[str, Alert] = {}
@@ -123,6 +125,8 @@ class MemoryStore:
             self._trades.setdefault((trade.trader, trade.id, trade.closed_at), trade)
         for decision in change.decisions:
             self._decisions.setdefault(decision.id, decision)
+        for trader, movement in change.movements:
+            self._movements.setdefault((trader, movement.id), movement)
         for point in change.equity:
             self._equity.setdefault((point.trader, point.at), point)
 
@@ -148,6 +152,7 @@ class MemoryStore:
             positions=positions,
             recent_fills=self._recent_fills(trader, orders, [p for p, _ in positions]),
             recent_trades=tuple(await self.trades(trader, limit=RECENT_TRADES)),
+            recent_movements=frozenset(m for owner, m in self._movements if owner == trader),
         )
 
     def _recent_fills(

@@ -12,20 +12,24 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import datetime, tzinfo
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Select, Text, create_engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from storage import migrate, schema
+from storage import migrate, schema, sums
 from storage.sqlite import connect_to, reason, url_of
 from trading.errors import StoreError
-from trading.stats import DayBook, Reading, RoundTrip
+from trading.stats import DayBook, Floats, Reading, RoundTrip, floats_of
 
 _ROWS = 2048
 """At a time: some 10 ms of work, and less than a megabyte."""
 _GLUE = "\n"
+_KEEP_AFTER = 2_000
+"""Trades that are summed up anew at a start, at most: some 10 ms."""
+_KEPT = select(schema.notes.c.value).where(schema.notes.c.name == sums.NOTE)
 _PATIENCE = 1.0
 """Seconds that another program may hold the database."""
 
@@ -40,6 +44,10 @@ class Reports:
         self._books: dict[str, DayBook] = {}
         self._seq = 0
         """Of the last trade that was read; it only grows, so that a late trade is not missed."""
+        self._last: sums.Last = ("", "", "")
+        """That very trade, so that another history is not taken for this one."""
+        self._kept = 0
+        """Up to which `seq` the sums were handed out to be kept."""
         self._read_until: dict[str, str] = {}
         """The instant of the last equity that was read, by trader."""
 
@@ -48,41 +56,56 @@ class Reports:
 
     def day_book(self, trader: str, zone: tzinfo) -> DayBook:
         """Everything of *trader* up to now, by days of *zone*; changing the zone reads it anew."""
-        if zone != self._zone:
-            self._zone, self._books, self._seq = zone, {}, 0
-            self._read_until.clear()
         with self._engine.connect() as connection:
+            if zone != self._zone:
+                self._begin(connection, zone)
             self._add_trades(connection, zone)
             self._add_equity(connection, trader, zone)
         return self._books.get(trader) or DayBook(zone=zone)
 
+    def to_keep(self) -> str | None:
+        """The sums so far, as the note `sums.NOTE`, when enough has been added since the last."""
+        if self._seq - self._kept < _KEEP_AFTER or self._zone is None:
+            return None
+        self._kept = self._seq
+        kept = sums.Kept(zone=str(self._zone), seq=self._seq, last=self._last, books=self._books)
+        return kept.dumped()
+
+    def _begin(self, connection: Connection, zone: tzinfo) -> None:
+        """From the sums that were kept, if they are of this history; else from nothing."""
+        self._books, self._seq, self._kept = {}, 0, 0
+        self._read_until.clear()
+        note = connection.execute(_KEPT).scalar()
+        kept = None if note is None else sums.loaded(note, zone)
+        if kept is not None and _trade_at(connection, kept.seq) == kept.last:
+            self._books, self._seq, self._last = dict(kept.books), kept.seq, kept.last
+            self._kept = kept.seq
+        self._zone = zone
+
     def _add_trades(self, connection: Connection, zone: tzinfo) -> None:
         """Of all traders at once: `seq` is common to them."""
         while found := _columns(connection, _trades_after(self._seq)):
-            seqs, traders, at, symbols, reasons, profits, fees = found
+            seqs, ids, traders, at, symbols, reasons, profits, fees = found
             whens, money = map(_when, at), (map(Decimal, profits), map(Decimal, fees))
             trips: dict[str, list[RoundTrip]] = {trader: [] for trader in set(traders)}
             made = map(RoundTrip, whens, symbols, reasons, *money)
             for trader, trip in zip(traders, made, strict=True):
                 trips[trader].append(trip)
             for trader, those in trips.items():
-                self._add(trader, zone, those, ())
-            self._seq = max(map(int, seqs))
+                book = self._books.get(trader) or DayBook(zone=zone)
+                self._books[trader] = book.after(those, ())
+            newest = max(range(len(seqs)), key=lambda n: int(seqs[n]))
+            self._seq = int(seqs[newest])
+            self._last = (traders[newest], ids[newest], at[newest])
 
     def _add_equity(self, connection: Connection, trader: str, zone: tzinfo) -> None:
         while found := _columns(
             connection, _equity_after(trader, self._read_until.get(trader, ""))
         ):
-            at, equity = found
-            readings = map(Reading, map(_when, at), map(Decimal, equity))
-            self._add(trader, zone, (), sorted(readings))
-            self._read_until[trader] = max(at)
-
-    def _add(
-        self, trader: str, zone: tzinfo, trips: Sequence[RoundTrip], readings: Sequence[Reading]
-    ) -> None:
-        book = self._books.get(trader) or DayBook(zone=zone)
-        self._books[trader] = book.after(trips, readings)
+            in_order = sorted(zip(*found, strict=True))  # texts of one width sort as their instants
+            book = self._books.get(trader) or DayBook(zone=zone)
+            self._books[trader] = book.read_on(*_curve(in_order), partial(_reading, in_order))
+            self._read_until[trader] = in_order[-1][0]
 
 
 def read_day_books(path: Path, traders: Iterable[str], zone: tzinfo) -> list[DayBook]:
@@ -99,9 +122,16 @@ def _trades_after(seq: int) -> Select[Any]:
     # All traders, so that the key itself is searched: with one of them SQLite prefers the index by
     # trader, and reads the whole of it each time.
     table = schema.trades.c
-    names = ("trader", "closed_at", "symbol", "reason", "profit", "fees")
+    names = ("id", "trader", "closed_at", "symbol", "reason", "profit", "fees")
     query = select(table.seq.cast(Text), *(table[name] for name in names))
     return query.where(table.seq > seq).order_by(table.seq).limit(_ROWS)
+
+
+def _trade_at(connection: Connection, seq: int) -> tuple[Any, ...] | None:
+    table = schema.trades.c
+    query = select(table.trader, table.id, table.closed_at).where(table.seq == seq)
+    found = connection.execute(query).one_or_none()
+    return None if found is None else tuple(found)
 
 
 def _equity_after(trader: str, instant: str) -> Select[Any]:
@@ -112,6 +142,17 @@ def _equity_after(trader: str, instant: str) -> Select[Any]:
 
 
 _when = datetime.fromisoformat
+_WITHOUT_ZONE = len("2021-05-19T12:00:00.000000")
+"""Characters of an instant before its `+00:00`."""
+
+
+def _reading(rows: Sequence[Sequence[str]], number: int) -> Reading:
+    at, equity = rows[number]
+    return Reading(_when(at), Decimal(equity))
+
+
+def _curve(rows: Sequence[Sequence[str]]) -> tuple[Floats, Floats]:
+    return floats_of([at[:_WITHOUT_ZONE] for at, _ in rows], [equity for _, equity in rows])
 
 
 def _columns(connection: Connection, query: Select[Any]) -> list[list[str]]:

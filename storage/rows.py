@@ -23,6 +23,7 @@ from trading.types import (
     ExitPlan,
     ExitReason,
     Fill,
+    Movement,
     Order,
     OrderRole,
     OrderStatus,
@@ -317,6 +318,8 @@ def account_row(account: AccountState) -> Row:
         account.week.isoformat(),
         str(account.week_start),
         _maybe_instant(account.cursor),
+        _text(account.offset),
+        _maybe_instant(account.equal_at),
         account.version,
     )
 
@@ -332,7 +335,22 @@ def account_of(row: Columns) -> AccountState:
         week=date.fromisoformat(row[6]),
         week_start=Decimal(row[7]),
         cursor=_maybe_when(row[8]),
-        version=row[9],
+        offset=_decimal(row[9]),
+        equal_at=_maybe_when(row[10]),
+        version=row[11],
+    )
+
+
+def movement_row(of: tuple[str, Movement]) -> Row:
+    """With the trader whose account it moved."""
+    trader, movement = of
+    return (
+        trader,
+        movement.id,
+        movement.kind.value,
+        str(movement.amount),
+        instant(movement.at),
+        None if movement.symbol is None else str(movement.symbol),
     )
 
 

@@ -134,9 +134,18 @@ accounts = Table(
     "accounts",
     metadata,
     *_text("trader", "capital", "wallet", "peak", "day", "day_start", "week", "week_start"),
-    *_maybe("cursor"),
+    *_maybe("cursor", "offset", "equal_at"),
     _count("version"),
     PrimaryKeyConstraint("trader"),
+)
+
+movements = Table(
+    "movements",
+    metadata,
+    _seq(),
+    *_text("trader", "id", "kind", "amount", "at"),
+    *_maybe("symbol"),
+    UniqueConstraint("trader", "id"),
 )
 
 equity = Table(

@@ -139,6 +139,7 @@ POSITIONS = _kind(
 )
 TRADES = _kind(schema.trades, "trader", "id", "closed_at", conflict=_keep_first, wins=_never)
 DECISIONS = _kind(schema.decisions, "id", conflict=_keep_first, wins=_never)
+MOVEMENTS = _kind(schema.movements, "trader", "id", conflict=_keep_first, wins=_never)
 ACCOUNTS = _kind(schema.accounts, "trader", conflict=_take_newer, wins=_newer)
 EQUITY = _kind(schema.equity, "trader", "at", conflict=_keep_first, wins=_never)
 HALTS = _kind(schema.halts, "id", conflict=_take_newer, wins=_newer)
@@ -153,7 +154,7 @@ WORDS = _kind(schema.words, "id", conflict=_keep_first, wins=_never)
 NOTES = _kind(schema.notes, "name", conflict=_take_last, wins=_always)
 
 KINDS = (
-    *(HALTS, ORDERS, FILLS, POSITIONS, TRADES, DECISIONS, ACCOUNTS),
+    *(HALTS, ORDERS, FILLS, POSITIONS, TRADES, DECISIONS, ACCOUNTS, MOVEMENTS),
     *(EQUITY, ALERTS, WORDS, NOTES),
 )
 
@@ -175,6 +176,7 @@ _SOURCES: tuple[tuple[str, Kind, Callable[[Any], Row]], ...] = (
     ("trades", TRADES, rows.trade_row),
     ("decisions", DECISIONS, rows.decision_row),
     ("accounts", ACCOUNTS, rows.account_row),
+    ("movements", MOVEMENTS, rows.movement_row),
     ("equity", EQUITY, rows.equity_row),
     ("halts", HALTS, rows.halt_row),
     ("alerts", ALERTS, rows.alert_row),

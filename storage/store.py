@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -18,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 # AsyncEngine would do the same, and bring the ORM: 0.3 s and 5 MB at every start.
 from sqlalchemy.util import greenlet_spawn
 
-from storage import retention, rows, schema
+from storage import retention, rows, schema, sums
 from storage.groups import Groups
 from storage.reports import Reports
 from storage.retention import Retention, Step
@@ -32,6 +33,7 @@ from trading.stats import DayBook
 from trading.types import Decision, EquityPoint, Fill, Order, Position, Symbol, Trade
 
 RECENT_TRADES = 200
+RECENT_MOVEMENTS = 2_000
 KEPT = Retention()
 _MOST = 256
 """Changes per transaction: some 10 ms of writing, which the next halt may have to wait."""
@@ -61,6 +63,7 @@ class SqlStore:
         self._reports = Reports(path, busy_timeout=busy_timeout)
         self._summing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reports")
         """Of its own: halts do not wait for sums."""
+        self._keeping: asyncio.Future[None] | None = None
 
     @classmethod
     async def open(
@@ -88,6 +91,8 @@ class SqlStore:
         """Write what waits, then let go of the file."""
         if self._closed:
             return
+        if self._keeping is not None:
+            await self._keeping
         self._closed = True
         await self._groups.drain()
         await self._in_thread(self._writer.close)
@@ -155,9 +160,20 @@ class SqlStore:
             self._summing, self._reports.day_book, trader, zone
         )
         try:
-            return await reading
+            book = await reading
         except (SQLAlchemyError, ValueError, ArithmeticError) as error:
             raise StoreError(f"history could not be read: {reason(error)}") from error
+        if self._keeping is None or self._keeping.done():
+            self._keeping = asyncio.ensure_future(self._keep_sums())
+        return book
+
+    async def _keep_sums(self) -> None:
+        """Let the next start begin from the sums of now; without them it adds up more."""
+        loop = asyncio.get_running_loop()
+        with suppress(StoreError):
+            kept = await loop.run_in_executor(self._summing, self._reports.to_keep)
+            if kept is not None:
+                await self.commit(Change(notes=((sums.NOTE, kept),)))
 
     async def waiting_alerts(self, *, limit: int) -> Sequence[Alert]:
         table = schema.alerts
@@ -303,7 +319,14 @@ def _books(connection: Connection, trader: str) -> Books:
         positions=positions,
         recent_fills=_recent_fills(connection, orders, [position for position, _ in positions]),
         recent_trades=trades,
+        recent_movements=_recent_movements(connection, trader),
     )
+
+
+def _recent_movements(connection: Connection, trader: str) -> frozenset[str]:
+    table = schema.movements
+    query = select(table.c.id).where(table.c.trader == trader).order_by(table.c.seq.desc())
+    return frozenset(connection.execute(query.limit(RECENT_MOVEMENTS)).scalars())
 
 
 def _recent_fills(

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from storage.memory import MemoryJournal, MemoryStore
-from tests.builders import BTC, NOON
+from tests.builders import BTC, NOON, RULES
 from tests.fakes import FaultyVenue, MemoryLatch, ScriptedStrategy, Wish, a_market, same_rules
 from trading.bus import Bus
 from trading.clocks import ManualClock
@@ -21,11 +21,11 @@ from trading.execution.exit_rules import ExitRules
 from trading.execution.orders import OrderIds, Patience
 from trading.halt import Latch
 from trading.halting import Halter
-from trading.ports import Alert, Feed, Journal, LatchFile, Store
+from trading.ports import Alert, Announce, Feed, Journal, LatchFile, Store
 from trading.recorder import Recorder
-from trading.risk.limits import Limits
+from trading.risk.limits import EntryRules, Limits
 from trading.trader import Start, Trader, TraderSettings
-from trading.types import Mode, Order, OrderRole, OrderType, Side, Symbol
+from trading.types import MarketRules, Mode, Order, OrderRole, OrderType, Side, Symbol
 from trading.venues.paper import PaperVenue
 from trading.venues.replay import ReplayFeed
 
@@ -112,14 +112,22 @@ def a_world(  # the parts that tests choose
     feed: Feed | None = None,
     journal: Journal | None = None,
     first_id: int = 1,
+    announce_to: Announce | None = None,
+    bus: Bus | None = None,
+    cash: bool = False,
+    rules: MarketRules = RULES,
+    entries: EntryRules | None = None,
 ) -> World:
-    """A desk whose market has these closes, one a minute, the first of them before NOON."""
+    """A desk whose market has these closes, one a minute, the first of them before NOON.
+
+    *announce_to* says who is alerted; without it one chat that nobody reads.
+    """
     clock = clock or ManualClock(NOON)
     closes = closes or (100.0,) * 30
     market = a_market(*closes, start=NOON, symbols=symbols, volume=volume)
-    rules = same_rules(symbols)
+    markets = same_rules(symbols, rules)
     feed = feed or ReplayFeed(
-        name="scripted", clock=clock, symbols=symbols, recording=lambda: market, rules=rules
+        name="scripted", clock=clock, symbols=symbols, recording=lambda: market, rules=markets
     )
     strategy = ScriptedStrategy(*wishes)
     store = store or MemoryStore(clock=clock)
@@ -129,6 +137,8 @@ def a_world(  # the parts that tests choose
 
     def announce(event: Event) -> Sequence[Alert]:
         said.append(event)
+        if announce_to is not None:
+            return announce_to(event)
         return (
             Alert(
                 id=f"{type(event).__name__}-{next(numbers)}",
@@ -141,7 +151,11 @@ def a_world(  # the parts that tests choose
         )
 
     recorder = Recorder(
-        store=store, bus=Bus(), clock=clock, announce=announce, offer=lambda alerts: None
+        store=store,
+        bus=bus or Bus(),
+        clock=clock,
+        announce=announce,
+        offer=lambda alerts: None,
     )
     halter = Halter(
         latch=Latch(),
@@ -156,7 +170,8 @@ def a_world(  # the parts that tests choose
             feed=feed,
             journal=book or MemoryJournal(),
             capital=Decimal(10_000),
-            rules=rules,
+            rules=markets,
+            cash=cash,
             slippage=Decimal(slippage),
             commission=Decimal(commission),
         )
@@ -175,6 +190,7 @@ def a_world(  # the parts that tests choose
             drawdown_alert=Decimal("0.005"),
             cycle_every=timedelta(minutes=1),
             replay_speed=1.0,
+            entries=entries or EntryRules(),
         ),
         strategy=strategy,
         feed=feed,

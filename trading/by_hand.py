@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from trading.clocks import Clock
 from trading.deciding import Decider
-from trading.errors import Refused
+from trading.errors import Refused, VenueError
 from trading.halt import Latch, Verb
 from trading.ports import FeedState
 from trading.types import (
@@ -34,8 +35,11 @@ class ByHand:
         self._latch = latch
         self._clock = clock
 
-    async def close(self, symbol: Symbol, *, share: Decimal, by: str) -> Closed:
-        """Close *share* (0 to 1) of what is open in *symbol*, at market.  Raises `Refused`."""
+    async def close(self, symbol: Symbol, *, share: Decimal, by: str, origin: str = "") -> Closed:
+        """Close *share* (0 to 1) of what is open in *symbol*, at market.  Raises `Refused`.
+
+        *origin*, here and below, is the chat that is answered: it gets no alert about the same.
+        """
         held = self._trader.ledger.positions.get(symbol)
         if held is None:
             raise Refused(f"There is no open position in {symbol.base}")
@@ -46,31 +50,44 @@ class ByHand:
             raise Refused(
                 f"{share:%} of {open_now} {symbol.base} is less than one lot, {rules.lot}"
             )
-        order = await self._trader.protection.close(symbol, quantity, ExitReason.HAND, by)
-        if order is None:
+        try:
+            orders = await self._trader.protection.close(
+                symbol, quantity, ExitReason.HAND, by, origin=origin
+            )
+        except VenueError as error:
+            raise Refused(f"{symbol.base} was not closed: {error}") from None
+        if not orders and symbol in self._trader.protection.dust:
+            raise Refused(
+                f"{open_now} {symbol.base} is too small for the venue to sell: it stays there, "
+                "and left our books at the last price"
+            )
+        if not orders:
             raise Refused(f"{symbol.base} is being closed already; its order has no answer yet")
-        return self._closed(symbol, order.id, held.average_price, held.side.sign)
+        return self._closed(symbol, orders, held.average_price, held.side.sign)
 
-    def _closed(self, symbol: Symbol, order_id: str, entry: Decimal, sign: int) -> Closed:
-        order = self._trader.ledger.orders[order_id]
-        price = order.average_price
+    def _closed(self, symbol: Symbol, sent: Sequence[Order], entry: Decimal, sign: int) -> Closed:
+        ledger = self._trader.ledger
+        orders = [ledger.orders[order.id] for order in sent]
+        filled = sum((o.filled for o in orders), ZERO)
+        value = sum((o.filled * (o.average_price or ZERO) for o in orders), ZERO)
+        price = value / filled if filled else None
+        fee = sum((ledger.fees_of(o.id) for o in orders), ZERO)
         left = self._trader.ledger.positions.get(symbol)
         plan = self._trader.ledger.plans.get(symbol)
-        fee = self._trader.ledger.fees_of(order_id)
         return Closed(
-            order=order,
+            order=orders[-1],
             symbol=symbol,
-            quantity=order.filled,
+            quantity=filled,
             price=None if price is None else self._trader.rules(symbol).price(price),
-            profit=None if price is None else (price - entry) * sign * order.filled - fee,
+            profit=None if price is None else (price - entry) * sign * filled - fee,
             left=abs(left.quantity) if left else ZERO,
             stop=plan.stop if plan else None,
             reason=ExitReason.HAND,
-            known=order.status is not OrderStatus.UNKNOWN,
-            problem=order.note,
+            known=all(o.status is not OrderStatus.UNKNOWN for o in orders),
+            problem=next((o.note for o in orders if o.note), ""),
         )
 
-    async def cancel_order(self, order_id: str) -> Order:
+    async def cancel_order(self, order_id: str, *, origin: str = "") -> Order:
         """Cancel one resting entry by its id or the end of it.  Raises `Refused`, `VenueError`."""
         found = [o for o in self._trader.ledger.alive.values() if o.id.endswith(order_id.lower())]
         if len(found) != 1:
@@ -84,7 +101,7 @@ class ByHand:
             )
         if order.role is OrderRole.EXIT:
             raise Refused(f"It closes {order.symbol.base}; exits go on")
-        return await self._trader.orders.cancel(order)
+        return await self._trader.orders.cancel(order, origin=origin)
 
     def ticket(self, symbol: Symbol, side: Side, notional: Decimal) -> Ticket:
         """What an entry by hand would be now, after the same risk checks.  Raises `Refused`."""
@@ -101,13 +118,19 @@ class ByHand:
             risk=quantity * abs(wish.price - wish.stop),
         )
 
-    async def enter(self, symbol: Symbol, side: Side, notional: Decimal, *, by: str) -> Order:
+    async def enter(
+        self, symbol: Symbol, side: Side, notional: Decimal, *, by: str, origin: str = ""
+    ) -> Order:
         """Enter by hand, at market, protected like any other.  Raises `Refused`."""
         self._check_entries()
+        looks = await self._decider.looks([symbol])
+        self._check_entries()
         wish = self._wish_by_hand(symbol, side)
-        quantity = self._decider.propose(wish, notional=notional)
+        quantity = self._decider.propose(wish, notional=notional, look=looks[symbol])
         approval = self._decider.approve(wish, quantity, now=self._clock.now(), by=by)
-        order = await self._trader.orders.enter(approval.order, approval.permit, approval.decision)
+        order = await self._trader.orders.enter(
+            approval.order, approval.permit, approval.decision, origin=origin
+        )
         await self._trader.protection.settle()
         return order
 

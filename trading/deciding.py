@@ -6,27 +6,35 @@ awaited, so two signals can never spend the same room.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
 
 from trading.desk_limits import DeskRisk
-from trading.errors import Halted, Refused
+from trading.errors import Halted, Refused, VenueError
 from trading.execution.exit_rules import ExitRules
 from trading.execution.orders import Orders
 from trading.halt import Latch, Permit
+from trading.market.candles import Candles
 from trading.ports import Feed
 from trading.risk.book import Approved, Proposal, Refusal, RiskBook
 from trading.risk.cooldown import streak
 from trading.risk.exposure import reserved
 from trading.risk.gate import evaluate
-from trading.risk.limits import Limits
-from trading.strategies.base import Strategy
-from trading.types import Decision, Mode, Order, OrderRole, Side, Signal
+from trading.risk.limits import EntryRules, EntryStyle, Limits
+from trading.strategies.base import Signals, Strategy, leaving
+from trading.types import ONE, Decision, Depth, Mode, Order, OrderRole, Side, Signal, Symbol
 from trading.valuation import Valuer
+
+Look = Depth | str | None
+"""An order book; why it cannot be had; or None where the venue shows none."""
+Looks = Mapping[Symbol, Look]
+LOOK_WITHIN = 2.0
+"""Seconds for an order book, before an entry is refused for want of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,15 @@ class Approval:
     decision: Decision
     order: Order
     permit: Permit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Thought:
+    """What the strategy said last."""
+
+    bar: datetime
+    candles: Candles
+    signals: Signals
 
 
 class Decider:
@@ -52,6 +69,7 @@ class Decider:
         feed: Feed,
         latch: Latch,
         desk_risk: DeskRisk,
+        entries: EntryRules,
     ) -> None:
         self._trader = trader
         self._mode = mode
@@ -64,10 +82,25 @@ class Decider:
         self._feed = feed
         self._latch = latch
         self._desk_risk = desk_risk
+        self._entries = entries
+        self._thought: _Thought | None = None
 
-    def use(self, limits: Limits, exit_rules: ExitRules) -> None:
+    def use(self, limits: Limits, exit_rules: ExitRules, entries: EntryRules) -> None:
         """Go by new limits from the next decision on."""
-        self._limits, self._exit_rules = limits, exit_rules
+        self._limits, self._exit_rules, self._entries = limits, exit_rules, entries
+
+    async def looks(self, symbols: Iterable[Symbol]) -> Looks:
+        """The order books of *symbols*, where the venue shows any."""
+        wanted = list(dict.fromkeys(symbols))
+        return dict(zip(wanted, await asyncio.gather(*map(self.look, wanted)), strict=True))
+
+    async def look(self, symbol: Symbol) -> Look:
+        """The order book of *symbol*; fails closed, in words."""
+        try:
+            async with asyncio.timeout(LOOK_WITHIN):
+                return await self._orders.venue.depth(symbol)
+        except (VenueError, TimeoutError):
+            return "the order book cannot be had"
 
     def signals(self, bar: datetime) -> list[Signal]:
         """The strategy's wishes at *bar*, most confident first."""
@@ -75,6 +108,7 @@ class Decider:
         if candles.bars == 0:
             return []
         found = self._strategy.signals(candles)
+        self._thought = _Thought(bar=bar, candles=candles, signals=found)
         last = candles.bars - 1
         rows = np.flatnonzero(found.score[:, last])
         wishes = [
@@ -86,7 +120,9 @@ class Decider:
                 stop=rules.price(float(found.stop[row, last])),
                 target=None if np.isnan(target) else rules.price(float(target)),
                 confidence=round(abs(float(found.score[row, last]))),
-                reason=self._strategy.explain(candles, int(row), last),
+                reason=self._why(candles, found, int(row)),
+                size=_size(found, int(row), last),
+                hold=_hold(found, int(row), last),
             )
             for row in rows
             for quote in [self._valuer.quote(candles.symbols[row], bar)]
@@ -96,8 +132,31 @@ class Decider:
         ]
         return sorted(wishes, key=lambda s: (-s.confidence, s.symbol))
 
+    def leaving(self, bar: datetime) -> dict[Symbol, str]:
+        """Open positions that the strategy has lost its confidence in at *bar*, and why.
+
+        As `signals` of that bar saw it.  A position without a confidence of its own (by hand)
+        stays.
+        """
+        thought = self._thought
+        if thought is None or thought.bar != bar:
+            return {}
+        found, last = thought.signals, thought.candles.bars - 1
+        reasons = {
+            symbol: leaving(found, row, last, sign=position.side.sign, confidence=plan.confidence)
+            for symbol, position in self._ledger.positions.items()
+            for plan in [self._ledger.plans.get(symbol)]
+            for row in [thought.candles.row(symbol)]
+            if plan is not None and plan.confidence and row is not None
+        }
+        return {symbol: why for symbol, why in reasons.items() if why}
+
+    def _why(self, candles: Candles, found: Signals, row: int) -> str:
+        last = candles.bars - 1
+        return found.why(row, last) if found.why else self._strategy.explain(candles, row, last)
+
     def decide(
-        self, signals: Sequence[Signal], *, now: datetime, blocked: str = ""
+        self, signals: Sequence[Signal], looks: Looks, *, now: datetime, blocked: str = ""
     ) -> list[Decision | Approval]:
         """Answer the *signals* of one bar at wall time *now*, in their order.
 
@@ -110,28 +169,41 @@ class Decider:
             return [self._decision(signal, now, reason=refusal) for signal in signals]
         book, answers = self.book(signals[0].bar), list[Decision | Approval]()
         for signal in signals:
-            answer = self._answer(signal, book, now)
+            answer = self._answer(signal, book, looks.get(signal.symbol), now)
             if isinstance(answer, Approval):
                 book = self._with_reserved(book, answer.order, signal.price)
             answers.append(answer)
         return answers
 
-    def _answer(self, signal: Signal, book: RiskBook, now: datetime) -> Decision | Approval:
-        answer = self._evaluate(signal, book)
+    def _answer(
+        self, signal: Signal, book: RiskBook, look: Look, now: datetime
+    ) -> Decision | Approval:
+        answer = self._evaluate(signal, book, look)
         if isinstance(answer, Refusal):
             return self._decision(signal, now, reason=answer.reason)
         if self._mode is Mode.DRY_RUN:
             return self._decision(signal, now, reason=f"{answer.reason}; dry run, nothing sent")
-        return self._approve(signal, answer, now)
+        return self._approve(self._styled(signal, look), answer, now)
 
-    def propose(self, wish: Signal, *, notional: Decimal) -> Decimal:
+    def _styled(self, signal: Signal, look: Look) -> Signal:
+        """With the price at which it rests first, as the entry style says."""
+        style = self._entries.style
+        if signal.limit is not None or style is EntryStyle.MARKET:
+            return signal
+        price = signal.price
+        if style is EntryStyle.MAKER and isinstance(look, Depth):
+            price = look.bid if signal.side is Side.BUY else look.ask
+        limit = self._orders.venue.rules(signal.symbol).price(price)
+        return replace(signal, limit=limit, maker=style is EntryStyle.MAKER)
+
+    def propose(self, wish: Signal, *, notional: Decimal, look: Look = None) -> Decimal:
         """How much of *wish* may be entered by hand: *notional* in whole lots, if risk agrees.
 
         The same checks as for a strategy's signal.  Raises `Refused`.
         """
         if self._mode is Mode.DRY_RUN:
             raise Refused("This trader is a dry run: it sends nothing")
-        answer = self._evaluate(wish, self.book(wish.bar))
+        answer = self._evaluate(wish, self.book(wish.bar), look)
         if isinstance(answer, Refusal):
             raise Refused(f"Risk says no: {answer.reason}")
         quantity = self._orders.venue.rules(wish.symbol).quantity(notional / wish.price)
@@ -178,7 +250,7 @@ class Decider:
 
     # -- inside ---------------------------------------------------------------------------
 
-    def _evaluate(self, signal: Signal, book: RiskBook) -> Approved | Refusal:
+    def _evaluate(self, signal: Signal, book: RiskBook, look: Look) -> Approved | Refusal:
         proposal = Proposal(
             symbol=signal.symbol,
             side=signal.side,
@@ -186,6 +258,11 @@ class Decider:
             stop=signal.stop,
             rules=self._orders.venue.rules(signal.symbol),
             at=signal.bar,
+            size=signal.size,
+            cash=self._orders.venue.cash,
+            depth=look if isinstance(look, Depth) else None,
+            entries=self._entries,
+            unseen=look if isinstance(look, str) else "",
         )
         return evaluate(proposal, book, self._limits)
 
@@ -207,6 +284,7 @@ class Decider:
             role=OrderRole.ENTRY,
             quantity=answer.quantity,
             price=signal.limit,
+            post_only=signal.maker,
             reason=signal.reason,
             plan=plan,
         )
@@ -256,6 +334,14 @@ class Decider:
             **({"quantity": answer.quantity, "risk": answer.risk} if answer else {}),
             order_id=order.id if order else "",
         )
+
+
+def _size(found: Signals, row: int, column: int) -> Decimal:
+    return ONE if found.size is None else Decimal(repr(round(float(found.size[row, column]), 4)))
+
+
+def _hold(found: Signals, row: int, column: int) -> timedelta | None:
+    return None if found.hold is None else timedelta(hours=float(found.hold[row, column]))
 
 
 def decision_id(trader: str, signal: Signal) -> str:

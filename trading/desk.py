@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from trading.halt import EVERYONE, Halt, Latch, Verb
 from trading.halting import Halter
 from trading.recorder import Recorder
 from trading.trader import Trader
-from trading.types import OrderRole
+from trading.types import ExitReason, OrderRole, OrderStatus, Symbol, Trade
 from trading.views import Halting, Swept
 
 
@@ -26,6 +27,18 @@ class _Before:
     trader: Trader
     entries: frozenset[str]
     began: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """What one trader has closed since it was told to be flat."""
+
+    closes: tuple[Trade, ...]
+    """Oldest first."""
+    tries: Mapping[Symbol, int]
+    """How many orders it took."""
+    stops: int
+    """Protective orders that were cancelled."""
 
 
 class Desk:
@@ -50,6 +63,28 @@ class Desk:
     @property
     def latch(self) -> Latch:
         return self._halter.latch
+
+    @property
+    def news(self) -> asyncio.Event:
+        """As `Halter.news`: set at the next stage of any halt, or when one is lifted."""
+        return self._halter.news
+
+    def closing(self, name: str, halt: Halt) -> Closing:
+        """How far the trader *name* has come with closing all, for *halt*."""
+        trader = self.traders[name]
+        since = [o for o in trader.ledger.orders.values() if o.created_at >= halt.at]
+        tries = Counter(
+            o.symbol
+            for o in since
+            if o.reason == ExitReason.FLATTEN.value and o.status is not OrderStatus.NOT_SENT
+        )
+        stops = sum(
+            o.role is OrderRole.PROTECT
+            and o.status is OrderStatus.CANCELLED
+            and (o.updated_at or o.created_at) >= halt.at
+            for o in trader.ledger.orders.values()
+        )
+        return Closing(closes=trader.enforcer.closes(), tries=tries, stops=stops)
 
     # -- tightening: instant, never refused -------------------------------------------------
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from trading.curve import Curve
 from trading.halt import Halt, Reached
 from trading.types import ExitReason, Mode, Order, OrderStatus, Side, Symbol, Trade
 
@@ -141,6 +142,66 @@ class ForeignOrderSeen(SymbolEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignHoldingSeen(SymbolEvent):
+    """Coins on a cash account beside ours: the operator's own, left alone."""
+
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FundingBooked(SymbolEvent):
+    """Paid or received for holding a perpetual; it counts as profit or loss."""
+
+    amount: Decimal
+    """In quote currency, negative when paid."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferSeen(TraderEvent):
+    """A deposit or withdrawal: it lies beside our money and changes no figure of ours."""
+
+    amount: Decimal
+    """In quote currency, negative when it went."""
+    quote: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiquidationBooked(TraderEvent):
+    """A forced close cost money beside its fills."""
+
+    amount: Decimal
+    """In quote currency, negative when it went."""
+    quote: str
+    symbol: Symbol | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DustLeft(SymbolEvent):
+    """What was too small for the venue to sell is booked out at the last price and stays there."""
+
+    quantity: Decimal
+    worth: Decimal
+    """In quote currency."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryGivenUp(SymbolEvent):
+    """A maker's entry did not fill in time, and its rest was not taken at market."""
+
+    filled: Decimal
+    ordered: Decimal
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectionPaused(SymbolEvent):
+    """A cash account's stop had to go before the sale, and it took longer than a moment."""
+
+    quantity: Decimal
+    lasted: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DrawdownReached(TraderEvent):
     drawdown: Decimal
     """Share of the peak, positive: 0.05 is a fall of 5 %."""
@@ -180,6 +241,8 @@ class PeriodEnded(TraderEvent):
     quote: str
     trades: tuple[Trade, ...]
     """Those closed in it, newest first."""
+    curve: Curve | None = None
+    """How equity went; None where history did not tell quickly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,6 +358,25 @@ class EntriesFreed(TraderEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceAccepted(TraderEvent):
+    """An owner took the venue's wallet over, with a difference that no trade explains."""
+
+    amount: Decimal
+    """What the venue had more than our books."""
+    wallet: Decimal
+    """As it is now, in both."""
+    quote: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartDelayed(TraderEvent):
+    """Its books cannot be compared with the venue's, so it does not trade; tried on and on."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TraderStarted(TraderEvent):
     took: timedelta
     down_for: timedelta | None
@@ -309,6 +391,8 @@ class TraderStarted(TraderEvent):
     differs: str
     """What our books and the venue's still disagree about; empty if they are equal."""
     halt: Halt | None
+    place: str = ""
+    """Where real orders go, as in `binance swap`; empty where none do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,7 +413,7 @@ class RuleBroken(Event):
 
     name: str
     condition: str
-    value: Decimal
+    value: Decimal | bool
     action: str
     """`notify`, `pause` or `stop`."""
 
@@ -387,6 +471,29 @@ class AlertUnanswered(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChatLost(Event):
+    """A chat platform, or one chat of it, is out of reach; the others hear of it."""
+
+    chat: str
+    """As in `Telegram`, or `Telegram chat 111`."""
+    why: str
+    """A clause: `its token is refused`."""
+    silent: timedelta
+    own: tuple[str, ...]
+    """The chats that are lost, as in `telegram:111`: they are not told of themselves."""
+    whole: bool = True
+    """The whole platform; else one chat of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatBack(Event):
+    chat: str
+    gap: timedelta
+    own: tuple[str, ...]
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryFailed(Event):
     """The database does not take what must be remembered."""
 
@@ -394,8 +501,19 @@ class HistoryFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FactRefused(Event):
+    """The database takes everything but one change; that one waits beside the others."""
+
+    why: str
+    what: str
+    """As in `1 order, 2 fills`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryRecovered(Event):
     waited: timedelta
+    left: int = 0
+    """Changes that it still does not take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,11 @@ class Halter:
         """Which chat engaged a halt, and is answered there."""
         self._wakers: list[Callable[[], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self.news = asyncio.Event()
+        """Set when a halt is made, reaches a stage or is lifted; another one then takes its place.
+
+        Whoever waits takes it first, then looks at the latch: nothing slips in between.
+        """
 
     def on_engage(self, wake: Callable[[], None]) -> None:
         """*wake* is called, synchronously, whenever a halt is engaged."""
@@ -67,6 +72,7 @@ class Halter:
         self._origins[halt.id] = origin
         event = HaltEngaged(at=now, trader=scope, mode=self._mode(scope), halt=halt, origin=origin)
         self._save(halt, event)
+        self._tell_waiting()
         for wake in self._wakers:
             wake()
         return halt
@@ -97,6 +103,7 @@ class Halter:
             origin=self._origin(advanced, reached),
         )  # fmt: skip
         self._save(advanced, event)
+        self._tell_waiting()
         return advanced
 
     async def remind(self, halt: Halt, trader: str, *, why: str, waited: timedelta) -> None:
@@ -122,6 +129,7 @@ class Halter:
             await self._file.write(self.latch.active, last_number=self.latch.last_number)
             raise
         self.latch.lift(lifted)
+        self._tell_waiting()
         # A stage saved meanwhile may have written the halt into the file again.
         self._spawn(self._save_in_file(asyncio.Event()))
         return lifted
@@ -152,6 +160,10 @@ class Halter:
     def _is_saved(self, halt: Halt) -> bool:
         saved = self._saved.get(halt.id)
         return saved is not None and saved.is_set()
+
+    def _tell_waiting(self) -> None:
+        self.news.set()
+        self.news = asyncio.Event()
 
     # -- inside ---------------------------------------------------------------------------
 

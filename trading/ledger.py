@@ -20,6 +20,7 @@ from trading.types import (
     ExitReason,
     Fill,
     MarketRules,
+    Movement,
     Order,
     OrderRole,
     OrderStatus,
@@ -186,6 +187,8 @@ class Ledger:
         self.plans: dict[Symbol, ExitPlan] = {p.symbol: plan for p, plan in books.positions}
         self.trades: list[Trade] = list(books.recent_trades)
         self._told_before = books.recent_fills
+        self.movements = set(books.recent_movements)
+        """Ids of the money movements that are booked."""
         self._fees: dict[str, dict[str, Decimal]] = {}
         """What each fill cost, by order and fill: forgotten together with the order."""
 
@@ -262,7 +265,49 @@ class Ledger:
         self.account = replace(self.account, version=self.account.version + 1, **changes)  # type: ignore[arg-type]  # replace checks the names
         return self.account
 
+    def move_balance(self, amount: Decimal) -> AccountState:
+        """Take *amount* (negative: away) into the wallet without profit or loss.
+
+        As by a deposit: what days, weeks and drawdown are measured from moves alike.
+        """
+        now = self.account
+        return self.change_account(
+            wallet=now.wallet + amount,
+            peak=now.peak + amount,
+            day_start=now.day_start + amount,
+            week_start=now.week_start + amount,
+        )
+
+    def move(self, movement: Movement, *, ours: bool) -> None:
+        """Book money that came or went without a fill, once.
+
+        *ours*: it is profit or loss; else it lies beside our money, and nothing else changes.
+        """
+        if movement.id in self.movements:
+            return
+        self.movements.add(movement.id)
+        if ours:
+            self.change_account(wallet=self.account.wallet + movement.amount)
+        else:
+            self.shift_offset(movement.amount)
+
+    def shift_offset(self, amount: Decimal) -> AccountState:
+        return self.change_account(offset=(self.account.offset or ZERO) + amount)
+
     # -- sums -----------------------------------------------------------------------------
+
+    def at_venue(self, *, cash: bool) -> Decimal:
+        """What the venue should tell of: our money, less what is paid for coins, and the offset."""
+        paid = sum((p.quantity * p.average_price for p in self.positions.values()), ZERO)
+        return self.account.wallet - (paid if cash else ZERO) + (self.account.offset or ZERO)
+
+    def held_at(self, symbol: Symbol, at: datetime) -> bool:
+        """Whether *symbol* was held at *at*, as far as this process remembers."""
+        position = self.positions.get(symbol)
+        if position is not None and position.opened_at <= at:
+            return True
+        trades = (t for t in self.trades if t.symbol == symbol)
+        return any(t.opened_at <= at <= t.closed_at for t in trades)
 
     def equity(self, marks: dict[Symbol, Decimal]) -> Decimal | None:
         """Wallet plus open profit at *marks*; None if an open position has no mark."""
@@ -288,6 +333,8 @@ class Ledger:
         self.fills_booked += 1
         done = book(self.positions.get(fill.symbol), fill)
         self.change_account(wallet=self.account.wallet + done.profit - fill.fee)
+        if fill.fee_elsewhere and self.account.offset is not None:
+            self.shift_offset(fill.fee_elsewhere)
         if done.after is None:
             del self.positions[fill.symbol]
             del self.plans[fill.symbol]

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from trading.clocks import Clock
+from trading.curve import Curve, curve
 from trading.desk_limits import DESK_DAY, DeskRisk
+from trading.errors import StoreError
 from trading.events import DrawdownReached, LimitNear, PeriodEnded
 from trading.guards import Ended, Guards
 from trading.halt import EVERYONE, Halt, Verb
 from trading.halting import Halter
+from trading.ports import Store
 from trading.recorder import Recorder
 from trading.risk.drawdown import day_of
+from trading.stats import Reading
 from trading.types import Mode
 from trading.valuation import Valuer
 
 if TYPE_CHECKING:
     from trading.trader import TraderSettings
+
+_POINTS = 300
+"""Of a report's picture."""
+_HISTORY = 1.0
+"""Seconds that a report waits for them: bars and exits come after it."""
 
 
 class LossWatch:
@@ -34,6 +44,7 @@ class LossWatch:
         valuer: Valuer,
         halter: Halter,
         recorder: Recorder,
+        store: Store,
         clock: Clock,
     ) -> None:
         self._settings = settings
@@ -42,6 +53,7 @@ class LossWatch:
         self._valuer = valuer
         self._halter = halter
         self._recorder = recorder
+        self._store = store
         self._clock = clock
 
     async def observe(self, bar: datetime) -> None:
@@ -113,9 +125,21 @@ class LossWatch:
                 equity=period.equity,
                 quote=self._quote,
                 trades=tuple(trade for trade, day in closed if period.first <= day < today),
+                curve=await self._curve(period, bar),
                 **self._about(),
             )
         )
+
+    async def _curve(self, period: Ended, bar: datetime) -> Curve | None:
+        zone = self._settings().zone
+        try:
+            async with asyncio.timeout(_HISTORY):
+                book = await self._store.day_book(self._settings().name, zone)
+        except (StoreError, TimeoutError):
+            return None
+        last = day_of(bar, zone) - timedelta(days=1)
+        now = Reading(bar, period.equity)
+        return curve(book, first=period.first, last=last, most=_POINTS, latest=now)
 
     @property
     def _quote(self) -> str:

@@ -16,10 +16,13 @@ from trading.stats import DayBook
 from trading.types import (
     AccountState,
     Decision,
+    Depth,
     EquityPoint,
     ExitPlan,
     Fill,
+    Held,
     MarketRules,
+    Movement,
     Order,
     Position,
     Quote,
@@ -42,6 +45,11 @@ class Feed(Protocol):
     """Where prices come from: closed candles on one timeframe, and the latest quote."""
 
     name: str
+
+    @property
+    def speed(self) -> float | None:
+        """Market time against wall time; None: they are the same, prices come at any moment."""
+        ...
 
     @property
     def symbols(self) -> Sequence[Symbol]: ...
@@ -76,6 +84,10 @@ class Feed(Protocol):
 
     def state(self) -> FeedState: ...
 
+    async def close(self) -> None:
+        """Let go of whatever is open; harmless when nothing is."""
+        ...
+
 
 class Venue(Protocol):
     """Where orders go.  One object per account.
@@ -88,6 +100,14 @@ class Venue(Protocol):
     window: float
     """Seconds after which a request that is not found can no longer arrive: its validity plus
     the clocks' skew; 0 where nothing can be under way."""
+    cash: bool
+    """What is bought is paid in full and lies beside the operator's own coins (spot): nothing can
+    be marked reduce-only, and a resting stop locks what it would sell."""
+
+    @property
+    def interruptions(self) -> int:
+        """How often what the venue says unasked broke off: after each one, compare."""
+        ...
 
     async def open(self, listener: Callable[[Report], None]) -> None:
         """Connect (or load the durable book)."""
@@ -122,12 +142,30 @@ class Venue(Protocol):
         """All of them, regular and conditional; strangers' carry their `order`."""
         ...
 
-    async def positions(self) -> Mapping[Symbol, Decimal]:
-        """Signed quantities that the venue holds for this account, zeros left out."""
+    async def positions(self) -> Mapping[Symbol, Held]:
+        """What the venue holds for this account, unsigned and by side, zeros left out.
+
+        Where `cash`: coins, locked ones too; some of them may be the operator's own.  Raises
+        `VenueUnavailable` or `VenueUncertain`.
+        """
         ...
 
     async def wallet(self) -> Decimal:
-        """Money in quote currency without open profit."""
+        """Money in quote currency without open profit; where `cash`, what is left of it."""
+        ...
+
+    async def movements(self, since: datetime) -> Sequence[Movement]:
+        """Money that came or went without a fill from wall time *since* on, oldest first.
+
+        One that is told again has the same id.  Raises `VenueUnavailable` or `VenueUncertain`.
+        """
+        ...
+
+    async def depth(self, symbol: Symbol) -> Depth | None:
+        """The order book; None where there is none to look at (paper on a recording).
+
+        Raises `VenueUnavailable` or `VenueUncertain`: then it is unknown, and nothing is entered.
+        """
         ...
 
     def rules(self, symbol: Symbol) -> MarketRules: ...
@@ -214,6 +252,8 @@ class Change:
     trades: tuple[Trade, ...] = ()
     decisions: tuple[Decision, ...] = ()
     accounts: tuple[AccountState, ...] = ()
+    movements: tuple[tuple[str, Movement], ...] = ()
+    """Each with the trader whose account it moved."""
     equity: tuple[EquityPoint, ...] = ()
     halts: tuple[Halt, ...] = ()
     alerts: tuple[Alert, ...] = ()
@@ -236,6 +276,8 @@ class Books:
     """Fill ids of the orders above and of open positions, so that none is booked twice."""
     recent_trades: tuple[Trade, ...] = ()
     """Newest first; enough for streaks and rests."""
+    recent_movements: frozenset[str] = field(default_factory=frozenset)
+    """Ids of money movements, so that none is booked twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

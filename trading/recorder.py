@@ -3,6 +3,9 @@
 Two ways to write.  `record` raises when history does not take it: what has not happened yet (an
 entry) is then not done.  `keep` is for what has happened already (a fill, a cancelled order): it
 stays in memory, is announced all the same, and is written again and again until history has it.
+
+What waits is written in the order in which it happened.  A change that history never takes, while
+it takes others, is set aside: it stays in memory and announced, and holds back nothing.
 """
 
 from __future__ import annotations
@@ -10,13 +13,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from trading.bus import Bus
 from trading.clocks import Clock
 from trading.errors import StoreError
-from trading.events import Event, HistoryFailed, HistoryRecovered
+from trading.events import Event, FactRefused, HistoryFailed, HistoryRecovered
 from trading.ports import Alert, Announce, Change, Lane, Meter, NoMeter, Store
 
 log = logging.getLogger(__name__)
@@ -25,10 +28,20 @@ Offer = Callable[[Sequence[Alert]], None]
 """Takes alerts that history could not keep, to be delivered from memory."""
 
 
-@dataclass(frozen=True, slots=True)
+POISONED = 3
+"""Failures of one change before it is asked whether the trouble is the change itself."""
+PROBE = "history_probe"
+"""A note that is written to ask whether history takes anything at all."""
+
+
+@dataclass(slots=True)
 class _Unsaved:
     change: Change
     lane: Lane
+    since: datetime
+    failures: int = 0
+    again_at: float = 0.0
+    """Of one that was set aside; monotonic."""
 
 
 class Recorder:
@@ -42,6 +55,7 @@ class Recorder:
         offer: Offer,
         meter: Meter = NoMeter(),  # noqa: B008  # holds nothing
         retry_after: float = 1.0,
+        poison_after: float = 60.0,
     ) -> None:
         self._store = store
         self._bus = bus
@@ -50,7 +64,10 @@ class Recorder:
         self._offer = offer
         self._meter = meter
         self._retry_after = retry_after
+        self._poison_after = poison_after
         self._unsaved: list[_Unsaved] = []
+        self._aside: list[_Unsaved] = []
+        """What history refuses although it takes the rest."""
         self._failed_since: datetime | None = None
         self._wake = asyncio.Event()
         self._writing: set[asyncio.Task[None]] = set()
@@ -58,7 +75,7 @@ class Recorder:
     @property
     def unsaved(self) -> int:
         """How many changes history has not taken yet."""
-        return len(self._unsaved)
+        return len(self._unsaved) + len(self._aside)
 
     async def record(self, change: Change, lane: Lane, *events: Event) -> None:
         """Write *change* and the alerts of *events* in one transaction, then announce.
@@ -119,14 +136,48 @@ class Recorder:
         """Try once to write all that waits, in the order in which it happened."""
         while self._unsaved:
             first = self._unsaved[0]
-            try:
-                await self._store.commit(first.change, first.lane)
-            except StoreError:
-                return
-            if self._unsaved and self._unsaved[0] is first:
-                del self._unsaved[0]
-        self._wake.clear()
+            error = await self._refused(first)
+            if error is not None:
+                first.failures += 1
+                if first.failures < POISONED or not await self._takes_others():
+                    return
+                error = await self._refused(first)  # it may have come back just now
+            self._unsaved.remove(first)
+            if error is not None:
+                await self._set_aside(first, error)
         await self._recovered()
+        await self._retry_aside()
+        if not self._unsaved and not self._aside:
+            self._wake.clear()
+
+    async def _refused(self, waiting: _Unsaved) -> StoreError | None:
+        try:
+            await self._store.commit(waiting.change, waiting.lane)
+        except StoreError as error:
+            return error
+        return None
+
+    async def _takes_others(self) -> bool:
+        probe = Change(notes=((PROBE, self._clock.now().isoformat()),))
+        return await self._refused(_Unsaved(probe, Lane.REST, self._clock.now())) is None
+
+    async def _set_aside(self, waiting: _Unsaved, error: StoreError) -> None:
+        waiting.again_at = self._clock.monotonic() + self._poison_after
+        self._aside.append(waiting)
+        log.error("history never takes one change, %s: %s", _contents(waiting.change), error)
+        now = self._clock.now()
+        await self.say(FactRefused(at=now, why=str(error), what=_contents(waiting.change)))
+
+    async def _retry_aside(self) -> None:
+        for waiting in list(self._aside):
+            if self._clock.monotonic() < waiting.again_at:
+                continue
+            waiting.again_at = self._clock.monotonic() + self._poison_after
+            if await self._refused(waiting) is None:
+                self._aside.remove(waiting)
+                now = self._clock.now()
+                waited = now - waiting.since
+                await self.say(HistoryRecovered(at=now, waited=waited, left=len(self._aside)))
 
     async def _kept(self, change: Change, lane: Lane, events: Sequence[Event]) -> None:
         await self.keep(change, lane, *events)
@@ -135,12 +186,13 @@ class Recorder:
         since, self._failed_since = self._failed_since, None
         if since is not None:
             now = self._clock.now()
-            await self.say(HistoryRecovered(at=now, waited=now - since))
+            left = len(self._aside)
+            await self.say(HistoryRecovered(at=now, waited=now - since, left=left))
 
     def _hold(self, change: Change, lane: Lane) -> None:
         self._meter.count("history_errors")
         self._offer(change.alerts)
-        self._unsaved.append(_Unsaved(change, lane))
+        self._unsaved.append(_Unsaved(change, lane, self._clock.now()))
         self._wake.set()
 
     def _tell_failure(self, error: StoreError) -> None:
@@ -158,3 +210,11 @@ class Recorder:
     def _publish(self, events: Sequence[Event]) -> None:
         for event in events:
             self._bus.publish(event)
+
+
+def _contents(change: Change) -> str:
+    """As in `1 order, 2 fills`; alerts went out all the same."""
+    counts = ((f.name, len(getattr(change, f.name))) for f in fields(change))
+    found = [(name.replace("_", " "), count) for name, count in counts if count]
+    named = [(name if count > 1 else name.removesuffix("s"), count) for name, count in found]
+    return ", ".join(f"{count} {name}" for name, count in named if "alert" not in name) or "alerts"

@@ -12,8 +12,8 @@ profit.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Context, Decimal
 from functools import reduce
@@ -209,6 +209,15 @@ def _no_floats() -> Floats:
     return np.empty(0)
 
 
+def floats_of(instants: Sequence[str], equity: Sequence[str]) -> tuple[Floats, Floats]:
+    """Times in seconds since 1970, and equity: to the last bit what `Reading`s would make.
+
+    *instants* in UTC, as in `2021-05-19T12:00:00.000000`, without their zone.
+    """
+    times = np.array(instants, dtype="datetime64[us]").astype(np.int64) / 1e6
+    return times, np.array([float(text) for text in equity])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DayBook:
     """All that one trader closed and was worth, summed by day: small, however long it traded."""
@@ -244,6 +253,29 @@ class DayBook:
             all_time=Breakdown.total((self.all_time, *new.values())),
             closes={**self.closes, **self._closed_by(readings)},
             opening=self.opening or (readings[0] if readings else None),
+            times=np.concatenate((self.times, times)),
+            equity=np.concatenate((self.equity, equity)),
+        )
+
+    def read_on(self, times: Floats, equity: Floats, exact: Callable[[int], Reading]) -> DayBook:
+        """As `after` with these readings, for very many of them.
+
+        *times* in seconds since 1970, later than its own, oldest first; *exact* returns one
+        reading by its place: only those that end a day are asked for.
+        """
+        if not len(times):
+            return self
+        closes: dict[date, Decimal] = {}
+        at = 0
+        while at < len(times):
+            moment = exact(at).at - _INSTANT
+            until = day_end(moment, self.zone).timestamp()
+            at = int(np.searchsorted(times, until, side="right"))
+            closes[day_of(moment, self.zone)] = exact(at - 1).equity
+        return replace(
+            self,
+            closes={**self.closes, **closes},
+            opening=self.opening or exact(0),
             times=np.concatenate((self.times, times)),
             equity=np.concatenate((self.equity, equity)),
         )

@@ -17,19 +17,22 @@ from trading.deciding import Approval, Decider, approvals, decision_id
 from trading.desk_limits import DeskLimits, DeskRisk
 from trading.errors import Refused, StoreError, VenueError
 from trading.events import (
+    BalanceAccepted,
     CooldownBegan,
     CycleEnded,
     CycleFailed,
     EntriesBlocked,
     EntriesFreed,
     ScanSlow,
+    StartDelayed,
     TraderStarted,
 )
 from trading.execution.enforce import Enforcer
 from trading.execution.exit_rules import ExitRules
 from trading.execution.orders import OrderIds, Orders, Patience
 from trading.execution.protection import Protection
-from trading.execution.reconcile import Reconciled, Reconciler
+from trading.execution.reconcile import SMALLEST_DIFFERENCE, Reconciled, Reconciler
+from trading.execution.resting import RestingEntries
 from trading.guards import Guards, new_account
 from trading.halt import Halt, Verb
 from trading.halting import Halter
@@ -50,7 +53,7 @@ from trading.ports import (
 from trading.recorder import Recorder
 from trading.risk.cooldown import rest_until, streak
 from trading.risk.drawdown import day_begin, day_end
-from trading.risk.limits import Limits
+from trading.risk.limits import EntryRules, Limits
 from trading.risk.words import minute
 from trading.strategies.base import Strategy
 from trading.types import (
@@ -63,9 +66,14 @@ from trading.types import (
     Symbol,
 )
 from trading.valuation import Valuer
-from trading.views import Cycle, Holding, Price, Scan, View
+from trading.views import Cycle, Gap, Holding, Price, Scan, View
 
 log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at live prices."""
+THE_DESK = "the desk"
+"""Who makes a halt that neither a person nor a guard made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +98,9 @@ class TraderSettings:
     """Distance of the stop of an entry by hand, as a share of its price."""
     parameters: Mapping[str, object] = field(default_factory=dict)
     """Of the strategy, as they were set; for people to see."""
+    entries: EntryRules = EntryRules()
+    place: str = ""
+    """Where real orders go, as in `binance swap`; empty where none do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +119,19 @@ class Trader:
     """Its loops broke on our side and are started again: no entries until they run."""
     differs = ""
     """What our books and the venue's disagree about: no entries until they agree again."""
+    delayed = ""
+    """Why the books could not be compared at start; empty once they were."""
+    _told_delays: frozenset[str] = frozenset()
     _last_cycle: Cycle | None = None
     _resting_until: datetime | None = None
     _decided: tuple[Decision, ...] = ()
     """What the cycle that runs, or the last one, has decided."""
+    _looked_at: datetime | None = None
+    """When the newest price was made that the last look between bars went by."""
+    _heard_until = 0
+    """Interruptions of the venue's line after which the books were compared."""
+    _reduced = False
+    """A stranger's fill made what we hold smaller: the books must be compared."""
     _seen_before: datetime | None = None
     """The cursor found at start, until the bar after it is done: it may be its second time."""
 
@@ -143,8 +163,9 @@ class Trader:
         self._patience = patience
         self._meter = meter
         self._desk_risk = desk_risk = desk_risk or DeskRisk(DeskLimits(), lambda: (self,))
-        account = new_account(settings.name, settings.capital, clock.now(), settings.zone)
-        self.ledger = Ledger(account, venue.rules)
+        self.ledger = Ledger(
+            new_account(settings.name, settings.capital, clock.now(), settings.zone), venue.rules
+        )
         self.valuer = Valuer(self.ledger, feed)
         who: dict[str, Any] = {"trader": settings.name, "mode": settings.mode}
         means: dict[str, Any] = {"valuer": self.valuer, "recorder": recorder, "clock": clock}
@@ -153,7 +174,9 @@ class Trader:
             patience=patience, meter=meter,
         )  # fmt: skip
         self.protection = Protection(**who, **means, orders=self.orders)
-        self._reconciler = Reconciler(**who, **means, orders=self.orders)
+        self._reconciler = Reconciler(
+            **who, **means, orders=self.orders, quote=settings.symbols[0].quote
+        )
         self.enforcer = Enforcer(
             trader=settings.name, halter=halter, orders=self.orders, protection=self.protection,
             clock=clock, patience=patience,
@@ -164,12 +187,18 @@ class Trader:
         )  # fmt: skip
         self._losses = LossWatch(
             settings=lambda: self.settings, guards=self.guards, desk_risk=desk_risk, halter=halter,
+            store=store,
             **means,
         )  # fmt: skip
         self._decider = Decider(
             **who, strategy=strategy, limits=settings.limits, exit_rules=settings.exit_rules,
             orders=self.orders, valuer=self.valuer, feed=feed, latch=halter.latch,
-            desk_risk=desk_risk,
+            desk_risk=desk_risk, entries=settings.entries,
+        )  # fmt: skip
+        self._resting_entries = RestingEntries(
+            **who, **means, orders=self.orders, rules=lambda: self.settings.entries,
+            blocked=lambda: self.block, permit=lambda: halter.latch.permit(settings.name),
+            look=self._decider.look,
         )  # fmt: skip
         self.by_hand = ByHand(self, decider=self._decider, latch=halter.latch, clock=clock)
         self._feed_watch = FeedWatch(**who, feed=feed, recorder=recorder, clock=clock)
@@ -177,7 +206,7 @@ class Trader:
         self._busy = asyncio.Lock()
         """Held by a cycle or a comparison: they never overlap."""
         self._touched = asyncio.Event()
-        self._known_equity, self._known_equity_at = account.capital, clock.now()
+        self._known_equity, self._known_equity_at = settings.capital, clock.now()
 
     @property
     def name(self) -> str:
@@ -218,13 +247,20 @@ class Trader:
     async def start(self, start: Start) -> None:
         """Compare our books with the venue's; entries wait until that is done.
 
-        Raises `VenueError` when the venue cannot be asked: call again.
+        Raises `VenueError` when the venue cannot be asked, and says why, once for each cause:
+        call again.
         """
-        await self.venue.open(self.orders.hear)
-        await self.venue.catch_up(self._cursor)
-        result = await self._reconciler.run() or Reconciled(
-            unknown=0, missed_fills=0, problems=("an order is still in doubt",)
-        )
+        try:
+            await self.venue.open(self.orders.hear)
+            await self.venue.catch_up(self._cursor)
+            result = await self._reconciler.run() or Reconciled(
+                unknown=0, missed_fills=0, problems=("an order is still in doubt",)
+            )
+            await self._halt_beside_another()
+        except VenueError as error:
+            await self._tell_delay(str(error))
+            raise
+        self.delayed, self._heard_until = "", self.venue.interruptions
         await self._recorder.settle()
         await self._forget_noted()
         for symbol in self.ledger.positions:
@@ -234,29 +270,45 @@ class Trader:
         self._resting_until = self._rest_at(self._cursor)  # told when it began
         self._note_equity()
         self.orders.on_touch.append(self._touched.set)
+        self.orders.strangers.on_reduced.append(self._note_reduced)
         self.ready = True
         self.enforcer.wake()
         await self._recorder.keep(
             Change(accounts=(self.ledger.account,)), Lane.REST, self._started(start, result)
         )
 
+    async def _halt_beside_another(self) -> None:
+        """Two desks on one account would close each other's positions: start halted."""
+        reports = await self.orders.open_at_venue()
+        theirs = [r for r in reports if self.orders.ids.is_another_desks(r.order_id)]
+        if not theirs:
+            return
+        count = f"{len(theirs)} open order{'s' if len(theirs) > 1 else ''}"
+        why = f"another desk trades on this account: {count} at the venue carry its tag"
+        if all(h.by != THE_DESK for h in self._halter.latch.covering(self.name)):
+            self._halter.engage(scope=self.name, verb=Verb.STOP, by=THE_DESK, why=why)
+
     def prepare(self) -> None:
         """Load what the first cycle needs; slow, for a thread."""
         self._decider.signals(self._cursor)
 
-    async def reconcile(self) -> None:
-        """Compare the books with the venue again; what differs holds entries back."""
+    async def reconcile(self) -> bool:
+        """Compare the books with the venue again; what differs holds entries back.
+
+        False: it could not be done now.
+        """
         if not self.ready or self._busy.locked():
-            return
+            return False
         async with self._busy:
             try:
                 result = await self._reconciler.run()
             except VenueError as error:
                 log.warning("%s cannot compare its books: %s", self.name, error)
-                return
+                return False
         if result is not None:
             await self.hold_entries(result.problems[0] if result.problems else "")
         await self._forget_noted()
+        return result is not None
 
     async def _forget_noted(self) -> None:
         """What history has by now needs no note beside it."""
@@ -269,13 +321,59 @@ class Trader:
         except StoreError as error:
             log.warning("the notes of %s stay: %s", self.name, error)
 
-    async def hold_entries(self, why: str) -> None:
-        """Take no entries because of *why*, or take them again when it is empty; say so once."""
+    async def hold_entries(self, why: str, *, origin: str = "") -> None:
+        """Take no entries because of *why*, or take them again when it is empty; say so once.
+
+        *origin* is the chat that is answered.
+        """
         was, self.differs = self.differs, why
         if why and why != was:
-            await self._recorder.say(EntriesBlocked(why=why, **self._about()))
+            await self._recorder.say(EntriesBlocked(why=why, origin=origin, **self._about()))
         elif was and not why:
-            await self._recorder.say(EntriesFreed(was=was, **self._about()))
+            await self._recorder.say(EntriesFreed(was=was, origin=origin, **self._about()))
+
+    async def gap(self) -> Gap:
+        """Compare now; return by how much the wallets differ, if that is all that differs.
+
+        Raises `Refused` if it is not, or nothing does, and `VenueError`.
+        """
+        async with self._busy:
+            result = await self._reconciler.run() if self.ready else None
+        if result is None:
+            raise Refused("The books cannot be compared now: orders are under way, or it starts")
+        await self.hold_entries(result.problems[0] if result.problems else "")
+        if not result.problems:
+            raise Refused("The books equal the venue's, there is nothing to accept")
+        if not result.gap or len(result.problems) > 1:
+            raise Refused(f"Not only the wallet differs: {result.problems[0]}")
+        return Gap(ours=result.ours, venue=result.ours + result.gap)
+
+    async def accept(self, shown: Gap, *, by: str, origin: str = "") -> Gap:
+        """Take over the venue's wallet, if the gap is still the one that was *shown*.
+
+        It is no profit and no loss: baselines and peak move alike.  *origin* is the chat that is
+        answered.  Raises `Refused` and `VenueError`; nothing is changed then.
+        """
+        gap = await self.gap()
+        if abs(gap.amount - shown.amount) >= SMALLEST_DIFFERENCE:
+            raise Refused(
+                f"The difference has changed since you were asked: {gap.amount:.2f}, "
+                f"not {shown.amount:.2f}"
+            )
+        account = self.ledger.account
+        if min(account.peak, account.day_start, account.week_start) + gap.amount <= 0:
+            raise Refused("Nothing would be left to measure losses from; begin anew with --fresh")
+        account = self.ledger.move_balance(gap.amount)
+        accepted = BalanceAccepted(
+            amount=gap.amount, wallet=account.wallet, quote=self.symbols[0].quote, by=by,
+            origin=origin, **self._about(),
+        )  # fmt: skip
+        note = f"{gap.amount} {accepted.quote} at {accepted.at.isoformat()} by {by}"
+        change = Change(accounts=(account,), notes=((f"balance_accepted:{self.name}", note),))
+        await self._recorder.keep(change, Lane.FILL, accepted)
+        self._note_equity()
+        await self.hold_entries("", origin=origin)
+        return gap
 
     async def run(self) -> None:
         """What goes on between the cycles: halts carried out, stops repaired, doubts resolved."""
@@ -283,6 +381,7 @@ class Trader:
             group.create_task(self.enforcer.run())
             group.create_task(self._mend())
             group.create_task(self._look_after())
+            group.create_task(self._watch_prices())
 
     # -- the cycle ------------------------------------------------------------------------
 
@@ -369,14 +468,18 @@ class Trader:
         signals = await self._undecided(self._decider.signals(bar), bar)
         for signal in signals:
             await self._close_opposite(signal)
-        answers = self._decider.decide(signals, now=self._clock.now(), blocked=self.block)
+        for symbol, why in self._decider.leaving(bar).items():
+            await self._leave(symbol, why)
+        looks = await self._decider.looks(signal.symbol for signal in signals)
+        answers = self._decider.decide(signals, looks, now=self._clock.now(), blocked=self.block)
         refused = tuple(a for a in answers if not isinstance(a, Approval))
         self._decided += tuple(a.decision if isinstance(a, Approval) else a for a in answers)
         if refused:
             await self._recorder.keep(Change(decisions=refused), Lane.REST)
         sending = [self.orders.enter(a.order, a.permit, a.decision) for a in approvals(answers)]
         self._meter.count("signals", len(signals))
-        await asyncio.gather(*sending)
+        for order in await asyncio.gather(*sending):
+            await self._resting_entries.refused(order)
         return len(answers)
 
     async def _undecided(self, signals: list[Signal], bar: datetime) -> list[Signal]:
@@ -386,10 +489,24 @@ class Trader:
         self._seen_before = None
         return [s for s in signals if await self._store.decided(decision_id(self.name, s)) is None]
 
+    async def _leave(self, symbol: Symbol, why: str) -> None:
+        position = self.ledger.positions.get(symbol)
+        if position is None:
+            return
+        log.info("%s: %s", symbol, why)
+        try:
+            await self.protection.close(symbol, abs(position.quantity), ExitReason.SIGNAL)
+        except VenueError as error:
+            log.warning("%s was not closed: %s", symbol, error)
+
     async def _close_opposite(self, signal: Signal) -> None:
         position = self.ledger.positions.get(signal.symbol)
-        if position is not None and position.side is not signal.side:
+        if position is None or position.side is signal.side:
+            return
+        try:
             await self.protection.close(signal.symbol, abs(position.quantity), ExitReason.SIGNAL)
+        except VenueError as error:
+            log.warning("%s was not closed: %s", signal.symbol, error)
 
     async def _save_cursor(self, bar: datetime, decisions: int, seconds: float) -> None:
         account = self.ledger.change_account(cursor=bar)
@@ -412,6 +529,13 @@ class Trader:
 
     # -- telling --------------------------------------------------------------------------
 
+    async def _tell_delay(self, why: str) -> None:
+        self.delayed = why
+        if why not in self._told_delays:
+            self._told_delays |= {why}
+            log.warning("%s cannot compare its books: %s", self.name, why)
+            await self._recorder.say(StartDelayed(why=why, **self._about()))
+
     async def _tell_rest(self, bar: datetime) -> None:
         until = self._rest_at(bar)
         if until is not None and until != self._resting_until:
@@ -433,6 +557,7 @@ class Trader:
             missed_fills=result.missed_fills,
             differs=self.differs,
             halt=self._halter.latch.strictest(self.name),
+            place=self.settings.place,
             **self._about(),
         )
 
@@ -449,15 +574,51 @@ class Trader:
             await self._clock.sleep(self._patience.upkeep)
             await self.upkeep()
 
+    async def _watch_prices(self) -> None:
+        """Between the bars, where prices come at any moment: exits and loss guards go by each."""
+        while self.feed.speed is None:
+            await self._clock.sleep(LOOK_EVERY)
+            await self.look()
+
+    async def look(self) -> None:
+        """Act on the prices that have come since the last look, as at a bar's close."""
+        newest = self.valuer.newest_mark()
+        if not self.ready or newest is None or newest == self._looked_at:
+            return
+        self._looked_at = newest
+        now = self.feed.now()
+        try:
+            await self.protection.exits(now)
+            await self._losses.observe(now)
+        except Exception:
+            reference = secrets.token_hex(3)
+            log.exception("a look at the prices failed, reference %s", reference)
+            await self._recorder.say(CycleFailed(reference=reference, **self._about()))
+
     async def upkeep(self) -> None:
-        """Ask about orders in doubt, and repair what protects."""
+        """Ask about orders in doubt, end old entries, and repair what protects."""
         await self._venue_watch.look()
+        await self._after_interruption()
         for order in self.ledger.unknown():
             try:
                 await self.orders.resolve(order)
             except VenueError as error:
                 log.warning("%s stays unknown: %s", order.id, error)
+        await self._resting_entries.watch()
         await self.protection.watch()
+
+    async def _after_interruption(self) -> None:
+        """What was not heard while the line was broken is asked for."""
+        broke = self.venue.interruptions
+        if (broke != self._heard_until or self._reduced) and await self.reconcile():
+            self._heard_until, self._reduced = broke, False
+
+    def _note_reduced(self) -> None:
+        self._reduced = True
+
+    async def close(self) -> None:
+        """Let go of the feed and the venue."""
+        await asyncio.gather(self.feed.close(), self.venue.close(), return_exceptions=True)
 
     # -- what people ask for --------------------------------------------------------------
 
@@ -467,7 +628,7 @@ class Trader:
         Only what can change while trading does: the rest must equal the settings in use.
         """
         self.settings = settings
-        self._decider.use(settings.limits, settings.exit_rules)
+        self._decider.use(settings.limits, settings.exit_rules, settings.entries)
         self.guards.use(settings.limits, settings.drawdown_alert)
 
     async def cancel_entries(self) -> bool:
@@ -558,6 +719,7 @@ class Trader:
             losses_in_row=streak(self.ledger.trades, self.settings.limits, market).losses,
             parameters=self.settings.parameters,
             desk=self._desk_risk.use(),
+            delayed=self.delayed,
         )
 
     def _holding(self, symbol: Symbol, market: datetime) -> Holding:

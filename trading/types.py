@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 from typing import Self
@@ -112,6 +112,8 @@ class MarketRules:
     tick: Decimal
     lot: Decimal
     min_notional: Decimal = ZERO
+    max_quantity: Decimal | None = None
+    """Largest market order; what is more goes in slices.  None: any."""
 
     def price(self, value: Decimal | float) -> Decimal:
         """Round *value* to the tick, half to even."""
@@ -136,6 +138,67 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What a venue holds of one symbol for an account, by side; unsigned.
+
+    Only in hedge mode can both be above 0.
+    """
+
+    long: Decimal = ZERO
+    short: Decimal = ZERO
+
+    @classmethod
+    def of(cls, signed: Decimal) -> Self:
+        return cls(long=max(signed, ZERO), short=max(-signed, ZERO))
+
+    def on(self, side: Side) -> Decimal:
+        return self.long if side is Side.BUY else self.short
+
+    @property
+    def net(self) -> Decimal:
+        """Signed; what both sides come to together."""
+        return self.long - self.short
+
+
+class MovementKind(StrEnum):
+    FUNDING = "funding"
+    """Paid or received for holding a perpetual."""
+    TRANSFER = "transfer"
+    """A deposit, a withdrawal, or money moved between accounts by hand."""
+    LIQUIDATION = "liquidation"
+    """A fee or loss that a forced close brought, beside its fills."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """Money that came or went without a fill of ours, in quote currency; negative when it went."""
+
+    id: str
+    kind: MovementKind
+    amount: Decimal
+    at: datetime
+    symbol: Symbol | None = None
+    """Of funding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Depth:
+    """The near side of an order book: best prices, and what lies within 20 bps of the middle."""
+
+    bid: Decimal
+    ask: Decimal
+    bids: Decimal
+    """Value of the bids there, in quote currency."""
+    asks: Decimal
+    at: datetime
+
+    @property
+    def spread(self) -> Decimal:
+        """As a share of the middle."""
+        return (self.ask - self.bid) * 2 / (self.ask + self.bid)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
     """A strategy's wish for one symbol at one bar.  Risk decides what becomes of it.
 
@@ -152,6 +215,12 @@ class Signal:
     reason: str
     limit: Decimal | None = None
     """Enter at this price or better, and rest until then; None: at market."""
+    maker: bool = False
+    """Rest at `limit` without taking, and take what is not filled in time."""
+    size: Decimal = ONE
+    """Times the usual size of an entry."""
+    hold: timedelta | None = None
+    """Market time after which the position is closed; None: as the trader's settings say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +308,9 @@ class Order:
     price: Decimal | None = None
     stop_price: Decimal | None = None
     reduce_only: bool = False
+    post_only: bool = False
+    """Of a limit order: refused rather than filled at once.  Matters only on its way out, so
+    history does not keep it."""
     reason: str = ""
     """Why it was sent: the signal's reason, or an `ExitReason`."""
     by: str = ""
@@ -279,6 +351,9 @@ class Fill:
     price: Decimal
     fee: Decimal
     at: datetime
+    fee_elsewhere: Decimal = ZERO
+    """Of the fee, what was paid in another currency (BNB, say): the wallet does not show it.
+    Matters when it is booked, so history does not keep it."""
 
     @property
     def signed_quantity(self) -> Decimal:
@@ -377,6 +452,10 @@ class AccountState:
     week_start: Decimal
     cursor: datetime | None = None
     """Close time of the last bar handled."""
+    offset: Decimal | None = None
+    """Money at the venue that is not this trader's, in quote currency; None: never measured."""
+    equal_at: datetime | None = None
+    """Wall time at which the venue's money was last explained in full: what moved later is news."""
     version: int = 1
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from trading.ledger import Ledger
+from trading.market.belief import Belief
 from trading.ports import Feed
 from trading.risk.exposure import exposure
 from trading.types import Quote, Symbol
@@ -20,13 +21,18 @@ class Valuer:
     feed: Feed
     known: Decimal | None = None
     """The last equity that was known: good enough to tell a share of it, not to decide by."""
+    belief: Belief = field(default_factory=Belief)
 
     def quote(self, symbol: Symbol, at: datetime | None = None) -> Quote | None:
-        return self.feed.quote(symbol, at)
+        """The price that is believed; a recording's always is."""
+        quote = self.feed.quote(symbol, at)
+        if quote is None or self.feed.speed is not None:
+            return quote
+        return self.belief.of(quote)
 
     def marks(self, at: datetime | None = None) -> dict[Symbol, Decimal]:
         """Prices of the open positions, those that are known."""
-        quotes = (self.feed.quote(symbol, at) for symbol in self.ledger.positions)
+        quotes = (self.quote(symbol, at) for symbol in self.ledger.positions)
         return {quote.symbol: quote.price for quote in quotes if quote is not None}
 
     def equity(self, at: datetime | None = None) -> Decimal | None:
@@ -43,8 +49,13 @@ class Valuer:
 
     def oldest_mark(self, at: datetime | None = None) -> datetime | None:
         """When the oldest price behind the equity was made; None without positions."""
-        quotes = [self.feed.quote(symbol, at) for symbol in self.ledger.positions]
+        quotes = [self.quote(symbol, at) for symbol in self.ledger.positions]
         return min((quote.at for quote in quotes if quote is not None), default=None)
+
+    def newest_mark(self) -> datetime | None:
+        """When the newest price of what is held was made; None without positions."""
+        quotes = [self.quote(symbol) for symbol in self.ledger.positions]
+        return max((quote.at for quote in quotes if quote is not None), default=None)
 
     def exposure(self, at: datetime | None = None) -> Decimal:
         """Notional of positions and of all entries under way, UNKNOWN ones in full."""
@@ -55,5 +66,5 @@ class Valuer:
         )
 
     def _price(self, symbol: Symbol, at: datetime | None) -> Decimal | None:
-        quote = self.feed.quote(symbol, at)
+        quote = self.quote(symbol, at)
         return None if quote is None else quote.price

@@ -99,6 +99,19 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Two wallets that differ, and nothing else: money that no trade explains."""
+
+    ours: Decimal
+    venue: Decimal
+
+    @property
+    def amount(self) -> Decimal:
+        """What the venue has more; negative: less."""
+        return self.venue - self.ours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeskUse:
     """How much of the whole desk's limits is used.  A limit that is None is not set."""
 
@@ -175,6 +188,8 @@ class View:
     """Of the strategy, as they were set."""
     desk: DeskUse | None = None
     """None: the whole desk has no limits of its own."""
+    delayed: str = ""
+    """Why it is not `ready` although it has tried, as a clause; empty while it first tries."""
 
     @property
     def halt(self) -> Halt | None:

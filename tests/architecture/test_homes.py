@@ -14,8 +14,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     "telegram": ("chatbot/frontends",),
     "discord": ("chatbot/frontends",),
     "prompt_toolkit": ("chatbot/frontends/console.py",),
-    "aiohttp": ("chatbot/frontends", "chatbot/ping.py"),
-    "matplotlib": ("chatbot/render",),
+    "aiohttp": ("chatbot/frontends", "chatbot/ping.py", "trading/venues"),
+    "matplotlib": ("chatbot/render/drawing.py",),
     # the process
     "apscheduler": ("chatbot/schedule.py",),
     "typer": ("chatbot",),

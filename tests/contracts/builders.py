@@ -15,6 +15,8 @@ from trading.types import (
     ExitPlan,
     ExitReason,
     Fill,
+    Movement,
+    MovementKind,
     Order,
     OrderRole,
     OrderStatus,
@@ -162,8 +164,21 @@ def an_account(**changes: object) -> AccountState:
         week=date(2021, 5, 17),
         week_start=Decimal(10000),
         cursor=NOON,
+        offset=Decimal("-12.5"),
+        equal_at=NOON,
     )
     return replace(account, **changes)  # type: ignore[arg-type]  # as above
+
+
+def a_movement(movement_id: str = "m-1", **changes: object) -> Movement:
+    movement = Movement(
+        id=movement_id,
+        kind=MovementKind.FUNDING,
+        amount=Decimal("-0.31"),
+        at=NOON,
+        symbol=BTC,
+    )
+    return replace(movement, **changes)  # type: ignore[arg-type]  # as above
 
 
 def a_point(at: datetime = NOON, **changes: object) -> EquityPoint:

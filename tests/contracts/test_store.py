@@ -21,6 +21,7 @@ from tests.contracts.builders import (
     a_decision,
     a_fill,
     a_halt,
+    a_movement,
     a_plan,
     a_point,
     a_position,
@@ -38,7 +39,8 @@ from trading.stats import DayBook
 from trading.types import ZERO, OrderStatus
 
 AnyStore = MemoryStore | SqlStore
-OTHERWISE_SHOWN = {"version", "lifted_at", "lifted_by"}
+OTHERWISE_SHOWN = {"version", "lifted_at", "lifted_by", "post_only"}
+"""The last matters on the way out only, and is not kept."""
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -73,6 +75,7 @@ async def test_everything_comes_back_as_it_was_written(store: Store) -> None:
             trades=(a_trade(),),
             decisions=(a_decision(),),
             accounts=(an_account(),),
+            movements=(("majors", a_movement()), ("minors", a_movement("m-2", symbol=None))),
             equity=(a_point(),),
             halts=(a_halt(),),
             alerts=(an_alert("a-1"),),
@@ -87,6 +90,7 @@ async def test_everything_comes_back_as_it_was_written(store: Store) -> None:
     assert books.account == an_account()
     assert books.recent_trades == (a_trade(),)
     assert books.recent_fills == {"f-1"}
+    assert books.recent_movements == {"m-1"}
     assert list(await store.fills("majors")) == [a_fill()]
     assert list(await store.decisions("majors", BTC, limit=9)) == [a_decision()]
     assert await store.decided(a_decision().id) == a_decision()
@@ -115,14 +119,14 @@ async def test_what_is_optional_may_be_missing(store: Store) -> None:
         Change(
             orders=(order,),
             positions=((a_position(), plan),),
-            accounts=(an_account(cursor=None),),
+            accounts=(an_account(cursor=None, offset=None, equal_at=None),),
         )
     )
 
     books = await store.books("majors")
     assert books.orders == (order,)
     assert books.positions == ((a_position(), plan),)
-    assert books.account == an_account(cursor=None)
+    assert books.account == an_account(cursor=None, offset=None, equal_at=None)
 
 
 async def test_writing_twice_changes_nothing(store: Store) -> None:
@@ -131,6 +135,7 @@ async def test_writing_twice_changes_nothing(store: Store) -> None:
         fills=(a_fill(),),
         positions=((a_position(), a_plan()),),
         trades=(a_trade(),),
+        movements=(("majors", a_movement()),),
         decisions=(a_decision(),),
         equity=(a_point(),),
         alerts=(an_alert("a-1"),),

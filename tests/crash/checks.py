@@ -60,8 +60,8 @@ def assert_every_intent_is_resolved(world: World) -> None:
 async def assert_books_equal_the_venue(world: World) -> None:
     ledger = world.trader.ledger
     ours = {symbol: position.quantity for symbol, position in ledger.positions.items()}
-    assert ours == dict(await world.venue.positions())
-    assert abs(ledger.account.wallet - await world.venue.wallet()) < PENNY
+    assert ours == {symbol: held.net for symbol, held in (await world.venue.positions()).items()}
+    assert abs(ledger.at_venue(cash=world.venue.cash) - await world.venue.wallet()) < PENNY
     theirs = {report.order_id for report in await world.venue.open_orders()}
     assert theirs == set(ledger.alive)
 
@@ -90,6 +90,8 @@ def summed(fills: object) -> dict[Symbol, Decimal]:
 def assert_positions_are_watched(world: World) -> None:
     told = {e.symbol for e in world.heard(Unprotected) if isinstance(e, Unprotected)}
     for symbol in world.trader.ledger.positions:
+        if world.venue.cash and not world.trader.ledger.closable(symbol):
+            continue  # all of it is being sold, and what is being sold cannot have a stop
         assert world.trader.protection.rests(symbol) or symbol in told
 
 

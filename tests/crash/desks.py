@@ -49,6 +49,8 @@ class Story:
     least: int
     """So many different photographs at least, or the test checks less than it says."""
     volume: float = 1e6
+    cash: bool = False
+    """The account sells only what it holds, and stops lock it."""
 
 
 @dataclass
@@ -86,6 +88,7 @@ async def a_desk(folder: Path, story: Story, *, at: datetime, first_id: int = 1)
         slippage="0.0005",
         commission="0.001",
         first_id=first_id,
+        cash=story.cash,
     )
     await _take_over_halts(world, disk)
     return Living(story, world, disk, Camera(disk, clock.now))

@@ -150,6 +150,8 @@ STORIES = {
         carry_on,
         least=40,
     ),
+    "hand exit, cash": Story(STEADY, (wish(2),), close_by_hand, least=20, cash=True),
+    "flatten, cash": Story(STEADY, (wish(2),), flatten, least=20, volume=80, cash=True),
 }
 
 

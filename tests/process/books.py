@@ -106,7 +106,7 @@ async def read(state: Path) -> Left:
             ],
             at_venue={name: report for name, report in found.items() if report is not None},
             resting=await venue.open_orders(),
-            venue_positions=await venue.positions(),
+            venue_positions={s: held.net for s, held in (await venue.positions()).items()},
             venue_wallet=await venue.wallet(),
         )
     finally:

@@ -371,7 +371,7 @@ def test_a_history_of_a_newer_version_is_refused_and_kept(calm: Troubled) -> Non
     starts_not(calm, "written by a newer Quarterdeck", "install that version again")
 
 
-def test_a_damaged_paper_book_is_told_and_kept_and_a_stop_works(desk: Troubled) -> None:
+def test_a_damaged_paper_book_is_told_once_and_kept_until_it_is_mended(desk: Troubled) -> None:
     desk.hold_something()
     desk.kill()
     book = desk.state / "paper-majors.journal"
@@ -379,13 +379,20 @@ def test_a_damaged_paper_book_is_told_and_kept_and_a_stop_works(desk: Troubled) 
     before = book.read_bytes()
 
     desk.launch()
-    desk.until(lambda: "Starting:" in spoken(desk, "/status"), "it goes on comparing")
-    desk.until(lambda: "is corrupt: line 1" in desk.err.read_text(), "and says what is wrong")
+    desk.until(lambda: "Not started" in spoken(desk, "/status"), "it says so")
+    assert "is corrupt: line 1" in spoken(desk, "/status"), "and why"
+    desk.until(lambda: desk.alerts("StartDelayed"), "and tells it")
     stopped = desk.say("/stop the book")
     assert stopped["outcome"] == "done"
     assert "books are still being compared" in stopped["text"]
-    desk.kill()
-    assert book.read_bytes() == before
+    assert book.read_bytes() == before, "it is left as it is"
+
+    book.write_bytes(before.removeprefix(b"coffee\n"))
+    desk.until(lambda: "Halted: H" in desk.alerts("TraderStarted")[-1], "it starts by itself")
+    assert "is corrupt" not in spoken(desk, "/status")
+    assert desk.is_halted()
+    assert desk.say("/positions")["table"], "with what it held"
+    assert len(desk.alerts("StartDelayed")) == 1, "told once, however often it was tried"
 
 
 def spoken(desk: DeskProcess, text: str) -> str:

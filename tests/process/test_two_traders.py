@@ -48,6 +48,29 @@ def test_they_are_told_apart_and_a_restart_keeps_both(new_desk: NewDesk) -> None
     assert desk.terminate() == 0
 
 
+def test_a_damaged_book_of_one_keeps_the_other_from_nothing(new_desk: NewDesk) -> None:
+    desk = start(new_desk(TWO, **{SPEED: "0.001"}))
+    assert desk.do("/buy XRP 400")["outcome"] == "done"
+    desk.kill()
+    book = desk.state / "paper-minors.journal"
+    whole = book.read_bytes()
+    book.write_bytes(b"coffee\n" + whole)
+
+    start(desk)
+
+    desk.until(
+        lambda: "Not started" in desk.say("/status trader=minors")["title"], "it says why it waits"
+    )
+    assert "is corrupt" in str(desk.say("/status trader=minors"))
+    assert desk.say("/buy ADA 400")["outcome"] == "refused"
+    assert desk.do("/buy BTC 400")["outcome"] == "done"
+    assert "minors needs you" in desk.say("/status")["title"]
+
+    book.write_bytes(whole)
+    desk.until(lambda: "Not started" not in desk.say("/status trader=minors")["title"], "it starts")
+    assert desk.do("/buy ADA 400")["outcome"] == "done"
+
+
 def test_what_people_asked_for_outlives_a_kill_and_figures_are_left_behind(
     new_desk: NewDesk,
 ) -> None:

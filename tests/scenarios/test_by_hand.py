@@ -22,7 +22,7 @@ from trading.events import PositionOpened, StopMoved
 from trading.halt import Verb
 from trading.market.candles import Candles
 from trading.risk.limits import Limits
-from trading.types import Mode, OrderRole, OrderStatus, Side
+from trading.types import Held, Mode, OrderRole, OrderStatus, Side
 
 BEN = Caller("telegram:2", "ben", Role.OPERATOR, "Telegram", "telegram:2")
 COMMANDS = load_commands()
@@ -34,6 +34,7 @@ class Chat:
     """ben at his phone, before a real desk."""
 
     world: World
+    caller: Caller = BEN
 
     def __post_init__(self) -> None:
         numbers = itertools.count(10)
@@ -53,7 +54,7 @@ class Chat:
         )
 
     async def say(self, text: str, *, late: float = 0) -> Reply:
-        message = Message(BEN, text, self.world.clock.now())
+        message = Message(self.caller, text, self.world.clock.now())
         self.world.clock.advance(late)
         reply = await self.dispatcher.handle(message)
         await settled()
@@ -88,7 +89,7 @@ async def test_an_entry_by_hand_gets_its_stop_at_the_venue() -> None:
             "Done: stop 98.00 rests at the venue, risks 20.00 USDT."
         )
         assert world.trader.ledger.positions[BTC].quantity == 10
-        assert await world.venue.positions() == {BTC: Decimal(10)}
+        assert await world.venue.positions() == {BTC: Held.of(Decimal(10))}
         (stop,) = await chat.resting(OrderRole.PROTECT)
         assert (stop.stop_price, stop.quantity, stop.side) == (98, 10, Side.SELL)
         assert len(world.heard(PositionOpened)) == 1
@@ -100,7 +101,7 @@ async def test_a_short_by_hand_is_stopped_above() -> None:
 
         await chat.yes(await chat.say("/sell BTC 1000"))
 
-        assert await world.venue.positions() == {BTC: Decimal(-10)}
+        assert await world.venue.positions() == {BTC: Held.of(Decimal(-10))}
         (stop,) = await chat.resting(OrderRole.PROTECT)
         assert (stop.stop_price, stop.side) == (102, Side.BUY)
 
@@ -333,7 +334,7 @@ async def test_a_scan_says_what_it_decided_and_why() -> None:
         assert told[0].endswith("1 candle, 2 signals")
         assert told[1].startswith("BTC long approved: Size 6.00 risks 30.00 USDT (0.30 %)")
         assert told[2] == "ETH long refused: Stop is on the wrong side."
-        assert await world.venue.positions() == {BTC: Decimal(6)}
+        assert await world.venue.positions() == {BTC: Held.of(Decimal(6))}
         again = await chat.say("/scan")
         assert "no new candle" in again.title
 

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
@@ -16,7 +17,7 @@ from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from storage import schema
-from storage.migrate import HEAD, MIGRATIONS, REVISIONS
+from storage.migrate import HEAD, MIGRATIONS, REVISIONS, bring_up
 from storage.statements import KINDS
 from storage.store import SqlStore
 from tests.contracts.builders import NOON, an_order
@@ -123,3 +124,28 @@ def test_postgresql_would_understand_the_same_schema_and_statements() -> None:
         assert f"${2 * len(kind.columns)}" in sql
         assert "ON CONFLICT" in sql
         assert "RETURNING" not in sql
+
+
+def test_accounts_of_before_have_nothing_beside_them(tmp_path: Path) -> None:
+    """A difference that was there stays one: only a first comparison measures it."""
+    path = tmp_path / "history.db"
+    engine = create_engine(f"sqlite:///{path}")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        connection.exec_driver_sql(
+            "INSERT INTO accounts VALUES ('majors', '100', '98.5', '101', '2026-01-05', '100',"
+            " '2026-01-05', '100', '2026-01-05T12:00:00.000000+00:00', 7)"
+        )
+    with engine.connect() as connection:
+        bring_up(connection)
+        rows = connection.execute(schema.accounts.select()).mappings().all()
+    engine.dispose()
+
+    (kept,) = rows
+    assert (kept["wallet"], kept["cursor"], kept["version"]) == (
+        "98.5", "2026-01-05T12:00:00.000000+00:00", 7
+    )  # fmt: skip
+    assert (kept["offset"], kept["equal_at"]) == ("0", None)

@@ -10,7 +10,7 @@ from tests.world import World, a_world, settled, wish
 from trading.events import CycleFailed, PositionClosed, Protected, StopMoved, Unprotected
 from trading.execution.exit_rules import ExitRules, PartialRule
 from trading.risk.limits import Limits
-from trading.types import ONE, ExitReason, Order, OrderRole
+from trading.types import ONE, ExitReason, Held, Order, OrderRole
 
 D = Decimal
 BY = "ben, Telegram"
@@ -79,9 +79,8 @@ async def test_it_is_never_for_more_than_is_open_and_never_one_of_two() -> None:
         for _ in range(8):
             await world.minutes(1)
             resting = await stops(world)
-            assert sum(s.remaining for s in resting) <= abs(
-                (await world.venue.positions()).get(BTC, D(0))
-            )
+            held = (await world.venue.positions()).get(BTC, Held())
+            assert sum(s.remaining for s in resting) <= held.long
 
     assert beyond == []
     assert len([o for o in world.venue.placed if o.role is OrderRole.PROTECT]) > 3

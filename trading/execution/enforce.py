@@ -79,6 +79,7 @@ class Enforcer:
         self.tries = 0
         self._entries = frozenset(o.id for o in self._ledger.alive_of(OrderRole.ENTRY))
         self._trades = frozenset(t.id for t in self._ledger.trades)
+        self._protection.dust.clear()
         self._wake.set()
 
     def _nudge(self) -> None:
@@ -214,28 +215,37 @@ class Enforcer:
         for order in self._ledger.alive_of(OrderRole.EXIT):
             if order.status is OrderStatus.UNKNOWN:
                 await self._orders.resolve(order)
-        held = {s: q for s, q in (await self._orders.venue.positions()).items() if self._is_ours(s)}
+        held = [s for s in await self._orders.venue.positions() if self._is_ours(s)]
         if self._ledger.positions or self._ledger.alive_of(OrderRole.EXIT) or held:
             self.problem = self.problem or f"{len(self._ledger.positions)} still open"
             return False
         await self._protection.watch()
+        dust = ", ".join(f"{q:f} {s.base}" for s, q in self._protection.dust.items())
+        stage = Stage.FLAT_EXCEPT_DUST if dust else Stage.FLAT
         for halt in halts:
-            self._halter.reach(halt, self._trader, Stage.FLAT, closes=self.closes())
+            self._halter.reach(halt, self._trader, stage, note=dust, closes=self.closes())
         return True
 
-    async def _close(self, symbol: Symbol, by: str) -> Order | None:
+    async def _close(self, symbol: Symbol, by: str) -> tuple[Order, ...]:
         quantity = self._ledger.closable(symbol)
         if quantity == ZERO:
-            return None
+            return ()
         return await self._protection.close(symbol, quantity, ExitReason.FLATTEN, by)
 
     def _note_refusals(
-        self, halts: list[Halt], symbols: list[Symbol], outcomes: list[Order | BaseException | None]
+        self,
+        halts: list[Halt],
+        symbols: list[Symbol],
+        outcomes: list[tuple[Order, ...] | BaseException],
     ) -> None:
         for symbol, outcome in zip(symbols, outcomes, strict=True):
-            if not isinstance(outcome, Order) or outcome.status is not OrderStatus.REJECTED:
+            if isinstance(outcome, BaseException):
+                self.problem = f"{symbol.base}: {outcome}"
                 continue
-            self.problem = f"{symbol.base}: {outcome.note}"
+            refused = [o for o in outcome if o.status is OrderStatus.REJECTED]
+            if not refused:
+                continue
+            self.problem = f"{symbol.base}: {refused[0].note}"
             self._refused[symbol] = self._refused.get(symbol, 0) + 1
             if self._refused[symbol] >= REFUSALS_TO_BLOCK:
                 for halt in halts:

@@ -46,7 +46,7 @@ class ExitRules:
             entry=signal.price,
             stop=rules.price(signal.stop),
             target=None if signal.target is None else rules.price(signal.target),
-            deadline=None if self.time_limit is None else at + self.time_limit,
+            deadline=self._deadline(signal, at),
             trail=None if self.trail_r is None else rules.price(risk * self.trail_r),
             partials=tuple(
                 PartialExit(
@@ -60,3 +60,8 @@ class ExitRules:
             break_even=self.break_even,
             confidence=signal.confidence,
         )
+
+    def _deadline(self, signal: Signal, at: datetime) -> datetime | None:
+        """The earlier of the signal's and the settings'."""
+        limits = [limit for limit in (signal.hold, self.time_limit) if limit is not None]
+        return at + min(limits) if limits else None

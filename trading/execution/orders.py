@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -37,6 +38,7 @@ from trading.events import (
     ReductionUnsaved,
 )
 from trading.execution.plan import next_price
+from trading.execution.strangers import Strangers
 from trading.halt import Permit
 from trading.ledger import Applied, Booked, Ledger, exit_reason
 from trading.ports import Change, Journal, Lane, Meter, Venue
@@ -61,8 +63,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-REMEMBERED_FOREIGN = 10_000
-"""Strangers' orders that are told once; of more, the oldest might be told again."""
+_OF_A_DESK = re.compile(r"qd-[0-9a-z]+-[epx]-")
 
 ROLE_LETTERS = {OrderRole.ENTRY: "e", OrderRole.PROTECT: "p", OrderRole.EXIT: "x"}
 
@@ -105,6 +106,9 @@ class OrderIds:
     def is_ours(self, order_id: str) -> bool:
         return order_id.startswith(self._prefix)
 
+    def is_another_desks(self, order_id: str) -> bool:
+        return _OF_A_DESK.match(order_id) is not None and not self.is_ours(order_id)
+
     def role(self, order_id: str) -> OrderRole:
         letter = order_id.removeprefix(self._prefix)[:1]
         return next(role for role, known in ROLE_LETTERS.items() if known == letter)
@@ -112,6 +116,11 @@ class OrderIds:
 
 class Orders:
     """All orders of one trader's account."""
+
+    answered_at: datetime | None = None
+    """Wall time of the venue's last answer."""
+    silent_since: float | None = None
+    """Monotonic time since which the venue has not answered; None: it answers."""
 
     def __init__(
         self,
@@ -131,6 +140,7 @@ class Orders:
         self.ledger = ledger
         self.venue = venue
         self.ids = ids
+        self.strangers = Strangers(ledger=ledger, is_ours=ids.is_ours, tell=self._tell_foreign)
         self._trader = trader
         self._mode = mode
         self._valuer = valuer
@@ -139,21 +149,20 @@ class Orders:
         self._clock = clock
         self._patience = patience
         self._meter = meter
-        self._foreign: dict[str, None] = {}
-        """Ids of strangers' orders that were told, oldest first."""
         self._noted: set[str] = set()
         """Ids of ours in the fallback journal."""
+        self._lost_at: dict[str, float] = {}
+        """Monotonic time at which we gave up waiting for an order's answer."""
         self._on_the_way: set[str] = set()
         """Orders being written down or sent: the venue cannot be expected to know them."""
+        self._origins: dict[str, str] = {}
+        """The chat that waits for the answer about an order: what happens meanwhile is told there
+        by that answer, what happens later by an alert."""
         self._background: set[asyncio.Task[None]] = set()
         self.touched: set[Symbol] = set()
         """Symbols whose position or stop changed since protection last looked."""
         self.on_touch: list[Callable[[], None]] = []
         """Called, synchronously, whenever `touched` grows."""
-        self.answered_at: datetime | None = None
-        """Wall time of the venue's last answer."""
-        self.silent_since: float | None = None
-        """Monotonic time since which the venue has not answered; None: it answers."""
 
     # -- making ---------------------------------------------------------------------------
 
@@ -166,6 +175,7 @@ class Orders:
         quantity: Decimal,
         price: Decimal | None = None,
         stop_price: Decimal | None = None,
+        post_only: bool = False,
         reason: str = "",
         by: str = "",
         plan: ExitPlan | None = None,
@@ -186,7 +196,8 @@ class Orders:
             created_at=self._clock.now(),
             price=price,
             stop_price=stop_price,
-            reduce_only=role is not OrderRole.ENTRY,
+            reduce_only=role is not OrderRole.ENTRY and not self.venue.cash,
+            post_only=post_only,
             reason=reason,
             by=by,
             plan=plan,
@@ -196,9 +207,14 @@ class Orders:
 
     # -- sending --------------------------------------------------------------------------
 
-    async def enter(self, order: Order, permit: Permit, decision: Decision | None = None) -> Order:
-        """Send an entry once its intent is durable.  Without a durable intent nothing leaves."""
-        with self._carried(order):
+    async def enter(
+        self, order: Order, permit: Permit, decision: Decision | None = None, *, origin: str = ""
+    ) -> Order:
+        """Send an entry once its intent is durable.  Without a durable intent nothing leaves.
+
+        *origin* is the chat that is answered.
+        """
+        with self._carried(order), self._asked_by(order, origin):
             return await self._enter(order, permit, decision)
 
     async def _enter(self, order: Order, permit: Permit, decision: Decision | None) -> Order:
@@ -212,9 +228,12 @@ class Orders:
             return await self._end(order, OrderStatus.NOT_SENT, "halted")
         return await self._place(order, permit)
 
-    async def reduce(self, order: Order) -> Order:
-        """Send an exit or a protective order; the disk may not hold it back."""
-        with self._carried(order):
+    async def reduce(self, order: Order, *, origin: str = "") -> Order:
+        """Send an exit or a protective order; the disk may not hold it back.
+
+        *origin* is the chat that is answered.
+        """
+        with self._carried(order), self._asked_by(order, origin):
             return await self._reduce(order)
 
     async def _reduce(self, order: Order) -> Order:
@@ -224,11 +243,16 @@ class Orders:
             self._spawn(self._note_unsaved(order))
         return await self._place(order, _always)
 
-    async def cancel(self, order: Order) -> Order:
+    async def cancel(self, order: Order, *, origin: str = "") -> Order:
         """Cancel and return the order as it ended (it may have filled first).
 
-        Raises `VenueUnavailable` or `VenueUncertain`: it may still rest.
+        *origin* is the chat that is answered.  Raises `VenueUnavailable` or `VenueUncertain`: it
+        may still rest.
         """
+        with self._asked_by(order, origin):
+            return await self._cancel(order)
+
+    async def _cancel(self, order: Order) -> Order:
         try:
             report = await self._answered(self.venue.cancel(order))
         except VenueRejected:
@@ -236,9 +260,10 @@ class Orders:
         return await self._absorb(report)
 
     async def resolve(self, order: Order) -> Order:
-        """Ask the venue what became of *order*.  ABSENT only when it can no longer arrive.
+        """Ask the venue what became of *order*.  ABSENT only when it can no longer arrive:
 
-        What is on its way out is left to whoever sends it.
+        the venue has answered twice that it has no such order, the second time at least its
+        window after we gave up sending.  What is on its way out is left to whoever sends it.
         """
         if order.id in self._on_the_way:
             return self.ledger.orders[order.id]
@@ -246,13 +271,20 @@ class Orders:
         if report is not None:
             return await self._absorb(report)
         order = self.ledger.orders[order.id]
-        age = (self._clock.now() - order.created_at).total_seconds()
-        if not order.is_alive or age < self.venue.window:
+        if not order.is_alive or self._may_still_arrive(order):
             return order
         again = await self._answered(self.venue.find(order))
         if again is not None:
             return await self._absorb(again)
         return await self._end(order, OrderStatus.ABSENT, "the venue never had it")
+
+    def _may_still_arrive(self, order: Order) -> bool:
+        """Of what this process sent, by the clock that nobody sets; else by its date."""
+        lost_at = self._lost_at.get(order.id)
+        if lost_at is not None:
+            return self._clock.monotonic() - lost_at < self.venue.window
+        age = (self._clock.now() - order.created_at).total_seconds()
+        return age < self.venue.window
 
     async def noted(self) -> Sequence[Order]:
         """Reductions that left before history had them, in this life or an earlier one."""
@@ -283,7 +315,7 @@ class Orders:
         """What the venue says unasked: booked at once, written as soon as possible."""
         applied = self.ledger.apply(report, now=self._clock.now())
         if applied is None:
-            self._see_foreign(report)
+            self.strangers.see(report)
         elif applied.changed:
             change, events = self._consequences(applied)
             self._recorder.keep_soon(change, Lane.FILL, *events)
@@ -306,6 +338,17 @@ class Orders:
             yield
         finally:
             self._on_the_way.discard(order.id)
+
+    @contextmanager
+    def _asked_by(self, order: Order, origin: str) -> Iterator[None]:
+        if not origin:
+            yield
+            return
+        self._origins[order.id] = origin
+        try:
+            yield
+        finally:
+            self._origins.pop(order.id, None)
 
     async def _place(self, order: Order, permit: Permit) -> Order:
         began = self._clock.monotonic()
@@ -358,7 +401,7 @@ class Orders:
         await self._recorder.keep(
             Change(orders=(lost,)),
             Lane.REDUCTION,
-            OrderUnknown(order=lost, waited=waited, **self._about(order.symbol)),
+            OrderUnknown(order=lost, waited=waited, **self._about_order(order)),
         )
         return lost
 
@@ -366,6 +409,7 @@ class Orders:
         now = self.ledger.orders[order.id]
         if now.status is not OrderStatus.INTENT:
             return now  # the stream told more than the answer would have
+        self._lost_at[order.id] = self._clock.monotonic()
         return self.ledger.update(
             now.changed(status=OrderStatus.UNKNOWN, updated_at=self._clock.now())
         )
@@ -374,6 +418,7 @@ class Orders:
         before = self.ledger.orders[order.id]
         if not before.is_alive:
             return before
+        self._lost_at.pop(order.id, None)
         ended = self.ledger.update(
             before.changed(status=status, note=note, updated_at=self._clock.now())
         )
@@ -399,7 +444,7 @@ class Orders:
         return change, [*self._fill_events(applied), *self._ending(applied.before, applied.order)]
 
     def _fill_events(self, applied: Applied) -> list[Event]:
-        about = self._about(applied.order.symbol)
+        about = self._about_order(applied.order)
         today = self._valuer.today() if applied.trades else None
         events: list[Event] = [
             PositionClosed(trade=trade, today=today, **about) for trade in applied.trades
@@ -427,7 +472,7 @@ class Orders:
             target=plan.target,
             risk=risk if risk is not None else abs(position.quantity) * position.average_price,
             confidence=plan.confidence,
-            **self._about(order.symbol),
+            **self._about_order(order),
         )
 
     def _reduced_event(self, order: Order, parts: list[Booked]) -> PositionReduced:
@@ -444,11 +489,11 @@ class Orders:
             reason=exit_reason(order),
             by=order.by,
             next_price=next_price(plan),
-            **self._about(order.symbol),
+            **self._about_order(order),
         )
 
     def _ending(self, before: Order, order: Order) -> list[Event]:
-        about = self._about(order.symbol)
+        about = self._about_order(order)
         if before.status is OrderStatus.UNKNOWN and order.status is not OrderStatus.UNKNOWN:
             took = self._clock.now() - (before.updated_at or before.created_at)
             return [OrderResolved(order=order, outcome=order.status, took=took, **about)]
@@ -458,32 +503,30 @@ class Orders:
             return [OrderRefused(order=order, said=order.note, open_quantity=held, **about)]
         return []
 
-    def _see_foreign(self, report: Report) -> None:
-        if report.order_id in self._foreign:
-            return
-        self._foreign[report.order_id] = None
-        if len(self._foreign) > REMEMBERED_FOREIGN:
-            del self._foreign[next(iter(self._foreign))]
-        if report.order is not None and not self.ids.is_ours(report.order_id):
-            about = self._about(report.order.symbol)
-            self._spawn(self._recorder.say(ForeignOrderSeen(order_id=report.order_id, **about)))
+    def _tell_foreign(self, symbol: Symbol, order_id: str) -> None:
+        told = ForeignOrderSeen(order_id=order_id, **self._about(symbol))
+        self._spawn(self._recorder.say(told))
 
     async def _note_unsaved(self, order: Order) -> None:
-        """The intent goes to the fallback journal, and people are told."""
+        """The intent goes to the fallback journal, and people are told, whichever is possible."""
+        waited = timedelta(seconds=self._patience.intent)
+        told = ReductionUnsaved(order=order, waited=waited, **self._about(order.symbol))
+        await asyncio.gather(self._note(order), self._recorder.say(told))
+
+    async def _note(self, order: Order) -> None:
         try:
             await self._journal.append({**records.of_order(order), "by": order.by})
             self._noted.add(order.id)
         except StoreError:
             log.exception("the fallback journal failed for %s", order.id)
-        waited = timedelta(seconds=self._patience.intent)
-        await self._recorder.say(
-            ReductionUnsaved(order=order, waited=waited, **self._about(order.symbol))
-        )
 
     def _touch(self, symbol: Symbol) -> None:
         self.touched.add(symbol)
         for hear in self.on_touch:
             hear()
+
+    def _about_order(self, order: Order) -> dict[str, Any]:
+        return {**self._about(order.symbol), "origin": self._origins.get(order.id, "")}
 
     def _about(self, symbol: Symbol) -> dict[str, Any]:
         return {

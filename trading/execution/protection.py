@@ -3,39 +3,52 @@
 `converge` is the one way in which stops are placed, resized, moved and taken away: it compares
 what rests with what should, and repairs the difference.  It may be called at any time, any number
 of times.
+
+Of a bracket only the stop rests at the venue: target, trailing and time limit are the desk's, so
+two resting orders never compete for one quantity.  A cash account's stop locks the coins: before a
+sale it is cancelled and its end awaited, and what is left is protected again.  What the venue
+cannot sell (dust) is booked out at the last price and stays there, the operator's from then on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import islice
+from typing import Any
 
 from trading.clocks import Clock
-from trading.errors import Refused, VenueError
-from trading.events import Protected, StopMoved, Unprotected
+from trading.errors import Refused, VenueError, VenueUnavailable
+from trading.events import DustLeft, Protected, ProtectionPaused, StopMoved, Unprotected
 from trading.execution.orders import Orders
 from trading.execution.plan import due, observe, stop_reason
+from trading.ledger import exit_reason
 from trading.ports import Change, Lane
 from trading.recorder import Recorder
 from trading.types import (
     ZERO,
     ExitPlan,
     ExitReason,
+    Fill,
+    Held,
     Mode,
     Order,
     OrderRole,
     OrderStatus,
     Position,
+    Report,
     Symbol,
 )
 from trading.valuation import Valuer
 
 log = logging.getLogger(__name__)
 
+TOLD_PAUSE = 1.0
+"""Seconds without a stop during a sale, after which people are told."""
 TOGETHER = 32
 """Symbols converged at a time: they share their commits, and none waits long for its own."""
 
@@ -60,13 +73,16 @@ class Protection:
         self._clock = clock
         self._locks: dict[Symbol, asyncio.Lock] = {}
         self._unprotected: set[Symbol] = set()
+        self.dust: dict[Symbol, Decimal] = {}
+        """What was left at the venue because it was too small to sell, latest of each symbol."""
 
     def rests(self, symbol: Symbol) -> bool:
-        """Whether a stop for the whole open quantity rests at the venue."""
+        """Whether stops for the whole open quantity, in whole lots, rest at the venue."""
         position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
         if position is None or plan is None:
             return False
-        return any(_fits(o, position, plan) for o in self._stops(symbol))
+        is_leaving = self._orders.venue.cash and self._ledger.alive_of(OrderRole.EXIT, symbol)
+        return not is_leaving and not any(self._compared(position, plan))
 
     # -- stops at the venue ---------------------------------------------------------------
 
@@ -93,44 +109,95 @@ class Protection:
             if order.symbol not in self._ledger.positions:
                 await self.converge(order.symbol)
 
-    async def _converge(self, symbol: Symbol) -> None:
-        for stop in self._stops(symbol):
+    def _compared(self, position: Position, plan: ExitPlan) -> tuple[list[Order], list[Decimal]]:
+        """Stops that should not rest, and quantities of those that should and do not."""
+        wanted = self._to_protect(position)
+        wrong = []
+        for stop in self._stops(position.symbol):
+            if _fits(stop, position, plan) and stop.remaining in wanted:
+                wanted.remove(stop.remaining)
+            else:
+                wrong.append(stop)
+        return wrong, wanted
+
+    def _to_protect(self, position: Position) -> list[Decimal]:
+        """Quantities of its stops; [0] if it is smaller than a lot.
+
+        On a cash account less what is being sold: a stop for that would sell strangers' coins.
+        """
+        held, leaving = abs(position.quantity), ZERO
+        if self._orders.venue.cash:
+            leaving = held - self._ledger.closable(position.symbol)
+        wanted = self._slices(position.symbol, held - leaving)
+        return wanted if wanted or leaving else [ZERO]
+
+    def _slices(self, symbol: Symbol, quantity: Decimal) -> list[Decimal]:
+        """*quantity* in whole lots, none larger than the venue takes at market."""
+        rules = self._orders.venue.rules(symbol)
+        left, slices = rules.quantity(quantity), list[Decimal]()
+        most = rules.max_quantity or left
+        while left > ZERO:
+            slices.append(min(left, most))
+            left -= slices[-1]
+        return slices
+
+    async def _cancel_wrong(self, symbol: Symbol) -> None:
+        while True:
             position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
-            if position is None or plan is None or not _fits(stop, position, plan):
-                await self._orders.cancel(stop)
+            stops = self._stops(symbol)
+            wrong = stops if position is None or plan is None else self._compared(position, plan)[0]
+            if not wrong:
+                return
+            if (await self._orders.cancel(wrong[0])).is_alive:
+                return  # in doubt: asked again later
+
+    async def _converge(self, symbol: Symbol) -> None:
+        await self._cancel_wrong(symbol)
         position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
         if position is None or plan is None:
             self._unprotected.discard(symbol)
             await self._end_leftover_entries(symbol)
             return
+        if self._is_left_over(position):
+            await self._write_off(position, self._last_reason(symbol))
+            return
         if plan.stop is None:
             await self._stay_unprotected(symbol, "it has no stop price")
         elif self.rests(symbol):
             await self._is_protected(symbol, plan.stop)
-        elif not self._stops(symbol):  # else one is in doubt: a second must not join it
-            await self._place(position, plan, plan.stop)
+        else:
+            await self._add_stops(position, plan, plan.stop)
 
-    async def _place(self, position: Position, plan: ExitPlan, stop: Decimal) -> None:
-        if self._crossed(plan, position.symbol):
-            await self._leave(
-                position.symbol,
-                abs(position.quantity),
-                stop_reason(plan, self._orders.venue.rules(position.symbol)),
-            )
+    async def _add_stops(self, position: Position, plan: ExitPlan, stop: Decimal) -> None:
+        wrong, wanted = self._compared(position, plan)
+        if wrong:
+            return  # one is in doubt: a second must not join it
+        if not all(wanted):
+            await self._stay_unprotected(position.symbol, "it is smaller than one lot")
             return
+        if self._crossed(plan, position.symbol):
+            rules = self._orders.venue.rules(position.symbol)
+            await self._leave(position.symbol, abs(position.quantity), stop_reason(plan, rules))
+            return
+        for quantity in wanted:
+            await self._place(position, plan, stop, quantity)
+
+    async def _place(
+        self, position: Position, plan: ExitPlan, stop: Decimal, quantity: Decimal
+    ) -> None:
         order = await self._orders.reduce(
             self._orders.prepare(
                 symbol=position.symbol,
                 side=position.side.opposite,
                 role=OrderRole.PROTECT,
-                quantity=abs(position.quantity),
+                quantity=quantity,
                 stop_price=stop,
                 reason=stop_reason(plan, self._orders.venue.rules(position.symbol)).value,
             )
         )
         if order.status in (OrderStatus.REJECTED, OrderStatus.NOT_SENT):
             await self._stay_unprotected(position.symbol, order.note)
-        elif order.status is OrderStatus.OPEN:
+        elif order.status is OrderStatus.OPEN and self.rests(position.symbol):
             await self._is_protected(position.symbol, stop)
 
     def _stops(self, symbol: Symbol) -> list[Order]:
@@ -172,7 +239,10 @@ class Protection:
         for symbol in list(self._ledger.positions):
             quote = self._valuer.quote(symbol, at)
             if quote is not None and symbol in self._ledger.positions:
-                await self._exit(symbol, quote.price, at)
+                try:
+                    await self._exit(symbol, quote.price, at)
+                except VenueError as error:  # the others go on, this one is tried again
+                    log.warning("an exit of %s was not sent: %s", symbol.base, error)
 
     async def _exit(self, symbol: Symbol, price: Decimal, at: datetime) -> None:
         rules = self._orders.venue.rules(symbol)
@@ -242,35 +312,160 @@ class Protection:
         return plan
 
     async def close(
-        self, symbol: Symbol, quantity: Decimal, reason: ExitReason, by: str = ""
-    ) -> Order | None:
+        self,
+        symbol: Symbol,
+        quantity: Decimal,
+        reason: ExitReason,
+        by: str = "",
+        *,
+        origin: str = "",
+    ) -> tuple[Order, ...]:
         """Close up to *quantity* at market, never more than is open and not being closed already.
 
-        None: nothing was left to close.
+        In as many orders as the venue's largest market order asks for.  *origin* is the chat that
+        is answered.  Empty: nothing was left to close, or only dust.  Raises `VenueError` where a
+        cash account's stop could not be cancelled first.
         """
-        order = await self._leave(symbol, quantity, reason, by)
-        await self.converge(symbol)
-        return order
+        if not self._orders.venue.cash:
+            orders = await self._leave(symbol, quantity, reason, by, origin=origin)
+            await self.converge(symbol)
+            return orders
+        async with self._locks.setdefault(symbol, asyncio.Lock()):
+            try:
+                return await self._leave(symbol, quantity, reason, by, origin=origin)
+            finally:
+                self._orders.touched.add(symbol)
+                with suppress(VenueError):  # looked at again before long
+                    await self._converge(symbol)
 
     async def _leave(
-        self, symbol: Symbol, quantity: Decimal, reason: ExitReason, by: str = ""
-    ) -> Order | None:
+        self,
+        symbol: Symbol,
+        quantity: Decimal,
+        reason: ExitReason,
+        by: str = "",
+        *,
+        origin: str = "",
+    ) -> tuple[Order, ...]:
         await self._end_leftover_entries(symbol)
-        # Nothing is awaited from here to the reservation: two closes must not take the same part.
+        if not self._orders.venue.cash:
+            return await self._sell(symbol, quantity, reason, by, origin=origin)
+        if self._ledger.closable(symbol) == ZERO:
+            return ()
+        began = self._clock.monotonic()
+        stopped = await self._free_coins(symbol)
+        theirs = (await self._orders.venue.positions()).get(symbol, Held())
+        if await self._is_all_dust(symbol, quantity, reason):
+            return ()
+        most = min(quantity, theirs.long)
+        orders = await self._sell(symbol, most, reason, by, origin=origin)
+        if stopped:
+            await self._tell_pause(symbol, self._clock.monotonic() - began)
+        return orders
+
+    async def _sell(
+        self, symbol: Symbol, quantity: Decimal, reason: ExitReason, by: str, *, origin: str
+    ) -> tuple[Order, ...]:
+        """Send it; nothing is awaited before the reservation: two must not take the same part."""
         position = self._ledger.positions.get(symbol)
-        quantity = min(quantity, self._ledger.closable(symbol))
-        if position is None or quantity <= ZERO:
-            return None
-        return await self._orders.reduce(
+        if position is None:
+            return ()
+        orders = [
             self._orders.prepare(
                 symbol=symbol,
                 side=position.side.opposite,
                 role=OrderRole.EXIT,
-                quantity=quantity,
+                quantity=part,
                 reason=reason.value,
                 by=by,
             )
+            for part in self._slices(symbol, min(quantity, self._ledger.closable(symbol)))
+        ]
+        sending = (self._orders.reduce(order, origin=origin) for order in orders)
+        return tuple(await asyncio.gather(*sending))
+
+    async def _free_coins(self, symbol: Symbol) -> bool:
+        """End the stops that lock them; whether there were any.  Raises `VenueError`."""
+        stops = self._stops(symbol)
+        for stop in stops:
+            if (await self._orders.cancel(stop)).is_alive:
+                raise VenueUnavailable(f"the stop of {symbol.base} has not ended yet")
+        return bool(stops)
+
+    async def _tell_pause(self, symbol: Symbol, seconds: float) -> None:
+        """A sale that took no longer than a moment left nothing to tell."""
+        position = self._ledger.positions.get(symbol)
+        if seconds > TOLD_PAUSE:
+            await self._recorder.say(
+                ProtectionPaused(
+                    quantity=abs(position.quantity) if position else ZERO,
+                    lasted=timedelta(seconds=seconds),
+                    **self._about(symbol),
+                )
+            )
+
+    # -- dust -----------------------------------------------------------------------------
+
+    def _is_left_over(self, position: Position) -> bool:
+        """Whether less than a lot is left of a position after its exits."""
+        rules = self._orders.venue.rules(position.symbol)
+        return (
+            self._orders.venue.cash
+            and position.exited > ZERO
+            and rules.quantity(position.quantity) == ZERO
+            and not self._ledger.alive_of(OrderRole.EXIT, position.symbol)
         )
+
+    async def _is_all_dust(self, symbol: Symbol, quantity: Decimal, reason: ExitReason) -> bool:
+        """Write off a whole position that the venue would not take; True if that was done."""
+        position = self._ledger.positions.get(symbol)
+        if position is None or quantity < position.quantity:
+            return False
+        if self._ledger.closable(symbol) < position.quantity:
+            return False  # part of it is being sold
+        rules = self._orders.venue.rules(symbol)
+        lots = rules.quantity(position.quantity)
+        if lots > ZERO and lots * self._price(position) >= rules.min_notional:
+            return False
+        await self._write_off(position, reason)
+        return True
+
+    async def _write_off(self, position: Position, reason: ExitReason) -> None:
+        """Book it out at the last price: equity stays, the coins lie beside our money now."""
+        price, quantity = self._price(position), abs(position.quantity)
+        order = self._orders.prepare(
+            symbol=position.symbol, side=position.side.opposite, role=OrderRole.EXIT,
+            quantity=quantity, reason=reason.value,
+        )  # fmt: skip
+        self._ledger.shift_offset(-quantity * price)
+        self.dust[position.symbol] = quantity
+        fill = Fill(
+            id=f"dust-{order.id}", order_id=order.id, trader=order.trader, symbol=order.symbol,
+            side=order.side, quantity=quantity, price=price, fee=ZERO, at=self._clock.now(),
+        )  # fmt: skip
+        self._orders.hear(
+            Report(
+                order_id=order.id, status=OrderStatus.FILLED, filled=quantity, fills=(fill,),
+                note="too small to sell: left at the venue",
+            )
+        )  # fmt: skip
+        worth = quantity * price
+        told = DustLeft(quantity=quantity, worth=worth, **self._about(position.symbol))
+        await self._recorder.say(told)
+
+    def _price(self, position: Position) -> Decimal:
+        quote = self._valuer.quote(position.symbol)
+        return quote.price if quote is not None else position.average_price
+
+    def _last_reason(self, symbol: Symbol) -> ExitReason:
+        """Of the latest exit: what is left over from it ended for the same reason."""
+        left = (o for o in self._ledger.orders.values() if o.symbol == symbol and o.filled)
+        exits = [o for o in left if o.role is not OrderRole.ENTRY]
+        return exit_reason(exits[-1]) if exits else ExitReason.SIGNAL
+
+    def _about(self, symbol: Symbol) -> dict[str, Any]:
+        now = self._clock.now()
+        return {"at": now, "trader": self._trader, "mode": self._mode, "symbol": symbol}
 
     async def _end_leftover_entries(self, symbol: Symbol) -> None:
         """What an entry has not filled yet must not add to a position that is being left.
@@ -292,6 +487,5 @@ def _fits(stop: Order, position: Position, plan: ExitPlan) -> bool:
     return (
         stop.status is not OrderStatus.UNKNOWN
         and stop.stop_price == plan.stop
-        and stop.remaining == abs(position.quantity)
         and stop.side is position.side.opposite
     )

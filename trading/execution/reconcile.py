@@ -1,25 +1,41 @@
-"""Comparing our books with the venue's, at start and now and then.
+"""Comparing our books with the venue's, at start, after each reconnect, and now and then.
 
 The venue is right about what happened; our books are right about whose it was.  Missed fills are
 booked and told; a position that shrank without us is booked as EXTERNAL; an increase or a
-stranger's order is reported and left alone.
+stranger's order is reported and left alone.  Money is compared as a sum: ours, and an offset for
+what lies beside it.  A difference is first looked for among funding and transfers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from trading.clocks import Clock
-from trading.events import BooksDiffered
+from trading.errors import VenueError
+from trading.events import (
+    BooksDiffered,
+    Event,
+    ForeignHoldingSeen,
+    FundingBooked,
+    LiquidationBooked,
+    TransferSeen,
+)
 from trading.execution.orders import Orders
+from trading.ports import Change, Lane
 from trading.recorder import Recorder
 from trading.types import (
+    ONE,
     ZERO,
     ExitReason,
     Fill,
+    Held,
     Mode,
+    Movement,
+    MovementKind,
     Order,
     OrderRole,
     OrderStatus,
@@ -31,6 +47,11 @@ from trading.valuation import Valuer
 
 SMALLEST_DIFFERENCE = Decimal("0.01")
 """Of two wallets, in quote currency; less is rounding."""
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""How far before the last comparison movements are looked for."""
+BELIEVED = Decimal("0.05")
+"""How far from the last price, as a share, a price that follows from the wallet may lie."""
+ELSEWHERE = "closed by hand, or by another program"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +61,27 @@ class Reconciled:
     missed_fills: int
     problems: tuple[str, ...]
     """What still differs; entries wait while there is any."""
+    gap: Decimal = ZERO
+    """Money that the venue has more than our books, in quote currency; 0 within rounding."""
+    ours: Decimal = ZERO
+    """What the venue's wallet should be by our books."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Theirs:
-    positions: Mapping[Symbol, Decimal]
+    positions: Mapping[Symbol, Held]
     wallet: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """What left a position of ours without us; unsigned."""
+
+    symbol: Symbol
+    ours: Decimal
+    """Signed, before."""
+    quantity: Decimal
+    held: Held
 
 
 class Reconciler:
@@ -58,8 +94,11 @@ class Reconciler:
         valuer: Valuer,
         recorder: Recorder,
         clock: Clock,
+        quote: str,
     ) -> None:
+        """*quote*: the currency that the account counts in."""
         self._trader = trader
+        self._quote = quote
         self._mode = mode
         self._orders = orders
         self._ledger = orders.ledger
@@ -67,6 +106,8 @@ class Reconciler:
         self._valuer = valuer
         self._recorder = recorder
         self._clock = clock
+        self._told: dict[tuple[Symbol, Side], Decimal] = {}
+        """Foreign quantities that people have heard of."""
 
     async def run(self) -> Reconciled | None:
         """Compare everything once.  None: orders were under way, so it could not be compared.
@@ -82,11 +123,20 @@ class Reconciler:
         theirs = await self._while_quiet()
         if theirs is None:
             return None
-        problems = [*await self._compare_positions(theirs.positions), *self._wallet(theirs.wallet)]
+        gap = await self._explain(theirs.wallet)
+        problems = await self._compare_positions(theirs.positions, gap)
+        ours = self._ours()
+        gap = self._gap(theirs.wallet)
+        if gap:
+            problems.append(f"the venue's wallet is {theirs.wallet:.2f}, ours {ours:.2f}")
+        else:
+            self._ledger.change_account(equal_at=self._clock.now())
         return Reconciled(
             unknown=sum(not self._is_unknown(o) for o in in_doubt),
             missed_fills=missed,
             problems=tuple(problems),
+            gap=gap,
+            ours=ours,
         )
 
     async def _while_quiet(self) -> _Theirs | None:
@@ -109,53 +159,154 @@ class Reconciler:
                 self._ledger.adopt(report.order)
             self._orders.hear(report)
 
-    async def _compare_positions(self, theirs: Mapping[Symbol, Decimal]) -> list[str]:
-        problems = []
-        for symbol in sorted(self._ledger.positions.keys() | theirs.keys()):
-            position = self._ledger.positions.get(symbol)
-            ours = position.quantity if position else ZERO
-            venue = theirs.get(symbol, ZERO)
-            if ours != venue:
-                problems.append(await self._settle_difference(symbol, ours, venue))
+    # -- money ----------------------------------------------------------------------------
+
+    def _ours(self) -> Decimal:
+        return self._ledger.at_venue(cash=self._venue.cash)
+
+    def _gap(self, theirs: Decimal) -> Decimal:
+        gap = theirs - self._ours()
+        return ZERO if abs(gap) < SMALLEST_DIFFERENCE else gap
+
+    async def _explain(self, theirs: Decimal) -> Decimal:
+        """Book what explains the difference; return what is left of it."""
+        if self._ledger.account.offset is None:
+            await self._measure(theirs)
+        elif self._gap(theirs):
+            await self._book(await self._news())
+        return self._gap(theirs)
+
+    async def _measure(self, theirs: Decimal) -> None:
+        """At the first comparison ever: whatever lies there besides our capital is not ours."""
+        known = tuple((self._trader, movement) for movement in await self._news())
+        self._ledger.movements.update(m.id for _, m in known)  # the wallet has them already
+        self._ledger.shift_offset(theirs - self._ours())
+        change = Change(accounts=(self._ledger.account,), movements=known)
+        await self._recorder.keep(change, Lane.FILL)
+
+    async def _news(self) -> Sequence[Movement]:
+        since = (self._ledger.account.equal_at or self._clock.now()) - CLOCKS_DIFFER
+        found = await self._venue.movements(since)
+        return [m for m in found if m.id not in self._ledger.movements]
+
+    async def _book(self, news: Sequence[Movement]) -> None:
+        if not news:
+            return
+        events = []
+        for movement in news:
+            ours = self._is_ours(movement)
+            self._ledger.move(movement, ours=ours)
+            events.append(self._event(movement, ours=ours))
+        moved = tuple((self._trader, movement) for movement in news)
+        change = Change(accounts=(self._ledger.account,), movements=moved)
+        await self._recorder.keep(change, Lane.FILL, *events)
+
+    def _is_ours(self, movement: Movement) -> bool:
+        """Funding and forced closes of what we hold; everything else lies beside our money."""
+        if movement.kind is MovementKind.TRANSFER or movement.symbol is None:
+            return False
+        return self._ledger.held_at(movement.symbol, movement.at)
+
+    def _event(self, movement: Movement, *, ours: bool) -> Event:
+        symbol, amount = movement.symbol, movement.amount
+        if not ours or symbol is None:
+            return TransferSeen(amount=amount, quote=self._quote, **self._about())
+        if movement.kind is MovementKind.FUNDING:
+            return FundingBooked(symbol=symbol, amount=amount, **self._about())
+        return LiquidationBooked(amount=amount, quote=symbol.quote, symbol=symbol, **self._about())
+
+    # -- positions ------------------------------------------------------------------------
+
+    async def _compare_positions(self, theirs: Mapping[Symbol, Held], gap: Decimal) -> list[str]:
+        gone = list(self._gone(theirs))
+        for one in gone:
+            await self._book_external(one, gap if len(gone) == 1 else None)
+        problems = [
+            await self._foreign(symbol, side, held.on(side))
+            for symbol, held in sorted(theirs.items())
+            for side in Side
+        ]
+        self._told = {key: q for key, q in self._told.items() if key[0] in theirs}
         return [p for p in problems if p]
 
-    async def _settle_difference(self, symbol: Symbol, ours: Decimal, venue: Decimal) -> str:
-        """Book what is gone as EXTERNAL; leave what is too much, and say so."""
-        same_side = ours * venue >= ZERO
-        kept = min(abs(ours), abs(venue)) if same_side else ZERO
-        gone = abs(ours) - kept
-        done = "left untouched; entries wait"
-        if gone > ZERO:
-            await self._book_external(symbol, ours, gone)
-            done = f"{gone} booked as closed elsewhere"
-        foreign = venue - (kept if ours > ZERO else -kept)
-        await self._recorder.say(
-            BooksDiffered(
-                at=self._clock.now(), trader=self._trader, mode=self._mode, symbol=symbol,
-                ours=ours, venue=venue, done=done,
-            )
-        )  # fmt: skip
-        return f"{symbol.base}: {foreign} at the venue is not ours" if foreign != ZERO else ""
+    def _gone(self, theirs: Mapping[Symbol, Held]) -> Sequence[_Gone]:
+        found = []
+        for symbol, position in sorted(self._ledger.positions.items()):
+            held = theirs.get(symbol, Held())
+            missing = abs(position.quantity) - held.on(position.side)
+            if missing > ZERO:
+                found.append(_Gone(symbol, position.quantity, missing, held))
+        return found
 
-    async def _book_external(self, symbol: Symbol, ours: Decimal, gone: Decimal) -> None:
-        quote = self._valuer.quote(symbol)
-        price = quote.price if quote else self._ledger.positions[symbol].average_price
-        side = Side.SELL if ours > ZERO else Side.BUY
+    async def _foreign(self, symbol: Symbol, side: Side, held: Decimal) -> str:
+        """Say once what is too much, and leave it alone; return why entries wait, if they do."""
+        position = self._ledger.positions.get(symbol)
+        ours = abs(position.quantity) if position and position.side is side else ZERO
+        foreign = held - ours
+        if foreign <= ZERO:
+            self._told.pop((symbol, side), None)
+            return ""
+        is_news = self._told.get((symbol, side)) != foreign
+        self._told[symbol, side] = foreign
+        if self._venue.cash:
+            if is_news and foreign >= self._lot(symbol):
+                about = self._about(symbol)
+                await self._recorder.say(ForeignHoldingSeen(quantity=foreign, **about))
+            return ""
+        if is_news:
+            done = "left untouched; entries wait"
+            await self._tell(symbol, ours * side.sign, held * side.sign, done)
+        return f"{symbol.base}: {foreign * side.sign} at the venue is not ours"
+
+    async def _book_external(self, gone: _Gone, gap: Decimal | None) -> None:
+        """Book what is gone as EXTERNAL, with the reason in words."""
+        seen = self._orders.strangers.reduced(gone.symbol)
+        why = (seen.why if seen else "") or ELSEWHERE
+        price = self._price(gone, gap, seen.price if seen else None)
+        side = Side.SELL if gone.ours > ZERO else Side.BUY
         order = self._orders.prepare(
-            symbol=symbol, side=side, role=OrderRole.EXIT,
-            quantity=gone, reason=ExitReason.EXTERNAL.value,
+            symbol=gone.symbol, side=side, role=OrderRole.EXIT,
+            quantity=gone.quantity, reason=ExitReason.EXTERNAL.value,
         )  # fmt: skip
-        self._orders.hear(_external_report(order, price, self._clock))
+        self._orders.hear(_external_report(order, price, why, self._clock))
         await self._recorder.settle()
+        venue = gone.held.on(side.opposite) * side.opposite.sign
+        done = f"{gone.quantity} booked as closed elsewhere: {why}"
+        await self._tell(gone.symbol, gone.ours, venue, done)
 
-    def _wallet(self, theirs: Decimal) -> list[str]:
-        ours = self._ledger.account.wallet
-        if abs(ours - theirs) < SMALLEST_DIFFERENCE:
-            return []
-        return [f"the venue's wallet is {theirs:.2f}, ours {ours:.2f}"]
+    def _price(self, gone: _Gone, gap: Decimal | None, seen: Decimal | None) -> Decimal:
+        """What it was closed at: as the wallet tells, if that is believable; else as was *seen*,
+        or the last price.
+
+        *gap*: how much more the venue's wallet has; None if more than this may be why.
+        """
+        position = self._ledger.positions[gone.symbol]
+        quote = self._valuer.quote(gone.symbol)
+        mark = seen or (quote.price if quote else position.average_price)
+        if gap is None:
+            return mark
+        gained = gap / gone.quantity
+        told = gained if self._venue.cash else position.average_price + gained * position.side.sign
+        return told if abs(told / mark - ONE) <= BELIEVED else mark
+
+    def _lot(self, symbol: Symbol) -> Decimal:
+        try:
+            return self._venue.rules(symbol).lot
+        except VenueError:
+            return ZERO
+
+    # -- telling --------------------------------------------------------------------------
+
+    async def _tell(self, symbol: Symbol, ours: Decimal, venue: Decimal, done: str) -> None:
+        told = BooksDiffered(ours=ours, venue=venue, done=done, **self._about(symbol))
+        await self._recorder.say(told)
+
+    def _about(self, symbol: Symbol | None = None) -> dict[str, Any]:
+        about = {"at": self._clock.now(), "trader": self._trader, "mode": self._mode}
+        return about if symbol is None else about | {"symbol": symbol}
 
 
-def _external_report(order: Order, price: Decimal, clock: Clock) -> Report:
+def _external_report(order: Order, price: Decimal, why: str, clock: Clock) -> Report:
     fill = Fill(
         id=f"external-{order.id}",
         order_id=order.id,
@@ -168,5 +319,5 @@ def _external_report(order: Order, price: Decimal, clock: Clock) -> Report:
         at=clock.now(),
     )
     return Report(
-        order_id=order.id, status=OrderStatus.FILLED, filled=order.quantity, fills=(fill,)
+        order_id=order.id, status=OrderStatus.FILLED, filled=order.quantity, fills=(fill,), note=why
     )

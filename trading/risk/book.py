@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from trading.types import MarketRules, Side, Symbol
+from trading.risk.limits import EntryRules
+from trading.types import Depth, MarketRules, Side, Symbol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,15 @@ class Proposal:
     stop: Decimal
     rules: MarketRules
     at: datetime
+    size: Decimal = Decimal(1)
+    """Times the usual size."""
+    cash: bool = False
+    """The venue sells only what is held."""
+    depth: Depth | None = None
+    """The order book now; None: the venue shows none."""
+    entries: EntryRules = EntryRules()
+    unseen: str = ""
+    """Why its order book could not be looked at, if that is so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from trading.risk import words
+from trading.risk import liquidity, words
 from trading.risk.book import Approved, Proposal, Refusal, RiskBook
 from trading.risk.cooldown import rest
 from trading.risk.limits import Limits
 from trading.risk.sizing import Size, size
-from trading.types import ZERO
+from trading.types import ZERO, Side
 
 
 def evaluate(proposal: Proposal, book: RiskBook, limits: Limits) -> Approved | Refusal:
@@ -29,6 +29,9 @@ def evaluate(proposal: Proposal, book: RiskBook, limits: Limits) -> Approved | R
     minimum = max(limits.min_notional, proposal.rules.min_notional)
     if sized.quantity <= ZERO or sized.notional < minimum:
         return Refusal(reason=_too_small(proposal, sized, minimum, book, limits))
+    shallow = liquidity.too_shallow(proposal, sized.notional)
+    if shallow:
+        return Refusal(reason=shallow)
     return Approved(
         quantity=sized.quantity,
         risk=sized.risk,
@@ -45,6 +48,7 @@ def _numbers(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
     for name, value in (
         ("price", proposal.price),
         ("stop", proposal.stop),
+        ("size", proposal.size),
         ("lot", rules.lot),
         ("tick", rules.tick),
     ):
@@ -101,6 +105,12 @@ def _rest(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
     return rest(book, limits, proposal.symbol, proposal.at)
 
 
+def _short(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+    if proposal.cash and proposal.side is Side.SELL:
+        return f"no shorts on a cash account: only {proposal.symbol.base} that is held can be sold"
+    return ""
+
+
 def _desk(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
     return book.desk_objection
 
@@ -109,7 +119,9 @@ _OBJECTIONS: tuple[Callable[[Proposal, RiskBook, Limits], str], ...] = (
     _numbers,
     _figures,
     _stop,
+    _short,
     _price_age,
+    liquidity.objection,
     _symbol,
     _positions,
     _rest,
@@ -164,6 +176,8 @@ def _approval(proposal: Proposal, sized: Size, equity: Decimal, limits: Limits) 
         return f"{text}, held to {words.percent(limits.max_position)} of equity per position"
     if sized.bound == "exposure":
         return f"{text}, held to {words.percent(limits.max_exposure)} exposure"
+    if sized.bound == "market":
+        return f"{text}, held to the venue's largest market order"
     return text
 
 

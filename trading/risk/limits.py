@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +29,28 @@ class Limits:
     """Between a symbol's exit and its next entry."""
     max_price_age: timedelta = timedelta(minutes=3)
     """No entry on a price older than this (market time)."""
+
+
+class EntryStyle(StrEnum):
+    MARKET = "market"
+    LIMIT = "limit"
+    """Rests at the signal's price, until it fills or is too old."""
+    MAKER = "maker"
+    """Rests at the best price without taking; what is not filled in time goes at market."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRules:
+    """How a trader enters.  Shares are fractions of a price: 0.005 is 50 bps."""
+
+    style: EntryStyle = EntryStyle.MARKET
+    max_age: timedelta = timedelta(minutes=15)
+    """Resting entries are cancelled after this (wall time)."""
+    max_spread: Decimal = Decimal("0.002")
+    """Between best bid and ask, of the middle; no entry in a wider market."""
+    min_depth: Decimal = Decimal(2)
+    """What must lie within 20 bps on the side that an entry takes from, in entries' worth."""
+    max_slippage: Decimal = Decimal("0.005")
+    """No entry at a price so much worse than its signal's."""
+    maker_wait: timedelta = timedelta(seconds=20)
+    """How long a maker entry rests before its rest goes at market."""

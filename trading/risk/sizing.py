@@ -7,7 +7,7 @@ from decimal import ROUND_DOWN, Decimal, localcontext
 
 from trading.risk.book import Proposal
 from trading.risk.limits import Limits
-from trading.types import ZERO
+from trading.types import ONE, ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,19 +17,20 @@ class Size:
     risk: Decimal
     notional: Decimal
     bound: str
-    """What kept it small: `risk`, `position` or `exposure`."""
+    """What kept it small: `risk`, `position`, `exposure`, or `market` (its largest order)."""
 
 
 def size(proposal: Proposal, *, equity: Decimal, room: Decimal, limits: Limits) -> Size:
-    """Return the largest whole number of lots inside all three limits.
+    """Return the largest whole number of lots inside all limits.
 
     The loss at the stop is at most `risk_per_trade` of *equity*, the notional at most
-    `max_position` of it and at most *room*, the exposure that is left (quote currency).  All
+    `max_position` of it and at most *room*, the exposure that is left (quote currency); and the
+    quantity is at most what the market takes in one order.  All
     prices and amounts must be finite and positive, *room* may be negative.
     """
     distance = abs(proposal.price - proposal.stop)
-    budget = limits.risk_per_trade * equity
-    cap = limits.max_position * equity
+    budget = limits.risk_per_trade * equity * proposal.size
+    cap = limits.max_position * equity * min(ONE, proposal.size)
     with localcontext() as context:
         context.rounding = ROUND_DOWN
         sizes = {
@@ -37,6 +38,8 @@ def size(proposal: Proposal, *, equity: Decimal, room: Decimal, limits: Limits) 
             "position": cap / proposal.price,
             "exposure": room / proposal.price,
         }
+        if proposal.rules.max_quantity is not None:
+            sizes["market"] = proposal.rules.max_quantity
         bound = min(sizes, key=lambda name: sizes[name])
         quantity = proposal.rules.quantity(max(ZERO, sizes[bound]))
     return Size(

@@ -81,7 +81,7 @@ class Holding:
 
 
 @dataclass(slots=True)
-class Held:
+class HeldOrder:
     """An order as the venue holds it."""
 
     order: Order
@@ -147,15 +147,15 @@ class Book:
         self.cash_flow = ZERO
         """Everything paid and received so far, fees included."""
         self._last_number = 0
-        self._orders: dict[str, Held] = {}
-        self._alive: dict[Symbol, dict[str, Held]] = {}
+        self._orders: dict[str, HeldOrder] = {}
+        self._alive: dict[Symbol, dict[str, HeldOrder]] = {}
         self._ended: deque[str] = deque()
         self._holdings: dict[Symbol, Holding] = {}
         self._taken: dict[tuple[Symbol, datetime], Decimal] = {}
 
     # -- questions ---------------------------------------------------------------------------
 
-    def get(self, order_id: str) -> Held | None:
+    def get(self, order_id: str) -> HeldOrder | None:
         return self._orders.get(order_id)
 
     def quantity(self, symbol: Symbol) -> Decimal:
@@ -171,7 +171,7 @@ class Book:
         cost = (held.quantity * held.average_price for held in self._holdings.values())
         return self.cash_flow + sum(cost, ZERO)
 
-    def alive(self, symbol: Symbol | None = None) -> list[Held]:
+    def alive(self, symbol: Symbol | None = None) -> list[HeldOrder]:
         """Orders that can still fill, in the order in which they came."""
         if symbol is not None:
             return list(self._alive.get(symbol, {}).values())
@@ -203,9 +203,9 @@ class Book:
 
     def _place(self, order: Order, since: datetime) -> None:
         self._last_number += 1
-        self._insert(Held(order=order, venue_id=f"P{self._last_number}", since=since))
+        self._insert(HeldOrder(order=order, venue_id=f"P{self._last_number}", since=since))
 
-    def _insert(self, held: Held) -> None:
+    def _insert(self, held: HeldOrder) -> None:
         self._orders[held.order.id] = held
         self._alive.setdefault(held.order.symbol, {})[held.order.id] = held
 
@@ -220,7 +220,7 @@ class Book:
             held.status = OrderStatus.FILLED
             self._retire(held)
 
-    def _end(self, held: Held, step: Ended) -> None:
+    def _end(self, held: HeldOrder, step: Ended) -> None:
         held.status, held.note, held.updated_at = step.status, step.note, step.at
         self._retire(held)
 
@@ -229,7 +229,7 @@ class Book:
         for key in [key for key in self._taken if key[1] < at]:
             del self._taken[key]
 
-    def _retire(self, held: Held) -> None:
+    def _retire(self, held: HeldOrder) -> None:
         del self._alive[held.order.symbol][held.order.id]
         self._ended.append(held.order.id)
         while len(self._ended) > REMEMBERED:
@@ -339,14 +339,14 @@ def _to_step(record: Record, book: Book) -> Step:
             raise ValueError(f"not a record of the paper book: {record}")
 
 
-def _known(book: Book, order_id: str) -> Held:
+def _known(book: Book, order_id: str) -> HeldOrder:
     held = book.get(order_id)
     if held is None:
         raise ValueError(f"the paper book has a fill of {order_id}, and no such order")
     return held
 
 
-def _of_held(held: Held) -> dict[str, object]:
+def _of_held(held: HeldOrder) -> dict[str, object]:
     return {
         "order": records.of_order(held.order),
         "venue_id": held.venue_id,
@@ -359,9 +359,9 @@ def _of_held(held: Held) -> dict[str, object]:
     }
 
 
-def _to_held(record: Record) -> Held:
+def _to_held(record: Record) -> HeldOrder:
     order = records.to_order(record["order"])
-    held = Held(
+    held = HeldOrder(
         order=order,
         venue_id=record["venue_id"],
         since=datetime.fromisoformat(record["since"]),

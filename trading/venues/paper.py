@@ -1,8 +1,9 @@
 """The paper venue: one account that trades on a feed's prices, with a durable book of its own.
 
 Its account is like that of a USDT perpetual: one net position per symbol, long or short,
-reduce-only honoured.  Its book lies in a journal outside the desk's ledger, so that there is
-something to compare the ledger with.
+reduce-only honoured.  With `cash` it is like a spot account: bought in full, never short, without
+reduce-only, and a resting sale (a stop too) locks its coins.  Its book lies in a journal outside
+the desk's ledger, so that there is something to compare the ledger with.
 
 Everything that happens is applied to the book in memory and queued for the journal in one
 synchronous step; nothing is told before the journal has it.  When the journal fails, the book in
@@ -24,13 +25,17 @@ from trading.market.candles import Candles
 from trading.ports import Feed, Journal
 from trading.types import (
     ZERO,
+    Depth,
     Fill,
+    Held,
     MarketRules,
+    Movement,
     Order,
     OrderStatus,
     OrderType,
     Quote,
     Report,
+    Side,
     Symbol,
 )
 from trading.venues import matching
@@ -39,7 +44,7 @@ from trading.venues.book import (
     Book,
     Ended,
     Filled,
-    Held,
+    HeldOrder,
     Placed,
     Step,
     Triggered,
@@ -49,7 +54,7 @@ from trading.venues.book import (
 )
 from trading.venues.matching import Bar
 from trading.venues.records import Record
-from trading.venues.refusals import reduces, refuse_wrong
+from trading.venues.refusals import reduces, refuse_unpaid, refuse_wrong
 from trading.venues.writer import COMPACT_AFTER, JournalWriter
 
 Answer = TypeVar("Answer")
@@ -67,6 +72,8 @@ class PaperVenue:
 
     window = 0.0
     """Nothing is ever under way between us and this venue."""
+    interruptions = 0
+    """There is no line that could break."""
 
     def __init__(
         self,
@@ -80,10 +87,12 @@ class PaperVenue:
         commission: Decimal = Decimal("0.001"),
         commission_per_unit: Decimal = ZERO,
         participation: Decimal = Decimal("0.10"),
+        cash: bool = False,
         clock: MarketClock | None = None,
         compact_after: int = COMPACT_AFTER,
     ) -> None:
         self.name = name
+        self.cash = cash
         self._feed = feed
         self._journal = journal
         self._capital = capital
@@ -166,13 +175,21 @@ class PaperVenue:
             lambda book: [held.report(with_order=True) for held in book.alive()]
         )
 
-    async def positions(self) -> Mapping[Symbol, Decimal]:
+    async def positions(self) -> Mapping[Symbol, Held]:
         return await self._durably(
-            lambda book: {symbol: holding.quantity for symbol, holding in book.holdings()}
+            lambda book: {symbol: Held.of(holding.quantity) for symbol, holding in book.holdings()}
         )
 
     async def wallet(self) -> Decimal:
-        return await self._durably(lambda book: self._capital + book.profit_realised())
+        return await self._durably(lambda book: self._capital + self._came_in(book))
+
+    async def movements(self, since: datetime) -> Sequence[Movement]:
+        """None: nobody pays funding here, nor moves money."""
+        return ()
+
+    async def depth(self, symbol: Symbol) -> Depth | None:
+        """None: a recording has no order book; the share of each bar's volume stands for it."""
+        return None
 
     def rules(self, symbol: Symbol) -> MarketRules:
         """Raises `VenueRejected` for a symbol that is not traded here."""
@@ -191,8 +208,23 @@ class PaperVenue:
         quote = self._feed.quote(order.symbol, self._now(book))
         if quote is None:
             raise VenueRejected(f"there is no price for {order.symbol} yet")
-        refuse_wrong(order, rules, price=quote.price, held=book.quantity(order.symbol))
+        refuse_wrong(
+            order, rules, price=quote.price, held=book.quantity(order.symbol), cash=self.cash
+        )
+        if self.cash:
+            refuse_unpaid(
+                order, price=self._slipped(order, quote.price), coins=_free(book, order.symbol),
+                money=self._free_money(book),
+            )  # fmt: skip
         return quote
+
+    def _free_money(self, book: Book) -> Decimal:
+        """What resting purchases have not locked."""
+        locked = (_worth(held) for held in book.alive() if held.order.side is Side.BUY)
+        return self._capital + book.cash_flow - sum(locked, ZERO)
+
+    def _came_in(self, book: Book) -> Decimal:
+        return book.cash_flow if self.cash else book.profit_realised()
 
     # -- what happens at once ----------------------------------------------------------------
 
@@ -264,7 +296,7 @@ class PaperVenue:
         for held in takers:
             self._fill_in_bar(turn, held, self._slipped(held.order, bar.close), bar)
 
-    def _pass_stops(self, turn: _Turn, waiting: list[Held], bar: Bar) -> None:
+    def _pass_stops(self, turn: _Turn, waiting: list[HeldOrder], bar: Bar) -> None:
         """Stops come before limits: within a bar we assume that the bad came first."""
         for held in waiting:
             if held.order.type is not OrderType.STOP or held.triggered or not held.is_alive:
@@ -274,7 +306,7 @@ class PaperVenue:
                 turn.take(Triggered(held.order.id))
                 self._fill_in_bar(turn, held, self._slipped(held.order, price), bar)
 
-    def _pass_limits(self, turn: _Turn, waiting: list[Held], bar: Bar) -> None:
+    def _pass_limits(self, turn: _Turn, waiting: list[HeldOrder], bar: Bar) -> None:
         for held in waiting:
             if held.order.type is OrderType.LIMIT:
                 price = matching.limit_fill(held.order, bar)
@@ -283,19 +315,26 @@ class PaperVenue:
 
     # -- fills -------------------------------------------------------------------------------
 
-    def _fill_in_bar(self, turn: _Turn, held: Held, price: Decimal, bar: Bar) -> None:
+    def _fill_in_bar(self, turn: _Turn, held: HeldOrder, price: Decimal, bar: Bar) -> None:
         if held.is_alive:
             self._fill(turn, held, price, at=bar.at, bar=bar.at, of=bar.volume)
 
     def _fill(
-        self, turn: _Turn, held: Held, price: Decimal, *, at: datetime, bar: datetime, of: Decimal
+        self,
+        turn: _Turn,
+        held: HeldOrder,
+        price: Decimal,
+        *,
+        at: datetime,
+        bar: datetime,
+        of: Decimal,
     ) -> None:
         """Fill as much as the volume *of* that bar, and a reduce-only's position, allow."""
         order, book = held.order, turn.book
         room = of * self._participation - book.taken(order.symbol, bar)
         quantity = min(held.remaining, self._rules[order.symbol].quantity(room))
         before = book.quantity(order.symbol)
-        if order.reduce_only:
+        if order.reduce_only or (self.cash and order.side is Side.SELL):
             quantity = min(quantity, abs(before))
         if quantity <= ZERO:
             return
@@ -303,7 +342,7 @@ class PaperVenue:
         if before * book.quantity(order.symbol) <= ZERO:
             _end_reducing(turn, order.symbol, at)
 
-    def _new_fill(self, held: Held, quantity: Decimal, price: Decimal, at: datetime) -> Fill:
+    def _new_fill(self, held: HeldOrder, quantity: Decimal, price: Decimal, at: datetime) -> Fill:
         order = held.order
         return Fill(
             id=f"{order.id}/{len(held.fills) + 1}",
@@ -409,7 +448,17 @@ def _end_reducing(turn: _Turn, symbol: Symbol, at: datetime) -> None:
             turn.take(Ended(held.order.id, OrderStatus.CANCELLED, note, at))
 
 
-def _held(book: Book, order_id: str) -> Held:
+def _free(book: Book, symbol: Symbol) -> Decimal:
+    """Coins that no resting sale has locked."""
+    resting = (held for held in book.alive(symbol) if held.order.side is Side.SELL)
+    return book.quantity(symbol) - sum((held.remaining for held in resting), ZERO)
+
+
+def _worth(held: HeldOrder) -> Decimal:
+    return held.remaining * (held.order.price or held.order.stop_price or ZERO)
+
+
+def _held(book: Book, order_id: str) -> HeldOrder:
     held = book.get(order_id)
     if held is None:
         raise KeyError(order_id)

@@ -92,6 +92,9 @@ class ReplayFeed:
     def state(self) -> FeedState:
         return FeedState.ENDED if self.now() >= self.end else FeedState.LIVE
 
+    async def close(self) -> None:
+        """Nothing is open."""
+
     # -- what was recorded -----------------------------------------------------------------
 
     @cached_property

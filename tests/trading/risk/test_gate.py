@@ -54,6 +54,19 @@ def test_the_size_loses_the_risked_share_at_the_stop() -> None:
     assert answer.reason == "size 6.000 risks 30.00 USDT (0.30 %)"
 
 
+def test_no_entry_is_larger_than_the_largest_market_order() -> None:
+    answer = approved(a_proposal(rules=some_rules(max_quantity=D("2.5"))))
+    assert answer.quantity == D("2.5")
+    assert answer.reason.endswith("held to the venue's largest market order")
+
+
+def test_a_cash_account_takes_no_shorts() -> None:
+    assert "no shorts on a cash account" in refusal(
+        a_proposal(cash=True, side=Side.SELL, stop=D(105))
+    )
+    assert approved(a_proposal(cash=True)).quantity == D(6)
+
+
 def test_a_short_is_sized_alike() -> None:
     assert approved(a_proposal(side=Side.SELL, stop=D(105))).quantity == D(6)
 

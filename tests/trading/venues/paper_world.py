@@ -137,7 +137,8 @@ class PaperWorld:
         return await (await self.venue()).open_orders()
 
     async def positions(self) -> Mapping[Symbol, Decimal]:
-        return await (await self.venue()).positions()
+        theirs = await (await self.venue()).positions()
+        return {symbol: held.net for symbol, held in theirs.items()}
 
     async def wallet(self) -> Decimal:
         return await (await self.venue()).wallet()

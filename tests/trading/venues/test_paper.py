@@ -33,7 +33,7 @@ from tests.trading.venues.paper_world import (
 from trading.clocks import ManualClock
 from trading.errors import StoreError, VenueError, VenueRejected, VenueUnavailable, VenueUncertain
 from trading.ports import Venue
-from trading.types import ZERO, Order, OrderStatus, Report
+from trading.types import ZERO, Held, Order, OrderStatus, Report
 from trading.venues.book import Book, replayed
 from trading.venues.paper import PaperVenue
 
@@ -106,7 +106,7 @@ async def test_nothing_is_told_before_the_journal_has_it(journal: FaultyJournal)
     assert not any(task.done() for task in (placing, *asking))
     journal.gate.set()
     assert (await placing).status is OrderStatus.FILLED
-    assert await asking[1] == {BTC: D(1)}
+    assert await asking[1] == {BTC: Held(long=D(1))}
 
 
 async def test_what_bars_did_is_told_after_it_is_durable(journal: FaultyJournal) -> None:
@@ -241,7 +241,7 @@ async def test_many_orders_at_once_share_writes_and_lose_nothing(journal: Faulty
     orders = [buy("0.1") if n % 3 else sell("0.1") for n in range(300)]
     reports = await asyncio.gather(*(venue.place(order, allowed) for order in orders))
     assert {report.status for report in reports} == {OrderStatus.FILLED}
-    assert await venue.positions() == {BTC: D("10.0")}
+    assert await venue.positions() == {BTC: Held(long=D("10.0"))}
     assert replayed(journal.kept).profit_realised() == await venue.wallet() - 10_000
 
 
@@ -252,7 +252,7 @@ async def test_one_id_placed_twice_at_once_is_accepted_once(journal: FaultyJourn
         *(venue.place(order, allowed) for _ in range(2)), return_exceptions=True
     )
     assert [type(result) for result in results] == [Report, VenueRejected]
-    assert await venue.positions() == {BTC: D(1)}
+    assert await venue.positions() == {BTC: Held(long=D(1))}
 
 
 async def test_a_venue_that_is_not_open_says_so(journal: FaultyJournal) -> None:

@@ -1,0 +1,278 @@
+"""How entries are made: what the order book allows, how long they rest, and makers' rests."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.builders import BTC, NOON
+from tests.trading.test_reconcile import Files
+from tests.world import World, a_world, settled, wish
+from trading.errors import Refused
+from trading.events import EntryGivenUp, HaltEngaged
+from trading.risk.limits import EntryRules, EntryStyle
+from trading.types import Depth, Order, OrderRole, OrderStatus, OrderType, Side
+
+D = Decimal
+BY = "ben, Telegram"
+MAKER = EntryRules(style=EntryStyle.MAKER)
+
+
+def a_book(bid: str = "99.99", ask: str = "100.01", **changes: Any) -> Depth:
+    there = {"bids": D(100_000), "asks": D(100_000), **changes}
+    return Depth(bid=D(bid), ask=D(ask), at=NOON, **there)
+
+
+async def why_refused(world: World, book: Depth) -> str:
+    async with world.running():
+        world.venue.depths[BTC] = book
+        await world.minutes(2)
+        (decision,) = await world.store.decisions("majors", BTC, limit=9)
+        assert world.venue.placed == []
+        return decision.reason
+
+
+def entries(world: World) -> list[Order]:
+    return [o for o in world.trader.ledger.orders.values() if o.role is OrderRole.ENTRY]
+
+
+@pytest.mark.parametrize(
+    ("book", "why"),
+    [
+        (a_book("99.5", "100.5"), "spread 1.00 % is above 0.20 %"),
+        (
+            a_book("101.19", "101.2"),
+            "the price has run 1.20 % since the signal, the limit is 0.50 %",
+        ),
+        (
+            a_book(asks=D(500)),
+            "500.00 within 20 bps is less than 2 times the entry of 600.00",
+        ),
+        (a_book("0", "100"), "the order book is not usable"),
+        (a_book("101", "100"), "the order book is not usable"),
+    ],
+)  # fmt: skip
+async def test_a_poor_market_is_refused_in_words(book: Depth, why: str) -> None:
+    assert await why_refused(a_world(wishes=[wish(2)]), book) == why
+
+
+async def test_a_good_market_is_entered() -> None:
+    async with a_world(wishes=[wish(2)]).running() as world:
+        world.venue.depths[BTC] = a_book(bids=D(0))  # a long takes from the asks
+        await world.minutes(2)
+        assert BTC in world.trader.ledger.positions
+
+
+async def test_an_order_book_that_cannot_be_had_is_a_reason() -> None:
+    async with a_world(wishes=[wish(2)]).running() as world:
+        await world.minutes(1)
+        world.venue.faults.down = True
+        world.clock.advance(60)
+        await world.trader.cycle()
+        (decision,) = await world.store.decisions("majors", BTC, limit=9)
+        assert decision.reason == "the order book cannot be had"
+
+
+async def test_by_hand_the_same_market_is_looked_at() -> None:
+    async with a_world().running() as world:
+        await world.minutes(1)
+        world.venue.depths[BTC] = a_book("99.5", "100.5")
+        with pytest.raises(Refused, match=r"Risk says no: spread 1.00 % is above 0.20 %"):
+            await world.trader.by_hand.enter(BTC, Side.BUY, D(500), by=BY)
+        assert world.venue.placed == []
+
+
+# -- resting ------------------------------------------------------------------------------
+
+
+async def test_an_entry_rests_for_so_long_and_exits_for_ever() -> None:
+    async with a_world(wishes=[wish(2)]).running() as world:
+        await world.minutes(2)
+        order = await world.rest_an_entry()
+        world.clock.advance(14 * 60)
+        await world.trader.upkeep()
+        assert world.trader.ledger.orders[order.id].status is OrderStatus.OPEN
+        world.clock.advance(61)
+        await world.trader.upkeep()
+        assert world.trader.ledger.orders[order.id].status is OrderStatus.CANCELLED
+        assert world.trader.protection.rests(BTC)
+
+
+async def test_a_limit_entry_rests_at_the_price_of_its_signal() -> None:
+    rules = EntryRules(style=EntryStyle.LIMIT)
+    async with a_world(wishes=[wish(2)], entries=rules).running() as world:
+        world.venue.depths[BTC] = a_book()
+        await world.minutes(2)
+        (order,) = entries(world)
+        assert (order.type, order.price, order.post_only) == (OrderType.LIMIT, D(100), False)
+
+
+async def a_maker_rests(world: World) -> Order:
+    world.venue.depths[BTC] = a_book()
+    await world.minutes(2)
+    (order,) = entries(world)
+    assert (order.type, order.price, order.post_only) == (OrderType.LIMIT, D("99.99"), True)
+    assert order.status is OrderStatus.OPEN
+    return order
+
+
+async def waited(world: World, seconds: float = 21) -> None:
+    world.clock.advance(seconds)
+    await settled()
+    await world.trader.upkeep()
+    await settled()
+
+
+async def test_what_a_maker_did_not_get_in_time_goes_at_market() -> None:
+    async with a_world(wishes=[wish(2)], entries=MAKER).running() as world:
+        first = await a_maker_rests(world)
+        await waited(world, 10)
+        assert len(entries(world)) == 1
+        await waited(world, 11)
+        one, two = entries(world)
+        assert (one.id, one.status, one.filled) == (first.id, OrderStatus.CANCELLED, D(0))
+        assert (two.type, two.quantity) == (OrderType.MARKET, first.quantity)
+        assert world.trader.ledger.positions[BTC].quantity == first.quantity
+        assert world.trader.ledger.plans[BTC].stop == D(95)
+        assert world.trader.protection.rests(BTC)
+        kept = [o.id for o in await world.store.orders("majors", limit=9)]
+        assert {one.id, two.id} <= set(kept), "each leg is an intent of its own"
+
+
+async def test_a_price_that_ran_away_is_not_run_after() -> None:
+    async with a_world(wishes=[wish(2)], entries=MAKER).running() as world:
+        await a_maker_rests(world)
+        world.venue.depths[BTC] = a_book("100.59", "100.6")
+        await waited(world)
+        assert len(entries(world)) == 1
+        assert world.trader.ledger.positions == {}
+        (given_up,) = (e for e in world.said if isinstance(e, EntryGivenUp))
+        assert given_up.why == "the price has run 0.61 %"
+        assert (given_up.filled, given_up.ordered) == (D(0), entries(world)[0].quantity)
+
+
+async def test_after_a_stop_no_second_leg_is_sent() -> None:
+    async with a_world(wishes=[wish(2)], entries=MAKER).running() as world:
+        await a_maker_rests(world)
+        await world.desk.stop("all", by=BY, why="")
+        await waited(world)
+        assert len(entries(world)) == 1
+        assert world.trader.ledger.positions == {}
+
+
+async def test_while_the_first_leg_is_in_doubt_there_is_no_second() -> None:
+    async with a_world(wishes=[wish(2)], entries=MAKER).running() as world:
+        await a_maker_rests(world)
+        world.venue.faults.cancel = ["unavailable"] * 2
+        await waited(world)
+        assert len(entries(world)) == 1
+        world.venue.faults.cancel = []
+        await waited(world, 6)
+        assert len(entries(world)) == 2
+
+
+async def test_a_maker_that_would_have_taken_goes_at_market_at_once() -> None:
+    async with a_world(wishes=[wish(2)], entries=MAKER).running() as world:
+        world.venue.depths[BTC] = a_book("100.00", "100.01")  # the paper venue's price is 100
+        await world.minutes(2)
+        one, two = entries(world)
+        assert (one.status, two.status) == (OrderStatus.REJECTED, OrderStatus.FILLED)
+        assert len({one.id, two.id}) == 2
+
+
+# -- two desks on one account -------------------------------------------------------------
+
+
+async def test_orders_with_another_desks_tag_start_the_trader_halted() -> None:
+    files = Files()
+    world = files.a_desk(wishes=[wish(2)])
+    other = Order(
+        id="qd-beef-e-0011223344556677", trader="theirs", symbol=BTC, side=Side.BUY,
+        type=OrderType.LIMIT, role=OrderRole.ENTRY, quantity=D(1), price=D(90), created_at=NOON,
+    )  # fmt: skip
+    world.feed.resume(world.clock.now())
+    await world.venue.open(lambda report: None)
+    await world.venue._venue.place(other, lambda: None)
+    async with world.running():
+        await settled()
+        (halt,) = (e.halt for e in world.said if isinstance(e, HaltEngaged))
+        assert halt.by == "the desk"
+        assert halt.why == (
+            "another desk trades on this account: 1 open order at the venue carry its tag"
+        )
+        await world.minutes(2)
+        assert world.venue.placed == []
+        assert [r.order_id for r in await world.venue.open_orders()] == [other.id], "untouched"
+
+
+async def test_a_strangers_order_is_no_other_desk() -> None:
+    world = Files().a_desk()
+    stranger = Order(
+        id="web_1", trader="theirs", symbol=BTC, side=Side.BUY, type=OrderType.LIMIT,
+        role=OrderRole.ENTRY, quantity=D(1), price=D(90), created_at=NOON,
+    )  # fmt: skip
+    world.feed.resume(world.clock.now())
+    await world.venue.open(lambda report: None)
+    await world.venue._venue.place(stranger, lambda: None)
+    async with world.running():
+        await settled()
+        assert world.heard(HaltEngaged) == []
+
+
+# -- doubt --------------------------------------------------------------------------------
+
+
+async def lost(world: World) -> Order:
+    """An entry that left, and of which nothing was heard: the venue never had it."""
+    world.venue.window = 10.0
+    order = world.trader.orders.prepare(
+        symbol=BTC, side=Side.BUY, role=OrderRole.ENTRY, quantity=D(1)
+    )
+    world.venue.faults.place = ["lost"]
+    return await world.trader.orders.enter(order, world.desk.latch.permit("majors"))
+
+
+async def test_absent_takes_two_answers_the_second_after_the_window() -> None:
+    async with a_world().running() as world:
+        order = await lost(world)
+        assert order.status is OrderStatus.UNKNOWN
+        await world.trader.orders.resolve(order)
+        world.clock.advance(9)
+        await settled()
+        assert (await world.trader.orders.resolve(order)).status is OrderStatus.UNKNOWN
+        world.clock.advance(2)
+        assert (await world.trader.orders.resolve(order)).status is OrderStatus.ABSENT
+
+
+async def test_a_silent_venue_proves_nothing() -> None:
+    async with a_world().running() as world:
+        order = await lost(world)
+        world.venue.faults.down = True
+        for _ in range(20):
+            world.clock.advance(5)
+            await settled()
+        assert world.trader.ledger.orders[order.id].status is OrderStatus.UNKNOWN
+        assert len(world.venue.placed) == 1, "and nothing is sent again"
+
+
+async def test_what_is_in_doubt_blocks_its_symbol() -> None:
+    async with a_world(wishes=[wish(2)]).running() as world:
+        world.venue.faults.hide = {(await lost(world)).id}
+        world.venue.window = 1e9
+        await world.minutes(2)
+        (decision,) = await world.store.decisions("majors", BTC, limit=9)
+        assert decision.reason == "BTC has an order under way"
+        assert len(world.venue.placed) == 1
+
+
+async def test_a_clock_that_jumps_proves_nothing_either() -> None:
+    """The window of what this process sent is measured by the clock that nobody sets."""
+    async with a_world().running() as world:
+        order = await lost(world)
+        early = order.changed(created_at=order.created_at - timedelta(days=1))
+        world.trader.ledger.update(early)
+        await world.trader.orders.resolve(early)
+        assert world.trader.ledger.orders[order.id].status is OrderStatus.UNKNOWN

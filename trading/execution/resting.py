@@ -1,0 +1,125 @@
+"""Entries that rest: cancelled when too old; a maker's rest goes at market if the price still fits.
+
+Each leg is an intent of its own, and the second is made only once the first is known to have ended:
+an entry is never sent again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from trading.clocks import Clock
+from trading.errors import Halted, VenueError
+from trading.events import EntryGivenUp
+from trading.execution.orders import Orders
+from trading.halt import Permit
+from trading.recorder import Recorder
+from trading.risk import words
+from trading.risk.limits import EntryRules
+from trading.risk.liquidity import slippage
+from trading.types import ZERO, Depth, Mode, Order, OrderRole, OrderStatus, Symbol
+from trading.valuation import Valuer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestingEntries:
+    """`rules`, `blocked` (why no entries are taken), and `permit` are asked anew each time."""
+
+    trader: str
+    mode: Mode
+    orders: Orders
+    valuer: Valuer
+    recorder: Recorder
+    clock: Clock
+    rules: Callable[[], EntryRules]
+    blocked: Callable[[], str]
+    permit: Callable[[], Permit]
+    look: Callable[[Symbol], Awaitable[Depth | str | None]]
+
+    async def watch(self) -> None:
+        """Look after all of them once."""
+        for order in self.orders.ledger.alive_of(OrderRole.ENTRY):
+            age = self.clock.now() - order.created_at
+            ends = self.rules().maker_wait if order.post_only else self.rules().max_age
+            if order.status is OrderStatus.OPEN and age >= ends:
+                await self._end(order)
+
+    async def refused(self, order: Order) -> None:
+        """Take what *order* should have got, if it was refused for it would not have rested."""
+        if order.post_only and order.status is OrderStatus.REJECTED:
+            await self._take_rest(order)
+
+    async def _end(self, order: Order) -> None:
+        try:
+            ended = await self.orders.cancel(order)
+        except VenueError as error:
+            log.warning("the entry %s is too old and may still fill: %s", order.id, error)
+            return
+        if order.post_only and ended.status is OrderStatus.CANCELLED:
+            await self._take_rest(ended)
+
+    async def _take_rest(self, order: Order) -> None:
+        look = await self.look(order.symbol)
+        # Nothing is awaited from here to the reservation: the symbol must still be free.
+        quantity = self.orders.venue.rules(order.symbol).quantity(order.remaining)
+        why = self._objection(order, quantity, look)
+        try:
+            permit = self.permit()
+        except Halted:
+            why = "entries are halted"
+        if why:
+            await self._give_up(order, why)
+            return
+        rest = self.orders.prepare(
+            symbol=order.symbol,
+            side=order.side,
+            role=OrderRole.ENTRY,
+            quantity=quantity,
+            reason=order.reason,
+            by=order.by,
+            plan=None if order.plan is None else replace(order.plan, size=quantity),
+        )
+        await self.orders.enter(rest, permit)
+
+    def _objection(self, order: Order, quantity: Decimal, look: Depth | str | None) -> str:
+        ledger = self.orders.ledger
+        if self.blocked():
+            return self.blocked()
+        if ledger.alive_of(OrderRole.ENTRY, order.symbol):
+            return "another entry is under way"
+        if (order.symbol in ledger.positions) is not (order.filled > ZERO):
+            return "the position has changed meanwhile"
+        if isinstance(look, str):
+            return look
+        return self._too_far(order, look) or self._too_small(order, quantity)
+
+    def _too_far(self, order: Order, look: Depth | None) -> str:
+        quote = self.valuer.quote(order.symbol)
+        if order.price is None or quote is None:
+            return "its price is unknown"
+        if look is None:
+            lost = (quote.price - order.price) * order.side.sign / order.price
+        else:
+            lost = slippage(order.side, order.price, look)
+        if lost <= self.rules().max_slippage:
+            return ""
+        return f"the price has run {words.percent(lost)}"
+
+    def _too_small(self, order: Order, quantity: Decimal) -> str:
+        least = self.orders.venue.rules(order.symbol).min_notional
+        if quantity > ZERO and quantity * (order.price or ZERO) >= least:
+            return ""
+        return "the rest is below the venue's smallest order"
+
+    async def _give_up(self, order: Order, why: str) -> None:
+        await self.recorder.say(
+            EntryGivenUp(
+                at=self.clock.now(), trader=self.trader, mode=self.mode, symbol=order.symbol,
+                filled=order.filled, ordered=order.quantity, why=why,
+            )
+        )  # fmt: skip

@@ -1,0 +1,502 @@
+"""A real exchange as a venue, through ccxt: orders by REST, news by its streams.
+
+One adapter for all exchanges; what differs is a row in `quirks`.  A stream only tells sooner what
+REST would tell: an interruption costs time, never truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from trading.clocks import Clock
+from trading.errors import VenueError, VenueRejected
+from trading.halt import Permit
+from trading.types import (
+    ZERO,
+    Depth,
+    Held,
+    MarketRules,
+    Movement,
+    Order,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+    Report,
+    Side,
+    Symbol,
+)
+from trading.venues.answers import NotFound
+from trading.venues.budget import Urgency
+from trading.venues.ccxt_heard import Heard
+from trading.venues.ccxt_news import News
+from trading.venues.ccxt_words import Price, Words, child_of, exact, millis, misfit, number
+from trading.venues.connection import Connection
+from trading.venues.listed import UNTOLD
+from trading.venues.quirks import Market
+
+log = logging.getLogger(__name__)
+
+TRADES_BACK = timedelta(minutes=5)
+"""How far before an order's intent its trades are looked for: clocks differ."""
+PAGE, PAGES = 1_000, 20
+"""Entries that one request brings, and how many requests one question may take."""
+MOST_STRANGERS = 20
+"""Orders that are asked for, to find whose some trades are; the newest."""
+ALL_AT_ONCE = 10
+"""With more symbols than this, open orders are asked for all together."""
+REFRESH = 900.0
+"""Seconds after which the markets' rules and states are read again."""
+STREAM_PATIENCE = 3.0
+"""Seconds that opening waits for the stream."""
+
+_URGENCY = {
+    OrderRole.ENTRY: Urgency.ENTRY,
+    OrderRole.PROTECT: Urgency.REDUCTION,
+    OrderRole.EXIT: Urgency.REDUCTION,
+}
+
+
+class CcxtVenue:
+    """Implements `trading.ports.Venue` on an account of an exchange."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        trader: str,
+        connection: Connection,
+        symbols: Sequence[Symbol],
+        price: Price,
+        read_only: bool,
+        clock: Clock,
+    ) -> None:
+        """*price*: the last one known, to value fees in other currencies."""
+        self.name = name
+        self.window = connection.quirks.window
+        self.cash = connection.quirks.market is Market.SPOT
+        self._connection = connection
+        self._quirks = connection.quirks
+        self._symbols = tuple(symbols)
+        self._read_only = read_only
+        self._clock = clock
+        self._hedged = False
+        self._rules: dict[Symbol, MarketRules] = {}
+        self._refreshing: asyncio.Task[None] | None = None
+        self._words = Words(
+            venue=name,
+            trader=trader,
+            quirks=connection.quirks,
+            symbols=symbols,
+            price=price,
+            clock=clock,
+        )
+        self._heard = Heard(
+            name=name, words=self._words, quirks=self._quirks, clock=clock, find=self.find
+        )
+        self._news = News(
+            name=name,
+            connection=connection,
+            clock=clock,
+            on_order=self._heard.order,
+            on_trade=self._heard.trade,
+        )
+
+    @property
+    def interruptions(self) -> int:
+        return self._news.interruptions + self._heard.interruptions
+
+    # -- opening ----------------------------------------------------------------------------
+
+    async def open(self, listener: Callable[[Report], None]) -> None:
+        self._heard.listener = listener
+        await self._connection.open(self)
+        if self._quirks.hedge:
+            mode = await self._ask("account", self._exchange.fetch_position_mode)
+            self._hedged = bool(mode["hedged"])
+        for symbol in self._missing():
+            log.warning("%s is not traded on %s", symbol, self.name)
+        await self._news.start(patience=STREAM_PATIENCE)
+        if self._refreshing is None:
+            self._refreshing = asyncio.create_task(self._refresh(), name=f"{self.name}: markets")
+
+    async def close(self) -> None:
+        refreshing, self._refreshing = self._refreshing, None
+        if refreshing is not None:
+            refreshing.cancel()
+            await asyncio.gather(refreshing, return_exceptions=True)
+        await self._news.stop()
+        await self._heard.stop()
+        await self._connection.close(self)
+
+    async def catch_up(self, until: datetime) -> None:
+        """Nothing waits here: streams tell at once, and `find` what they missed."""
+
+    async def examine(self) -> Sequence[str]:
+        """What would keep this account from trading, one sentence each; reads only."""
+        asker = object()
+        try:
+            await self._connection.open(asker)
+            found = [f"{symbol} is not traded on {self.name}." for symbol in self._missing()]
+            found += [f"{s} is halted on {self.name} now." for s in self._symbols if self._rests(s)]
+            return [*found, *await self._permissions()]
+        except VenueError as error:
+            return [f"The account cannot be read: {error}."]
+        finally:
+            await self._connection.close(asker)
+
+    async def _permissions(self) -> list[str]:
+        await self._balance()
+        if not self._quirks.permissions:
+            return []
+        try:
+            told = await self._ask("account", getattr(self._exchange, self._quirks.permissions))
+        except VenueError as error:
+            return [f"What the key may do cannot be asked: {error}."]
+        return [
+            asked.words
+            for asked in self._quirks.wanted
+            if bool(told.get(asked.name)) is not asked.wanted
+            and not (asked.for_trading and self._read_only)
+        ]
+
+    async def _refresh(self) -> None:
+        while True:
+            await self._clock.sleep(REFRESH)
+            try:
+                await self._connection.ask("markets", self._exchange.load_markets, True)
+            except VenueError as error:
+                log.warning("the markets of %s cannot be read: %s", self.name, error)
+            self._rules.clear()
+
+    # -- markets ----------------------------------------------------------------------------
+
+    def rules(self, symbol: Symbol) -> MarketRules:
+        """Raises `VenueRejected` for a symbol that is not traded here.
+
+        Before the exchange was reached for the first time there is something to show figures by.
+        """
+        if not self._connection.is_open:
+            return self._rules.get(symbol, UNTOLD)
+        if symbol not in self._rules:
+            self._rules[symbol] = self._words.rules(self._market(symbol))
+        return self._rules[symbol]
+
+    def _market(self, symbol: Symbol) -> Any:
+        """ccxt's.  Raises `VenueRejected` for what is not here, or not in the settings."""
+        market = self._exchange.markets.get(self._words.markets.get(symbol, ""))
+        if market is None:
+            raise VenueRejected(f"{symbol} is not traded on {self.name}")
+        return market
+
+    def _missing(self) -> list[Symbol]:
+        return [s for s in self._symbols if self._words.markets[s] not in self._exchange.markets]
+
+    def _rests(self, symbol: Symbol) -> bool:
+        """It is listed, and nothing trades there now."""
+        market = self._exchange.markets.get(self._words.markets[symbol])
+        return market is not None and market.get("active") is False
+
+    # -- acting -----------------------------------------------------------------------------
+
+    async def place(self, order: Order, permit: Permit) -> Report:
+        self._check(order)
+        self._heard.remember(order)
+        raw = await self._connection.act(
+            self._exchange.create_order,
+            self._words.markets[order.symbol],
+            "limit" if order.type is OrderType.LIMIT else "market",
+            order.side.value,
+            exact(order.quantity),
+            exact(order.price),
+            self._params(order),
+            permit=permit,
+            must_contain=self._marks(order),
+            urgency=_URGENCY[order.role],
+            orders=1,
+        )
+        return await self._report(order, raw)
+
+    def _check(self, order: Order) -> None:
+        if self._read_only:
+            raise VenueRejected(f"{self.name} is read_only in the settings")
+        if not self._quirks.accepts_id(order.id):
+            raise VenueRejected(f"{self.name} does not take the id {order.id}")
+        wrong = misfit(order, self.rules(order.symbol))
+        if wrong:
+            raise VenueRejected(wrong)
+        if order.role is OrderRole.ENTRY and self._rests(order.symbol):
+            raise VenueRejected(f"trading in {order.symbol} is halted on {self.name}")
+
+    async def cancel(self, order: Order) -> Report:
+        """The answer itself tells how it ended; where it does not, the order is asked for."""
+        self._heard.remember(order)
+        entry = order.role is OrderRole.ENTRY
+        raw: Any = {}
+        with contextlib.suppress(NotFound):  # it has ended, or never was: `find` tells which
+            raw = await self._connection.act(
+                self._exchange.cancel_order,
+                order.venue_id or order.id,
+                self._words.markets[order.symbol],
+                self._by_id(order),
+                permit=_always,
+                must_contain=(),
+                urgency=Urgency.EMERGENCY if entry else Urgency.REDUCTION,
+            )
+        if raw.get("status") == "canceled" and raw.get("id"):
+            return await self._report(order, raw)
+        found = await self.find(order)
+        if found is None:
+            raise VenueRejected(f"{self.name} does not know the order {order.id}")
+        return found
+
+    def _params(self, order: Order) -> dict[str, Any]:
+        params: dict[str, Any] = {"clientOrderId": order.id}
+        if order.type is OrderType.STOP:
+            params |= {"stopLossPrice": exact(order.stop_price), **self._quirks.stop_params}
+        if order.post_only:
+            params["postOnly"] = True
+        reduces = order.role is not OrderRole.ENTRY
+        if self._hedged:
+            opens = order.side.opposite if reduces else order.side
+            params["positionSide"] = "LONG" if opens is Side.BUY else "SHORT"
+        elif self._quirks.reduce_only and reduces:
+            params["reduceOnly"] = True
+        return params
+
+    def _marks(self, order: Order) -> list[str]:
+        is_stop = order.type is OrderType.STOP
+        return [order.id, self._quirks.trigger_field] if is_stop else [order.id]
+
+    def _by_id(self, order: Order) -> dict[str, Any]:
+        return {"clientOrderId": order.id, **self._where(order)}
+
+    def _where(self, order: Order) -> dict[str, Any]:
+        return {"trigger": True} if self._heard.is_apart(order) else {}
+
+    # -- asking -----------------------------------------------------------------------------
+
+    async def find(self, order: Order) -> Report | None:
+        """Ask by our id; by the venue's; in open orders; by the trades since it was written."""
+        self._heard.remember(order)
+        raw = await self._order(order, order.venue_id or order.id, self._by_id(order))
+        if raw is None and order.venue_id:
+            raw = await self._order(order, order.venue_id, self._where(order))
+        if raw is None:
+            raw = await self._found_otherwise(order)
+        return None if raw is None else await self._report(order, raw)
+
+    async def _order(self, order: Order, venue_id: str, params: dict[str, Any]) -> Any:
+        """None: there is none such."""
+        market = self._words.markets[order.symbol]
+        with contextlib.suppress(NotFound):
+            return await self._urgently(self._exchange.fetch_order, venue_id, market, params)
+
+    async def _found_otherwise(self, order: Order) -> Any:
+        for raw in await self._open_raw(order.symbol):
+            if raw.get("clientOrderId") == order.id:
+                return raw
+        if self._heard.is_apart(order):
+            return await self._among_all(order)
+        return await self._by_trades(order)
+
+    async def _among_all(self, order: Order) -> Any:
+        """Conditional orders that have ended; their trades are another order's."""
+        since = millis(order.created_at - TRADES_BACK)
+        market = self._words.markets[order.symbol]
+        raws = await self._urgently(
+            self._exchange.fetch_orders, market, since, PAGE, {"trigger": True}
+        )
+        return next((raw for raw in raws if raw.get("clientOrderId") == order.id), None)
+
+    async def _by_trades(self, order: Order) -> Any:
+        """Whose are the trades since it was written down?"""
+        trades = await self._trades(order.symbol, millis(order.created_at - TRADES_BACK))
+        venue_ids = dict.fromkeys(str(trade["order"]) for trade in reversed(trades))
+        strangers = [i for i in venue_ids if not self._heard.is_known(i)]
+        for venue_id in strangers[:MOST_STRANGERS]:
+            raw = await self._order(order, venue_id, {})
+            if raw is not None and raw.get("clientOrderId") == order.id:
+                return raw
+        return None
+
+    async def _trades(self, symbol: Symbol, since: int) -> list[Any]:
+        """All of the symbol since *since*, in milliseconds."""
+        market = self._words.markets[symbol]
+        found: dict[str, Any] = {}
+        for _ in range(PAGES):
+            page = await self._urgently(self._exchange.fetch_my_trades, market, since, PAGE)
+            found.update({str(trade["id"]): trade for trade in page})
+            if len(page) < PAGE:
+                break
+            since = int(page[-1]["timestamp"])
+        return list(found.values())
+
+    async def open_orders(self) -> Sequence[Report]:
+        if len(self._symbols) > ALL_AT_ONCE:
+            raws = await self._open_raw(None)
+        else:
+            asked = await asyncio.gather(*(self._open_raw(symbol) for symbol in self._symbols))
+            raws = [raw for some in asked for raw in some]
+        reports = []
+        for raw in raws:
+            symbol = self._words.symbols.get(raw["symbol"])
+            if symbol is not None:
+                order = self._words.order(symbol, raw)
+                self._heard.learn(raw)
+                reports.append(replace(self._words.state(order.id, raw), order=order))
+        return reports
+
+    async def _open_raw(self, symbol: Symbol | None) -> list[Any]:
+        """Regular and conditional ones; of all symbols without *symbol*."""
+        market = None if symbol is None else self._words.markets[symbol]
+        fetch = self._exchange.fetch_open_orders
+        found = list(await self._urgently(fetch, market))
+        if self._quirks.conditional_apart:
+            found += await self._urgently(fetch, market, None, None, {"trigger": True})
+        return found
+
+    async def positions(self) -> Mapping[Symbol, Held]:
+        if self.cash:
+            total = (await self._balance())["total"]
+            held = {symbol: number(total.get(symbol.base)) for symbol in self._symbols}
+            return {symbol: Held(long=size) for symbol, size in held.items() if size}
+        markets = list(self._words.markets.values())
+        fetch = self._exchange.fetch_positions
+        return self._words.held(
+            await self._ask("account", fetch, markets, urgency=Urgency.REDUCTION)
+        )
+
+    async def wallet(self) -> Decimal:
+        balance = await self._balance()
+        for asset in balance["info"].get("assets", ()) if not self.cash else ():
+            if asset.get("asset") == self._quote:
+                return Decimal(asset["walletBalance"])
+        return number(balance["total"].get(self._quote))
+
+    async def movements(self, since: datetime) -> Sequence[Movement]:
+        """What a key may not read, or an exchange does not tell, is left out with a log line."""
+        found = await (self._payments(since) if self.cash else self._incomes(since))
+        return sorted(
+            (movement for movement in found if movement.at >= since), key=lambda m: (m.at, m.id)
+        )
+
+    async def _incomes(self, since: datetime) -> list[Movement]:
+        begin, found = millis(since), dict[str, Movement]()
+        for _ in range(PAGES):
+            page = await self._ask("account", self._exchange.fetch_ledger, None, begin, PAGE)
+            told = (self._words.income(raw, self._quote) for raw in page)
+            found.update({movement.id: movement for movement in told if movement is not None})
+            if len(page) < PAGE:
+                break
+            begin = int(page[-1]["timestamp"])
+        return list(found.values())
+
+    async def _payments(self, since: datetime) -> list[Movement]:
+        exchange = self._exchange
+        asked: tuple[tuple[Any, dict[str, Any], bool], ...] = (
+            (exchange.fetch_deposits, {}, True),
+            (exchange.fetch_withdrawals, {}, False),
+            (exchange.fetch_transfers, {"fromAccount": "swap", "toAccount": "spot"}, True),
+            (exchange.fetch_transfers, {"fromAccount": "spot", "toAccount": "swap"}, False),
+        )
+        found: list[Movement] = []
+        for fetch, params, came in asked:
+            try:
+                raws = await self._ask("account", fetch, self._quote, millis(since), None, params)
+            except VenueRejected as error:
+                log.warning("%s does not tell what was paid in or out: %s", self.name, error)
+                continue
+            done = (raw for raw in raws if raw.get("status") not in ("failed", "canceled"))
+            counted = (raw for raw in done if not came or raw.get("status") == "ok")
+            found += [self._words.payment(raw, came=came) for raw in counted]
+        return found
+
+    async def depth(self, symbol: Symbol) -> Depth | None:
+        market = self._market(symbol)["symbol"]
+        fetch = self._exchange.fetch_order_book
+        raw = await self._ask("book", fetch, market, 100, urgency=Urgency.ENTRY)
+        return self._words.depth(raw)
+
+    async def _balance(self) -> Any:
+        return await self._ask("account", self._exchange.fetch_balance, urgency=Urgency.REDUCTION)
+
+    # -- reports ----------------------------------------------------------------------------
+
+    async def _report(self, order: Order, raw: Any) -> Report:
+        """The state of *order*, with every fill; a conditional one's are its child's.
+
+        It has not ended before all its fills are known.
+        """
+        self._heard.learn(raw, order.id)
+        venue_id, child = str(raw["id"]), child_of(raw)
+        if child:
+            raw = await self._order(order, child, {})
+        elif self._heard.is_apart(order) and raw.get("status") == "closed":
+            raw = {**raw, "status": "open"}  # triggered, and its child is not named yet
+        if raw is None:
+            return Report(order_id=order.id, status=OrderStatus.OPEN, venue_id=venue_id)
+        report = replace(self._words.state(order.id, raw), venue_id=venue_id)
+        trades = await self._fills_of(order, raw)
+        told = sum((number(trade["amount"]) for trade in trades), ZERO)
+        if told < report.filled:
+            log.warning("the fills of %s cannot be had yet: %s", order.id, report.filled - told)
+            report = replace(report, status=OrderStatus.OPEN)
+        fills = tuple(self._words.fill(order.id, order.symbol, trade) for trade in trades)
+        report = replace(report, fills=fills)
+        self._heard.asked(order, report, {str(trade["id"]): trade for trade in trades})
+        return report
+
+    async def _fills_of(self, order: Order, raw: Any) -> Sequence[Any]:
+        """From the answer itself where it names them, else asked for; empty while they cannot be
+        had."""
+        filled = number(raw.get("filled"))
+        there = [trade for trade in raw.get("trades") or () if trade.get("id")]
+        if sum((number(trade["amount"]) for trade in there), ZERO) >= filled:
+            known = {"timestamp": raw.get("timestamp"), "side": raw.get("side")}
+            return [trade | {k: trade.get(k) or v for k, v in known.items()} for trade in there]
+        try:
+            trades: list[Any] = await self._urgently(
+                self._exchange.fetch_my_trades,
+                self._words.markets[order.symbol],
+                None,
+                PAGE,
+                {"orderId": str(raw["id"])},
+            )
+        except VenueError as error:
+            log.warning("%s does not tell the fills of %s: %s", self.name, order.id, error)
+            return ()
+        return trades
+
+    # -- inside -----------------------------------------------------------------------------
+
+    @property
+    def _quote(self) -> str:
+        return self._symbols[0].quote
+
+    @property
+    def _exchange(self) -> Any:
+        return self._connection.exchange
+
+    async def _urgently(self, request: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+        """About orders: as urgent as a reduction, since one may depend on it."""
+        return await self._ask("orders", request, *arguments, urgency=Urgency.REDUCTION)
+
+    async def _ask(
+        self,
+        family: str,
+        request: Callable[..., Awaitable[Any]],
+        *arguments: Any,
+        urgency: Urgency | None = None,
+    ) -> Any:
+        return await self._connection.ask(family, request, *arguments, urgency=urgency)
+
+
+def _always() -> None:
+    """The permit of what only makes a position or a risk smaller."""

@@ -1,0 +1,271 @@
+"""From ccxt's words to ours: markets, orders, fills and money, exactly."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from trading.clocks import Clock
+from trading.execution.orders import ROLE_LETTERS
+from trading.types import (
+    ZERO,
+    Depth,
+    Fill,
+    Held,
+    MarketRules,
+    Movement,
+    MovementKind,
+    Order,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+    Quote,
+    Report,
+    Side,
+    Symbol,
+)
+from trading.venues.quirks import Market, Quirks
+
+log = logging.getLogger(__name__)
+
+Price = Callable[[Symbol], Quote | None]
+
+NEAR = Decimal("0.002")
+"""How far from the middle an order book counts as near, as a share."""
+
+_STATUS = {
+    "open": OrderStatus.OPEN,
+    "closed": OrderStatus.FILLED,
+    "canceled": OrderStatus.CANCELLED,
+    "canceling": OrderStatus.OPEN,
+    "expired": OrderStatus.EXPIRED,
+    "rejected": OrderStatus.REJECTED,
+}
+
+
+class Words:
+    """For one account: *price* values fees in other currencies."""
+
+    def __init__(
+        self,
+        *,
+        venue: str,
+        trader: str,
+        quirks: Quirks,
+        symbols: Sequence[Symbol],
+        price: Price,
+        clock: Clock,
+    ) -> None:
+        self._venue = venue
+        self._trader = trader
+        self._quirks = quirks
+        self._cash = quirks.market is Market.SPOT
+        self._price = price
+        self._clock = clock
+        self.markets = {symbol: quirks.market_of(symbol) for symbol in symbols}
+        self.symbols = {market: symbol for symbol, market in self.markets.items()}
+
+    # -- orders -----------------------------------------------------------------------------
+
+    def state(self, order_id: str, raw: Any) -> Report:
+        return Report(
+            order_id=order_id,
+            status=_STATUS.get(str(raw.get("status")), OrderStatus.OPEN),
+            venue_id=str(raw["id"]),
+            filled=number(raw.get("filled")),
+            average_price=number(raw.get("average")) or None,
+            note=str(_info(raw).get("rm") or ""),
+        )
+
+    def order(self, symbol: Symbol, raw: Any) -> Order:
+        """The order as the venue holds it, for those that we do not know."""
+        order_id = str(raw.get("clientOrderId") or f"venue:{raw['id']}")
+        stop = number(raw.get("triggerPrice") or raw.get("stopPrice")) or None
+        price = number(raw.get("price")) or None
+        kind = OrderType.STOP if stop else OrderType.LIMIT if price else OrderType.MARKET
+        return Order(
+            id=order_id,
+            trader=self._trader,
+            symbol=symbol,
+            side=Side(raw["side"]),
+            type=kind,
+            role=_role(order_id),
+            quantity=number(raw["amount"]),
+            created_at=moment(raw.get("timestamp")) or self._clock.now(),
+            price=None if stop else price,
+            stop_price=stop,
+            reduce_only=bool(raw.get("reduceOnly")),
+            reason=self._quirks.forced_by_venue(order_id),
+            status=_STATUS.get(str(raw.get("status")), OrderStatus.OPEN),
+            filled=number(raw.get("filled")),
+            average_price=number(raw.get("average")) or None,
+            venue_id=str(raw["id"]),
+        )
+
+    def fill(self, order_id: str, symbol: Symbol, raw: Any) -> Fill:
+        """A fee taken in the base currency makes what was bought smaller, and costs its worth."""
+        quantity, price = number(raw["amount"]), number(raw["price"])
+        side = Side(raw["side"])
+        fee = ZERO
+        for part in raw.get("fees") or filter(None, [raw.get("fee")]):
+            cost = number(part.get("cost"))
+            currency = part.get("currency")
+            if self._cash and currency == symbol.base and side is Side.BUY:
+                quantity -= cost
+            fee += self._in_quote(cost, currency, symbol, price)
+        return Fill(
+            id=f"{self._venue}:{symbol.base}{symbol.quote}:{raw['id']}",
+            order_id=order_id,
+            trader=self._trader,
+            symbol=symbol,
+            side=side,
+            quantity=quantity,
+            price=price,
+            fee=fee,
+            at=moment(raw.get("timestamp")) or self._clock.now(),
+        )
+
+    def _in_quote(
+        self, cost: Decimal, currency: str | None, symbol: Symbol, price: Decimal
+    ) -> Decimal:
+        if currency in (None, symbol.quote) or not cost:
+            return cost
+        if currency == symbol.base:
+            return cost * price
+        quote = self._price(Symbol(str(currency), symbol.quote))
+        if quote is None:
+            log.warning("a fee of %s %s has no price here and is booked as 0", cost, currency)
+            return ZERO
+        return cost * quote.price
+
+    # -- the account ------------------------------------------------------------------------
+
+    def held(self, raws: Iterable[Any]) -> Mapping[Symbol, Held]:
+        """From positions; only those of our symbols."""
+        sizes: dict[Symbol, dict[str, Decimal]] = {}
+        for raw in raws:
+            symbol = self.symbols.get(raw["symbol"])
+            size = abs(number(raw["contracts"]) * (number(raw.get("contractSize")) or 1))
+            if symbol is not None and size:
+                side = "short" if raw["side"] == "short" else "long"
+                sizes.setdefault(symbol, {})[side] = size
+        return {symbol: Held(**sides) for symbol, sides in sizes.items()}
+
+    def income(self, raw: Any, quote: str) -> Movement | None:
+        """An entry of the account's ledger; None for what fills tell, and for other currencies."""
+        told = _info(raw)
+        kind = str(told.get("incomeType") or raw.get("type") or "")
+        ours = self._quirks.money.get(kind, MovementKind.TRANSFER)
+        amount = number(raw["amount"])
+        if ours is None or raw.get("currency") != quote or not amount:
+            return None
+        return Movement(
+            id=f"{self._venue}:{kind}:{raw['id']}:{told.get('symbol') or ''}",
+            kind=ours,
+            amount=-amount if raw["direction"] == "out" else amount,
+            at=moment(raw["timestamp"]) or self._clock.now(),
+            symbol=self._by_id(str(told.get("symbol") or "")),
+        )
+
+    def payment(self, raw: Any, *, came: bool) -> Movement:
+        """A deposit, a withdrawal (its fee goes too), or a transfer between accounts."""
+        fee = number((raw.get("fee") or {}).get("cost"))
+        amount = number(raw["amount"])
+        return Movement(
+            id=f"{self._venue}:{raw.get('type') or 'transfer'}:{raw['id']}",
+            kind=MovementKind.TRANSFER,
+            amount=amount if came else -(amount + fee),
+            at=moment(raw.get("timestamp")) or self._clock.now(),
+        )
+
+    def _by_id(self, market_id: str) -> Symbol | None:
+        return next((s for s in self.markets if f"{s.base}{s.quote}" == market_id), None)
+
+    # -- markets ----------------------------------------------------------------------------
+
+    def rules(self, market: Any) -> MarketRules:
+        limits = market["limits"]
+        most = limits.get("market", {}).get("max") or limits["amount"].get("max")
+        return MarketRules(
+            tick=number(market["precision"]["price"]).normalize(),
+            lot=number(market["precision"]["amount"]).normalize(),
+            min_notional=number(limits["cost"].get("min")),
+            max_quantity=number(most) or None,
+        )
+
+    def depth(self, raw: Any) -> Depth | None:
+        if not (raw["bids"] and raw["asks"]):
+            return None
+        bids, asks = (
+            [(number(price), number(size)) for price, size, *_ in raw[side]]
+            for side in ("bids", "asks")
+        )
+        middle = (bids[0][0] + asks[0][0]) / 2
+        low, high = middle * (1 - NEAR), middle * (1 + NEAR)
+        return Depth(
+            bid=bids[0][0],
+            ask=asks[0][0],
+            bids=sum((p * q for p, q in bids if p >= low), ZERO),
+            asks=sum((p * q for p, q in asks if p <= high), ZERO),
+            at=moment(raw.get("timestamp")) or self._clock.now(),
+        )
+
+
+def misfit(order: Order, rules: MarketRules) -> str:
+    """What keeps *order* from being sent exactly as it is: ccxt would round it without a word.
+
+    An entry has to be large and small enough as well; a reduction is for the venue to judge.
+    """
+    if order.quantity <= ZERO or order.quantity % rules.lot:
+        return f"the quantity {order.quantity} is not a multiple of the lot {rules.lot}"
+    for price in filter(None, (order.price, order.stop_price)):
+        if price % rules.tick:
+            return f"the price {price} is not a multiple of the tick {rules.tick}"
+    if order.role is not OrderRole.ENTRY:
+        return ""
+    most = rules.max_quantity
+    if most is not None and order.type is OrderType.MARKET and order.quantity > most:
+        return f"the quantity {order.quantity} is above the market lot {most}"
+    worth = order.quantity * (order.price or order.stop_price or ZERO)
+    if ZERO < worth < rules.min_notional:
+        return f"{worth} {order.symbol.quote} is below the least notional of {rules.min_notional}"
+    return ""
+
+
+def number(value: object) -> Decimal:
+    return ZERO if value is None else Decimal(str(value))
+
+
+def exact(value: Decimal | None) -> str | None:
+    """ccxt takes text for numbers, and passes over a Decimal."""
+    return None if value is None else f"{value:f}"
+
+
+def moment(millis: object) -> datetime | None:
+    if not isinstance(millis, int | float | str) or not millis:
+        return None
+    return datetime.fromtimestamp(int(millis) / 1000, tz=UTC)
+
+
+def millis(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
+
+
+def child_of(raw: Any) -> str:
+    """The venue's id of the order that a conditional one has become; empty before."""
+    told = _info(raw)
+    child = str(told.get("actualOrderId") or told.get("ai") or "")
+    return "" if child == "0" else child
+
+
+def _info(raw: Any) -> Any:
+    return raw.get("info") or {}
+
+
+def _role(order_id: str) -> OrderRole:
+    """By the letter in our ids; a stranger's order counts as an entry, and is left alone."""
+    letter = order_id.split("-")[2] if order_id.count("-") == 3 else ""  # noqa: PLR2004  # qd-tag-role-random
+    return next((role for role, known in ROLE_LETTERS.items() if known == letter), OrderRole.ENTRY)
