@@ -12,6 +12,7 @@ from time import perf_counter
 
 from bench import (
     analysis,
+    backtest,
     chats,
     history,
     lag,
@@ -38,6 +39,7 @@ SUBJECTS = {
     "ledger": ledger.measure,
     "lag": lag.measure,
     "analysis": analysis.measure,
+    "backtest": backtest.measure,
     "history": history.measure,
 }
 LATEST = Path(__file__).with_name("latest.json")

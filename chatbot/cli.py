@@ -72,8 +72,8 @@ def check(
     config: Annotated[Path, typer.Option(help="The settings.")] = Path("bot.toml"),
 ) -> None:
     """Look whether the desk could run here: exit 1 on any fault, each with what to do."""
-    from chatbot.check import Verdict
     from chatbot.check import check as look
+    from chatbot.finding import Verdict
 
     found = look(config, os.environ, SystemClock())
     widths = (max(len(f.what) for f in found), max(len(f.verdict) for f in found))
@@ -81,6 +81,20 @@ def check(
         todo = f" -> {f.todo}" if f.todo else ""
         typer.echo(f"{f.what:<{widths[0]}}  {f.verdict:<{widths[1]}}  {f.said}{todo}")
     raise typer.Exit(FAILED if any(f.verdict is Verdict.FAULT for f in found) else 0)
+
+
+@app.command()
+def totp(
+    person: Annotated[str, typer.Argument(help="As callers are known: telegram:111.")],
+) -> None:
+    """Make a secret for a second factor, and say how to set it up; nothing is stored."""
+    from chatbot.access import second_factor_steps
+
+    steps = second_factor_steps(person)
+    if not steps:
+        _tell(f"{person} is nobody: write telegram:111, discord:222 or local:1000")
+        raise typer.Exit(USAGE)
+    typer.echo(steps)
 
 
 @app.command()
@@ -159,6 +173,42 @@ def report(
         raise typer.Exit(FAILED) from None
     as_text = figures.as_text(found)
     typer.echo(json.dumps(figures.as_json(found), indent=2) if as_json else as_text)
+
+
+@app.command()
+def backtest(  # noqa: PLR0917  # each is an option of the command line
+    trader: Annotated[str, typer.Option(help="The trader of the settings.")],
+    data: Annotated[Path, typer.Option(help="Candles: parquet, CSV, feather, or a folder.")],
+    begin: Annotated[str, typer.Option("--from", help="A day or a moment.")] = "",
+    end: Annotated[str, typer.Option("--to", help="The same; of a day, all of it.")] = "",
+    config: Annotated[Path, typer.Option(help="The settings.")] = Path("bot.toml"),
+    timeframe: Annotated[str, typer.Option(help="Instead of the trader's, as in 1h.")] = "",
+    symbols: Annotated[str, typer.Option(help="Instead of the trader's, or `all`.")] = "",
+    resume_daily: Annotated[  # noqa: FBT002  # as above
+        bool, typer.Option("--resume-daily", help="Lift halts by guards at the next 00:00.")
+    ] = False,
+    as_json: Annotated[  # noqa: FBT002  # as above
+        bool, typer.Option("--json", help="As JSON, with every trade.")
+    ] = False,
+    page: Annotated[Path | None, typer.Option("--html", help="Write a page there, too.")] = None,
+) -> None:
+    """Tell what a trader would have done with candles from a file: same risk, exits, ledger."""
+    from chatbot import backtest as history
+
+    try:
+        settings = load(config, os.environ)
+        asked = history.Asked(
+            trader=trader, data=data, begin=begin, end=end, symbols=symbols,
+            timeframe=history.timeframe_of(timeframe), lift="daily" if resume_daily else "never",
+        )  # fmt: skip
+        found = history.backtest(settings, asked)
+        if page is not None:
+            history.write_page(found, page, theme=settings.chat.theme)
+    except (TradingError, ValueError, OSError) as error:
+        _tell(*history.reasons(error))
+        raise typer.Exit(FAILED) from None
+    as_text = history.as_text(found)
+    typer.echo(json.dumps(history.as_json(found), indent=1) if as_json else as_text)
 
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)

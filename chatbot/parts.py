@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -17,15 +18,15 @@ from trading.market.rules import BINANCE_PERPETUALS_2021
 from trading.ports import Feed, Journal, Venue
 from trading.strategies import strategy
 from trading.strategies.base import Strategy
-from trading.types import Mode
+from trading.types import MarketRules, Mode, Symbol
 from trading.venues.budget import Budgets
-from trading.venues.ccxt import CcxtVenue as ExchangeVenue
-from trading.venues.connection import Access, Connection
-from trading.venues.listed import ListedRules
-from trading.venues.live_feed import LiveFeed
 from trading.venues.paper import PaperVenue as PaperBook
 from trading.venues.quirks import Market
 from trading.venues.replay import ReplayFeed
+
+if TYPE_CHECKING:  # what speaks to exchanges loads where there is one: a paper desk starts sooner
+    from trading.venues.ccxt import CcxtVenue as ExchangeVenue
+    from trading.venues.connection import Access, Connection
 
 SPARE_BARS = 50
 """Candles that a live feed keeps besides a strategy's warm-up: for charts, and for a late look."""
@@ -47,6 +48,8 @@ class Connections:
         self._accounts = [section for section in venues if isinstance(section, CcxtVenue)]
 
     def of_account(self, section: CcxtVenue) -> Connection:
+        from trading.venues.connection import Access
+
         access = Access(
             key=_plain(section.key),
             secret=_plain(section.secret),
@@ -55,10 +58,14 @@ class Connections:
         return self._of(section, access)
 
     def of_prices(self, section: CcxtFeed) -> Connection:
+        from trading.venues.connection import Access
+
         account = next((a for a in self._accounts if _place(a) == _place(section)), None)
         return self.of_account(account) if account else self._of(section, Access())
 
     def _of(self, section: Exchange, access: Access) -> Connection:
+        from trading.venues.connection import Connection
+
         account = (*_place(section), access.key)
         if account not in self._made:
             self._made[account] = Connection(
@@ -78,6 +85,8 @@ def feed_of(settings: Settings, name: str, clock: Clock, connections: Connection
     section = settings.traders[name]
     feed = settings.feeds[section.feed]
     if isinstance(feed, CcxtFeed):
+        from trading.venues.live_feed import LiveFeed
+
         return LiveFeed(
             name=section.feed,
             connection=connections.of_prices(feed),
@@ -111,6 +120,8 @@ def account_of(
     connections: Connections,
 ) -> ExchangeVenue:  # fmt: skip
     """A real account; whoever is not live only reads it."""
+    from trading.venues.ccxt import CcxtVenue as ExchangeVenue
+
     section = settings.traders[name]
     return ExchangeVenue(
         name=section.venue,
@@ -140,13 +151,19 @@ def _paper(
         feed=feed,
         journal=book,
         capital=section.capital,
-        rules=ListedRules(real, section.symbols) if real else BINANCE_PERPETUALS_2021,
+        rules=_listed(real, section) if real else BINANCE_PERPETUALS_2021,
         slippage=costs.slippage,
         commission=costs.commission,
         commission_per_unit=costs.commission_per_unit,
         participation=costs.participation,
         cash=isinstance(prices, CcxtFeed) and prices.market is Market.SPOT,
     )
+
+
+def _listed(real: Connection, section: TraderSection) -> Mapping[Symbol, MarketRules]:
+    from trading.venues.listed import ListedRules
+
+    return ListedRules(real, section.symbols)
 
 
 def place_of(settings: Settings, section: TraderSection) -> str:

@@ -11,13 +11,14 @@ from decimal import Decimal
 import numpy as np
 
 from tests.builders import BTC, RULES
+from trading.clocks import Clock
 from trading.errors import VenueRejected, VenueUnavailable, VenueUncertain
 from trading.halt import Halt, Permit
 from trading.market.candles import Candles
 from trading.market.recording import Recording
-from trading.ports import Venue
+from trading.ports import FeedState, Venue
 from trading.strategies.base import Signals
-from trading.types import MarketRules, Order, Report, Side, Symbol
+from trading.types import Depth, Held, MarketRules, Movement, Order, Quote, Report, Side, Symbol
 
 MINUTE = timedelta(minutes=1)
 
@@ -104,6 +105,8 @@ class FaultyVenue:
         self._venue = venue
         self.name = venue.name
         self.window = venue.window
+        self.cash = venue.cash
+        self.interruptions = 0
         self.faults = Faults()
         self.placed: list[Order] = []
         """Everything that left, in order."""
@@ -112,6 +115,13 @@ class FaultyVenue:
         """While clear, orders wait on their way out, before the last look at their permit."""
         self.gate.set()
         self.waiting = 0
+        self.strange: dict[Symbol, Held] = {}
+        """What the operator holds beside us."""
+        self.moved: list[Movement] = []
+        """Money that came or went, and that the venue tells of."""
+        self.untold = Decimal(0)
+        """Money that came or went, and that it does not tell of."""
+        self.depths: dict[Symbol, Depth] = {}
         self.watch_leaving: Callable[[Order], None] = lambda order: None
         """Called in the instant in which an order leaves, after its permit was looked at."""
 
@@ -170,13 +180,26 @@ class FaultyVenue:
         self._check_line()
         return await self._venue.open_orders()
 
-    async def positions(self) -> Mapping[Symbol, Decimal]:
+    async def positions(self) -> Mapping[Symbol, Held]:
         self._check_line()
-        return await self._venue.positions()
+        theirs = dict(await self._venue.positions())
+        for symbol, extra in self.strange.items():
+            held = theirs.get(symbol, Held())
+            theirs[symbol] = Held(long=held.long + extra.long, short=held.short + extra.short)
+        return theirs
 
     async def wallet(self) -> Decimal:
         self._check_line()
-        return await self._venue.wallet()
+        told = sum((m.amount for m in self.moved), Decimal(0))
+        return await self._venue.wallet() + told + self.untold
+
+    async def movements(self, since: datetime) -> Sequence[Movement]:
+        self._check_line()
+        return [m for m in self.moved if m.at >= since]
+
+    async def depth(self, symbol: Symbol) -> Depth | None:
+        self._check_line()
+        return self.depths.get(symbol)
 
     def rules(self, symbol: Symbol) -> MarketRules:
         return self._venue.rules(symbol)
@@ -184,6 +207,65 @@ class FaultyVenue:
     def _check_line(self) -> None:
         if self.faults.down:
             raise VenueUnavailable("connection refused")
+
+
+class LivePrices:
+    """A feed whose prices come at any moment: `tick` makes one; each minute a bar closes at it."""
+
+    name = "live"
+    speed: float | None = None
+
+    def __init__(
+        self, clock: Clock, *, start: str = "100", symbols: Sequence[Symbol] = (BTC,)
+    ) -> None:
+        self.symbols: Sequence[Symbol] = tuple(symbols)
+        self._clock = clock
+        self._begin = clock.now()
+        self._ticks: dict[Symbol, list[Quote]] = {}
+        self.closed = False
+        for symbol in self.symbols:
+            self.tick(start, symbol)
+
+    def tick(self, price: str, symbol: Symbol = BTC) -> None:
+        quote = Quote(symbol=symbol, price=Decimal(price), at=self._clock.now())
+        self._ticks.setdefault(symbol, []).append(quote)
+
+    @property
+    def first_cursor(self) -> datetime:
+        return self._begin
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def resume(self, cursor: datetime) -> None:
+        """A live market waits for nobody."""
+
+    async def closes(self, after: datetime) -> Sequence[datetime]:
+        last = self._begin + (self.now() - self._begin) // MINUTE * MINUTE
+        return (last,) if last > after else ()
+
+    def candles(self, until: datetime, bars: int) -> Candles:
+        """One bar, the last that closed: flat, at the price then."""
+        stamp = int(until.timestamp() * 1000)
+        rows = [
+            [float(quote.price if (quote := self.quote(s, until)) else 100)] for s in self.symbols
+        ]
+        close = np.array(rows, dtype=np.float64)
+        return Candles(
+            symbols=tuple(self.symbols), times=np.array([stamp], dtype=np.int64), open=close,
+            high=close, low=close, close=close, volume=np.full_like(close, 1e6),
+        )  # fmt: skip
+
+    def quote(self, symbol: Symbol, at: datetime | None = None) -> Quote | None:
+        until = at or self.now()
+        known = [quote for quote in self._ticks.get(symbol, ()) if quote.at <= until]
+        return known[-1] if known else None
+
+    def state(self) -> FeedState:
+        return FeedState.LIVE
+
+    async def close(self) -> None:
+        self.closed = True
 
 
 class MemoryLatch:

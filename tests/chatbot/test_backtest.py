@@ -202,7 +202,7 @@ async def test_a_backtest_in_a_chat_tells_how_far_it_is_and_then_what_came_of_it
     async with a_desk(here / "state") as app:
         first = await say(app, "/backtest 7")
         assert first.title.startswith("Backtest of majors: ")
-        assert [choice.command for choice in first.choices] == ["/endbacktest"]
+        assert [choice.command for choice in first.choices] == ["/end_backtest"]
         last = (await followed(app, first))[-1]
         assert last.title.startswith("Backtest: "), last
         assert last.chart is not None
@@ -224,18 +224,18 @@ async def test_one_runs_at_a_time_and_can_be_ended(here: Path) -> None:
         second = await say(app, "/backtest")
         assert second.outcome is Outcome.REFUSED
         assert second.title == f"{REFUSED} A backtest of majors runs already"
-        assert (await say(app, "/endbacktest")).title == "Backtest of majors ended"
+        assert (await say(app, "/end_backtest")).title == "Backtest of majors ended"
         last = (await followed(app, first))[-1]
         assert last.outcome is Outcome.REFUSED
         assert "It was ended" in last.text
         again = await say(app, "/backtest")
         assert again.title.startswith("Backtest of majors: ")
-        await say(app, "/endbacktest")
+        await say(app, "/end_backtest")
 
 
 async def test_ending_none_is_refused_in_words(here: Path) -> None:
     async with a_desk(here / "state") as app:
-        assert (await say(app, "/endbacktest")).outcome is Outcome.REFUSED
+        assert (await say(app, "/end_backtest")).outcome is Outcome.REFUSED
 
 
 def test_the_process_is_given_no_secret() -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from trading.types import ZERO, MarketRules, Symbol
 from trading.venues.connection import Connection
 
-
 UNTOLD = MarketRules(tick=Decimal("1e-8"), lot=Decimal("1e-8"), min_notional=ZERO)
 """To show figures by before an exchange has told its rules; nothing can be sent then."""
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
@@ -58,6 +59,19 @@ from trading.venues.refusals import reduces, refuse_unpaid, refuse_wrong
 from trading.venues.writer import COMPACT_AFTER, JournalWriter
 
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """What trading costs here; the defaults are those of the settings."""
+
+    slippage: Decimal = Decimal("0.0005")
+    """Share of the price lost by each market order."""
+    commission: Decimal = Decimal("0.001")
+    """Share of each fill's value."""
+    commission_per_unit: Decimal = ZERO
+    participation: Decimal = Decimal("0.10")
+    """Share of a candle's volume that one order can take."""
 
 
 class PaperVenue:
@@ -109,6 +123,15 @@ class PaperVenue:
         self._volumes: dict[Symbol, tuple[datetime, datetime, Decimal]] = {}
 
     # -- the port ----------------------------------------------------------------------------
+
+    @property
+    def costs(self) -> Costs:
+        return Costs(
+            slippage=self._slippage,
+            commission=self._commission,
+            commission_per_unit=self._commission_per_unit,
+            participation=self._participation,
+        )
 
     async def open(self, listener: Callable[[Report], None]) -> None:
         """Read the book.  Raises `VenueUnavailable` when that cannot be done."""

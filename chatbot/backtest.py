@@ -1,0 +1,426 @@
+"""`quarterdeck backtest`: what a trader would have done with the candles of a file."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import html
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+from chatbot.parts import exit_rules_of, strategy_of
+from chatbot.settings import Settings
+from handlers.chart import EquityChart
+from handlers.figures import averages, exit_name, extremes, fall, ratio, ratios, symbol_names, won
+from handlers.format import duration, gained, listed, money, percent, plural
+from trading.backtest.engine import Backtest, run
+from trading.backtest.result import Result
+from trading.backtest.rules import rules_for
+from trading.clocks import SystemClock
+from trading.curve import curve
+from trading.errors import SettingsError
+from trading.market.tables import parse_symbol, read_candles
+from trading.risk.drawdown import day_of
+from trading.stats import Ratio, Stats, Tally
+from trading.strategies import settings_in_use
+from trading.trader import TraderSettings
+from trading.types import ExitReason, Mode, Trade
+from trading.venues.paper import Costs
+
+POINTS = 1_000
+"""Of the curve in a report; its extremes are among them."""
+_DAY = timedelta(days=1)
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the command line said."""
+
+    trader: str
+    data: Path
+    begin: str = ""
+    """A day, or a moment as ISO 8601; without a zone in that of the desk."""
+    end: str = ""
+    """The same; of a day, all of it."""
+    timeframe: timedelta | None = None
+    """None: the trader's."""
+    symbols: str = ""
+    """Comma between them, or `all` that the data has; empty: the trader's."""
+    lift: Literal["never", "daily"] = "never"
+
+
+def backtest(settings: Settings, asked: Asked) -> Result:
+    """Run it.  Raises `SettingsError`, or `ValueError` with a sentence for the operator."""
+    return run(made(settings, asked))
+
+
+def made(settings: Settings, asked: Asked) -> Backtest:
+    """Return the backtest of that trader, its candles read.  Raises as `backtest`."""
+    section = settings.traders.get(asked.trader)
+    if section is None:
+        known = listed([*settings.traders]) or "none"
+        raise ValueError(f"There is no trader {asked.trader}; there is {known}")
+    zone = settings.bot.zone
+    begin, end = _moment(asked.begin, settings), _moment(asked.end, settings, whole_day=True)
+    if begin is not None and end is not None and begin >= end:
+        raise ValueError(f"--from {asked.begin} is not before --to {asked.end}")
+    symbols = _symbols(asked.symbols, section.symbols)
+    timeframe = asked.timeframe or section.bar
+    candles = read_candles(asked.data, timeframe=timeframe, symbols=symbols)
+    return Backtest(
+        trader=TraderSettings(
+            name=asked.trader,
+            mode=Mode.PAPER,
+            symbols=candles.symbols,
+            timeframe=timeframe,
+            capital=section.capital,
+            limits=section.limits.build(),
+            exit_rules=exit_rules_of(section),
+            entries=section.entries.build(),
+            zone=zone,
+            drawdown_alert=None,
+            cycle_every=timeframe,
+            replay_speed=1.0,
+            parameters=settings_in_use(section.strategy, section.parameters),
+        ),
+        strategy=strategy_of(settings, asked.trader),
+        candles=candles,
+        rules=rules_for(candles),
+        costs=_costs(settings.venues.get(section.venue)),
+        begin=begin,
+        end=end,
+        lift=asked.lift,
+    )
+
+
+def _symbols(said: str, of_trader: Sequence[Any]) -> Sequence[Any] | None:
+    if not said:
+        return of_trader
+    return None if said == "all" else [parse_symbol(word) for word in said.split(",")]
+
+
+def _costs(venue: object) -> Costs:
+    """Those of a paper venue; a real one's are not known, so the paper's usual ones."""
+    usual = Costs()
+    names = ("slippage", "commission", "commission_per_unit", "participation")
+    return Costs(**{name: getattr(venue, name, getattr(usual, name)) for name in names})
+
+
+def _moment(said: str, settings: Settings, *, whole_day: bool = False) -> datetime | None:
+    if not said:
+        return None
+    try:
+        at = datetime.fromisoformat(said)
+    except ValueError:
+        raise ValueError(f"{said} is no day and no moment; as in 2021-05-19") from None
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=settings.bot.zone)
+    is_day = at.timetz().replace(tzinfo=None) == time() and ":" not in said
+    return (at + _DAY if whole_day and is_day else at).astimezone(UTC)
+
+
+def reasons(error: Exception) -> list[str]:
+    """What to tell the operator."""
+    if isinstance(error, SettingsError):
+        return [str(mistake) for mistake in error.mistakes]
+    return [str(error)]
+
+
+# -- as JSON ----------------------------------------------------------------------------------
+
+
+def as_json(result: Result) -> Report:
+    """Everything, as plain numbers; None where a figure does not exist."""
+    return {
+        **figures(result),
+        "curve": _curve(result),
+        "trades": [_trade(trade) for trade in result.trades],
+    }
+
+
+def figures(result: Result) -> Report:
+    """The figures alone."""
+    stats, held = result.stats, result.average_hold
+    return {
+        "trader": result.trader.name,
+        "strategy": result.strategy,
+        "parameters": {key: str(value) for key, value in result.trader.parameters.items()},
+        "symbols": [str(symbol) for symbol in result.trader.symbols],
+        "currency": result.trader.symbols[0].quote,
+        "timeframe_seconds": result.trader.timeframe.total_seconds(),
+        "from": result.begin.isoformat(),
+        "to": result.end.isoformat(),
+        "bars": len(result.times),
+        "start": float(result.equity[0]),
+        "end": round(float(result.equity[-1]), 2),
+        "growth": result.growth,
+        "buy_and_hold": {"growth": result.holding_growth, **_risk(result.holding_stats)},
+        **_risk(stats),
+        **_tally(stats.total),
+        "exposure": result.exposure,
+        "average_hold_seconds": None if held is None else held.total_seconds(),
+        "orders": result.orders,
+        "fills": len(result.fills),
+        "decisions": {"approved": result.approved, "refused": dict(result.refused)},
+        "halts": [
+            {"at": halt.at.isoformat(), "guard": halt.guard, "why": halt.why}
+            for halt in result.halts
+        ],
+        "open_positions": len(result.open_positions),
+        "by_symbol": {str(symbol): _tally(tally) for symbol, tally in stats.symbols.items()},
+        "by_exit": {reason.value: _tally(tally) for reason, tally in stats.reasons.items()},
+        "by_regime": {name: _tally(tally) for name, tally in result.by_regime().items()},
+    }
+
+
+def _risk(stats: Stats) -> Report:
+    deepest = stats.drawdown
+    return {
+        "cagr": stats.cagr.value,
+        "sharpe": stats.sharpe.value,
+        "sortino": stats.sortino.value,
+        "calmar": stats.calmar.value,
+        "max_drawdown": None if deepest is None else deepest.share,
+        "max_drawdown_seconds": None if deepest is None else deepest.lasted.total_seconds(),
+    }
+
+
+def _tally(tally: Tally) -> Report:
+    return {
+        "trades": tally.trades,
+        "wins": tally.wins,
+        "losses": tally.losses,
+        "profit": _number(tally.profit),
+        "fees": _number(tally.fees),
+        "win_rate": tally.win_rate,
+        "profit_factor": tally.profit_factor.value,
+        "expectancy": _number(tally.expectancy),
+        "average_win": _number(tally.average_win),
+        "average_loss": _number(tally.average_loss),
+        "best": _number(tally.best),
+        "worst": _number(tally.worst),
+    }
+
+
+def _trade(trade: Trade) -> Report:
+    return {
+        "symbol": str(trade.symbol),
+        "side": trade.side.held,
+        "quantity": str(trade.quantity),
+        "entry_price": str(trade.entry_price),
+        "exit_price": str(trade.exit_price),
+        "opened_at": trade.opened_at.isoformat(),
+        "closed_at": trade.closed_at.isoformat(),
+        "profit": str(trade.profit),
+        "fees": str(trade.fees),
+        "reason": trade.reason.value,
+    }
+
+
+def _number(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def chart(result: Result) -> EquityChart:
+    """Equity and drawdown."""
+    raw = _curve(result)
+    return EquityChart(
+        title=f"{result.trader.name} {result.strategy}",
+        quote=result.trader.symbols[0].quote,
+        times=tuple(datetime.fromisoformat(at) for at in raw["times"]),
+        equity=tuple(raw["equity"]),
+        drawdown=tuple(raw["drawdown"]),
+        zone=str(result.trader.zone),
+    )
+
+
+def _curve(result: Result) -> Report:
+    last = day_of(result.end, result.trader.zone)
+    found = curve(result.book, first=None, last=last, most=POINTS)
+    if found is None:
+        raise ValueError("There is no bar to draw")
+    return {
+        "times": [at.isoformat() for at in found.times],
+        "equity": list(found.equity),
+        "drawdown": list(found.drawdown),
+    }
+
+
+# -- as text ----------------------------------------------------------------------------------
+
+
+def as_text(result: Result) -> str:
+    return "\n".join(_lines(result))
+
+
+def _lines(result: Result) -> Iterator[str]:
+    stats, quote = result.stats, result.trader.symbols[0].quote
+    yield (
+        f"{result.trader.name}, {result.strategy}: {_span(result)}, {len(result.times):,} bars of "
+        f"{plural(len(result.trader.symbols), 'symbol')}"
+    )
+    yield f"{gained(Decimal(repr(round(result.profit, 2))), quote)} ({_share(result.growth)})"
+    yield f"Buy and hold {_share(result.holding_growth)}, {_fallen(result.holding_stats)}"
+    if stats.total.trades:
+        yield from (won(stats.total), averages(stats.total), extremes(stats.total))
+    else:
+        yield "No trades"
+    yield f"Here {_fallen(stats)}; {ratios(stats)}"
+    yield (
+        f"CAGR {_share_or_word(stats.cagr)}, Calmar {ratio(stats.calmar)}; in the market "
+        f"{_share(result.exposure, signed=False)} of the time"
+    )
+    refused = sum(result.refused.values())
+    yield f"{result.approved:,} signals approved, {refused:,} refused; {result.orders:,} orders"
+    yield from _warnings(result)
+    for title, tallies in _groups(result):
+        yield f"{title}:"
+        for name, tally in tallies:
+            yield f"  {name:<12}{gained(tally.profit, quote)}; {won(tally)}"
+
+
+def _warnings(result: Result) -> Iterator[str]:
+    for halt in result.halts[:3]:
+        yield f"Halted {halt.at:%Y-%m-%d %H:%M}: {halt.why}"
+    if len(result.halts) > 3:  # noqa: PLR2004  # as above
+        yield f"... and {len(result.halts) - 3} halts more"
+    if result.open_positions:
+        yield f"{plural(len(result.open_positions), 'position')} open at the end, at market value"
+
+
+def _groups(result: Result) -> Iterator[tuple[str, list[tuple[str, Tally]]]]:
+    stats = result.stats
+    names = symbol_names(stats.symbols)
+    yield "By symbol", list(zip(names, stats.symbols.values(), strict=True))
+    yield "By exit", [(_exit(reason), tally) for reason, tally in stats.reasons.items()]
+    regimes = result.by_regime()
+    if regimes:
+        yield "By regime", list(regimes.items())
+
+
+def _exit(reason: ExitReason) -> str:
+    return exit_name(reason)
+
+
+def _span(result: Result) -> str:
+    return f"{result.begin:%Y-%m-%d %H:%M} to {result.end:%Y-%m-%d %H:%M} UTC"
+
+
+def _share(share: float, *, signed: bool = True) -> str:
+    return percent(Decimal(repr(round(share, 8))), signed=signed)
+
+
+def _share_or_word(of: Ratio) -> str:
+    return of.word if of.value is None else _share(of.value)
+
+
+def _fallen(stats: Stats) -> str:
+    deepest = stats.drawdown
+    if deepest is None:
+        return "drawdown unknown"
+    return f"worst drawdown {fall(deepest)}, {duration(deepest.lasted)} long"
+
+
+# -- as a page --------------------------------------------------------------------------------
+
+_STYLE = """
+body{font:16px/1.5 system-ui,sans-serif;color:#12161b}
+body{max-width:62rem;margin:2rem auto;padding:0 1rem}
+table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums}
+th,td{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #e1e6ea}
+th:first-child,td:first-child{text-align:left}
+img{max-width:100%;height:auto}pre{white-space:pre-wrap}
+"""
+
+
+def as_page(result: Result, picture: bytes | None) -> str:
+    """One page of HTML that needs nothing else."""
+    title = html.escape(f"Backtest of {result.trader.name}, {result.strategy}")
+    drawn = ""
+    if picture is not None:
+        data = base64.b64encode(picture).decode()
+        drawn = f'<p><img alt="Equity and drawdown" src="data:image/png;base64,{data}"></p>'
+    parts = [
+        "<!doctype html>",
+        f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
+        f"<style>{_STYLE}</style></head><body><h1>{title}</h1>",
+        f"<pre>{html.escape(chr(10).join(_summary(result)))}</pre>",
+        drawn,
+        *(_table(name, _HEAD, map(_row, tallies)) for name, tallies in _groups(result)),
+        _table("Trades", _TRADE_HEAD, map(_trade_row, result.trades)),
+        "</body></html>",
+    ]
+    return "\n".join(parts)
+
+
+_HEAD = ("", "trades", "won", "profit", "fees", "per trade", "profit factor")
+_TRADE_HEAD = ("closed, UTC", "symbol", "side", "quantity", "entry", "exit", "profit", "ended by")
+
+
+def _summary(result: Result) -> Iterable[str]:
+    lines = list(_lines(result))
+    return lines[: lines.index("By symbol:")]
+
+
+def _row(item: tuple[str, Tally]) -> Sequence[str]:
+    name, tally = item
+    each = "" if tally.expectancy is None else money(tally.expectancy)
+    factor = ratio(tally.profit_factor)
+    sums = (money(tally.profit), money(tally.fees))
+    return (name, f"{tally.trades:,}", f"{tally.wins:,}", *sums, each, factor)
+
+
+def _trade_row(trade: Trade) -> Sequence[str]:
+    return (
+        f"{trade.closed_at:%Y-%m-%d %H:%M}", str(trade.symbol), trade.side.held,
+        f"{trade.quantity:f}", f"{trade.entry_price:f}", f"{trade.exit_price:f}",
+        money(trade.profit), _exit(trade.reason),
+    )  # fmt: skip
+
+
+def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    body = "\n".join(f"<tr>{_cells('td', row)}</tr>" for row in rows)
+    caption = html.escape(title)
+    return f"<h2>{caption}</h2><table><tr>{_cells('th', head)}</tr>\n{body}</table>"
+
+
+def _cells(kind: str, texts: Iterable[str]) -> str:
+    return "".join(f"<{kind}>{html.escape(text)}</{kind}>" for text in texts)
+
+
+def write_page(result: Result, file: Path, *, theme: Literal["light", "dark"]) -> None:
+    """Write the page, with its picture if one can be drawn.  Raises `OSError`."""
+    file.write_text(as_page(result, asyncio.run(_picture(chart(result), theme))), "utf-8")
+
+
+async def _picture(of: EquityChart, theme: Literal["light", "dark"]) -> bytes | None:
+    from chatbot.frontends import NoPicture
+    from chatbot.render.pictures import PictureProcess
+
+    with tempfile.TemporaryDirectory() as folder:
+        drawing = PictureProcess(theme=theme, folder=Path(folder), clock=SystemClock())
+        try:
+            return await drawing.draw(of)
+        except NoPicture:
+            return None
+        finally:
+            await drawing.close()
+
+
+def timeframe_of(said: str) -> timedelta | None:
+    """`1m`, `15m`, `1h`, `1d`; nothing stays nothing.  Raises `ValueError` for anything else."""
+    if not said:
+        return None
+    sizes: Mapping[str, timedelta] = {
+        "s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": _DAY,
+    }  # fmt: skip
+    count, unit = said[:-1], said[-1:]
+    if unit not in sizes or not count.isdecimal() or not int(count):
+        raise ValueError(f"{said} is no timeframe; as in 1m, 15m, 1h or 1d")
+    return int(count) * sizes[unit]

@@ -1,0 +1,280 @@
+"""A backtest promises what the paper desk does, to the cent: both are run on the same real crashes.
+
+The desk is a real one: history in SQLite, journals in files, the strategy asked at every bar with
+the window that it asks for, and its own tasks running beside the cycles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from storage.journal import FileJournal
+from storage.latch import SlotLatch
+from storage.store import SqlStore
+from tests.trading.backtest.worlds import trader_settings
+from tests.world import settled
+from trading.backtest.engine import Backtest, run
+from trading.backtest.feed import moment
+from trading.backtest.result import Result
+from trading.backtest.rules import rules_for
+from trading.bus import Bus
+from trading.clocks import ManualClock
+from trading.execution.exit_rules import ExitRules, PartialRule
+from trading.execution.orders import OrderIds, Patience
+from trading.halt import Latch
+from trading.halting import Halter
+from trading.market.candles import Candles
+from trading.market.recording import Recording, crash_of_may_2021
+from trading.market.tables import read_candles
+from trading.recorder import Recorder
+from trading.risk.limits import EntryRules, Limits
+from trading.strategies import strategy
+from trading.strategies.base import Strategy
+from trading.trader import Start, Trader
+from trading.types import Fill, MarketRules, Order, OrderRole, Symbol, Trade
+from trading.venues.paper import Costs, PaperVenue
+from trading.venues.replay import ReplayFeed
+
+CRASHES = Path(__file__).parents[1] / "data" / "crashes"
+BUSY = Limits(
+    max_positions=5,
+    risk_per_trade=Decimal("0.005"),
+    max_exposure=Decimal(2),
+    max_daily_loss=Decimal("0.04"),
+    symbol_rest=timedelta(0),
+    loss_streak=6,
+    max_price_age=timedelta(hours=3),
+)
+ENTRIES = EntryRules(max_age=timedelta(minutes=50))
+"""No whole number of bars: at such an instant either of two tasks may come first."""
+TRIES = 2_000
+PATIENT = Patience(answer=60.0, intent=60.0, stop=60.0, durable=60.0)
+EVERYTHING = ExitRules(
+    trail_r=Decimal(2),
+    partials=(PartialRule(share=Decimal("0.5"), at_r=Decimal(1)),),
+    break_even=True,
+)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the paper desk's history holds at the end."""
+
+    orders: list[Order]
+    fills: list[Fill]
+    trades: list[Trade]
+    equity: dict[float, Decimal]
+
+
+class Playing:
+    """A paper desk whose books are files in *folder*."""
+
+    def __init__(self, test: Backtest, folder: Path, store: SqlStore, clock: ManualClock) -> None:
+        self.clock = clock
+        self._test = test
+        self._journals = [FileJournal(folder / name) for name in ("intents", "paper")]
+        self._latch_file = SlotLatch(folder / "latch")
+        self.recorder = Recorder(
+            store=store, bus=Bus(), clock=clock, announce=lambda event: (),
+            offer=lambda alerts: None,
+        )  # fmt: skip
+        halter = Halter(
+            latch=Latch(), recorder=self.recorder, latch_file=self._latch_file, clock=clock,
+            modes={test.trader.name: test.trader.mode},
+        )  # fmt: skip
+        start = clock.now()
+        feed = ReplayFeed(
+            name="recorded", clock=clock, symbols=test.candles.symbols, rules=test.rules,
+            recording=lambda: Recording(candles=test.candles, start=start),
+        )  # fmt: skip
+        venue = PaperVenue(
+            name="paper", feed=feed, journal=self._journals[1], capital=test.trader.capital,
+            rules=test.rules, slippage=test.costs.slippage, commission=test.costs.commission,
+            participation=test.costs.participation,
+        )  # fmt: skip
+        numbers = itertools.count(1)
+        self.trader = Trader(
+            settings=test.trader, strategy=test.strategy, feed=feed, venue=venue, store=store,
+            recorder=self.recorder, halter=halter, journal=self._journals[0], clock=clock,
+            ids=OrderIds("back", lambda size: f"{next(numbers):0{size * 2}x}"), patience=PATIENT,
+        )  # fmt: skip
+
+    async def bar(self, seconds: float) -> None:
+        """Let time pass until the next bar closes, then handle it."""
+        self.clock.advance(seconds - 1)
+        for _ in range(TRIES):  # what goes on between two bars goes on in threads as well
+            await settled(5)
+            if not self._overdue():
+                break
+            await asyncio.sleep(0.001)
+        self.clock.advance(1)
+        await self.trader.cycle()
+        await self.recorder.settle()
+        await settled(5)
+
+    def _overdue(self) -> bool:
+        oldest = self.clock.now() - ENTRIES.max_age
+        entries = self.trader.ledger.alive_of(OrderRole.ENTRY)
+        return any(order.created_at <= oldest for order in entries)
+
+    async def close(self) -> None:
+        for journal in self._journals:
+            await journal.close()
+        await self._latch_file.close()
+
+
+async def paper_desk(test: Backtest, folder: Path, *, first: int) -> Desk:
+    """Replay *test* bar by bar, its tasks running beside the cycles."""
+    times = [moment(int(time)) for time in test.candles.times[first:]]
+    clock = ManualClock(times[0])
+    store = await SqlStore.open(folder / "history.db", clock=clock)
+    playing = Playing(test, folder, store, clock)
+    await playing.trader.load()
+    await playing.trader.start(Start(took=timedelta(0), down_for=None, clean=True))
+    working = asyncio.ensure_future(playing.trader.run())
+    try:
+        for before, now in itertools.pairwise(times):
+            await playing.bar((now - before).total_seconds())
+        name = test.trader.name
+        points = await store.equity(name, since=times[0])
+        return Desk(
+            orders=list(await store.orders(name, limit=100_000)),
+            fills=list(await store.fills(name)),
+            trades=list(await store.trades(name, limit=100_000)),
+            equity={point.at.timestamp(): point.equity for point in points},
+        )
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        await playing.close()
+        await store.close()
+
+
+def assert_same(result: Result, desk: Desk) -> None:
+    assert result.trades, "a crash without a trade shows nothing"
+    assert _fills(result.fills) == _fills(desk.fills)
+    assert _trades(result.trades) == _trades(desk.trades)
+    assert _orders(result.sent) == _orders(desk.orders)
+    told = dict(zip(result.times.tolist(), result.equity.tolist(), strict=True))
+    half_a_cent = Decimal("0.005")
+    differ = {
+        at: (equity, told[at])
+        for at, equity in desk.equity.items()
+        if abs(equity - Decimal(repr(told[at]))) >= half_a_cent
+    }
+    assert not differ
+    assert len(desk.equity) >= len(told) - 1
+
+
+def _fills(fills: Iterable[Fill]) -> Counter[tuple[object, ...]]:
+    """Without ids: tasks that run side by side draw their random numbers in no certain order."""
+    return Counter((f.symbol, f.side, f.quantity, f.price, f.fee, f.at) for f in fills)
+
+
+def _orders(orders: Iterable[Order]) -> Counter[tuple[object, ...]]:
+    """Without stops that were replaced before anything touched them: how often depends on which of
+    two fills of one instant is heard first."""
+    return Counter(
+        (o.symbol, o.side, o.role, o.type, o.quantity, o.price, o.stop_price, o.filled, o.status)
+        for o in orders
+        if o.role is not OrderRole.PROTECT or o.filled
+    )
+
+
+def _trades(trades: Iterable[Trade]) -> Counter[tuple[object, ...]]:
+    return Counter((t.symbol, t.opened_at, t.closed_at, t.profit, t.reason) for t in trades)
+
+
+def _backtest(
+    candles: Candles,
+    *,
+    uses: Strategy,
+    step: timedelta,
+    exits: ExitRules,
+    rules: Mapping[Symbol, MarketRules] | None = None,
+    costs: Costs | None = None,
+) -> Backtest:
+    return Backtest(
+        trader=replace(
+            trader_settings(candles.symbols, limits=BUSY, exits=exits, step=step), entries=ENTRIES
+        ),
+        strategy=uses,
+        candles=candles,
+        rules=rules or rules_for(candles),
+        costs=costs or Costs(),
+    )
+
+
+def ema() -> Strategy:
+    return strategy("ema_cross", {"fast": 3, "slow": 8})
+
+
+async def compare(test: Backtest, folder: Path) -> None:
+    first = min(test.strategy.warmup, test.candles.bars - 1)
+    desk = await paper_desk(test, folder, first=first)
+    result = await asyncio.to_thread(run, test)
+    assert_same(result, desk)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("exits", [ExitRules(), EVERYTHING], ids=["stop and target", "everything"])
+async def test_may_2021_minute_by_minute(tmp_path: Path, exits: ExitRules) -> None:
+    candles = crash_of_may_2021().candles.upto(680).last(260)
+    test = _backtest(candles, uses=ema(), step=timedelta(minutes=1), exits=exits)
+    await compare(test, tmp_path)
+
+
+@pytest.mark.slow
+async def test_the_scanner_in_may_2021(tmp_path: Path) -> None:
+    candles = crash_of_may_2021().candles
+    scanner = strategy("smc", {"threshold": 55})
+    test = _backtest(candles, uses=scanner, step=timedelta(minutes=1), exits=ExitRules())
+    await compare(test, tmp_path)
+
+
+@pytest.mark.slow
+async def test_the_collapse_of_ftx_hour_by_hour(tmp_path: Path) -> None:
+    candles = read_candles(CRASHES / "ftx_2022_11_1h.csv")
+    test = _backtest(candles, uses=ema(), step=timedelta(hours=1), exits=EVERYTHING)
+    await compare(test, tmp_path)
+
+
+@pytest.mark.slow
+async def test_the_liquidations_of_october_2025(tmp_path: Path) -> None:
+    candles = read_candles(CRASHES / "crash_2025_10_10_15m.parquet")
+    test = _backtest(candles, uses=ema(), step=timedelta(minutes=15), exits=ExitRules())
+    await compare(test, tmp_path)
+
+
+@pytest.mark.slow
+async def test_orders_too_large_for_a_bar_fill_in_the_same_parts(tmp_path: Path) -> None:
+    candles = read_candles(CRASHES / "crash_2025_10_10_15m.parquet").upto(160)
+    thin = replace(Costs(), participation=Decimal("0.00001"))
+    test = _backtest(candles, uses=ema(), step=timedelta(minutes=15), exits=EVERYTHING, costs=thin)
+    await compare(test, tmp_path)
+
+
+FULL = {
+    "crypto/binance_spot_1m_2021-04-20_2021-05-20.parquet": timedelta(minutes=1),
+    "crypto/binance_spot_universe_1h_FTX_2022-11-03_2022-11-14.parquet": timedelta(hours=1),
+    "crypto/binance_usdtm_universe_15m_crash_2025-10-10.parquet": timedelta(minutes=15),
+}
+
+
+@pytest.mark.soak
+@pytest.mark.skipif("QUARTERDECK_DATA" not in os.environ, reason="QUARTERDECK_DATA is not set")
+@pytest.mark.parametrize("name", FULL)
+async def test_whole_files_of_real_data(name: str, tmp_path: Path) -> None:
+    candles = read_candles(Path(os.environ["QUARTERDECK_DATA"]) / name)
+    test = _backtest(candles, uses=ema(), step=FULL[name], exits=EVERYTHING)
+    await compare(test, tmp_path)

@@ -1,0 +1,131 @@
+"""The feed of a backtest: given candles, shown up to a column that is moved by hand."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trading.market.candles import Candles, Panel
+from trading.ports import FeedState
+from trading.types import MarketRules, Quote, Symbol
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def moment(milliseconds: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=milliseconds)
+
+
+class HandFeed:
+    """A `Feed` over *candles* up to a column; market time is that column's.
+
+    A cycle sees one bar, the last one shown, however many lie before it: `show` passes over those
+    in which nothing can happen.
+    """
+
+    def __init__(
+        self, *, name: str, candles: Candles, rules: Mapping[Symbol, MarketRules], first: int
+    ) -> None:
+        """*first* is the column at which the market stands to begin with."""
+        self.name = name
+        self.whole = candles
+        self.last_known = last_known(candles.close)
+        self._rules = rules
+        self._times: list[int] = candles.times.tolist()
+        self._rows = {symbol: row for row, symbol in enumerate(candles.symbols)}
+        self._first = moment(self._times[first])
+        self._quotes: list[tuple[int, Quote] | None] = [None] * len(candles.symbols)
+        self.column = first
+        self._now = self._first
+
+    speed: float | None = 1.0
+    """Of a recording: its last price is believed, however old."""
+
+    def show(self, column: int) -> datetime:
+        """Let the bar in *column* be the last that has closed; return its close time."""
+        self.column = column
+        self._now = moment(self._times[column])
+        return self._now
+
+    # -- the port ----------------------------------------------------------------------------
+
+    @property
+    def symbols(self) -> Sequence[Symbol]:
+        return self.whole.symbols
+
+    @property
+    def first_cursor(self) -> datetime:
+        return self._first
+
+    def now(self) -> datetime:
+        return self._now
+
+    def resume(self, cursor: datetime) -> None:
+        """It stands where it was put."""
+
+    async def closes(self, after: datetime) -> Sequence[datetime]:
+        return [self._now] if self._now > after else []
+
+    def candles(self, until: datetime, bars: int) -> Candles:
+        end = self._columns_until(until)
+        return self.whole.upto(end).last(bars)
+
+    def quote(self, symbol: Symbol, at: datetime | None = None) -> Quote | None:
+        row = self._rows.get(symbol)
+        if row is None:
+            return None
+        columns = self.column + 1 if at is None or at is self._now else self._columns_until(at)
+        column = columns - 1
+        if self.last_known is not None and columns:
+            column = int(self.last_known[row, column])
+        if column < 0:
+            return None
+        known = self._quotes[row]
+        if known is None or known[0] != column:
+            price = self._rules[symbol].price(float(self.whole.close[row, column]))
+            quote = Quote(symbol=symbol, price=price, at=moment(self._times[column]))
+            known = self._quotes[row] = (column, quote)
+        return known[1]
+
+    def state(self) -> FeedState:
+        return FeedState.ENDED if self.column == len(self._times) - 1 else FeedState.LIVE
+
+    async def close(self) -> None:
+        return None
+
+    def _columns_until(self, until: datetime) -> int:
+        if until >= self._now:
+            return self.column + 1
+        return bisect_right(self._times, (until - _EPOCH) // _MILLISECOND)
+
+
+class HandClock:
+    """Wall and monotonic time of a backtest: those of its market."""
+
+    def __init__(self, feed: HandFeed) -> None:
+        self._feed = feed
+        self._began = feed.now()
+
+    def now(self) -> datetime:
+        return self._feed.now()
+
+    def monotonic(self) -> float:
+        return (self._feed.now() - self._began).total_seconds()
+
+    async def sleep(self, seconds: float) -> None:
+        raise RuntimeError("nothing in a backtest sleeps")
+
+
+def last_known(close: Panel) -> NDArray[np.int32] | None:
+    """For each place the column of the last bar that is not missing, or -1.  None: none is."""
+    there = np.isfinite(close)
+    if bool(there.all()):
+        return None
+    columns = np.arange(close.shape[1], dtype=np.int32)
+    known: NDArray[np.int32] = np.maximum.accumulate(np.where(there, columns, np.int32(-1)), axis=1)
+    return known

@@ -1,0 +1,242 @@
+"""What stands around the trader in a backtest: history, venue, latch and strategy without waits."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, tzinfo
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trading.errors import StoreError
+from trading.halt import Halt
+from trading.market.candles import Candles, Panel
+from trading.ports import Alert, Books, Change, Lane, Tidied, Word
+from trading.stats import DayBook
+from trading.strategies.base import Exits, Signals, Strategy
+from trading.types import Decision, EquityPoint, Fill, Order, OrderType, Report, Symbol, Trade
+from trading.venues.book import BarDone
+from trading.venues.paper import PaperVenue
+from trading.venues.records import Record
+from trading.venues.writer import JournalWriter
+
+_FIGURE = re.compile(r"[-+]?[0-9][0-9.,:]*( %| s| min| h)?")
+
+
+class KeptHistory:
+    """A `Store` of what a backtest is about; the rest is let go."""
+
+    def __init__(self) -> None:
+        self.orders_sent: dict[str, Order] = {}
+        self.fills_made: list[Fill] = []
+        self.trades_closed: list[Trade] = []
+        self.points: list[EquityPoint] = []
+        self.approved = 0
+        self.refused: dict[str, int] = {}
+        """How often risk said no, by its reason without the figures."""
+        self.changed: set[Symbol] = set()
+        """Symbols whose orders, position or plan have changed since somebody looked."""
+
+    async def commit(self, change: Change, lane: Lane = Lane.REST) -> None:
+        for order in change.orders:
+            self.orders_sent[order.id] = order
+            self.changed.add(order.symbol)
+        self.fills_made += change.fills
+        self.trades_closed += change.trades
+        self.points += change.equity
+        self.changed.update(position.symbol for position, _ in change.positions)
+        for decision in change.decisions:
+            self._count(decision)
+
+    def _count(self, decision: Decision) -> None:
+        if decision.approved:
+            self.approved += 1
+            return
+        kind = _FIGURE.sub("#", decision.reason).replace(decision.symbol.base, "SYMBOL")
+        self.refused[kind] = self.refused.get(kind, 0) + 1
+
+    async def books(self, trader: str) -> Books:
+        return Books()
+
+    async def halts(self) -> Sequence[Halt]:
+        return ()
+
+    async def last_halt_number(self) -> int:
+        return 0
+
+    async def orders(self, trader: str, *, limit: int) -> Sequence[Order]:
+        return tuple(self.orders_sent.values())[: -limit - 1 : -1]
+
+    async def order(self, order_id: str) -> Order | None:
+        return self.orders_sent.get(order_id)
+
+    async def fills(self, trader: str) -> Sequence[Fill]:
+        return self.fills_made
+
+    async def trades(self, trader: str, *, limit: int, offset: int = 0) -> Sequence[Trade]:
+        return self.trades_closed[::-1][offset : offset + limit]
+
+    async def decisions(self, trader: str, symbol: Symbol, *, limit: int) -> Sequence[Decision]:
+        return ()
+
+    async def decided(self, decision_id: str) -> Decision | None:
+        return None
+
+    async def equity(self, trader: str, *, since: datetime) -> Sequence[EquityPoint]:
+        return [point for point in self.points if point.at >= since]
+
+    async def day_book(self, trader: str, zone: tzinfo) -> DayBook:
+        """Raises `StoreError`: a report of each day would be made for nobody."""
+        raise StoreError("a backtest is reported as a whole")
+
+    async def waiting_alerts(self, *, limit: int) -> Sequence[Alert]:
+        return ()
+
+    async def alerts(self, to: str, *, limit: int) -> Sequence[Alert]:
+        return ()
+
+    async def words(self, *, limit: int) -> Sequence[Word]:
+        return ()
+
+    async def word(self, word_id: str) -> Word | None:
+        return None
+
+    async def note(self, name: str) -> str | None:
+        return None
+
+    async def tidy(self, now: datetime) -> Tidied:
+        return Tidied(removed={}, size=0)
+
+    def size(self) -> int:
+        return 0
+
+
+class NoJournal:
+    """A `Journal` of what is gone with the process."""
+
+    async def append(self, *records: Mapping[str, object]) -> None:
+        return None
+
+    async def records(self) -> Sequence[Mapping[str, object]]:
+        return ()
+
+    async def rewrite(self, records: Sequence[Mapping[str, object]]) -> None:
+        return None
+
+    async def drop(self, is_done: Callable[[Mapping[str, object]], bool]) -> None:
+        return None
+
+    async def close(self) -> None:
+        return None
+
+
+class NoLatchFile:
+    async def write(self, halts: Sequence[Halt], *, last_number: int) -> None:
+        return None
+
+
+class _InstantWriter(JournalWriter):
+    """Writes nothing, and tells at once."""
+
+    @property
+    def is_idle(self) -> bool:
+        return True
+
+    def put(
+        self, records: Sequence[Record], reports: Sequence[Report] = ()
+    ) -> asyncio.Future[None]:
+        for report in reports:
+            self._tell(report)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+
+class InstantPaper(PaperVenue):
+    """The paper venue, its book in memory only."""
+
+    untouched = False
+    """The bar to come touches no order here: that is known already."""
+
+    async def catch_up(self, until: datetime) -> None:
+        if self.untouched and self._book is not None:
+            self._book.apply(BarDone(until))
+            return
+        await super().catch_up(until)
+
+    async def open(self, listener: Callable[[Report], None]) -> None:
+        await super().open(listener)
+        self._writer = _InstantWriter(
+            journal=self._journal, snapshot=self._snapshot, tell=listener, failed=self._forget
+        )
+
+    def waits_for_price(self, order: Order) -> bool:
+        """Whether nothing fills *order* but a price that is touched; else the next bar may."""
+        held = None if self._book is None else self._book.get(order.id)
+        return held is not None and order.type is not OrderType.MARKET and not held.triggered
+
+
+class Foreseen:
+    """A strategy whose signals over all candles are computed once, and then shown bar by bar.
+
+    As strategies are causal, each bar's are what the strategy would have said at that bar; that it
+    needs no more than its warm-up is tested for each of them.
+    """
+
+    warmup = 0
+
+    def __init__(self, strategy: Strategy, candles: Candles) -> None:
+        self.name = strategy.name
+        self._strategy = strategy
+        self._candles = candles
+        self.signals_of_all = strategy.signals(candles)
+
+    @property
+    def columns(self) -> NDArray[np.intp]:
+        """Those in which there is a wish."""
+        return np.flatnonzero(self.signals_of_all.score.any(axis=0))
+
+    @property
+    def exits(self) -> Exits | None:
+        return self.signals_of_all.exits
+
+    def signals(self, candles: Candles) -> Signals:
+        """Of the last bar of *candles* only."""
+        every, column = self.signals_of_all, self._column(candles, candles.bars - 1)
+        why, exits = every.why, every.exits
+        return Signals(
+            score=_at(every.score, column),
+            stop=_at(every.stop, column),
+            target=_at(every.target, column),
+            size=None if every.size is None else _at(every.size, column),
+            hold=None if every.hold is None else _at(every.hold, column),
+            exits=None if exits is None else replace(
+                exits, long=_at(exits.long, column), short=_at(exits.short, column)
+            ),
+            why=None if why is None else lambda row, shown: why(row, column + shown),
+        )  # fmt: skip
+
+    def explain(self, candles: Candles, row: int, column: int) -> str:
+        at = self._column(candles, column)
+        window = self._candles.upto(at + 1).last(self._strategy.warmup + 1)
+        return self._strategy.explain(window, row, window.bars - 1)
+
+    def _column(self, candles: Candles, column: int) -> int:
+        return int(np.searchsorted(self._candles.times, candles.times[column]))
+
+
+@runtime_checkable
+class KnowsRegime(Protocol):
+    """A strategy that can name the regime of the market."""
+
+    def regimes(self, candles: Candles) -> Sequence[str]:
+        """One name for each bar; causal."""
+        ...
+
+
+def _at(panel: Panel, column: int) -> Panel:
+    return panel[:, column : column + 1]

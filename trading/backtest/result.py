@@ -1,0 +1,176 @@
+"""What came of a backtest, and its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trading.curve import Curve, curve
+from trading.halt import Halt
+from trading.risk.drawdown import day_of
+from trading.stats import (
+    DayBook,
+    Drawdown,
+    Reading,
+    RoundTrip,
+    Stats,
+    Tally,
+    drawdown,
+    summarise,
+)
+from trading.trader import TraderSettings
+from trading.types import Fill, Order, Position, Trade
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """Everything that was traded, and the equity at the close of each bar."""
+
+    trader: TraderSettings
+    strategy: str
+    times: Floats
+    """Closes of the bars, in seconds since 1970; the first is the last before trading."""
+    equity: Floats
+    """In quote currency, open profit included, exact to the cent."""
+    held: NDArray[np.int32]
+    """How many positions were open at each close."""
+    holding: Floats
+    """Equity of who bought equal parts of every symbol at the beginning: no costs, no trades."""
+    trades: tuple[Trade, ...]
+    """Oldest first."""
+    fills: tuple[Fill, ...]
+    sent: tuple[Order, ...]
+    """Every order, as it ended."""
+    approved: int
+    """Decisions of risk."""
+    refused: Mapping[str, int]
+    """How often it said no, by the reason; figures and symbols are blanked out."""
+    halts: tuple[Halt, ...]
+    """By guards."""
+    open_positions: tuple[Position, ...]
+    """At the end; they are in the equity, not in the trades."""
+    regimes: Sequence[str] = ()
+    """Of the market at each close, where the strategy knows one; else empty."""
+
+    @property
+    def orders(self) -> int:
+        return len(self.sent)
+
+    @property
+    def begin(self) -> datetime:
+        return datetime.fromtimestamp(float(self.times[0]), UTC)
+
+    @property
+    def end(self) -> datetime:
+        return datetime.fromtimestamp(float(self.times[-1]), UTC)
+
+    @cached_property
+    def book(self) -> DayBook:
+        return self._book(self.equity).after([RoundTrip.of(trade) for trade in self.trades], ())
+
+    @cached_property
+    def stats(self) -> Stats:
+        """Trades, drawdown and yearly ratios, as `/stats` counts them."""
+        return self._stats(self.book)
+
+    @cached_property
+    def holding_stats(self) -> Stats:
+        return self._stats(self._book(self.holding))
+
+    @property
+    def profit(self) -> float:
+        return float(self.equity[-1] - self.equity[0])
+
+    @property
+    def growth(self) -> float:
+        """Share gained: 0.04 is +4 %."""
+        return float(self.equity[-1] / self.equity[0]) - 1
+
+    @property
+    def holding_growth(self) -> float:
+        return float(self.holding[-1] / self.holding[0]) - 1
+
+    @property
+    def exposure(self) -> float:
+        """Share of the bars at whose close something was held."""
+        return float(np.count_nonzero(self.held) / len(self.held))
+
+    @property
+    def drawdown(self) -> Drawdown | None:
+        return drawdown(self.times, self.equity)
+
+    @property
+    def average_hold(self) -> timedelta | None:
+        spans = [trade.closed_at - trade.opened_at for trade in self.trades]
+        return sum(spans, timedelta(0)) / len(spans) if spans else None
+
+    def by_regime(self) -> Mapping[str, Tally]:
+        """Trades by the regime in which they were opened."""
+        if not self.regimes:
+            return {}
+        trips: dict[str, list[RoundTrip]] = {}
+        for trade in self.trades:
+            at = int(np.searchsorted(self.times, trade.opened_at.timestamp()))
+            name = self.regimes[min(at, len(self.regimes) - 1)]
+            trips.setdefault(name, []).append(RoundTrip.of(trade))
+        return {name: Tally.of(those) for name, those in sorted(trips.items())}
+
+    def _book(self, equity: Floats) -> DayBook:
+        def exact(at: int) -> Reading:
+            moment = datetime.fromtimestamp(float(self.times[at]), UTC)
+            return Reading(moment, Decimal(repr(round(float(equity[at]), 8))))
+
+        return DayBook(zone=self.trader.zone).read_on(self.times, equity, exact)
+
+    def _stats(self, book: DayBook) -> Stats:
+        """The day that has not ended counts as well: a backtest ends for good."""
+        last = day_of(self.end - timedelta(microseconds=1), self.trader.zone)
+        return summarise(book, first=None, last=last, today=last + timedelta(days=1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What is told of a result in a chat: small, whatever was traded."""
+
+    trader: str
+    strategy: str
+    quote: str
+    begin: datetime
+    end: datetime
+    bars: int
+    symbols: int
+    profit: float
+    growth: float
+    holding_growth: float
+    exposure: float
+    stats: Stats
+    halts: tuple[Halt, ...]
+    curve: Curve | None
+
+    @classmethod
+    def of(cls, result: Result, *, points: int) -> Summary:
+        last = day_of(result.end, result.trader.zone)
+        return cls(
+            trader=result.trader.name,
+            strategy=result.strategy,
+            quote=result.trader.symbols[0].quote,
+            begin=result.begin,
+            end=result.end,
+            bars=len(result.times),
+            symbols=len(result.trader.symbols),
+            profit=result.profit,
+            growth=result.growth,
+            holding_growth=result.holding_growth,
+            exposure=result.exposure,
+            stats=result.stats,
+            halts=result.halts,
+            curve=curve(result.book, first=None, last=last, most=points),
+        )
