@@ -26,7 +26,7 @@ Figures = tuple[str, str, Stats]
 def report(settings: Settings, span: Span, *, now: datetime) -> list[Figures]:
     """The figures of each trader, up to the last day that it traded in.
 
-    Raises `StoreError` when there is no history, or none that can be read.
+    One that is not enabled is there if it has traded before.  Raises `StoreError` when there is no history, or none that can be read.
     """
     path = settings.state_dir / HISTORY
     if not path.exists():
@@ -36,6 +36,7 @@ def report(settings: Settings, span: Span, *, now: datetime) -> list[Figures]:
     return [
         (name, trader.symbols[0].quote, stats_of(book, span, _last_day(book) or day_of(now, zone)))
         for (name, trader), book in zip(settings.traders.items(), books, strict=True)
+        if trader.enabled or _last_day(book)
     ]
 
 

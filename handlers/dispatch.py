@@ -81,9 +81,16 @@ class Dispatcher:
         task = self._spawn(self._answer(message))
         if message.id:
             self._answers[message.id] = task
+            task.add_done_callback(partial(self._forget_refused, message.id))
             while len(self._answers) > REMEMBERED:
                 self._answers.popitem(last=False)
         return await asyncio.shield(task)
+
+    def _forget_refused(self, key: str, done: asyncio.Task[Reply]) -> None:
+        """What was refused did not act: the same button may be pressed again, and act then."""
+        failed = done.cancelled() or done.exception() is not None
+        if not failed and done.result().outcome is Outcome.REFUSED:
+            self._answers.pop(key, None)
 
     async def settle(self) -> None:
         """Wait until everything said is answered and audited."""
@@ -226,8 +233,10 @@ class Dispatcher:
 
     async def _audit(self, message: Message, reply: Reply) -> None:
         caller = message.caller
+        # A refusal leaves the id to the act that the same button may still become.
+        acted = message.id if reply.outcome is not Outcome.REFUSED else ""
         word = Word(
-            id=message.id or secrets.token_hex(8),
+            id=acted or secrets.token_hex(8),
             at=self._services.clock.now(),
             who=f"{caller.name} ({caller.user})",
             role=caller.role.name.lower(),
@@ -327,7 +336,12 @@ def history_failed(error: StoreError) -> Reply:
 
 
 def repeated(earlier: Reply) -> Reply:
-    """The same message came twice; it acted once."""
+    """The same message came twice; it acted once.
+
+    A question is asked again as it was, in case its first message was lost: its code works once.
+    """
+    if earlier.outcome is Outcome.CONFIRM and earlier.choices:
+        return earlier
     return Reply(
         earlier.title,
         text="This came twice, and acted once.",

@@ -117,6 +117,7 @@ def a_world(  # the parts that tests choose
     cash: bool = False,
     rules: MarketRules = RULES,
     entries: EntryRules | None = None,
+    strategy: ScriptedStrategy | None = None,
 ) -> World:
     """A desk whose market has these closes, one a minute, the first of them before NOON.
 
@@ -129,7 +130,7 @@ def a_world(  # the parts that tests choose
     feed = feed or ReplayFeed(
         name="scripted", clock=clock, symbols=symbols, recording=lambda: market, rules=markets
     )
-    strategy = ScriptedStrategy(*wishes)
+    strategy = strategy or ScriptedStrategy(*wishes)
     store = store or MemoryStore(clock=clock)
     latch = MemoryLatch()
     said: list[Event] = []

@@ -21,6 +21,7 @@ from trading.execution.orders import Orders
 from trading.halt import Latch, Permit
 from trading.market.candles import Candles
 from trading.ports import Feed
+from trading.risk import pace
 from trading.risk.book import Approved, Proposal, Refusal, RiskBook
 from trading.risk.cooldown import streak
 from trading.risk.exposure import reserved
@@ -135,10 +136,10 @@ class Decider:
     def leaving(self, bar: datetime) -> dict[Symbol, str]:
         """Open positions that the strategy has lost its confidence in at *bar*, and why.
 
-        As `signals` of that bar saw it.  A position without a confidence of its own (by hand)
-        stays.
+        As `signals` of that bar saw it, which is forgotten then: it is large.  A position without a
+        confidence of its own (by hand) stays.
         """
-        thought = self._thought
+        thought, self._thought = self._thought, None
         if thought is None or thought.bar != bar:
             return {}
         found, last = thought.signals, thought.candles.bars - 1
@@ -171,7 +172,7 @@ class Decider:
         for signal in signals:
             answer = self._answer(signal, book, looks.get(signal.symbol), now)
             if isinstance(answer, Approval):
-                book = self._with_reserved(book, answer.order, signal.price)
+                book = self._with_reserved(book, answer.order, signal)
             answers.append(answer)
         return answers
 
@@ -230,8 +231,7 @@ class Decider:
 
     def book(self, at: datetime) -> RiskBook:
         """What risk knows at market time *at*."""
-        entries = self._ledger.alive_of(OrderRole.ENTRY)
-        busy = frozenset(order.symbol for order in entries)
+        busy = frozenset(order.symbol for order in self._ledger.alive_of(OrderRole.ENTRY))
         opened = frozenset(self._ledger.positions)
         losses = streak(self._ledger.trades, self._limits, at)
         return RiskBook(
@@ -243,12 +243,19 @@ class Decider:
             losses_in_row=losses.losses,
             last_loss_at=losses.last_at,
             last_exit_at=self._ledger.last_exits(),
+            entered_at=self._entered(busy - opened, at),
             price_age=self._feed.now() - at,
             desk_room=self._desk_risk.room(),
             desk_objection=self._desk_risk.objection(),
         )
 
     # -- inside ---------------------------------------------------------------------------
+
+    def _entered(self, under_way: frozenset[Symbol], at: datetime) -> tuple[datetime, ...]:
+        """When entries were made, as far as it matters at *at*; one that filled nothing is none."""
+        held = [position.opened_at for position in self._ledger.positions.values()]
+        closed = [trade.opened_at for trade in self._ledger.trades]
+        return pace.entered((*held, *closed, *(at for _ in under_way)), at)
 
     def _evaluate(self, signal: Signal, book: RiskBook, look: Look) -> Approved | Refusal:
         proposal = Proposal(
@@ -294,15 +301,17 @@ class Decider:
             permit=permit,
         )
 
-    def _with_reserved(self, book: RiskBook, order: Order, price: Decimal) -> RiskBook:
+    def _with_reserved(self, book: RiskBook, order: Order, signal: Signal) -> RiskBook:
         """The book after *order* has been reserved, so that it need not be added up again."""
-        notional = reserved(order, price)
+        notional = reserved(order, signal.price)
         room = book.desk_room
         return replace(
             book,
             exposure=book.exposure + notional,
             busy_symbols=book.busy_symbols | {order.symbol},
             positions=book.positions + 1,
+            entered_at=(*book.entered_at, signal.bar),
+            entered_now=book.entered_now + 1,
             desk_room=None if room is None else room - notional,
             desk_objection=self._desk_risk.objection(),
         )

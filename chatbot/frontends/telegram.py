@@ -46,6 +46,7 @@ from chatbot.frontends.telegram_shown import (
     failure_of,
 )
 from chatbot.outbox import Throttled
+from handlers.access import is_limited
 from handlers.command import Commands, split
 from handlers.context import Role
 from handlers.format import clock_time
@@ -65,7 +66,7 @@ HEARD = ("message", "callback_query")
 PAGE = 100
 """Updates that one poll brings at most."""
 BUSY = 256
-"""Answers under way; beyond them only what is instant, a stop, is taken."""
+"""Answers under way; beyond them only what makes safer is taken: a stop, a yes to /flatten."""
 LONG_SILENCE = 5 * 86_400.0
 """Seconds after which the count of updates is forgotten: after a week they are numbered anew.
 
@@ -302,7 +303,7 @@ class Telegram:
             if update.update_id in self._seen:
                 continue
             remember(self._seen, update.update_id, None)
-            if len(self._answering) < BUSY or self._is_instant(text_of(update)):
+            if len(self._answering) < BUSY or self._makes_safer(text_of(update)):
                 answer = self._heard.answer(update, line, pressed_after=pressed_after)
                 _spawn(self._answering, answer)
             else:
@@ -311,9 +312,8 @@ class Telegram:
         if opened & self._menu.missing:
             self._keep_menu(bot)
 
-    def _is_instant(self, text: str) -> bool:
-        found = self._commands.get(split(text)[0])
-        return found is not None and found.instant
+    def _makes_safer(self, text: str) -> bool:
+        return not is_limited(self._commands.get(split(text)[0]))
 
     # -- our own affairs ------------------------------------------------------------------
 

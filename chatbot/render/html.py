@@ -13,6 +13,7 @@ from datetime import datetime
 from chatbot.render.plain import AGE, INDENT, body, clean, table_lines
 from handlers.format import old
 from handlers.reply import Choice, Reply
+from handlers.words import WAIT
 
 LIMIT, CAPTION_LIMIT = 4_096, 1_024
 """UTF-16 code units of a text, and of what stands below a picture."""
@@ -25,7 +26,7 @@ def html(reply: Reply, *, now: datetime, limit: int = LIMIT) -> list[str]:
 
     Divided between title, lead, table and text where that is enough, else between lines.
     """
-    blocks = [_Block("<b>", [reply.title], "</b>", _escaped), *_rest(reply, now)]
+    blocks = [_Block("<b>", [_title(reply)], "</b>", _escaped), *_rest(reply, now)]
     return _packed(blocks, limit)
 
 
@@ -40,7 +41,7 @@ def caption(reply: Reply, *, now: datetime, limit: int = CAPTION_LIMIT) -> list[
 
 def unmarked(reply: Reply, *, now: datetime, limit: int = LIMIT) -> list[str]:
     """The same words without any markup, for a chat that refuses it."""
-    block = _Block("", [reply.title, *body(reply, now=now)], "", clean)
+    block = _Block("", [_title(reply), *body(reply, now=now)], "", clean)
     return _packed([block], limit)
 
 
@@ -111,6 +112,11 @@ class _Block:
             low = mark
         space = line.rfind(" ", 1, low + 1)
         return space if space > low // 2 else low
+
+
+def _title(reply: Reply) -> str:
+    """A message without a word is refused, whatever else it has."""
+    return reply.title if clean(reply.title).strip() else WAIT
 
 
 def _rest(reply: Reply, now: datetime) -> Iterator[_Block]:

@@ -80,8 +80,12 @@ _OBEYED = (
     range(0x200B, 0x2010),
     range(0x202A, 0x202F),
     range(0x2060, 0x2070),
+    range(0xD800, 0xE000),
 )
-"""Control characters (C0, C1), and marks that are not seen: some turn the direction of writing."""
+"""Control characters (C0, C1), and marks that are not seen: some turn the direction of writing.
+
+Halves of characters too, as JSON may carry them: no chat and no history takes any.
+"""
 _KEPT = {ord("\n"): "\n", ord("\t"): " "}
 _CLEAN = {code: _KEPT.get(code, "") for codes in _OBEYED for code in codes}
 

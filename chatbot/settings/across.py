@@ -93,7 +93,7 @@ def _not_live(
 ) -> Iterator[Mistake]:
     """Each thing that is missing is a sentence of its own."""
     if not _is_no(venue.get("read_only", True)):
-        why = f"live needs read_only = false in [venues.{name}]; as it is, it places no orders"
+        why = f"live needs read_only = false in [venues.{name}]; as it is, no order is placed"
         yield said.wrong(place, why)
     for key in ("key", "secret"):
         if venue.get(key) is None and not venue.get(f"{key}_file"):

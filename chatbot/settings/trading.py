@@ -169,6 +169,10 @@ class RiskLimits(Section):
     loss_streak: Whole = Field(3, ge=1, le=100)
     loss_streak_rest: Duration = Field(timedelta(minutes=60), ge=timedelta(0), le=timedelta(days=7))
     symbol_rest: Duration = Field(timedelta(minutes=15), ge=timedelta(0), le=timedelta(days=7))
+    entries_per_cycle: Whole | None = Field(None, ge=1, le=50)
+    entries_per_hour: Whole | None = Field(None, ge=1, le=200)
+    entries_per_day: Whole | None = Field(None, ge=1, le=200)
+    entry_spacing: Duration | None = Field(None, ge=timedelta(seconds=1), le=timedelta(days=1))
     max_price_age: Duration = Field(
         timedelta(minutes=3), ge=timedelta(seconds=1), le=timedelta(days=1)
     )

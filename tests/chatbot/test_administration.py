@@ -64,7 +64,7 @@ class Desk:
         text = SHIPPED
         for old, new in pairs:
             assert old in text
-            text = text.replace(old, new)
+            text = text.replace(old, new, 1)
         self.write(text)
 
     def in_force(self, key: str) -> str:
@@ -178,7 +178,7 @@ async def test_what_only_a_restart_can_change_is_refused_as_a_whole(
 
 async def test_a_further_trader_needs_a_restart(desk: Desk) -> None:
     head, _, tail = SHIPPED.partition("[traders.majors]")
-    trader = "[traders.majors]" + tail.partition("[limits]")[0]
+    trader = "[traders.majors]" + tail.partition("[traders.smc]")[0]
     desk.write(SHIPPED + "\n" + trader.replace("traders.majors", "traders.minors"))
 
     with pytest.raises(SettingsError, match="only at the next start"):

@@ -83,7 +83,7 @@ async def test_a_desk_that_could_start_has_no_fault(desk: Path) -> None:
     latch.path_in(desk / "state").write_bytes(bytes(latch.SIZE))
 
     assert [f"{f.what}: {f.said}" for f in look(desk) if f.what != "disk"] == [
-        "settings: bot.toml, 1 of 1 trader enabled",
+        "settings: bot.toml, 1 of 3 traders enabled",
         "state folder: no desk runs on it",
         "permissions: state folder and settings",
         f"database: revision {HEAD}",

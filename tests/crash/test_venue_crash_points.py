@@ -20,18 +20,25 @@ from typing import Any
 
 import pytest
 
-from storage.memory import MemoryJournal, MemoryStore
+from storage.memory import MemoryJournal
 from tests.builders import BTC
 from tests.fakes import Wish
 from tests.properties import quiet
 from tests.properties.engine_venue import TAG, Exchange, role_of
-from tests.properties.engine_world import TRADER, Keeping, Living, Outside, a_life, an_outside
+from tests.properties.engine_world import (
+    TRADER,
+    Keeping,
+    Living,
+    Outside,
+    SlowStore,
+    a_life,
+    an_outside,
+)
 from tests.properties.virtual import SkippingLoop
 from tests.world import settled
 from trading.errors import Refused, VenueError
 from trading.execution.exit_rules import ExitRules, PartialRule
 from trading.halt import EVERYONE
-from trading.ports import Change, Lane
 from trading.risk.limits import EntryStyle, Limits
 from trading.types import ONE, OrderRole, Side
 
@@ -42,18 +49,6 @@ LIMITS = Limits(max_position=Decimal("0.3"), symbol_rest=timedelta(0), loss_stre
 EXITS = ExitRules(
     trail_r=ONE, partials=(PartialRule(share=Decimal("0.5"), at_r=ONE),), break_even=True
 )
-
-
-class SlowStore(MemoryStore):
-    """Durable a round before anybody knows, as a disk is."""
-
-    commits = 0
-
-    async def commit(self, change: Change, lane: Lane = Lane.REST) -> None:
-        await asyncio.sleep(0)
-        await super().commit(change, lane)
-        self.commits += 1
-        await asyncio.sleep(0)
 
 
 class CountedJournal(MemoryJournal):
@@ -256,11 +251,9 @@ async def live(living: Living, story: Story) -> None:
 
 async def come_up(living: Living) -> None:
     await living.load()
-    living.tasks += [
-        asyncio.create_task(living.trader.run()),
-        asyncio.create_task(living.recorder.run()),
-    ]
+    living.tasks.append(asyncio.create_task(living.recorder.run()))
     await living.start()
+    living.tasks.append(asyncio.create_task(living.trader.run()))
     await settled()
 
 

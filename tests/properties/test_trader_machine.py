@@ -59,6 +59,8 @@ deeds = st.sampled_from(["", "pause", "stop", "flatten", "close", "reconcile", "
 class Trading(RuleBasedStateMachine):
     """One trader on two symbols; whoever it is that acts, the promises hold."""
 
+    cash = False
+
     @initialize()
     def begin(self) -> None:
         self.loop = SkippingLoop()
@@ -97,6 +99,7 @@ class Trading(RuleBasedStateMachine):
             limits=LIMITS,
             exit_rules=EXITS,
             first_id=self.lives * IDS_OF_A_LIFE,
+            cash=self.cash,
         )
         self.world.venue.watch_leaving = self.watch
         self.run(self.start())
@@ -141,7 +144,7 @@ class Trading(RuleBasedStateMachine):
 
     def watch_reduction(self, order: Order) -> None:
         ledger = self.world.trader.ledger
-        if not order.reduce_only:
+        if order.reduce_only is self.cash:
             self.broken.append(f"{order.id} may open something")
         held = ledger.positions.get(order.symbol)
         leaving = sum((o.remaining for o in ledger.alive_of(OrderRole.EXIT, order.symbol)), ZERO)
@@ -315,8 +318,8 @@ class Trading(RuleBasedStateMachine):
     async def books_are_right(self) -> None:
         trader, ledger, venue = self.world.trader, self.world.trader.ledger, self.world.venue
         ours = {s: p.quantity for s, p in ledger.positions.items()}
-        assert ours == dict(await venue.positions())
-        assert abs(ledger.account.wallet - await venue.wallet()) < Decimal("1e-9")
+        assert ours == {s: held.net for s, held in (await venue.positions()).items()}
+        assert abs(ledger.at_venue(cash=self.cash) - await venue.wallet()) < Decimal("1e-9")
         assert {r.order_id for r in await venue.open_orders()} == set(ledger.alive)
         assert all(o.status is OrderStatus.OPEN for o in ledger.alive.values())
         assert trader.block == ""
@@ -362,6 +365,17 @@ ROUNDS = int(os.environ.get("QUARTERDECK_SOAK", "30"))
 @pytest.mark.slow
 class TestTrading(Trading.TestCase):  # type: ignore[misc,valid-type]  # hypothesis makes it
     settings = USUAL
+
+
+class TradingCash(Trading):
+    """On an account that sells only what it holds, and whose stops lock it."""
+
+    cash = True
+
+
+@pytest.mark.slow
+class TestTradingCash(TradingCash.TestCase):  # type: ignore[misc,valid-type]  # as above
+    settings = settings(USUAL, max_examples=60)
 
 
 @pytest.mark.soak

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -21,10 +21,12 @@ class _Skipping(selectors.SelectSelector):
     """Waits for nothing, and keeps count of how long it would have."""
 
     waited = 0.0
+    each_round: Callable[[], None] = staticmethod(lambda: None)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             raise RuntimeError("everybody waits for somebody else")
+        self.each_round()
         self.waited += max(0.0, timeout)
         return super().select(0)
 
@@ -39,11 +41,16 @@ class SkippingLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._skipping.waited
 
+    def each_round(self, hear: Callable[[], None]) -> None:
+        """*hear* is called whenever every task stands at an await; it may stop the loop."""
+        self._skipping.each_round = hear
+
 
 class Ticker:
     """A `Feed` of one-minute bars; the next one goes wherever it is told to."""
 
     name = "ticker"
+    speed: float | None = 1.0
 
     def __init__(self, clock: Clock, prices: dict[Symbol, float], *, start: datetime) -> None:
         self.symbols: Sequence[Symbol] = tuple(prices)
@@ -95,6 +102,9 @@ class Ticker:
 
     def state(self) -> FeedState:
         return FeedState.LIVE
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
     @property
     def _bars(self) -> int:

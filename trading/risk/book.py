@@ -50,6 +50,10 @@ class RiskBook:
     """As `streak()` counts them: the losses before the last rest ended are left out."""
     last_loss_at: datetime | None = None
     last_exit_at: Mapping[Symbol, datetime] = field(default_factory=dict)
+    entered_at: tuple[datetime, ...] = ()
+    """When the entries of the last 24 hours were made; one under way counts as made now."""
+    entered_now: int = 0
+    """Entries that were approved at this very bar."""
     price_age: timedelta | None = None
     """Of the proposal's price; None: unknown."""
     desk_room: Decimal | None = None

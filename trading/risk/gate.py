@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from trading.risk import liquidity, words
+from trading.risk import liquidity, pace, words
 from trading.risk.book import Approved, Proposal, Refusal, RiskBook
 from trading.risk.cooldown import rest
 from trading.risk.limits import Limits
@@ -105,6 +105,10 @@ def _rest(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
     return rest(book, limits, proposal.symbol, proposal.at)
 
 
+def _pace(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+    return pace.objection(book, limits, proposal.at)
+
+
 def _short(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
     if proposal.cash and proposal.side is Side.SELL:
         return f"no shorts on a cash account: only {proposal.symbol.base} that is held can be sold"
@@ -125,6 +129,7 @@ _OBJECTIONS: tuple[Callable[[Proposal, RiskBook, Limits], str], ...] = (
     _symbol,
     _positions,
     _rest,
+    _pace,
     _desk,
 )
 

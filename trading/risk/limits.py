@@ -27,6 +27,14 @@ class Limits:
     loss_streak_rest: timedelta = timedelta(minutes=60)
     symbol_rest: timedelta = timedelta(minutes=15)
     """Between a symbol's exit and its next entry."""
+    entries_per_cycle: int | None = None
+    """New entries at one bar, the most confident first; None, here and below: no limit."""
+    entries_per_hour: int | None = None
+    """Entries in any 60 minutes (market time)."""
+    entries_per_day: int | None = None
+    """Entries in any 24 hours (market time)."""
+    entry_spacing: timedelta | None = None
+    """Between two entries, of whatever symbols (market time)."""
     max_price_age: timedelta = timedelta(minutes=3)
     """No entry on a price older than this (market time)."""
 

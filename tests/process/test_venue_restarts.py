@@ -1,0 +1,142 @@
+"""What a desk finds when it comes back to a real exchange's protocol: what happened meanwhile."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.process.desk_process import confirmation
+from tests.process.exchange_desk import PRICE, Exchange, LiveDesk, doubled, live_desk
+from tests.servers.exchange import Hold
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def venue() -> Iterator[Exchange]:
+    with Exchange(market="swap") as venue:
+        yield venue
+
+
+def test_an_order_that_was_accepted_before_the_death_is_there_once(
+    venue: Exchange, tmp_path: Path
+) -> None:
+    with live_desk(tmp_path, venue) as desk:
+        held = venue.on("POST", "*/order", Hold(done=True), where={"side": "BUY"})
+        asked = desk.say("/buy BTC 500")
+        with desk.saying(confirmation(asked)):
+            desk.until(lambda: held.acted, "the exchange has it")
+            desk.kill()
+        venue.do(lambda v: v.faults.clear())
+
+        desk.start()
+
+        desk.until(lambda: desk.positions() == ["BTC"], "it is found, filled meanwhile")
+        desk.until(lambda: venue.stops("BTC"), "and protected")
+        assert venue.held("BTC") == Decimal("0.01")
+        assert len(venue.entries()) == 1
+        assert "fill" in desk.alerts("TraderStarted")[-1] or desk.alerts("PositionOpened")
+        assert desk.complaints() == []
+
+
+def test_what_filled_at_the_exchange_while_it_was_dead_is_booked(
+    venue: Exchange, tmp_path: Path
+) -> None:
+    """A resting entry of one coin is bought; the stop of the other is reached."""
+    venue.rise("ETH", to=PRICE - 500)
+    desk = LiveDesk(tmp_path, venue, style="limit")
+    desk.start().kill()
+    desk.day_before()
+    try:
+        desk.start().hears_prices()
+        desk.say("/scan")
+        desk.bought("BTC")
+        assert len(venue.stops("ETH")) == 1
+        desk.kill()
+        venue.trades_at("ETH", PRICE - 600)
+        venue.trades_at("BTC", PRICE - 2_000)
+
+        desk.start()
+
+        desk.until(lambda: desk.positions() == ["ETH"], "both are booked")
+        desk.until(lambda: len(venue.stops("ETH")) == 1, "the new one is protected")
+        assert any("BTC" in told and "stop" in told for told in desk.alerts("PositionClosed"))
+        assert venue.stops("BTC") == []
+        assert desk.complaints() == []
+    finally:
+        desk.kill()
+
+
+def test_hedge_legs_warm_cold_and_beside_a_leg_of_the_operators_own(tmp_path: Path) -> None:
+    with (
+        Exchange(market="swap", hedge=True) as venue,
+        live_desk(tmp_path / "one", venue) as desk,
+    ):
+        desk.bought("BTC")
+        venue.sells("BTC", "0.02", position_side="SHORT")
+
+        desk.restart()
+
+        assert desk.positions() == ["BTC"]
+        assert len(venue.stops("BTC")) == 1, "the stop was kept, not doubled"
+        desk.kill()
+        for file in desk.state.glob("history.db*"):
+            file.unlink()
+
+        desk.start()  # with books of nobody: it is another desk now
+
+        assert desk.positions() == [], "what it knows nothing of is not its own"
+        assert "Halted" in desk.say("/status")["title"], "a stop of another desk rests there"
+        assert venue.held("BTC") == Decimal("-0.01")
+        assert len(venue.stops("BTC")) == 1
+
+
+def test_a_second_desk_on_the_account_starts_halted_and_touches_nothing(
+    venue: Exchange, tmp_path: Path
+) -> None:
+    with live_desk(tmp_path / "one", venue) as first:
+        first.bought("BTC")
+        second = LiveDesk(tmp_path / "two", venue)
+        try:
+            second.start()
+
+            assert "Halted" in second.say("/status")["title"]
+            assert second.do("/flatten")["outcome"] in {"done", "refused"}
+            assert venue.held("BTC") == Decimal("0.01")
+            assert len(venue.stops("BTC")) == 1
+            assert first.positions() == ["BTC"]
+        finally:
+            second.kill()
+
+
+def test_killed_at_random_moments_books_equal_the_exchange(venue: Exchange, tmp_path: Path) -> None:
+    """The moment itself is what is random; nothing is waited for."""
+    luck = random.Random(5)
+    desk = LiveDesk(tmp_path, venue)
+    try:
+        for life in range(6):
+            desk.start().hears_prices()
+            words = "/close BTC" if "BTC" in desk.positions() else "/buy BTC 500"
+            asked = desk.say(words)
+            said = confirmation(asked) if asked["outcome"] == "confirm" else "/status"
+            with desk.saying(said if life % 3 else "/status"):
+                time.sleep(luck.uniform(0, 0.04))
+                desk.kill()
+        desk.start()
+        desk.until(lambda: settled(desk), "the books are settled")
+        assert doubled([r for r in venue.asked("POST") if r.is_new_order]) == set()
+        assert "differ" not in desk.say("/status")["plain"]
+    finally:
+        desk.kill()
+
+
+def settled(desk: LiveDesk) -> bool:
+    held = desk.venue.held("BTC")
+    ours = Decimal("0.01") if desk.positions() else Decimal(0)
+    stops = [stop.wish.quantity for stop in desk.venue.stops("BTC")]
+    return held == ours and stops == ([held] if held else [])

@@ -1,0 +1,155 @@
+"""Orders and positions on a real exchange's protocol: the desk knows what is true.
+
+One desk serves several stories, each with a coin of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import pytest
+
+from tests.process.desk_process import confirmation
+from tests.process.exchange_desk import TEN, Exchange, LiveDesk, live_desk
+from tests.servers.exchange import BANNED, DROP_REPLY, TOO_MANY, Refuse
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDesk]:
+    with (
+        Exchange(market="swap", bases=TEN) as venue,
+        live_desk(tmp_path_factory.mktemp("truth"), venue) as desk,
+    ):
+        yield desk
+
+
+@pytest.fixture
+def desk(running: LiveDesk) -> Iterator[LiveDesk]:
+    yield running
+    running.at_ease()
+    assert running.complaints() == []
+
+
+def test_it_says_that_the_money_is_real(desk: LiveDesk) -> None:
+    (started,) = desk.alerts("TraderStarted")
+    assert "LIVE on binance swap: real money." in started
+    assert "(live)" in desk.say("/status")["title"]
+
+
+def test_an_order_whose_answer_was_lost_is_one_order_here_and_there(desk: LiveDesk) -> None:
+    desk.venue.on("POST", "*/order", DROP_REPLY, where={"symbol": "BTCUSDT", "side": "BUY"})
+
+    desk.do("/buy BTC 500")
+
+    desk.until(lambda: desk.positions() == ["BTC"], "it is found")
+    desk.until(lambda: desk.venue.stops("BTC"), "and protected")
+    assert desk.venue.held("BTC") == Decimal("0.01")
+    assert len([r for r in desk.venue.entries() if r.params["symbol"] == "BTCUSDT"]) == 1
+
+
+def test_a_position_closed_by_hand_is_gone_and_so_is_its_stop(desk: LiveDesk) -> None:
+    desk.bought("SOL")
+
+    desk.venue.sells("SOL", "0.01", reduce_only=True)
+
+    desk.until(lambda: "SOL" not in desk.positions(), "it is noticed")
+    desk.until(lambda: not desk.venue.stops("SOL"), "its stop goes")
+    assert desk.venue.held("SOL") == 0
+
+
+def test_a_position_closed_by_half_by_hand_keeps_a_stop_for_the_other_half(desk: LiveDesk) -> None:
+    desk.bought("LTC", money=1_000)
+
+    desk.venue.sells("LTC", "0.01", reduce_only=True)
+
+    def one_stop_of_half() -> bool:
+        return [stop.wish.quantity for stop in desk.venue.stops("LTC")] == [Decimal("0.01")]
+
+    desk.until(one_stop_of_half, "the stop shrinks")
+    assert "LTC" in desk.positions()
+
+
+def test_a_stop_that_fills_at_the_exchange_is_booked_and_told(desk: LiveDesk) -> None:
+    desk.bought("DOT")
+
+    desk.venue.trades_at("DOT", 48_000)
+
+    desk.until(lambda: "DOT" not in desk.positions(), "it is noticed")
+    desk.until(
+        lambda: any("DOT" in told and "stop" in told for told in desk.alerts("PositionClosed")),
+        "it is told",
+    )
+    assert desk.venue.held("DOT") == 0
+
+
+def test_a_price_that_is_wrong_for_a_moment_halts_nobody(desk: LiveDesk) -> None:
+    """Measured from it, all that follows would be a drawdown past the limit."""
+    desk.bought("XRP", money=1_800)
+
+    desk.venue.trades_at("XRP", 80_000)
+    desk.until(lambda: "80,000" in desk.say("/price XRP")["title"], "it is read")
+    desk.venue.trades_at("XRP", 50_000)
+
+    desk.until(lambda: "80,000" not in desk.say("/price XRP")["title"], "the price is back")
+    back = time.monotonic()
+    desk.until(lambda: time.monotonic() > back + 4, "three readings after it")
+    assert "Halted" not in desk.say("/status")["title"]
+    assert desk.venue.held("XRP") == Decimal("0.036")
+
+
+@pytest.mark.parametrize("ban", [TOO_MANY, BANNED], ids=["429", "418"])
+def test_a_ban_is_told_with_its_time_and_obeyed(desk: LiveDesk, ban: Refuse) -> None:
+    short = Refuse(ban.status, ban.code, ban.text, retry_after=2)
+    desk.venue.on("POST", "*/order", short, where={"symbol": "DOGEUSDT"})
+
+    answer = desk.do("/buy DOGE 500")
+
+    assert answer["outcome"] == "failed"
+    assert "s" in answer["text"]
+    refused = desk.venue.asked("POST", "*/order")[-1].arrived
+    desk.until(lambda: time.monotonic_ns() > refused + 2_200_000_000, "the ban is over")
+    early = [r for r in desk.venue.asked(since=refused) if r.arrived < refused + 1_900_000_000]
+    assert early == []
+    desk.until(lambda: desk.do("/buy DOGE 500")["outcome"] == "done", "it trades again")
+
+
+def test_stopped_by_two_at_once_it_is_one_halt(desk: LiveDesk) -> None:
+    with ThreadPoolExecutor(2) as people:
+        said = [people.submit(desk.say, f"/stop by {name}") for name in ("anna", "ben")]
+    first, second = sorted((each.result() for each in said), key=lambda answer: answer["title"])
+    assert first["title"].startswith("■ Already stopped")
+    assert second["title"].startswith("■ Stopped")
+    assert desk.say("/halts")["title"].startswith("■ 1 halt")
+
+
+def test_what_was_stopped_can_be_flattened(desk: LiveDesk) -> None:
+    desk.bought("LINK", "UNI")
+    desk.say("/stop")
+
+    answer = desk.do("/flatten")
+
+    assert answer["title"].startswith("✓ Flat")
+    assert desk.is_flat()
+    desk.until(lambda: desk.venue.open_orders() == [], "their stops go")
+
+
+def test_when_the_third_of_ten_closes_fails_nine_are_closed_and_it_is_retried(
+    desk: LiveDesk,
+) -> None:
+    desk.bought(*TEN)
+    third = {"symbol": "XRPUSDT", "side": "SELL"}
+    fault = desk.venue.on("POST", "*/order", Refuse(400, -4131, "No."), where=third)
+
+    desk.say(confirmation(desk.say("/flatten")))
+
+    assert fault.acted >= 1
+    desk.until(desk.is_flat, "all ten are closed")
+    assert any("XRP" in told for told in desk.alerts("OrderRefused")), "it is told which"
+    sold = [r.params["symbol"] for r in desk.venue.asked("POST", "*/order", since=0)
+            if r.params["side"] == "SELL"][-11:]  # fmt: skip
+    assert sorted(sold) == sorted([f"{base}USDT" for base in TEN] + ["XRPUSDT"])

@@ -1,0 +1,345 @@
+"""What a trader makes of a strategy's wishes: sizes, time limits, rank, and reasons to leave."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.builders import ADA, BTC, DOGE, ETH, XRP
+from tests.fakes import ScriptedStrategy, Wish
+from tests.world import World, a_world, at_minute, wish
+from trading.events import PositionClosed
+from trading.execution.exit_rules import ExitRules
+from trading.market.candles import Candles
+from trading.risk.limits import Limits
+from trading.strategies.base import Exits, Signals
+from trading.types import Decision, ExitReason, Mode, Side, Symbol, Trade
+
+D = Decimal
+FIVE = (BTC, ETH, XRP, ADA, DOGE)
+THREE = Limits(
+    max_positions=3, max_position=D("0.3333"), max_exposure=D(1), entries_per_cycle=3
+)  # the 3-position system: a third of the capital each, 0.3 % at risk
+
+
+@dataclass
+class Opinion:
+    """What a strategy thinks besides its wishes: at minutes, of BTC unless it says whose."""
+
+    size: Mapping[int, float] = field(default_factory=dict)
+    hold: Mapping[int, float] = field(default_factory=dict)
+    long: Mapping[int, float] = field(default_factory=dict)
+    short: Mapping[int, float] = field(default_factory=dict)
+    drop: float = 20
+
+
+class OpinionatedStrategy(ScriptedStrategy):
+    """Wishes as it is told to, with sizes, time limits and a confidence in what is open."""
+
+    def __init__(self, opinion: Opinion, *wishes: Wish) -> None:
+        super().__init__(*wishes)
+        self.opinion = opinion
+        self.made: list[weakref.ref[NDArray[np.float64]]] = []
+
+    def signals(self, candles: Candles) -> Signals:
+        found = super().signals(candles)
+        self.made.append(weakref.ref(found.score))
+        said = self.opinion
+
+        def panel(of: Mapping[int, float]) -> NDArray[np.float64]:
+            values = np.full(candles.close.shape, np.nan)
+            for minute, value in of.items():
+                at = int(at_minute(minute).timestamp() * 1000)
+                values[0, candles.times == at] = value
+            return values
+
+        return replace(
+            found,
+            size=panel(said.size) if said.size else None,
+            hold=panel(said.hold) if said.hold else None,
+            exits=Exits(long=panel(said.long), short=panel(said.short), drop=said.drop),
+        )
+
+
+def a_desk(
+    *closes: float, wishes: Sequence[Wish] = (), opinion: Opinion | None = None, **world: Any
+) -> World:
+    strategy = OpinionatedStrategy(opinion or Opinion(), *wishes)
+    return a_world(*closes, strategy=strategy, **world)
+
+
+def trades(world: World) -> list[Trade]:
+    return [e.trade for e in world.said if isinstance(e, PositionClosed)]
+
+
+async def answers(world: World, *symbols: Symbol) -> dict[Symbol, Decision]:
+    """The newest decision on each."""
+    found: dict[Symbol, Decision] = {}
+    for symbol in symbols:
+        for decision in await world.store.decisions("majors", symbol, limit=1):
+            found[symbol] = decision
+    return found
+
+
+# -- sizes and time limits --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "quantity"),
+    [(None, "6"), (0.5, "3"), (1.0, "6"), (1.2, "7.2"), (0.25, "1.5")],
+)
+async def test_a_wish_may_be_smaller_or_larger_than_usual(
+    size: float | None, quantity: str
+) -> None:
+    opinion = Opinion(size={} if size is None else {2: size})
+    async with a_desk(wishes=[wish(2)], opinion=opinion).running() as world:
+        await world.minutes(2)
+
+        assert world.trader.ledger.positions[BTC].quantity == D(quantity)
+
+
+async def test_a_larger_wish_keeps_to_the_largest_position() -> None:
+    limits = Limits(max_position=D("0.06"))
+    opinion = Opinion(size={2: 3.0})
+    async with a_desk(wishes=[wish(2)], opinion=opinion, limits=limits).running() as world:
+        await world.minutes(2)
+
+        assert world.trader.ledger.positions[BTC].quantity == D(6)  # 600 of 10,000
+
+
+async def test_a_smaller_wish_is_smaller_also_where_the_largest_position_bounds_it() -> None:
+    limits = Limits(max_position=D("0.06"), risk_per_trade=D("0.03"))
+    opinion = Opinion(size={2: 0.5})
+    async with a_desk(wishes=[wish(2)], opinion=opinion, limits=limits).running() as world:
+        await world.minutes(2)
+
+        assert world.trader.ledger.positions[BTC].quantity == D(3)
+
+
+@pytest.mark.parametrize(
+    ("hold", "time_limit", "until"),
+    [
+        (0.05, None, 5),
+        (None, timedelta(minutes=4), 6),
+        (0.05, timedelta(minutes=10), 5),
+        (0.5, timedelta(minutes=4), 6),
+    ],
+)
+async def test_of_two_time_limits_the_earlier_one_counts(
+    hold: float | None, time_limit: timedelta | None, until: int
+) -> None:
+    opinion = Opinion(hold={} if hold is None else {2: hold})
+    rules = ExitRules(time_limit=time_limit)
+    async with a_desk(wishes=[wish(2)], opinion=opinion, exit_rules=rules).running() as world:
+        await world.minutes(2)
+        assert world.trader.ledger.plans[BTC].deadline == at_minute(until)
+
+        await world.minutes(until - 3)
+        assert BTC in world.trader.ledger.positions
+        await world.minutes(1)
+        assert [t.reason for t in trades(world)] == [ExitReason.TIME]
+
+
+async def test_without_a_time_limit_there_is_none() -> None:
+    async with a_desk(wishes=[wish(2)]).running() as world:
+        await world.minutes(2)
+
+        assert world.trader.ledger.plans[BTC].deadline is None
+
+
+# -- leaving ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", list(Side))
+async def test_a_position_that_lost_more_than_twenty_points_is_closed(side: Side) -> None:
+    stop = 95.0 if side is Side.BUY else 105.0
+    fallen = {3: 70.0, 4: 60.0, 5: 59.0}  # of 80 at the entry
+    opinion = Opinion(**{"long" if side is Side.BUY else "short": fallen})
+    wishes = [wish(2, side=side, stop=stop, confidence=80.0)]
+    async with a_desk(wishes=wishes, opinion=opinion).running() as world:
+        await world.minutes(4)
+        assert BTC in world.trader.ledger.positions  # 20 less is not more than 20
+
+        await world.minutes(1)
+
+        assert [t.reason for t in trades(world)] == [ExitReason.SIGNAL]
+        assert not await world.venue.positions()
+        assert not world.trader.ledger.alive
+
+
+async def test_the_other_sides_confidence_closes_nothing() -> None:
+    opinion = Opinion(long={3: 80.0}, short={3: 1.0})
+    wishes = [wish(2, confidence=80.0)]
+    async with a_desk(wishes=wishes, opinion=opinion).running() as world:
+        await world.minutes(3)
+
+        assert BTC in world.trader.ledger.positions
+
+
+async def test_unknown_confidence_closes_nothing() -> None:
+    async with a_desk(wishes=[wish(2, confidence=80.0)]).running() as world:
+        await world.minutes(5)
+
+        assert BTC in world.trader.ledger.positions
+
+
+async def test_what_was_opened_by_hand_is_not_the_strategys_to_leave() -> None:
+    opinion = Opinion(long={2: 0.0, 3: 0.0})
+    async with a_desk(opinion=opinion).running() as world:
+        await world.minutes(1)
+        await world.trader.by_hand.enter(BTC, Side.BUY, D(500), by="ben, Telegram")
+        await world.minutes(2)
+
+        assert BTC in world.trader.ledger.positions
+
+
+async def test_a_halt_keeps_nobody_from_leaving() -> None:
+    opinion = Opinion(long={4: 10.0})
+    wishes = [wish(2, confidence=80.0)]
+    async with a_desk(wishes=wishes, opinion=opinion).running() as world:
+        await world.minutes(2)
+        await world.desk.stop("majors", by="ben", why="by hand")
+        await world.minutes(2)
+
+        assert [t.reason for t in trades(world)] == [ExitReason.SIGNAL]
+
+
+async def test_a_wish_for_the_other_side_closes_and_after_its_rest_opens() -> None:
+    wishes = [wish(2), wish(4, side=Side.SELL, stop=105.0)]
+    async with a_desk(wishes=wishes).running() as world:
+        await world.minutes(4)
+
+        assert [t.reason for t in trades(world)] == [ExitReason.SIGNAL]
+        assert not await world.venue.positions()
+        assert (await answers(world, BTC))[BTC].reason == "BTC rests until 12:19"
+
+
+async def test_what_the_strategy_thought_is_not_kept() -> None:
+    """It is as large as all the candles that it looked at."""
+    async with a_desk(wishes=[wish(2)]).running() as world:
+        await world.minutes(3)
+
+        strategy = world.trader._strategy
+        assert isinstance(strategy, OpinionatedStrategy)
+        gc.collect()
+        assert len(strategy.made) == 3
+        assert [made for made in strategy.made if made() is not None] == []
+
+
+# -- rank -------------------------------------------------------------------------------------
+
+
+async def test_of_five_wishes_the_three_most_confident_are_entered() -> None:
+    """A third of the capital each; the others are told why not."""
+    points = {BTC: 71.0, ETH: 95.0, XRP: 88.0, ADA: 73.0, DOGE: 90.0}
+    wishes = [wish(2, symbol=s, confidence=c, stop=99.9) for s, c in points.items()]
+    async with a_desk(wishes=wishes, symbols=FIVE, limits=THREE).running() as world:
+        await world.minutes(2)
+
+        held = world.trader.ledger.positions
+        assert set(held) == {ETH, DOGE, XRP}
+        assert {p.quantity for p in held.values()} == {D("33.33")}
+        why = {s: d.reason for s, d in (await answers(world, BTC, ADA)).items()}
+        assert why == {s: "3 of 3 positions open" for s in (BTC, ADA)}
+
+
+async def test_a_cycle_enters_no_more_than_it_may() -> None:
+    limits = replace(THREE, max_positions=5, entries_per_cycle=2, max_position=D("0.1"))
+    points = {BTC: 71.0, ETH: 95.0, XRP: 88.0}
+    wishes = [wish(2, symbol=s, confidence=c) for s, c in points.items()]
+    wishes.append(wish(3, symbol=BTC, confidence=71.0))
+    async with a_desk(wishes=wishes, symbols=FIVE, limits=limits).running() as world:
+        await world.minutes(2)
+        assert set(world.trader.ledger.positions) == {ETH, XRP}
+        told = (await answers(world, BTC))[BTC]
+        assert told.reason == "2 entries in this cycle, as many as are allowed"
+        assert not told.approved
+
+        await world.minutes(1)
+        assert set(world.trader.ledger.positions) == {ETH, XRP, BTC}
+
+
+async def test_what_is_closed_for_the_other_side_makes_room_in_the_same_cycle() -> None:
+    """Three are open; ETH turns, and its place goes to the most confident that waits."""
+    limits = replace(THREE, symbol_rest=timedelta(minutes=15))
+    first = [wish(2, symbol=s, confidence=80.0, stop=99.9) for s in (BTC, ETH, XRP)]
+    then = [
+        wish(4, symbol=ETH, side=Side.SELL, stop=105.0, confidence=99.0),
+        wish(4, symbol=DOGE, confidence=90.0),
+        wish(4, symbol=ADA, confidence=75.0),
+    ]
+    async with a_desk(wishes=[*first, *then], symbols=FIVE, limits=limits).running() as world:
+        await world.minutes(4)
+
+        assert set(world.trader.ledger.positions) == {BTC, XRP, DOGE}
+        why = await answers(world, ETH, ADA)
+        assert why[ETH].reason == "ETH rests until 12:19"
+        assert why[ADA].reason == "3 of 3 positions open"
+
+
+# -- pace -------------------------------------------------------------------------------------
+
+
+async def test_entries_keep_their_distance() -> None:
+    limits = Limits(max_positions=5, max_exposure=D(1), entry_spacing=timedelta(seconds=90))
+    wishes = [wish(2, symbol=BTC), wish(2, symbol=ETH), wish(3, symbol=XRP), wish(4, symbol=ADA)]
+    async with a_desk(wishes=wishes, symbols=FIVE, limits=limits).running() as world:
+        await world.minutes(4)
+
+        assert set(world.trader.ledger.positions) == {BTC, ADA}
+        why = await answers(world, ETH, XRP)
+        said = "entries are at least 90 s apart: none before 12:04"
+        assert [why[s].reason for s in (ETH, XRP)] == [said, said]
+
+
+async def test_round_trips_count_and_a_restart_forgets_none() -> None:
+    limits = Limits(entries_per_hour=2, symbol_rest=timedelta(0))
+    wishes = [wish(2), wish(3, side=Side.SELL, stop=105.0), wish(5)]
+    async with a_desk(wishes=wishes, limits=limits).running() as world:
+        await world.minutes(3)
+        assert len(trades(world)) == 1  # and the other side was entered at once
+        assert world.trader.ledger.positions[BTC].side is Side.SELL
+        store, book = world.store, world.trader.ledger
+        assert len(book.trades) == 1
+
+    later = a_desk(wishes=wishes, limits=limits, store=store, clock=world.clock)
+    await later.trader.load()
+    assert later.trader._decider.book(at_minute(5)).entered_at == (at_minute(2), at_minute(3))
+
+
+async def test_a_resting_entry_keeps_others_away() -> None:
+    limits = Limits(entries_per_hour=1)
+    async with a_desk(wishes=[wish(3, symbol=ETH)], symbols=FIVE, limits=limits).running() as world:
+        await world.minutes(2)
+        await world.rest_an_entry()
+        await world.minutes(1)
+
+        told = (await answers(world, ETH))[ETH]
+        assert told.reason == "1 entry in the last hour of 1 allowed: none before 13:03"
+
+
+async def test_an_entry_that_filled_nothing_is_none() -> None:
+    limits = Limits(entries_per_hour=1)
+    wishes = [wish(2), wish(3, symbol=ETH)]
+    async with a_desk(wishes=wishes, symbols=FIVE, limits=limits).running() as world:
+        world.venue.faults.place = ["refuse"]
+        await world.minutes(3)
+
+        assert set(world.trader.ledger.positions) == {ETH}
+
+
+async def test_a_dry_run_is_answered_alike() -> None:
+    async with a_desk(wishes=[wish(2)], mode=Mode.DRY_RUN).running() as world:
+        await world.minutes(2)
+
+        assert (await answers(world, BTC))[BTC].reason.endswith("dry run, nothing sent")
+        assert world.venue.placed == []
