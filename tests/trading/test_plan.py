@@ -382,3 +382,21 @@ def test_an_entry_filled_in_parts_takes_what_one_filled_at_once_does(
     at_once.see(last)
     in_parts.see(last)
     assert at_once.held == in_parts.held == ZERO
+
+
+def test_a_stop_that_rests_at_the_venue_is_left_to_it_and_the_rest_of_the_plan_goes_on() -> None:
+    plan = ExitPlan(
+        side=Side.BUY, size=Decimal(2), entry=Decimal(100), stop=Decimal(90), target=Decimal(120)
+    )
+    rules = MarketRules(tick=Decimal("0.01"), lot=Decimal("0.001"))
+
+    def at(price: str, *, rests: bool) -> object:
+        found = due(
+            plan, Decimal(2), price=Decimal(price), now=NOON, rules=rules,
+            stop_rests=rests,
+        )  # fmt: skip
+        return found and found.reason
+
+    assert at("89", rests=True) is None
+    assert at("89", rests=False) is ExitReason.STOP
+    assert at("120", rests=True) is ExitReason.TARGET

@@ -84,6 +84,12 @@ class Protection:
         is_leaving = self._orders.venue.cash and self._ledger.alive_of(OrderRole.EXIT, symbol)
         return not is_leaving and not any(self._compared(position, plan))
 
+    def _venue_has_stop(self, symbol: Symbol) -> bool:
+        """It has confirmed stops for all that is open: when they fill is its business."""
+        stops = self._stops(symbol)
+        confirmed = all(stop.status is OrderStatus.OPEN for stop in stops)
+        return bool(stops) and confirmed and self.rests(symbol)
+
     # -- stops at the venue ---------------------------------------------------------------
 
     async def converge(self, symbol: Symbol) -> None:
@@ -252,7 +258,10 @@ class Protection:
         plan = observe(before, price, rules)
         if plan != before:
             await self.change_plan(symbol, plan, why="trailing")
-        wanted = due(plan, self._held(symbol), price=price, now=at, rules=rules)
+        wanted = due(
+            plan, self._held(symbol), price=price, now=at, rules=rules,
+            stop_rests=self._venue_has_stop(symbol),
+        )  # fmt: skip
         if wanted is None:
             return
         if wanted.quantity > ZERO:
