@@ -193,7 +193,9 @@ def _word(n: int, now: datetime) -> Row:
 
 def _account() -> Row:
     day = END.date().isoformat()
-    return (TRADER, "10000", "10000", "10000", day, "10000", day, "10000", instant(END), 9)
+    return (
+        TRADER, "10000", "10000", "10000", day, "10000", day, "10000", instant(END), "0", None, 9,
+    )  # fmt: skip
 
 
 # -- starting ---------------------------------------------------------------------------------

@@ -122,7 +122,16 @@ class App:
                 f"{trader.name}: reconcile",
                 trader.reconcile,
             )
-        await trader.run()
+        summing = asyncio.create_task(self._sum_history(trader))
+        try:
+            await trader.run()
+        finally:
+            summing.cancel()
+
+    async def _sum_history(self, trader: Trader) -> None:
+        """Read the past now, so that nobody's first /stats waits for it."""
+        with suppress(StoreError):
+            await self.store.day_book(trader.name, trader.settings.zone)
 
     def _cycle_on_time(self, trader: Trader) -> None:
         """A live candle is read a moment after its close, a replay's whenever one is due."""
