@@ -169,7 +169,12 @@ class _File(RotatingFileHandler):
         with suppress(OSError):  # told with the first entry that cannot be written
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         super().__init__(
-            folder / FILE, maxBytes=SIZE, backupCount=FILES - 1, encoding="utf-8", delay=True
+            folder / FILE,
+            maxBytes=SIZE,
+            backupCount=FILES - 1,
+            encoding="utf-8",
+            errors="backslashreplace",
+            delay=True,
         )
         self.setFormatter(_JsonLines())
         self._folder = folder

@@ -26,7 +26,8 @@ Figures = tuple[str, str, Stats]
 def report(settings: Settings, span: Span, *, now: datetime) -> list[Figures]:
     """The figures of each trader, up to the last day that it traded in.
 
-    One that is not enabled is there if it has traded before.  Raises `StoreError` when there is no history, or none that can be read.
+    One that is not enabled is there if it has traded before.  Raises `StoreError` when there is no
+    history, or none that can be read.
     """
     path = settings.state_dir / HISTORY
     if not path.exists():

@@ -285,13 +285,14 @@ class Commands(Mapping[str, Command]):
 def split(text: str) -> tuple[str, list[str]]:
     """Return the command's name and the words after it.
 
-    Tolerant: no slash, `/stop@bot`, capitals, spaces around, `50 %`, `Stop!`.
+    Tolerant: no slash, `/stop@bot`, capitals, spaces around, `50 %`, `Stop!`, and the quotes and
+    marks, seen or not, that keyboards of phones put around words.
     """
     spaced = re.sub(r"(?<=\d)\s+%", "%", text.strip())
     words = spaced.removeprefix("/").split()
     if not words:
         return "help", []
-    name = words[0].partition("@")[0].lower().rstrip(".,;:!?")
+    name = re.sub(r"^\W+|\W+$", "", words[0].partition("@")[0].lower())
     return name, words[1:]
 
 

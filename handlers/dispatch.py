@@ -105,12 +105,21 @@ class Dispatcher:
         earlier = await self._answered_before(found, message)
         if earlier is not None:
             return earlier
-        reply = await self._reply(message, name, words)
+        reply = self._offered(await self._reply(message, name, words), message)
         audit = self._spawn(self._audit(message, reply))
         if found is not None and found.acts and not found.instant:
             # Durable before it is told, so that a redelivery after a crash acts once.
             await self._within(PATIENCE, audit)
         return reply
+
+    def _offered(self, reply: Reply, message: Message) -> Reply:
+        """Without buttons that would only be refused: off, or above the caller's role."""
+        kept = tuple(c for c in reply.choices if self._may(c, message))
+        return reply if len(kept) == len(reply.choices) else replace(reply, choices=kept)
+
+    def _may(self, choice: Choice, message: Message) -> bool:
+        found = self._services.commands.get(split(choice.command)[0])
+        return found is not None and found.role <= message.caller.role
 
     async def _reply(self, message: Message, name: str, words: list[str]) -> Reply:
         try:
@@ -296,8 +305,8 @@ def too_often(refusal: TooOften) -> Reply:
 
 
 def kept(said: str) -> str:
-    """What the audit keeps of a line: no digits of a second factor."""
-    if split(said)[0] == "confirm":
+    """What the audit keeps of a line: no digits of a second factor, however it is mistyped."""
+    if split(said)[0] == "confirm" or re.match(r"\s*/?\w+\s+\w{4}\s+\d", said):
         said = re.sub(r"\d[\d\s]{4,}\d", "***", said)
     return said[:SAID_LIMIT]
 

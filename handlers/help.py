@@ -14,6 +14,8 @@ from handlers.screen import first_fitting
 from trading.errors import Refused
 
 UNLISTED = "Talk"
+LIKELY = 0.75
+"""How near a mistyped word must come to a command that loosens; 1 is the same word."""
 ARTICLES = {Role.VIEWER: "a viewer", Role.OPERATOR: "an operator", Role.OWNER: "an owner"}
 
 FIVE_STOPS = """\
@@ -130,8 +132,13 @@ def _try(found: Command) -> tuple[Choice, ...]:
 
 
 def suggestion(commands: Commands, name: str) -> str:
-    """The command that was probably meant; empty if none is near."""
+    """The command that was probably meant; empty if none is near.
+
+    One that loosens or spends must be nearer: a hello is no /sell.
+    """
     near = difflib.get_close_matches(name, list(commands), n=1)
+    if near and commands[near[0]].loosens:
+        near = difflib.get_close_matches(name, near, cutoff=LIKELY)
     return near[0] if near else ""
 
 

@@ -144,12 +144,9 @@ def _dated(reply: Reply) -> str:
 
 
 def dump(reply: Reply) -> str:
-    """Everything, so that `load` gives the same reply back: how alerts wait in the outbox.
-
-    Of a venue's words, halves of characters become question marks: no history takes them.
-    """
+    """Everything, so that `load` gives the same reply back: how alerts wait in the outbox."""
     columns = reply.table and [[c.title, c.right, c.gap] for c in reply.table.columns]
-    text = json.dumps(
+    return json.dumps(
         {
             "title": reply.title,
             "lead": reply.lead,
@@ -167,7 +164,6 @@ def dump(reply: Reply) -> str:
         ensure_ascii=False,
         separators=(",", ":"),
     )
-    return text.encode(errors="replace").decode()
 
 
 def load(text: str) -> Reply:

@@ -13,6 +13,8 @@ from handlers.format import UNKNOWN, amount, duration, gained, listed, percent, 
 from handlers.reply import Choice, Column, Level, Reply
 from handlers.screen import a_table
 from handlers.words import DOUBT, LOOK, mode, person, sentence, stale_note, total, whom
+from trading.risk.limits import Limits
+from trading.risk.words import span
 from trading.types import ZERO
 from trading.views import DeskUse, Holding, View
 
@@ -171,18 +173,33 @@ def limits_reply(view: View) -> Reply:
         _exposure(view),
         _Gauge("positions", str(len(view.holdings)), str(of.max_positions), None),
         *_losses(view),
-        _streak(view),
     ]
+    pace = _pace(of)
+    if not pace:  # one screen: /risk has it, too
+        gauges.append(_streak(view))
     least, oldest = amount(of.min_notional, view.quote), duration(of.max_price_age)
     streak = f"{duration(of.loss_streak_rest)} after {plural(of.loss_streak, 'loss', 'losses')}"
     return Reply(
         f"Limits of {whom(view.name, view.mode)}",
         table=a_table(_LIMIT_COLUMNS, [g.row for g in gauges]),
         text=f"Least entry {least}, on a price of {oldest} at most.\n"
-        f"Rests {streak}, a symbol {duration(of.symbol_rest)}.",
+        f"Rests {streak}, a symbol {duration(of.symbol_rest)}.{pace}",
         choices=(Choice("Risk", "/risk"),),
         as_of=view.as_of,
     )
+
+
+def _pace(limits: Limits) -> str:
+    """As in `Entries: 3 a cycle, 5/h, 90 s apart.`, after another sentence."""
+    counted = (
+        (limits.entries_per_cycle, " a cycle"),
+        (limits.entries_per_hour, "/h"),
+        (limits.entries_per_day, "/day"),
+    )
+    parts = [f"{most}{time}" for most, time in counted if most is not None]
+    if limits.entry_spacing is not None:
+        parts.append(f"{span(limits.entry_spacing)} apart")
+    return f" Entries: {', '.join(parts)}." if parts else ""
 
 
 def _largest(name: str, view: View, values: Sequence[Decimal | None], limit: Decimal) -> _Gauge:

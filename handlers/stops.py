@@ -308,7 +308,7 @@ def flatten_question(view: View) -> Reply:
         return Reply(
             f"{LOOK} Stop {whom(view.name, view.mode)}? Nothing is open",
             text=f"{waiting} would be cancelled; entries stay blocked.",
-            choices=(Choice("Cancel", CANCEL), Choice("Stop", CONFIRM)),
+            choices=(Choice("Cancel", CANCEL), Choice("Flatten", CONFIRM)),
             as_of=view.as_of,
         )
     return fitting(lambda rows: _flatten_question(view, rows), len(held))

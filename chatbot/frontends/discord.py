@@ -410,16 +410,16 @@ class Discord:
     async def _delivered(
         self, chat: str, reply: Reply, parcels: tuple[Parcel, ...], *, silent: bool
     ) -> None:
-        from chatbot.frontends.discord_client import is_malformed
+        from chatbot.frontends.discord_client import plainer
 
         try:
             await self._deliver(chat, reply, parcels, silent=silent)
         except Exception as error:
-            if not is_malformed(error):
+            less = plainer(parcels, error)
+            if less is None:
                 raise
-            log.warning("Discord refused an alert; it goes out bare: %s", type(error).__name__)
-            bare = tuple(parcel.bare() for parcel in parcels)
-            await self._deliver(chat, reply, bare, silent=silent)
+            log.warning("Discord refused an alert; it goes out plainer: %s", type(error).__name__)
+            await self._deliver(chat, reply, less, silent=silent)
 
     async def _deliver(
         self, chat: str, reply: Reply, parcels: tuple[Parcel, ...], *, silent: bool

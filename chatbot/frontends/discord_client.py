@@ -95,6 +95,16 @@ def throttled(error: Exception) -> Throttled | None:
     return None
 
 
+def plainer(parcels: tuple[Parcel, ...], error: Exception) -> tuple[Parcel, ...] | None:
+    """What Discord may take after *error*, so that an alert arrives; None: nothing else would."""
+    if is_malformed(error):
+        return tuple(parcel.bare() for parcel in parcels)
+    forbidden = isinstance(error, discord.Forbidden)
+    if forbidden and any(parcel.picture is not None for parcel in parcels):
+        return tuple(replace(parcel, picture=None) for parcel in parcels)
+    return None
+
+
 def is_malformed(error: Exception) -> bool:
     """Discord will never take it as it is."""
     return isinstance(error, discord.HTTPException) and error.status == _BAD_REQUEST

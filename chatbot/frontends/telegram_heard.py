@@ -48,6 +48,8 @@ REMEMBERED = 1_000
 """Updates, messages and stories that are known again."""
 TOAST_WAIT = 1.0
 """Seconds in which a refusal can still be a toast: then the press is answered without one."""
+STRANGERS = 16
+"""Strangers who are told of at the same time: while history hangs, more must not pile up."""
 FAREWELL = 0.5
 """Seconds that answers under way have when the desk ends."""
 
@@ -95,6 +97,8 @@ class Heard:
         self._clock = clock
         self._on_stranger = on_stranger
         self._moves = moves
+        self._telling = 0
+        """Strangers who are told of just now."""
         self._known: OrderedDict[tuple[int, int], _Known] = OrderedDict()
         self._following: dict[tuple[int, int], asyncio.Task[None]] = {}
 
@@ -249,8 +253,14 @@ class Heard:
         return Caller(f"{NAME}:{number}", name, role, TITLE, f"{NAME}:{place}", edits=True)
 
     async def _stranger(self, user: telegram.User, place: Place) -> None:
+        if self._telling >= STRANGERS:
+            return
         known = self._people.role(str(user.id)) is not None
-        await self._on_stranger(TITLE, str(place.chat if known else user.id))
+        self._telling += 1
+        try:
+            await self._on_stranger(TITLE, str(place.chat if known else user.id))
+        finally:
+            self._telling -= 1
 
     # -- messages that live on ------------------------------------------------------------
 

@@ -113,12 +113,15 @@ _REFUSALS: Mapping[str, type[TelegramFailed]] = {
     "message to edit not found": MessageGone,
     "message can't be edited": MessageGone,
     "no text in the message": MessageGone,
+    "message_id_invalid": MessageGone,
     "can't parse entities": MarkupRefused,
     "is too long": TooLong,
     "chat not found": ChatUnknown,
     "message thread not found": ChatUnknown,
     "topic_closed": ChatUnknown,
+    "topic_deleted": ChatUnknown,
     "not enough rights": NotInChat,
+    "have no rights": NotInChat,
     "chat_write_forbidden": NotInChat,
 }
 """By words of the Bot API's answers; it has no finer codes than 400."""
@@ -225,6 +228,7 @@ class _Style:
 
     marked: bool = True
     divisor: int = 1
+    buttons: bool = True
 
     def plainer(self, refusal: TelegramFailed) -> _Style:
         """Raises *refusal* when there is nothing left to try."""
@@ -232,6 +236,8 @@ class _Style:
             return replace(self, marked=False)
         if isinstance(refusal, TooLong) and self.divisor < _SMALLEST:
             return replace(self, divisor=self.divisor * 2)
+        if _is_unclear(refusal) and self.buttons:
+            return replace(self, marked=False, buttons=False)
         raise refusal
 
 
@@ -276,19 +282,7 @@ class Poster:
         Raises `Throttled`, or `TelegramFailed` when it may not have arrived.
         """
         reply, picture = await self._drawn(reply)
-
-        async def write(pages: Sequence[_Page]) -> Post:
-            sent: list[int] = []
-            try:
-                for page in pages:
-                    number = await self._send(place, page, silent=silent, to=to)
-                    sent.append(number)
-            except (MarkupRefused, TooLong):
-                await self._delete(place, sent)
-                raise
-            return Post(place, tuple(sent), photo=picture is not None)
-
-        return await self._in_some_style(reply, picture, write)
+        return await self._new(place, reply, picture, silent=silent, to=to)
 
     async def edit(self, post: Post, reply: Reply) -> Post:
         """Put *reply* in the place of *post*, silently.  Raises as `post` does.
@@ -299,7 +293,7 @@ class Poster:
         reply, picture = await self._drawn(reply)
         if post.photo != (picture is not None):
             await self._delete(post.place, post.ids)
-            return await self._anew(post, reply, picture)
+            return await self._new(post.place, reply, picture)
 
         async def write(pages: Sequence[_Page]) -> Post:
             for number, page in zip(post.ids, pages, strict=False):
@@ -311,8 +305,10 @@ class Poster:
 
         try:
             return await self._in_some_style(reply, picture, write)
-        except MessageGone:
-            return await self._anew(post, reply, picture)
+        except TelegramFailed as failure:
+            if not isinstance(failure, MessageGone) and not _is_unclear(failure):
+                raise
+        return await self._new(post.place, reply, picture)
 
     async def set_buttons(self, place: Place, message: int, choices: Sequence[Choice]) -> None:
         """Replace the buttons below *message*.  That it is gone is no failure."""
@@ -338,12 +334,37 @@ class Poster:
 
     # -- inside
 
-    async def _anew(self, post: Post, reply: Reply, picture: bytes | None) -> Post:
-        async def write(pages: Sequence[_Page]) -> Post:
-            sent = [await self._send(post.place, page) for page in pages]
-            return Post(post.place, tuple(sent), photo=picture is not None)
+    async def _new(
+        self,
+        place: Place,
+        reply: Reply,
+        picture: bytes | None,
+        *,
+        silent: bool = True,
+        to: int | None = None,
+    ) -> Post:
+        """Its words alone where the picture is what is refused: groups may forbid pictures."""
 
-        return await self._in_some_style(reply, picture, write)
+        async def write(pages: Sequence[_Page]) -> Post:
+            sent: list[int] = []
+            try:
+                for page in pages:
+                    number = await self._send(place, page, silent=silent, to=to)
+                    sent.append(number)
+            except TelegramFailed as failure:
+                if isinstance(failure, MarkupRefused | TooLong) or _is_unclear(failure):
+                    await self._delete(place, sent)
+                raise
+            return Post(place, tuple(sent), photo=picture is not None)
+
+        try:
+            return await self._in_some_style(reply, picture, write)
+        except TelegramFailed as failure:
+            barred = isinstance(failure, NotInChat) or _is_unclear(failure)
+            if picture is None or not barred:
+                raise
+        log.warning("Telegram took no picture; its words go out alone")
+        return await self._new(place, _without_picture(reply), None, silent=silent, to=to)
 
     async def _drawn(self, reply: Reply) -> tuple[Reply, bytes | None]:
         if reply.chart is None:
@@ -352,8 +373,7 @@ class Poster:
             return reply, await self._pictures.draw(reply.chart)
         except Exception as error:  # noqa: BLE001  # without its picture an alert still tells
             log.warning("a chart could not be drawn: %s", type(error).__name__)
-            text = f"{reply.text}\n{NO_PICTURE}" if reply.text else NO_PICTURE
-            return replace(reply, text=text), None
+            return _without_picture(reply), None
 
     async def _in_some_style(
         self,
@@ -365,7 +385,7 @@ class Poster:
         while True:
             try:
                 return await write(self._pages(reply, picture, style))
-            except (MarkupRefused, TooLong) as refusal:
+            except TelegramFailed as refusal:
                 style = style.plainer(refusal)
 
     def _pages(self, reply: Reply, picture: bytes | None, style: _Style) -> list[_Page]:
@@ -374,7 +394,8 @@ class Poster:
         pages = [_Page(text, mode) for text in texts]
         with_buttons = -1 if picture is None else 0
         pages[0] = replace(pages[0], picture=picture)
-        pages[with_buttons] = replace(pages[with_buttons], choices=reply.choices)
+        choices = reply.choices if style.buttons else ()
+        pages[with_buttons] = replace(pages[with_buttons], choices=choices)
         return pages
 
     def _texts(self, reply: Reply, style: _Style, *, photo: bool) -> list[str]:
@@ -463,6 +484,16 @@ class Poster:
                 raise failure
             await self._clock.sleep(wait)
             wait = min(wait * 2, LONGEST_DELAY)
+
+
+def _is_unclear(failure: TelegramFailed) -> bool:
+    """Refused for good, for a reason that `_REFUSALS` does not know; an alert must arrive."""
+    return type(failure) is TelegramFailed
+
+
+def _without_picture(reply: Reply) -> Reply:
+    text = f"{reply.text}\n{NO_PICTURE}" if reply.text else NO_PICTURE
+    return replace(reply, text=text)
 
 
 def _keyboard(choices: Sequence[Choice]) -> InlineKeyboardMarkup | None:

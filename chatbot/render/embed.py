@@ -98,7 +98,7 @@ class _Line:
 
 def _title(text: str) -> tuple[str, str]:
     """The title, escaped, and what of it was too long."""
-    line = " ".join(text.split("\n")).strip() or WAIT
+    line = clean(" ".join(text.split("\n"))).strip() or WAIT
     if len(escaped(line)) <= TITLE:
         return escaped(line), ""
     cut = line.rfind(" ", 0, TITLE // 2)

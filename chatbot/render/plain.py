@@ -84,7 +84,7 @@ _OBEYED = (
 )
 """Control characters (C0, C1), and marks that are not seen: some turn the direction of writing.
 
-Halves of characters too, as JSON may carry them: no chat and no history takes any.
+Halves of characters too, as a venue's JSON may carry them: no chat takes any.
 """
 _KEPT = {ord("\n"): "\n", ord("\t"): " "}
 _CLEAN = {code: _KEPT.get(code, "") for codes in _OBEYED for code in codes}

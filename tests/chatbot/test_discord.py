@@ -696,6 +696,16 @@ async def test_a_channel_that_refuses_is_named_and_the_others_fare_well(
     assert harbour.face.problem == ""
 
 
+async def test_an_alert_whose_picture_is_refused_arrives_in_words(harbour: Harbour) -> None:
+    harbour.server.channel(CHANNEL).takes_files = False
+
+    report = Reply("Day 10 Oct: -65.56 USDT", text="6 trades.", chart=A_CHART)
+    await harbour.face.send(str(CHANNEL), report, silent=True)
+
+    (alert,) = harbour.server.channel(CHANNEL).seen
+    assert (alert.text, alert.photo) == ("Day 10 Oct: -65.56 USDT\n6 trades.", None)
+
+
 @pytest.mark.parametrize("fault", [Fault.DROP, Fault.DROP_AFTER, Fault.UNAVAILABLE, Fault.HANG])
 async def test_an_alert_in_doubt_may_be_sent_again_and_stands_there_once(
     server: DiscordServer, fault: Fault

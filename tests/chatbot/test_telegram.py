@@ -26,6 +26,7 @@ from tests.handlers.fakes import House
 from tests.handlers.story import COMMANDS, NOW
 from tests.servers.telegram import TOKEN, USERNAME, Fault, Person, Sent, TelegramServer
 from trading.clocks import ManualClock
+from trading.errors import Refused
 
 ANNA, BEN, CLEO = Person(1, "anna"), Person(2, "ben"), Person(3, "cleo")
 MALLORY = Person(99817, "mallory")
@@ -81,6 +82,7 @@ class Chat:
     strangers: list[tuple[str, str]] = field(default_factory=list)
     heard: list[Message] = field(default_factory=list)
     answers: dict[str, Answer] = field(default_factory=dict)
+    history_hangs: bool = False
 
     async def on_message(self, message: Message) -> Reply:
         self.heard.append(message)
@@ -91,6 +93,8 @@ class Chat:
 
     async def stranger(self, platform: str, who: str) -> None:
         self.strangers.append((platform, who))
+        if self.history_hangs:
+            await asyncio.Event().wait()
 
     async def ask(self, who: Person, text: str, **extra: Any) -> Sent:
         return await self.server.answer_to(await self.server.says(who, text, **extra))
@@ -143,7 +147,7 @@ def a_face(server: TelegramServer, house: House, notes: Memory) -> Chat:
     painter = Painter()
 
     async def stranger(platform: str, who: str) -> None:
-        chat.strangers.append((platform, who))
+        await chat.stranger(platform, who)
 
     telegram = Telegram(
         token=TOKEN,
@@ -383,9 +387,26 @@ async def test_two_taps_on_a_button_act_once() -> None:
         status = await chat.ask(BEN, "/status")
         await chat.server.presses(BEN, status, "/flatten")
         await chat.server.presses(BEN, status, "/flatten")
-        await chat.server.seen(2, "This came twice, and acted once.")
-        asking = [m for m in chat.server.room(2).seen if "/confirm" in str(m.buttons)]
-        assert len(asking) == 1
+
+        def asking() -> list[str]:
+            return [m.buttons["Close 3 now"] for m in chat.server.room(2).seen if m is not status]
+
+        await chat.server.until(lambda: len(asking()) == 2, "both answers")
+        first, second = asking()
+        assert first == second
+
+
+async def test_a_press_that_was_refused_may_be_made_again() -> None:
+    async with a_chat() as chat:
+        await chat.ask(ANNA, "/stop", chat=GROUP)
+        status = await chat.ask(ANNA, "/status", chat=GROUP)
+        chat.house.trader.broken = Refused("not yet")
+        press = await chat.server.presses(BEN, status, "/resume")
+        await press.answered.wait()
+        assert press.toast.startswith("✕ Not yet")
+        chat.house.trader.broken = None
+        await chat.server.presses(BEN, status, "/resume")
+        assert "Resume" in (await chat.server.seen(GROUP, "Resume majors")).buttons
 
 
 async def test_a_stop_pressed_twice_stops_twice() -> None:
@@ -469,6 +490,16 @@ async def test_strangers_get_nothing_at_all() -> None:
     assert chat.server.room(99817).seen == []
     assert chat.server.room(ELSEWHERE).seen == []
     assert [m.text for m in chat.heard] == ["/status", "/help"]
+
+
+async def test_strangers_in_crowds_keep_nobody_from_being_heard() -> None:
+    async with a_chat() as chat:
+        chat.history_hangs = True
+        for number in range(BUSY + 20):
+            await chat.server.says(Person(900_000 + number, "mallory"), "/start")
+        await chat.server.confirmed()
+        await chat.ask(BEN, "/status")
+        assert len(chat.strangers) < BUSY
 
 
 async def test_in_groups_only_commands_to_us_are_heard() -> None:
@@ -659,6 +690,41 @@ async def test_without_a_picture_the_text_says_so() -> None:
         answer = await chat.ask(BEN, "/equity")
     assert answer.text == "Equity 9,789\nAs told.\nThe picture could not be drawn."
     assert answer.photo is None
+
+
+@pytest.mark.parametrize("fault", [Fault.FORBIDDEN, Fault.REFUSED])
+async def test_an_alert_whose_picture_is_refused_arrives_in_words(fault: Fault) -> None:
+    async with a_chat() as chat:
+        chat.server.fail("sendPhoto", fault, times=9)
+        reply = Reply("Day", text="As told.", chart=CHART, choices=(REFRESH,))
+        await chat.telegram.send("2", reply, silent=True)
+        (message,) = chat.server.room(2).seen
+    assert message.text == "Day\nAs told.\nThe picture could not be drawn."
+    assert list(message.buttons) == ["Refresh"]
+
+
+async def test_an_alert_refused_for_an_unknown_reason_arrives_bare() -> None:
+    async with a_chat() as chat:
+        chat.server.fail("sendMessage", Fault.REFUSED)
+        await chat.telegram.send("2", Reply("A & B", choices=(REFRESH,)), silent=True)
+        (message,) = chat.server.room(2).seen
+    assert (message.text, dict(message.buttons)) == ("A & B", {})
+
+
+async def test_a_story_that_cannot_be_edited_goes_on_in_a_new_message() -> None:
+    async with a_chat() as chat:
+        await chat.telegram.send("2", Reply("one", story="H1"), silent=True)
+        chat.server.fail("editMessageText", Fault.REFUSED, times=9)
+        await chat.telegram.send("2", Reply("two", story="H1"), silent=True)
+        assert [m.text for m in chat.server.room(2).seen] == ["one", "two"]
+
+
+@pytest.mark.parametrize("title", ["", "\u200b", "half \ud83d of it"])
+async def test_no_words_keep_an_alert_from_arriving(title: str) -> None:
+    async with a_chat() as chat:
+        await chat.telegram.send("2", Reply(title, text="half \udfff"), silent=True)
+        (message,) = chat.server.room(2).seen
+    assert message.text.endswith("half ")
 
 
 async def test_a_text_in_the_place_of_a_picture_is_a_new_message() -> None:

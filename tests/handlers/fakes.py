@@ -20,6 +20,7 @@ from trading.clocks import ManualClock
 from trading.errors import Refused, SettingsError
 from trading.halt import Halt, Latch, Verb
 from trading.ports import Alert, Change, Word
+from trading.strategies.rules.regime import Reading, Regime
 from trading.types import Decision, MarketRules, Order, Side, Symbol, Trade
 from trading.views import Closed, Halting, Price, Scan, Ticket, View
 
@@ -37,6 +38,7 @@ class FakeTrader:
     """What an entry by hand would be, one after the other; the last one lasts."""
     order: Order = field(default_factory=an_order)
     """What becomes of an order that is sent or cancelled."""
+    reading: Reading = Reading(regime=Regime.CHOP, trend=0.031, volatility=0.62)
     broken_act: Exception | None = None
     then: View | None = None
     """How the trader looks once something was done."""
@@ -75,6 +77,13 @@ class FakeTrader:
         self, symbol: Symbol, side: Side, notional: Decimal, *, by: str, origin: str = ""
     ) -> Order:
         return self._did(("enter", symbol, side, notional, by))
+
+    async def choose(self, name: str, *, by: str) -> None:
+        self._did(("choose", name, by))
+
+    async def regime(self) -> Reading:
+        self._did(("regime",))
+        return self.reading
 
     async def cancel_order(self, order_id: str, *, origin: str = "") -> Order:
         return self._did(("cancel_order", order_id))

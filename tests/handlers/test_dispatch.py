@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.command import split
+from handlers.dispatch import kept
 from handlers.reply import Level, Outcome
 from tests.builders import a_word
 from tests.handlers.fakes import ANNA, BEN, CLEO, House
@@ -38,6 +39,10 @@ HERE = "ADA, BTC, ETH, LINK, SOL and XRP"
         ("stop", "stop", []),
         ("/stop@harbour_bot now", "stop", ["now"]),
         ("Stop!", "stop", []),
+        ("stop… now", "stop", ["now"]),
+        ("“Stop”", "stop", []),
+        ("/stop\u200b", "stop", []),
+        ("/stop_loss SOL 200", "stop_loss", ["SOL", "200"]),
         ("/ stop", "stop", []),
         ("/close SOL 50 %", "close", ["SOL", "50%"]),
         ("/stop\nall of it", "stop", ["all", "of", "it"]),
@@ -55,6 +60,8 @@ def test_words_are_read_with_tolerance(text: str, name: str, words: list[str]) -
         ("/postions", "✕ No /postions. Did you mean /positions?\n[Positions]"),
         ("/clsoe SOL 50%", "✕ No /clsoe. Did you mean /close?\n[Close: /close SOL 50%]"),
         ("/xyzzy", "✕ No /xyzzy\n[Help]"),
+        ("hello", "✕ No /hello\n[Help]"),
+        ("/resme", "✕ No /resme. Did you mean /resume?\n[Resume]"),
         (
             "/close SOL 150%",
             f"✕ Share is 1 to 100 %, not 150 %\nNothing was sent. {CLOSE} SOL 50%",
@@ -243,6 +250,26 @@ async def test_a_message_answered_before_a_restart_acts_once(house: House) -> No
     assert reply.choices == ()
 
 
+async def test_what_was_refused_may_be_pressed_again_and_is_audited_both_times(
+    house: House,
+) -> None:
+    await house.say("/stop")
+    refused = await house.say("/resume", CLEO, key="press:7")
+    asked = await house.say("/resume", key="press:7")
+
+    assert (refused.outcome, asked.outcome) == (Outcome.REFUSED, Outcome.CONFIRM)
+    await house.dispatcher.settle()
+    assert [word.outcome for word in house.store.written] == ["done", "refused", "confirm"]
+    assert [w.outcome for w in house.store.written if w.id == "press:7"] == ["confirm"]
+
+
+async def test_a_question_that_comes_twice_is_the_same_question(house: House) -> None:
+    first = await house.say("/flatten", key="press:7")
+    second = await house.say("/flatten", key="press:7")
+
+    assert second == first
+
+
 async def test_two_messages_are_two_acts(house: House) -> None:
     await house.say("/stop", key="telegram:7")
     again = await house.say("/stop", key="telegram:8")
@@ -329,3 +356,18 @@ async def test_a_symbol_that_is_still_held_but_no_longer_traded_can_be_closed(
     house.trader.symbols = tuple(s for s in house.trader.symbols if s != SOL)
 
     assert (await house.say("/close SOL")).outcome is Outcome.CONFIRM
+
+
+async def test_nobody_is_offered_what_would_only_be_refused(house: House) -> None:
+    seen = {who.name: {c.label for c in (await house.say("/status", who)).choices} for who in
+            (CLEO, BEN)}  # fmt: skip
+
+    assert {"Stop", "Pause"} <= seen["ben"]
+    assert not {"Stop", "Pause"} & seen["cleo"]
+    assert "Refresh" in seen["cleo"]
+
+
+def test_digits_of_a_second_factor_are_not_kept_however_the_word_is_mistyped() -> None:
+    assert kept("/confirm 7K3Q 123456") == "/confirm 7K3Q ***"
+    assert kept("/confrim 7K3Q 123 456") == "/confrim 7K3Q ***"
+    assert kept("/notify BTC above 123456") == "/notify BTC above 123456"

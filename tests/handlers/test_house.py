@@ -61,17 +61,17 @@ async def test_help_groups_what_the_caller_may_use(house: House) -> None:
         """\
 Commands for an operator
 Look: /status /traders /positions /position /price /chart /orders /risk /limits /trades /why \
-/watch /halts /stats, 6 more: /help look
+/watch /halts /stats, 7 more: /help look
 Stop: /pause /stop /flatten /close /resume
 Trade: /buy /sell /stop_loss /take_profit /cancel_order /scan
 Tell: /alerts /ack /notify /daily /weekly /monthly
 Desk: /version /who
-/help NAME explains one. 7 more need owner.
+/help NAME explains one. 8 more need owner.
 [Status] [The five stops: /help stop]""",
     )
     cleo, anna = await house.say("/help", CLEO), await house.say("/help", ANNA)
     assert "Stop:" not in cleo.text
-    assert "12 more need operator, 7 more need owner." in cleo.text
+    assert "12 more need operator, 8 more need owner." in cleo.text
     assert "more need" not in anna.text
     assert "/shutdown" in anna.text
 
@@ -85,7 +85,7 @@ Trade: 6 commands for an operator
 /help NAME explains one.
 [Help] [Status]""",
     )
-    assert "7 more need a higher role." in (await house.say("/help Desk")).text
+    assert "8 more need a higher role." in (await house.say("/help Desk")).text
     assert (await house.say("/help trades")).title.startswith("/trades")
 
 

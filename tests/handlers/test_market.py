@@ -192,7 +192,7 @@ async def test_traders() -> None:
                      equity  today %
   alts    halted   9,789.97    +0.02
   majors  trading  9,789.97    +0.02
-[alts: /status trader=alts] [majors: /status trader=majors] [Stop all: /stop] [Refresh: /traders]\
+[alts: /status trader=alts] [majors: /status trader=majors] [Refresh: /traders]\
 """.replace("                     equity  today %", "                   equity today %")
         .replace("  alts    halted   9,789.97    +0.02", "  alts   halted  9,789.97   +0.02")
         .replace("  majors  trading  9,789.97    +0.02", "  majors trading 9,789.97   +0.02"),

@@ -153,6 +153,28 @@ Rests 60 min after 3 losses, a symbol 15 min.
     )
 
 
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        (
+            {"entries_per_hour": 5, "entry_spacing": timedelta(seconds=90)},
+            "Entries: 5/h, 90 s apart.",
+        ),
+        (
+            {
+                "entries_per_cycle": 3, "entries_per_hour": 5, "entries_per_day": 120,
+                "entry_spacing": timedelta(hours=1),
+            },
+            "Entries: 3 a cycle, 5/h, 120/day, 60 min apart.",
+        ),
+    ],
+)  # fmt: skip
+def test_limits_of_the_pace_are_told_where_there_are_any(limits: dict[str, Any], said: str) -> None:
+    reply = checked(limits_reply(at_risk(limits=builders.some_limits(**limits))))
+
+    assert reply.text.endswith(f" 15\u00a0min. {said}")
+
+
 def test_limits_that_cannot_be_measured_are_unknown() -> None:
     bare = replace(HOLDINGS[1], plan=replace(HOLDINGS[1].plan, stop=None))
     stale = replace(HOLDINGS[2], stale=True)

@@ -591,7 +591,7 @@ def test_reload_takes_limits_refuses_mistakes_and_says_what_needs_a_restart(
         text = SHIPPED
         for old, new in pairs:
             assert old in text
-            text = text.replace(old, new)
+            text = text.replace(old, new, 1)
         (calm.folder / "bot.toml").write_text(text, encoding="utf-8")
         return calm.do("/reload")
 

@@ -181,6 +181,7 @@ class Room:
     messages: list[Sent] = field(default_factory=list)
     readable: bool = True
     writable: bool = True
+    takes_files: bool = True
     nonces: dict[str, Sent] = field(default_factory=dict)
 
     @property
@@ -563,6 +564,8 @@ class DiscordServer:
         if nonce in room.nonces:
             return 200, self._json(room.nonces[nonce])
         self._count(room)
+        if asked.files and not room.takes_files:
+            raise Refusal(403, 50_013, "Missing Permissions")
         sent = self._write(room, asked.body, asked.files)
         if nonce is not None:
             room.nonces[nonce] = sent

@@ -58,6 +58,17 @@ class Fault(StrEnum):
     """Answers 200 with what is no JSON."""
     NO_MARKUP = "no markup"
     """Refuses any markup."""
+    FORBIDDEN = "forbidden"
+    """Has no right to do it in that chat: as where a group forbids pictures."""
+    REFUSED = "refused"
+    """Refuses for a reason of its own."""
+
+
+_REASONS = {
+    Fault.NO_MARKUP: 'can\'t parse entities: Unsupported start tag "b" at byte offset 0',
+    Fault.FORBIDDEN: "not enough rights to send photos to the chat",
+    Fault.REFUSED: "IMAGE_PROCESS_FAILED",
+}
 
 
 @dataclass
@@ -439,10 +450,8 @@ class TelegramServer:
                 raise _Refusal(502, "Bad Gateway")
             case Fault.CONFLICT:
                 raise _Refusal(409, CONFLICT)
-            case Fault.NO_MARKUP:
-                raise BadRequest(
-                    'can\'t parse entities: Unsupported start tag "b" at byte offset 0'
-                )
+            case Fault.NO_MARKUP | Fault.FORBIDDEN | Fault.REFUSED:
+                raise BadRequest(_REASONS[plan.fault])
             case Fault.HANG:
                 await self._hang()
         raise _HangUp
