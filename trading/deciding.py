@@ -7,6 +7,7 @@ awaited, so two signals can never spend the same room.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -85,6 +86,14 @@ class Decider:
         self._desk_risk = desk_risk
         self._entries = entries
         self._thought: _Thought | None = None
+        self._thinks_since: datetime | None = None
+
+    def think_with(self, strategy: Strategy, *, since: datetime) -> None:
+        """Go by another strategy after the bar *since*.
+
+        It counts confidence in its own way: what is open by then, it does not leave for a lack.
+        """
+        self._strategy, self._thinks_since, self._thought = strategy, since, None
 
     def use(self, limits: Limits, exit_rules: ExitRules, entries: EntryRules) -> None:
         """Go by new limits from the next decision on."""
@@ -149,6 +158,7 @@ class Decider:
             for plan in [self._ledger.plans.get(symbol)]
             for row in [thought.candles.row(symbol)]
             if plan is not None and plan.confidence and row is not None
+            if self._thinks_since is None or position.opened_at > self._thinks_since
         }
         return {symbol: why for symbol, why in reasons.items() if why}
 
@@ -254,7 +264,8 @@ class Decider:
     def _entered(self, under_way: frozenset[Symbol], at: datetime) -> tuple[datetime, ...]:
         """When entries were made, as far as it matters at *at*; one that filled nothing is none."""
         held = [position.opened_at for position in self._ledger.positions.values()]
-        closed = [trade.opened_at for trade in self._ledger.trades]
+        recent = itertools.takewhile(lambda t: at - t.closed_at < pace.DAY, self._ledger.trades)
+        closed = [trade.opened_at for trade in recent]  # newest first: what follows is older
         return pace.entered((*held, *closed, *(at for _ in under_way)), at)
 
     def _evaluate(self, signal: Signal, book: RiskBook, look: Look) -> Approved | Refusal:

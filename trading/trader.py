@@ -6,11 +6,12 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from trading import strategies
 from trading.by_hand import ByHand
 from trading.clocks import Clock
 from trading.deciding import Approval, Decider, approvals, decision_id
@@ -24,6 +25,7 @@ from trading.events import (
     EntriesBlocked,
     EntriesFreed,
     ScanSlow,
+    SettingsReloaded,
     StartDelayed,
     TraderStarted,
 )
@@ -67,6 +69,9 @@ from trading.types import (
 )
 from trading.valuation import Valuer
 from trading.views import Cycle, Gap, Holding, Price, Scan, View
+
+if TYPE_CHECKING:  # it brings TA-Lib, which a trader with another strategy does without
+    from trading.strategies.rules.regime import Reading
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +160,7 @@ class Trader:
         self.settings = settings
         self.feed = feed
         self.venue = venue
-        self._strategy = strategy
+        self._strategy, self._own = strategy, (strategy, settings.parameters)
         self._store = store
         self._recorder = recorder
         self._halter = halter
@@ -625,11 +630,57 @@ class Trader:
     def use(self, settings: TraderSettings) -> None:
         """Go by new limits, exits and alert threshold from now on; what is open keeps its plan.
 
-        Only what can change while trading does: the rest must equal the settings in use.
+        Only what can change while trading does: the rest must equal the settings in use.  A
+        strategy that was chosen meanwhile stays.
         """
-        self.settings = settings
+        self.settings = replace(settings, parameters=self.settings.parameters)
         self._decider.use(settings.limits, settings.exit_rules, settings.entries)
         self.guards.use(settings.limits, settings.drawdown_alert)
+
+    def strategy_named(self, name: str) -> tuple[Strategy, Mapping[str, object]]:
+        """Its own as it was set up, or another one as it is without settings; with its parameters.
+
+        Raises `ValueError`, a sentence for the operator.
+        """
+        own, parameters = self._own
+        return (own, parameters) if name == own.name else (strategies.strategy(name, {}), {})
+
+    async def choose(self, name: str, *, by: str) -> None:
+        """Go by another strategy from the next cycle on; what is open keeps its plan.
+
+        Raises `Refused` where there is none of that name, or it cannot do with the candles here.
+        """
+        was = self._strategy.name
+        try:
+            chosen, parameters = self.strategy_named(name)
+            candles = self.feed.candles(self._cursor, chosen.warmup + 1)
+            if self.feed.speed is None and candles.bars <= chosen.warmup:
+                here = "here is 1" if candles.bars == 1 else f"here are {candles.bars}"
+                raise ValueError(f"it needs {chosen.warmup + 1} candles, {here}")
+            await asyncio.to_thread(chosen.signals, candles)
+        except ValueError as error:
+            raise Refused(f"{self.name} cannot run {name}: {error}") from error
+        async with self._busy:
+            self._strategy = chosen
+            self._decider.think_with(chosen, since=self._cursor)
+            self.settings = replace(self.settings, parameters=parameters)
+        change = f"traders.{self.name}.strategy {was} to {name}"
+        await self._recorder.say(SettingsReloaded(at=self._clock.now(), by=by, changes=(change,)))
+
+    async def regime(self) -> Reading:
+        """What kind of market it is at the last candle, as its strategy reads it.
+
+        Raises `Refused` where the strategy reads none.
+        """
+        from trading.strategies.rules import Rules
+
+        if not isinstance(self._strategy, Rules):
+            raise Refused(f"{self.name} runs {self._strategy.name}, which reads no regime")
+        candles = self.feed.candles(self._cursor, self._strategy.warmup + 1)
+        if not candles.bars:
+            raise Refused(f"{self.name} has no candles yet")
+        readings = await asyncio.to_thread(self._strategy.regimes, candles)
+        return readings.at(-1)
 
     async def cancel_entries(self) -> bool:
         """Before the process ends.  True: no entry rests."""

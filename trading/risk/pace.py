@@ -1,4 +1,4 @@
-"""How often a trader may enter: so many entries at one bar, in an hour, in a day, and a gap between.
+"""How often a trader may enter: so many at one bar, in an hour, in a day, and a gap between two.
 
 Hours and days are any 60 minutes and any 24 hours that end now, not those of a clock: two bursts
 around midnight are one burst.
