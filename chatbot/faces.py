@@ -102,7 +102,7 @@ def faces_of(
         speakers=_by_name(console, chats),
         subscribers=subscribers(settings),
         clock=clock,
-        describe=describe_with_name if len(settings.traders) > 1 else alerts.describe,
+        describe=describe_with_name if _several(settings) else alerts.describe,
         fold=alerts.fold,
         delivery=delivery(settings.chat.timing),
         quiet_hours=settings.alerts.quiet_hours(settings.bot.zone),
@@ -139,6 +139,11 @@ def faces_of(
         ),
         pictures=pictures,
     )
+
+
+def _several(settings: Settings) -> bool:
+    """Whether an alert has to say whose it is."""
+    return sum(trader.enabled for trader in settings.traders.values()) > 1
 
 
 def _by_name(console: Console, chats: tuple[ChatPlatform, ...]) -> dict[str, Speaker]:

@@ -304,10 +304,11 @@ _CLOSE_COLUMNS = (Column(right=False), Column(gap=1), Column(), Column())
 def flatten_question(view: View) -> Reply:
     held = view.holdings
     if not held:
-        waiting = count_entries(len(entries(view.orders)))
+        waiting = len(entries(view.orders))
+        resting = f"{count_entries(waiting)} would be cancelled" if waiting else "No entry rests"
         return Reply(
             f"{LOOK} Stop {whom(view.name, view.mode)}? Nothing is open",
-            text=f"{waiting} would be cancelled; entries stay blocked.",
+            text=f"{resting}; entries stay blocked.",
             choices=(Choice("Cancel", CANCEL), Choice("Flatten", CONFIRM)),
             as_of=view.as_of,
         )

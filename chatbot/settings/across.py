@@ -113,19 +113,20 @@ def _market_of(section: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _owned_twice(said: Said, enabled: Mapping[str, Mapping[str, Any]]) -> Iterator[Mistake]:
-    """(account, symbol) has one owner.  On paper each trader has an account of its own."""
+    """A live account has one trader: of two, nobody could tell whose its money is.
+
+    On paper each trader has an account of its own.
+    """
     venues = tables(said.values.get("venues"))
-    owners: dict[tuple[Account, str], str] = {}
+    owners: dict[Account, str] = {}
     for name, trader in enabled.items():
-        symbols = trader.get("symbols")
-        if trader.get("mode") != Mode.LIVE or not isinstance(symbols, list):
+        if trader.get("mode") != Mode.LIVE:
             continue
-        account = _account(str(trader.get("venue")), venues)
-        for symbol in symbols:
-            owner = owners.setdefault((account, str(symbol).upper()), name)
-            if owner != name:
-                why = f": {symbol} on {trader.get('venue')} already belongs to {owner}"
-                yield said.at(("traders", name, "symbols"), why)
+        venue = str(trader.get("venue"))
+        owner = owners.setdefault(_account(venue, venues), name)
+        if owner != name:
+            why = f": {venue} is the account of {owner}, and a live account has one trader"
+            yield said.at(("traders", name, "venue"), why)
 
 
 Account = tuple[str, ...]

@@ -201,11 +201,11 @@ def test_an_empty_key_is_no_key(folder: Path) -> None:
     assert told == ["QUARTERDECK__VENUES__REAL__KEY = ***, allowed one word, without spaces"]
 
 
-def test_one_account_under_two_names_still_has_one_owner_for_each_symbol(folder: Path) -> None:
+def test_one_account_under_two_names_still_has_one_trader(folder: Path) -> None:
     more = f"\n[venues.again]\n{VENUE}\n" + TRADER.format(
         name="other", venue="again", feed="prices", timeframe="1m", mode="live"
     )
     environ = KEYS | {name.replace("REAL", "AGAIN"): value for name, value in KEYS.items()}
     (told,) = mistakes(write(folder, more=more), environ)
-    assert "BTC/USDT on again already belongs to big" in told
+    assert "again is the account of big, and a live account has one trader" in told
     assert "the-key" not in told

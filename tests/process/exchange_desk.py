@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -96,16 +97,6 @@ max_price_age = "1d"
 """
 
 
-class Uncounted(Quota):
-    """Takes whatever comes, and tells no figures."""
-
-    def spend(self, *, weight: int, orders: int, now: int) -> None:
-        """Nothing is spent."""
-
-    def headers(self, *, orders: bool, now: int) -> dict[str, str]:
-        return {}
-
-
 class Exchange:
     """`with Exchange(market="swap") as venue: venue.do(lambda v: v.engine.quote("BTCUSDT", 1))`.
 
@@ -119,14 +110,11 @@ class Exchange:
         bases: Sequence[str] = ("BTC", "ETH"),
         hedge: bool = False,
         keys: Sequence[ApiKey] = KEYS,
-        counted: bool = True,
     ) -> None:
-        """*counted*: it counts what is asked of it, and tells; else the desk's own count holds."""
         self.market = market
         self.bases = tuple(bases)
         self._hedge = hedge
         self._keys = keys
-        self._counted = counted
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.server: ExchangeServer
@@ -145,8 +133,9 @@ class Exchange:
     async def _open(self) -> None:
         self.server = ExchangeServer(market=self.market, symbols=self.bases, keys=self._keys)
         await self.server.__aenter__()
-        if not self._counted:
-            self.server.quota = Uncounted(market=self.market)
+        if self.market == "swap":  # fewer than a hundred bars at a time weigh 1 there
+            path = ("GET", "/fapi/v1/klines")
+            self.server.routes[path] = replace(self.server.routes[path], weight=1)
         if self._hedge:
             self.server.engine.hedge = True
         for base in self.bases:
@@ -187,6 +176,24 @@ class Exchange:
 
         self.do(moved)
 
+    def trades_once_at(self, base: str, price: int) -> None:
+        """One trade that makes no sense: neither the book nor the mark price follows."""
+
+        def printed(venue: ExchangeServer) -> None:
+            venue.engine.set_mark(f"{base}USDT", PRICE)
+            venue.engine.trade_through(f"{base}USDT", price)
+            venue.engine.quote(f"{base}USDT", PRICE)
+
+        self.do(printed)
+
+    def a_minute_passes(self) -> None:
+        """For what it counts: the weight that was used belongs to the minute before."""
+
+        def emptied(venue: ExchangeServer) -> None:
+            venue.quota = Quota(market=self.market)
+
+        self.do(emptied)
+
     def buys(self, base: str, quantity: str, **more: Any) -> None:
         """The operator, by hand."""
         self._by_hand(base, "BUY", quantity, more)
@@ -221,6 +228,18 @@ class Exchange:
             )
 
         return self.do(look)
+
+    def leg(self, base: str, side: str) -> Decimal:
+        """Signed; *side* is LONG or SHORT, of hedge mode."""
+        return self.do(lambda v: Decimal(v.engine.position(f"{base}USDT", side).amount))
+
+    def resting(self) -> list[tuple[str, str, Decimal, Decimal, str]]:
+        """Id, side, quantity, trigger or limit, and leg of each open order, in order."""
+        wishes = [order.wish for order in self.open_orders()]
+        return sorted(
+            (w.client_id, w.side, w.quantity, w.stop_price or w.price, w.position_side)
+            for w in wishes
+        )
 
     def open_orders(self) -> list[Any]:
         """Regular and conditional ones."""

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from tests.process.exchange_desk import Exchange, LiveDesk, live_desk
+from tests.servers.exchange import Recorded
 
 pytestmark = pytest.mark.slow
 
@@ -31,6 +32,21 @@ def desk(running: LiveDesk) -> Iterator[LiveDesk]:
     assert running.complaints() == []
 
 
+def sales(desk: LiveDesk, base: str) -> list[Recorded]:
+    """Orders of the desk that sold at once; its stops did not."""
+    sent = desk.venue.asked("POST", "*/order")
+    asked = [r for r in sent if (r.params["symbol"], r.params["side"]) == (f"{base}USDT", "SELL")]
+    return [r for r in asked if r.params["type"] == "MARKET"]
+
+
+def amount(request: Recorded) -> Decimal:
+    return Decimal(request.params["quantity"])
+
+
+def locked(desk: LiveDesk, base: str) -> Decimal:
+    return desk.venue.do(lambda v: Decimal(v.engine.locked(base)))
+
+
 def test_what_a_stop_has_locked_is_freed_sold_and_the_rest_protected_again(desk: LiveDesk) -> None:
     desk.bought("BTC", money=1_000)
     ours = desk.venue.held("BTC") - OWN
@@ -40,6 +56,7 @@ def test_what_a_stop_has_locked_is_freed_sold_and_the_rest_protected_again(desk:
     assert answer["outcome"] == "done", answer
     left = desk.venue.held("BTC") - OWN
     assert Decimal(0) < left < ours
+    assert sum(map(amount, sales(desk, "BTC"))) == ours - left, "what was sold was ours"
     desk.until(
         lambda: (
             sum(stop.wish.quantity for stop in desk.venue.stops("BTC")) <= left
@@ -52,12 +69,21 @@ def test_what_a_stop_has_locked_is_freed_sold_and_the_rest_protected_again(desk:
 def test_the_operators_coins_and_orders_are_untouched_and_dust_is_told(desk: LiveDesk) -> None:
     own = {"type": "LIMIT", "price": Decimal(60_000), "client_id": "my-own"}
     desk.venue.sells("ETH", "0.5", **own)
+    (before,) = desk.venue.resting()
     desk.bought("ETH", money=600)
+    bought = desk.venue.held("ETH") - OWN
+    assert bought > 0
+    assert before in desk.venue.resting()
 
     answer = desk.do("/flatten")
 
     assert answer["title"].startswith("✓ Flat"), answer["plain"]
-    assert OWN <= desk.venue.held("ETH") < OWN + Decimal("0.00002")
-    assert [order.client_id for order in desk.venue.stops("ETH")] == ["my-own"]
+    sold = sum(map(amount, sales(desk, "ETH")))
+    dust = bought - sold
+    assert Decimal(0) <= dust < Decimal("0.00002"), "never more than was bought"
+    assert desk.venue.held("ETH") == OWN + dust, "the operator's own is there to the last digit"
+    assert desk.venue.resting() == [before]
+    (order,) = desk.venue.stops("ETH")
+    assert (order.filled, locked(desk, "ETH")) == (0, Decimal("0.5")), "and still locks its coins"
     desk.until(lambda: desk.positions() == [], "nothing of ours is open")
     assert desk.alerts("DustLeft"), "what is too small to sell is named"

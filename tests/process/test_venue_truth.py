@@ -102,6 +102,27 @@ def test_a_price_that_is_wrong_for_a_moment_halts_nobody(desk: LiveDesk) -> None
     assert desk.venue.held("XRP") == Decimal("0.036")
 
 
+def test_one_wrong_tick_far_below_every_stop_sells_nothing(desk: LiveDesk) -> None:
+    """The stop rests at the venue, which goes by its mark price."""
+    desk.bought("ADA", money=1_800)
+    before, told = desk.venue.resting(), time.monotonic_ns()
+
+    desk.venue.trades_once_at("ADA", 30_000)
+    desk.until(lambda: "30,000" in desk.say("/price ADA")["title"], "it is read")
+    seen = time.monotonic()
+    desk.until(lambda: time.monotonic() > seen + 1, "a look or two at it")
+    desk.venue.trades_at("ADA", 50_000)
+
+    desk.until(lambda: "30,000" not in desk.say("/price ADA")["title"], "the price is back")
+    back = time.monotonic()
+    desk.until(lambda: time.monotonic() > back + 3, "three readings after it")
+    assert [r for r in desk.venue.asked("*", "*rder", since=told) if r.method != "GET"] == []
+    assert desk.venue.held("ADA") == Decimal("0.036")
+    assert desk.venue.resting() == before
+    assert desk.positions() == ["ADA"]
+    assert "Halted" not in desk.say("/status")["title"]
+
+
 @pytest.mark.parametrize("ban", [TOO_MANY, BANNED], ids=["429", "418"])
 def test_a_ban_is_told_with_its_time_and_obeyed(desk: LiveDesk, ban: Refuse) -> None:
     short = Refuse(ban.status, ban.code, ban.text, retry_after=2)
@@ -110,10 +131,14 @@ def test_a_ban_is_told_with_its_time_and_obeyed(desk: LiveDesk, ban: Refuse) -> 
     answer = desk.do("/buy DOGE 500")
 
     assert answer["outcome"] == "failed"
-    assert "s" in answer["text"]
+    assert answer["text"] == f"Refused for 2 s: {ban.text} Nothing was sent."
     refused = desk.venue.asked("POST", "*/order")[-1].arrived
+    meanwhile = desk.do("/buy DOGE 500")
+    assert meanwhile["outcome"] == "refused"
+    assert meanwhile["text"].endswith("Nothing was sent.")
+    assert desk.venue.asked(since=refused + 1) == [], "whoever asks"
     desk.until(lambda: time.monotonic_ns() > refused + 2_200_000_000, "the ban is over")
-    early = [r for r in desk.venue.asked(since=refused) if r.arrived < refused + 1_900_000_000]
+    early = [r for r in desk.venue.asked(since=refused + 1) if r.arrived < refused + 1_950_000_000]
     assert early == []
     desk.until(lambda: desk.do("/buy DOGE 500")["outcome"] == "done", "it trades again")
 

@@ -32,6 +32,10 @@ MOST_BARS = 1_000
 """That one request brings."""
 GRACE = timedelta(seconds=10)
 """How long a bar that has closed is waited for; after that it counts as missing."""
+AGAIN = 2.5
+"""Seconds until a bar that is not there yet is asked for again."""
+LONGEST_BAN = 60.0
+"""Seconds of a ban that are waited out; a longer one counts as no prices, and is told as that."""
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
 """Seconds between two tries of the stream."""
 BATCH = 50
@@ -72,6 +76,8 @@ class LiveFeed:
         self._quotes: dict[Symbol, Quote] = {}
         self._seen: dict[Symbol, Any] = {}
         """The last tick of each, as ccxt keeps it."""
+        self._made: dict[Symbol, int] = {}
+        """When the exchange made that price; our own clock may be set back meanwhile."""
         self._wrong: set[Symbol] = set()
         """Those whose last tick made no sense."""
         self._streams: list[asyncio.Task[None]] = []
@@ -119,10 +125,12 @@ class LiveFeed:
         """Fetch the bars that have closed, and return the close times after *after*.
 
         Of bars that closed while the desk was down only the last counts: a signal of long ago is
-        no signal, and exits go by the price of now.
+        no signal, and exits go by the price of now.  Waits for room in the request budget, for
+        the end of a short ban, and up to `GRACE` for a bar that is late.
         """
         await self.open()
         last = self._last_close(self._clock.now())
+        self._forget_after(last)
         if last <= after:
             return ()
         await self._fill_up()
@@ -172,10 +180,17 @@ class LiveFeed:
         if self._ready_until != last:
             self._ready, self._ready_until = {}, last
         room = asyncio.Semaphore(TOGETHER)
+        late = (last + GRACE - self._clock.now()).total_seconds()
+        until = self._clock.monotonic() + late  # waits go on when the wall clock jumps
 
         async def fetch(symbol: Symbol) -> None:
             async with room:
-                self._ready[symbol] = await self._fetched(symbol, times)
+                found = await self._found(symbol, times)
+            while times[-1] not in found and (left := until - self._clock.monotonic()) > 0:
+                await self._clock.sleep(min(AGAIN, left))
+                async with room:
+                    found |= await self._found(symbol, times[-1:])
+            self._ready[symbol] = _columns(found, times)
 
         wanted = [symbol for symbol in self._wanted if symbol not in self._ready]
         failed = [
@@ -188,30 +203,44 @@ class LiveFeed:
         ready, self._ready, self._ready_until = self._ready, {}, None
         return [ready[symbol] for symbol in self._wanted]
 
-    async def _fetched(self, symbol: Symbol, times: Sequence[int]) -> list[list[float]]:
-        """Open, high, low, close and volume of *symbol* at each of *times*; NaN where missing.
-
-        Raises `VenueUnavailable` while the newest bar may still come.
-        """
+    async def _found(self, symbol: Symbol, times: Sequence[int]) -> dict[int, Sequence[Any]]:
+        """Open, high, low, close and volume of *symbol* at those of *times* that are there."""
         step = _length(self._timeframe)
-        found: dict[int, Sequence[float]] = {}
+        found: dict[int, Sequence[Any]] = {}
         begin = times[0] - step
         while begin <= times[-1] - step:
             asked = min(MOST_BARS, (times[-1] - step - begin) // step + 1)
-            answer = await self._connection.ask(
-                "candles",
-                self._connection.exchange.fetch_ohlcv,
-                self._markets[symbol],
-                _name(self._timeframe),
-                begin,
-                asked,
-            )
+            answer = await self._ask_candles(symbol, begin, asked)
             found.update({int(row[0]) + step: row[1:6] for row in answer})
             begin += asked * step
-        if times[-1] not in found and self._clock.now() < _moment(times[-1]) + GRACE:
-            raise VenueUnavailable(f"the candle of {symbol} that has just closed is not there yet")
-        rows = [_floats(found.get(time)) for time in times]
-        return [list(column) for column in zip(*rows, strict=True)]
+        return found
+
+    async def _ask_candles(self, symbol: Symbol, begin: int, count: int) -> list[list[Any]]:
+        """Asks again after a ban that is short: being told to wait is no loss of prices."""
+        name = _name(self._timeframe)
+        while True:
+            try:
+                answer: list[list[Any]] = await self._connection.ask(
+                    "candles",
+                    self._connection.exchange.fetch_ohlcv,
+                    self._markets[symbol],
+                    name,
+                    begin,
+                    count,
+                )
+            except VenueUnavailable:
+                banned = self._connection.budget.banned_for
+                if not 0 < banned <= LONGEST_BAN:
+                    raise
+                await self._clock.sleep(banned)
+            else:
+                return answer
+
+    def _forget_after(self, last: datetime) -> None:
+        """The clock was ahead for a while: bars of the future were never there."""
+        if self._candles.bars and _moment(self._candles.times[-1]) > last:
+            column = int(np.searchsorted(self._candles.times, _millis(last), side="right"))
+            self._candles = self._candles.upto(column)
 
     def _append(self, times: Any, rows: Any) -> None:
         """*rows*: [symbols, 5, bars]."""
@@ -284,16 +313,16 @@ class LiveFeed:
         """A price counts from when the exchange made it; one without a time from now."""
         now = self._clock.now()
         price = _price(raw.get("last"))
-        made = raw.get("timestamp")
-        at = min(now, _moment(int(made))) if made else now
-        before = self._quotes.get(symbol)
-        if price is None or (before is not None and at < before.at):
+        told = raw.get("timestamp")
+        made = int(told) if told else _millis(now)
+        if price is None or (told and made < self._made.get(symbol, made)):
             if symbol not in self._wrong:
                 log.warning("a tick of %s makes no sense and is ignored", symbol)
             self._wrong.add(symbol)
             return
         self._wrong.discard(symbol)
-        self._quotes[symbol] = Quote(symbol=symbol, price=price, at=at)
+        self._made[symbol] = made
+        self._quotes[symbol] = Quote(symbol=symbol, price=price, at=min(now, _moment(made)))
 
 
 def _price(value: object) -> Decimal | None:
@@ -303,6 +332,12 @@ def _price(value: object) -> Decimal | None:
     except InvalidOperation:
         return None
     return price if price.is_finite() and price > ZERO else None
+
+
+def _columns(found: Mapping[int, Sequence[Any]], times: Sequence[int]) -> list[list[float]]:
+    """Open, high, low, close and volume at each of *times*; NaN where missing."""
+    rows = [_floats(found.get(time)) for time in times]
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _floats(row: Sequence[Any] | None) -> list[float]:

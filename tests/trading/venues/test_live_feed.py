@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.servers.exchange import ExchangeServer, Garble, spot_rules
+from tests.servers.exchange import ExchangeServer, Garble, Refuse, spot_rules
 from tests.trading.venues.ccxt_world import BTC, ETH, connect, until
 from trading.clocks import SystemClock
 from trading.errors import VenueUnavailable
@@ -148,21 +149,84 @@ async def test_of_bars_that_closed_meanwhile_the_last_counts_and_all_are_read() 
         assert market.feed.candles(market.clock.now(), 3).close[0].tolist() == [71.0, 72.0, 73.0]
 
 
-async def test_the_newest_bar_is_waited_for_and_then_counts_as_missing() -> None:
+def a_bar_closed(market: Market, *, seconds_ago: float) -> datetime:
+    """Move the clock there; returns the close before it."""
+    before = market.last
+    market.clock.ahead += before + HOUR - market.clock.now() + timedelta(seconds=seconds_ago)
+    return before
+
+
+async def test_a_bar_that_is_late_is_asked_for_again_and_the_others_are_not() -> None:
     async with a_market() as market:
         await market.feed.open()
-        before = market.last
-        market.clock.ahead += before + HOUR - market.clock.now() + timedelta(seconds=1)
+        before = a_bar_closed(market, seconds_ago=1)
         market.one_more_bar("ETH")
-        with pytest.raises(VenueUnavailable, match="BTC/USDT that has just closed is not there"):
-            await market.feed.closes(before)
-        asked = len(market.server.asked("GET", "*/klines", symbol="ETHUSDT"))
-        market.clock.ahead += timedelta(seconds=10)
+        asked = len(market.server.asked("GET", "*/klines", symbol="BTCUSDT"))
+        closed = asyncio.create_task(market.feed.closes(before))
+        await until(
+            lambda: len(market.server.asked("GET", "*/klines", symbol="BTCUSDT")) > asked,
+        )
+        assert not closed.done()
+        market.one_more_bar("BTC")
+        assert await closed == (before + HOUR,)
+        assert market.feed.candles(market.clock.now(), 1).close.tolist() == [[77.0], [77.0]]
+        assert len(market.server.asked("GET", "*/klines", symbol="BTCUSDT")) == asked + 2
+        assert len(market.server.asked("GET", "*/klines", symbol="ETHUSDT")) == asked + 1
+
+
+async def test_a_bar_that_does_not_come_counts_as_missing_for_its_symbol() -> None:
+    async with a_market() as market:
+        await market.feed.open()
+        before = a_bar_closed(market, seconds_ago=9.5)
+        market.one_more_bar("ETH")
         assert await market.feed.closes(before) == (before + HOUR,)
         btc, eth = market.feed.candles(market.clock.now(), 1).close[:, 0]
         assert np.isnan(btc)
         assert eth == 77.0
-        assert len(market.server.asked("GET", "*/klines", symbol="ETHUSDT")) == asked
+
+
+async def test_a_clock_set_back_does_not_prolong_the_wait_for_a_late_bar() -> None:
+    async with a_market() as market:
+        await market.feed.open()
+        before = a_bar_closed(market, seconds_ago=9)
+        market.one_more_bar("ETH")
+        asked = len(market.server.asked("GET", "*/klines"))
+        closed = asyncio.create_task(market.feed.closes(before))
+        await until(lambda: len(market.server.asked("GET", "*/klines")) == asked + 2)
+        market.clock.ahead -= timedelta(days=1)
+        assert await closed == (), "it is over, and no bar of later than now is told"
+
+
+async def test_bars_of_a_future_that_was_not_are_forgotten() -> None:
+    async with a_market() as market:
+        await market.feed.open()
+        before = market.last
+        market.clock.ahead += timedelta(days=1)
+        assert await market.feed.closes(before) == (before + timedelta(days=1),)
+        assert np.isnan(market.feed.candles(market.clock.now(), 1).close).all()
+        market.clock.ahead -= timedelta(days=1)
+        assert await market.feed.closes(before - HOUR) == (before,)
+        assert await market.feed.closes(before) == ()
+        assert np.isfinite(market.feed.candles(market.clock.now(), 1).close).all()
+
+
+async def test_a_warm_up_that_is_too_fast_for_the_exchange_waits_and_goes_on() -> None:
+    wait = Refuse(429, -1003, "Too many requests.", retry_after=1)
+    async with a_market() as market:
+        market.server.faults.on("GET", "*/klines", wait, times=1)
+        await market.feed.open()
+        assert market.feed.candles(market.clock.now(), 20).bars == 20
+        first, *others = sorted(r.arrived for r in market.server.asked("GET", "*/klines"))
+        together = [at for at in others if at < first + 900_000_000]
+        assert len(together) <= 1, "what was under way already"
+
+
+async def test_a_long_ban_is_no_prices() -> None:
+    wait = Refuse(418, -1003, "Way too many requests; IP banned.", retry_after=600)
+    async with a_market() as market:
+        market.server.faults.on("GET", "*/klines", wait, times=1)
+        with pytest.raises(VenueUnavailable, match=r"600 s|\b600\b"):
+            await market.feed.open()
 
 
 async def test_without_candles_nothing_is_decided() -> None:
@@ -240,6 +304,18 @@ async def test_a_wrong_tick_is_ignored_and_told_once(caplog: pytest.LogCaptureFi
             assert now is not None
             assert now.price == good.price
         assert caplog.text.count("a tick of BTC/USDT makes no sense") == 1
+
+
+async def test_a_clock_set_back_stops_no_prices() -> None:
+    async with a_market() as market:
+        await market.feed.open()
+        await until(lambda: market.feed.state() is FeedState.LIVE)
+        market.clock.ahead -= timedelta(hours=5)
+        market.engine.trade_through("BTCUSDT", 51_000)
+        await until(lambda: prices(market)(51_000))
+        quote = market.feed.quote(BTC)
+        assert quote is not None
+        assert quote.at <= market.clock.now(), "no price is of the future"
 
 
 async def test_hundreds_of_symbols_share_a_few_subscriptions() -> None:
