@@ -111,6 +111,7 @@ async def build(
             journal=journals[0], book=journals[-1], ids=ids,
             desk_risk=desk_risk, line=line, meter=metrics.of(name), connections=connections,
         )  # fmt: skip
+    schedule = Schedule(misfire_grace=settings.schedule.misfire_grace)
     desk = Desk(
         traders=traders, halter=halter, recorder=recorder, clock=clock, patience=patience,
         end=ending.set,
@@ -141,7 +142,7 @@ async def build(
         desk=desk,
         dispatcher=_dispatcher(settings, faces, desk, administration),
         frontends=faces.frontends,
-        schedule=Schedule(misfire_grace=settings.schedule.misfire_grace),
+        schedule=schedule,
         ending=ending,
         closing=(
             *(trader.close for trader in traders.values()), faces.close, latch_file.close,
@@ -151,7 +152,7 @@ async def build(
         watching=Watching(
             settings=settings, desk=desk, traders=keepers, outbox=faces.outbox,
             notices=faces.notices, chats=faces.chat_watch, recorder=recorder, store=store,
-            metrics=metrics, clock=clock,
+            metrics=metrics, clock=clock, on_jump=schedule.realign,
         ),
     )  # fmt: skip
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -25,6 +26,7 @@ class Schedule:
             },
         )
         self._under_way: set[asyncio.Future[object]] = set()
+        self._triggers: dict[str, dict[str, Any]] = {}
 
     def every(
         self,
@@ -45,9 +47,16 @@ class Schedule:
                 self._under_way.discard(under_way)
 
         begin = None if after is None else _EPOCH + after
-        self._scheduler.add_job(
-            run, "interval", seconds=interval.total_seconds(), id=name, name=name, start_date=begin
-        )
+        self._triggers[name] = {"seconds": interval.total_seconds(), "start_date": begin}
+        self._scheduler.add_job(run, "interval", id=name, name=name, **self._triggers[name])
+
+    def realign(self) -> None:
+        """The wall clock was set, and APScheduler goes by it: count every interval from now.
+
+        Set back by hours, nothing would be due for hours.
+        """
+        for name, trigger in self._triggers.items():
+            self._scheduler.reschedule_job(name, trigger="interval", **trigger)
 
     def start(self) -> None:
         """Begin, in the running loop."""

@@ -78,10 +78,19 @@ class LagWatch:
 class ClockWatch:
     """Compares the wall clock with the one that nobody can set."""
 
-    def __init__(self, *, clock: Clock, recorder: Recorder, every: float = 1.0) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        recorder: Recorder,
+        every: float = 1.0,
+        on_jump: Callable[[], None] = lambda: None,
+    ) -> None:
+        """*on_jump* hears of every jump, told or not."""
         self._clock = clock
         self._recorder = recorder
         self._every = every
+        self._on_jump = on_jump
         self._seldom = Seldom(clock)
         self._offset = self._measured()
         self._untold = timedelta()
@@ -97,6 +106,7 @@ class ClockWatch:
         step, self._offset = offset - self._offset, offset
         if abs(step.total_seconds()) > JUMP_TOLD:  # less is how clocks are kept right
             self._untold += step
+            self._on_jump()
         if abs(self._untold.total_seconds()) > JUMP_TOLD and self._seldom.may():
             by, self._untold = self._untold, timedelta()
             await self._recorder.say(ClockJumped(at=self._clock.now(), by=by))

@@ -42,7 +42,9 @@ class Watching:
         store: Store,
         metrics: Metrics,
         clock: Clock,
+        on_jump: Callable[[], None],
     ) -> None:
+        """*on_jump* hears when the wall clock was set."""
         self.metrics = metrics
         self.notices = notices
         self._chats = chats
@@ -50,7 +52,7 @@ class Watching:
         self._outbox = outbox
         alerts = settings.alerts
         self._lag = LagWatch(clock=clock, recorder=recorder, metrics=metrics)
-        self._wall = ClockWatch(clock=clock, recorder=recorder)
+        self._wall = ClockWatch(clock=clock, recorder=recorder, on_jump=on_jump)
         self.ping = Ping(url=alerts.ping_url, clock=clock)
         self._heartbeat = Heartbeat(
             at=alerts.heartbeat,

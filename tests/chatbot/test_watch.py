@@ -137,6 +137,21 @@ async def test_a_clock_that_is_set_is_told_once_in_either_direction(by: timedelt
     assert jumped.by == by
 
 
+async def test_whoever_goes_by_the_wall_clock_hears_of_every_jump_told_or_not() -> None:
+    world = World()
+    jumps: list[str] = []
+    watch = ClockWatch(
+        clock=world.clock, recorder=world.recorder, on_jump=lambda: jumps.append("jumped")
+    )
+    async with world.running(watch.run):
+        for _ in range(3):
+            world.clock.set_by -= timedelta(hours=1)
+            await world.calm(2)
+
+    assert len(jumps) == 3
+    assert len(world.said) == 1, "people hear of it seldom"
+
+
 async def test_a_clock_that_is_kept_right_in_small_steps_is_no_news() -> None:
     world = World()
     async with world.running(ClockWatch(clock=world.clock, recorder=world.recorder).run):

@@ -205,7 +205,10 @@ class Connection:
             if code_of(error) == self.quirks.clock_code:
                 await self._set_clock()
             told = self._explained(error, one)
-            if not isinstance(told, VenueRejected | Halted):
+            answered = isinstance(told, VenueRejected | Halted) or is_turned_away(
+                error, self.quirks
+            )  # it lives: a ban is the budget's to wait for
+            if not answered:
                 self.breaker.failed(family)
             raise told from None
         self.breaker.succeeded(family)
