@@ -247,7 +247,9 @@ def test_a_symbol_of_a_live_account_has_one_owner_and_on_paper_one_each(file: Pa
     file.write_text(text + second.replace("traders.majors", "traders.twin"))
     assert load(file, {}).traders.keys() >= {"majors", "twin"}
     file.write_text(file.read_text().replace('mode = "paper"', 'mode = "live"'))
-    assert "paper is the account of majors, and a live account has one trader" in "\n".join(mistakes(file))
+    assert "paper is the account of majors, and a live account has one trader" in "\n".join(
+        mistakes(file)
+    )
 
 
 # -- lines --------------------------------------------------------------------------------
