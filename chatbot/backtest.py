@@ -18,6 +18,7 @@ from chatbot.settings import Settings
 from handlers.chart import EquityChart
 from handlers.figures import averages, exit_name, extremes, fall, ratio, ratios, symbol_names, won
 from handlers.format import duration, gained, listed, money, percent, plural
+from handlers.report import parts_json, risk_json, tally_json
 from trading.backtest.engine import Backtest, run
 from trading.backtest.result import Result
 from trading.backtest.rules import rules_for
@@ -160,9 +161,9 @@ def figures(result: Result) -> Report:
         "start": float(result.equity[0]),
         "end": round(float(result.equity[-1]), 2),
         "growth": result.growth,
-        "buy_and_hold": {"growth": result.holding_growth, **_risk(result.holding_stats)},
-        **_risk(stats),
-        **_tally(stats.total),
+        "buy_and_hold": {"growth": result.holding_growth, **risk_json(result.holding_stats)},
+        **risk_json(stats),
+        **tally_json(stats.total),
         "exposure": result.exposure,
         "average_hold_seconds": None if held is None else held.total_seconds(),
         "orders": result.orders,
@@ -173,38 +174,8 @@ def figures(result: Result) -> Report:
             for halt in result.halts
         ],
         "open_positions": len(result.open_positions),
-        "by_symbol": {str(symbol): _tally(tally) for symbol, tally in stats.symbols.items()},
-        "by_exit": {reason.value: _tally(tally) for reason, tally in stats.reasons.items()},
-        "by_regime": {name: _tally(tally) for name, tally in result.by_regime().items()},
-    }
-
-
-def _risk(stats: Stats) -> Report:
-    deepest = stats.drawdown
-    return {
-        "cagr": stats.cagr.value,
-        "sharpe": stats.sharpe.value,
-        "sortino": stats.sortino.value,
-        "calmar": stats.calmar.value,
-        "max_drawdown": None if deepest is None else deepest.share,
-        "max_drawdown_seconds": None if deepest is None else deepest.lasted.total_seconds(),
-    }
-
-
-def _tally(tally: Tally) -> Report:
-    return {
-        "trades": tally.trades,
-        "wins": tally.wins,
-        "losses": tally.losses,
-        "profit": _number(tally.profit),
-        "fees": _number(tally.fees),
-        "win_rate": tally.win_rate,
-        "profit_factor": tally.profit_factor.value,
-        "expectancy": _number(tally.expectancy),
-        "average_win": _number(tally.average_win),
-        "average_loss": _number(tally.average_loss),
-        "best": _number(tally.best),
-        "worst": _number(tally.worst),
+        **parts_json(stats),
+        "by_regime": {name: tally_json(tally) for name, tally in result.by_regime().items()},
     }
 
 
@@ -221,10 +192,6 @@ def _trade(trade: Trade) -> Report:
         "fees": str(trade.fees),
         "reason": trade.reason.value,
     }
-
-
-def _number(value: Decimal | None) -> float | None:
-    return None if value is None else float(value)
 
 
 def chart(result: Result) -> EquityChart:

@@ -162,17 +162,19 @@ def report(
     ] = False,
 ) -> None:
     """Tell what came of the trading, from history alone, whether the desk runs or not."""
-    from chatbot import report as figures
+    from chatbot.report import report as figures
     from handlers.figures import Span
 
     try:
         settings = load(config, os.environ)
-        found = figures.report(settings, Span(period.value), now=SystemClock().now())
+        found = figures(settings, Span(period.value), now=SystemClock().now())
     except TradingError as error:
         _tell(str(error))
         raise typer.Exit(FAILED) from None
-    as_text = figures.as_text(found)
-    typer.echo(json.dumps(figures.as_json(found), indent=2) if as_json else as_text)
+    if as_json:
+        typer.echo(json.dumps([each.as_json() for each in found], indent=2))
+    else:
+        typer.echo("\n\n".join(each.as_text() for each in found))
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -22,7 +22,6 @@ from handlers.figures import (
 )
 from handlers.format import MONTHS, duration, gain, gained, percent, plural
 from handlers.words import whom
-from trading.risk.drawdown import day_of
 from trading.stats import DayBook, Drawdown, Ratio, Stats, Tally
 from trading.types import Mode
 
@@ -42,16 +41,16 @@ class Report:
 
     @classmethod
     def of(
-        cls, book: DayBook, *, trader: str, mode: Mode, quote: str, span: Span, now: datetime
+        cls, book: DayBook, *, trader: str, mode: Mode, quote: str, span: Span, last: date
     ) -> Report:
-        """Return the figures of *span* up to *now*, market time."""
+        """Return the figures of *span* up to the day *last*, of the market."""
         return cls(
             trader=trader,
             mode=mode,
             quote=quote,
             span=span,
             zone=str(book.zone),
-            stats=stats_of(book, span, day_of(now, book.zone)),
+            stats=stats_of(book, span, last),
         )
 
     def as_text(self) -> str:
@@ -89,15 +88,10 @@ class Report:
             "last": found.last.isoformat(),
             "equity_at_start": _exact(found.start),
             "share": None if found.share is None else float(found.share),
-            **_tally(found.total),
-            "max_drawdown": _drawdown(found.drawdown),
+            **tally_json(found.total),
+            **risk_json(found),
             "daily_returns": found.returns,
-            "sharpe": _ratio(found.sharpe),
-            "sortino": _ratio(found.sortino),
-            "cagr": _ratio(found.cagr),
-            "calmar": _ratio(found.calmar),
-            "by_symbol": {str(symbol): _tally(tally) for symbol, tally in found.symbols.items()},
-            "by_exit": {reason.value: _tally(tally) for reason, tally in found.reasons.items()},
+            **parts_json(found),
         }
 
 
@@ -132,7 +126,25 @@ def _part(title: str, names: Iterable[str], tallies: Iterable[Tally]) -> Iterabl
         yield "  ".join(("", first.ljust(name), *cells))
 
 
-def _tally(of: Tally) -> dict[str, Any]:
+def parts_json(of: Stats) -> dict[str, Any]:
+    return {
+        "by_symbol": {str(symbol): tally_json(tally) for symbol, tally in of.symbols.items()},
+        "by_exit": {reason.value: tally_json(tally) for reason, tally in of.reasons.items()},
+    }
+
+
+def risk_json(of: Stats) -> dict[str, Any]:
+    return {
+        "max_drawdown": _drawdown(of.drawdown),
+        "sharpe": _ratio(of.sharpe),
+        "sortino": _ratio(of.sortino),
+        "cagr": _ratio(of.cagr),
+        "calmar": _ratio(of.calmar),
+    }
+
+
+def tally_json(of: Tally) -> dict[str, Any]:
+    """Money as strings with every digit; see `Report.as_json`."""
     return {
         "profit": _exact(of.profit),
         "trades": of.trades,

@@ -12,7 +12,7 @@ from typing import Protocol
 from chatbot.supervise import within
 from handlers.command import Commands, split
 from handlers.context import Role
-from handlers.reply import Choice, Outcome, Reply
+from handlers.reply import Outcome, Reply
 from handlers.words import REFUSED, WAIT
 from trading.clocks import Clock
 
@@ -76,10 +76,6 @@ def edits_in_place(commands: Commands, text: str, label: str, *, looks: bool) ->
     overwritten, except by their own Refresh.
     """
     return not acts(commands, text) and (looks or label == REFRESH)
-
-
-def label_of(choices: tuple[Choice, ...], text: str) -> str:
-    return next((c.label for c in choices if c.command == text), "")
 
 
 class Shown(Protocol):

@@ -85,8 +85,8 @@ async def test_json_holds_everything_and_adds_up(here: Path) -> None:
     assert found["trades"]
     assert len(found["curve"]["times"]) == len(found["curve"]["equity"])
     profit = sum(float(trade["profit"]) for trade in found["trades"])
-    assert found["profit"] == pytest.approx(profit)
-    parts = sum(part["profit"] for part in found["by_symbol"].values())
+    assert float(found["profit"]) == pytest.approx(profit)
+    parts = sum(float(part["profit"]) for part in found["by_symbol"].values())
     assert parts == pytest.approx(profit)
 
 

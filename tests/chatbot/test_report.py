@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chatbot import report
+from chatbot.report import report
 from chatbot.settings import Settings, load
 from handlers.figures import Span
 from storage.store import SqlStore
@@ -55,10 +55,10 @@ SOME = (
 
 async def test_a_period_ends_with_the_last_day_traded(folder: Path) -> None:
     await traded(folder, SOME)
-    spans = {Span.DAY: (2, 20.0), Span.WEEK: (2, 20.0), Span.MONTH: (3, 25.0), Span.ALL: (3, 25.0)}
+    spans = {Span.DAY: (2, "20"), Span.WEEK: (2, "20"), Span.MONTH: (3, "25"), Span.ALL: (3, "25")}
     for span, (trades, profit) in spans.items():
-        found = report.report(settings_in(folder), span, now=NOON + 4000 * DAY)
-        (told,) = report.as_json(found)
+        found = report(settings_in(folder), span, now=NOON + 4000 * DAY)
+        (told,) = (each.as_json() for each in found)
         assert (told["trades"], told["profit"]) == (trades, profit), span
         assert told["last"] == "2026-01-05"
         assert json.loads(json.dumps(told)) == told
@@ -66,21 +66,23 @@ async def test_a_period_ends_with_the_last_day_traded(folder: Path) -> None:
 
 async def test_it_reads_as_the_chats_do(folder: Path) -> None:
     await traded(folder, SOME)
-    lines = report.as_text(report.report(settings_in(folder), Span.DAY, now=NOON)).splitlines()
-    assert lines[0].startswith("majors, 2026-01-05 to 2026-01-05: +20.00")
+    (told,) = report(settings_in(folder), Span.DAY, now=NOON)
+    lines = told.as_text().splitlines()
+    assert lines[0].startswith("majors (paper), today: +20.00")
     assert lines[1].startswith("2 trades, 1 won (50.0")
-    assert [line.split()[0] for line in lines if line.startswith("  ")] == ["BTC", "ETH"]
+    named = [line.split()[0] for line in lines if line.startswith("  ")]
+    assert named[:2] == ["BTC", "ETH"]
 
 
 async def test_without_a_trade_it_says_so(folder: Path) -> None:
     await traded(folder, ())
-    told = report.as_text(report.report(settings_in(folder), Span.ALL, now=NOON))
-    assert told.startswith("majors, up to 2026-01-05: no trades")
+    (told,) = report(settings_in(folder), Span.ALL, now=NOON)
+    assert told.as_text().splitlines()[1] == "No trades"
 
 
 def test_without_a_history_there_is_a_sentence(folder: Path) -> None:
     with pytest.raises(StoreError, match="There is no history at"):
-        report.report(settings_in(folder), Span.ALL, now=NOON)
+        report(settings_in(folder), Span.ALL, now=NOON)
     assert not (folder / "state" / "history.db").exists()
 
 
@@ -88,7 +90,7 @@ def test_what_is_no_history_is_left_alone(folder: Path) -> None:
     path = folder / "state" / "history.db"
     path.write_bytes(b"shopping list: bread, cheese " * 100)
     with pytest.raises(StoreError, match="not a database"):
-        report.report(settings_in(folder), Span.ALL, now=NOON)
+        report(settings_in(folder), Span.ALL, now=NOON)
     assert path.read_bytes().startswith(b"shopping list")
 
 
@@ -99,6 +101,6 @@ async def test_the_command_tells_both_ways(folder: Path) -> None:
 
     await traded(folder, SOME)
     text = await quarterdeck("report", "--period", "all", cwd=folder)
-    assert text.out.startswith("majors, up to 2026-01-05: +25.00")
+    assert text.out.startswith("majors (paper), all time: +25.00")
     plain = await quarterdeck("report", "--period", "day", "--json", cwd=folder)
-    assert json.loads(plain.out)[0]["symbols"]["ETH/USDT"]["profit"] == -10.0
+    assert json.loads(plain.out)[0]["by_symbol"]["ETH/USDT"]["profit"] == "-10"

@@ -575,7 +575,7 @@ async def test_an_empty_desk_answers_everything() -> None:
 
 def a_report(span: Span = Span.ALL, **changes: Any) -> Report:
     book = DayBook.of(A_DAY, A_CURVE, UTC)
-    report = Report.of(book, trader="majors", mode=Mode.PAPER, quote="USDT", span=span, now=NOW)
+    report = Report.of(book, trader="majors", mode=Mode.PAPER, quote="USDT", span=span, last=TODAY)
     return replace(report, **changes)
 
 
@@ -611,7 +611,12 @@ def test_the_report_of_a_fall_that_is_over_and_of_yearly_figures() -> None:
 
 def test_the_report_of_nothing() -> None:
     nothing = Report.of(
-        DayBook(zone=UTC), trader="majors", mode=Mode.PAPER, quote="USDT", span=Span.WEEK, now=NOW
+        DayBook(zone=UTC),
+        trader="majors",
+        mode=Mode.PAPER,
+        quote="USDT",
+        span=Span.WEEK,
+        last=TODAY,
     )
 
     assert nothing.as_text().replace("\u00a0", " ").splitlines() == [
@@ -626,7 +631,9 @@ def test_the_report_of_nothing() -> None:
 def test_the_report_as_json_keeps_every_digit() -> None:
     exact = replace(A_DAY[1], profit=D("33.270000000000000001"))
     book = DayBook.of([exact], A_CURVE, UTC)
-    report = Report.of(book, trader="majors", mode=Mode.PAPER, quote="USDT", span=Span.DAY, now=NOW)
+    report = Report.of(
+        book, trader="majors", mode=Mode.PAPER, quote="USDT", span=Span.DAY, last=TODAY
+    )
 
     found = json.loads(json.dumps(report.as_json(), allow_nan=False))
 

@@ -20,7 +20,7 @@ def start(desk: DeskProcess) -> DeskProcess:
     desk.start()
     for name in ("majors", "minors"):
         desk.until(
-            lambda name=name: "Starting" not in desk.say(f"/status trader={name}")["title"],  # type: ignore[misc]  # bound now
+            lambda name=name: "Starting" not in str(desk.say(f"/status trader={name}")),  # type: ignore[misc]  # bound now
             f"{name} is ready",
         )
     return desk
