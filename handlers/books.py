@@ -19,11 +19,11 @@ async def accept_books(ctx: Context, *, trader: TraderName) -> Reply:
     Entries wait while the two differ. Day, week and drawdown are then measured without it.
     """
     desk_trader = ctx.services.desk.traders[trader]
-    gap = await desk_trader.gap()
+    gap = await desk_trader.books.gap()
 
     async def act() -> Reply:
         by, origin = ctx.caller.signature, ctx.caller.chat
-        accepted = await desk_trader.accept(gap, by=by, origin=origin)
+        accepted = await desk_trader.books.accept(gap, by=by, origin=origin)
         return accepted_reply(traders.view_of(ctx, trader), accepted)
 
     question = accept_question(traders.view_of(ctx, trader), gap)

@@ -19,6 +19,8 @@ class Valuer:
 
     ledger: Ledger
     feed: Feed
+    noted: tuple[Decimal, datetime]
+    """An equity that was known, and when (wall): what people are told while it is unknown."""
     known: Decimal | None = None
     """The last equity that was known: good enough to tell a share of it, not to decide by."""
     belief: Belief = field(default_factory=Belief)
@@ -41,6 +43,12 @@ class Valuer:
         if equity is not None:
             self.known = equity
         return equity
+
+    def note(self, now: datetime) -> None:
+        """Remember the equity at wall time *now*, if it is known."""
+        equity = self.equity()
+        if equity is not None:
+            self.noted = equity, now
 
     def today(self, at: datetime | None = None) -> Decimal | None:
         """Change of equity since the day began."""

@@ -425,7 +425,7 @@ async def test_the_limits_of_the_whole_desk_are_measured() -> None:
             ),
             lambda: (world.trader,),
         )
-        world.trader._desk_risk = desk
+        world.trader._sight._desk_risk = desk
         chat = await long_btc(world)
 
         reply = await chat.say("/risk")

@@ -235,7 +235,7 @@ async def test_what_the_strategy_thought_is_not_kept() -> None:
     async with a_desk(wishes=[wish(2)]).running() as world:
         await world.minutes(3)
 
-        strategy = world.trader._strategy
+        strategy = world.trader.strategy
         assert isinstance(strategy, OpinionatedStrategy)
         gc.collect()
         assert len(strategy.made) == 3

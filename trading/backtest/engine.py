@@ -31,6 +31,7 @@ from trading.backtest.parts import (
 )
 from trading.backtest.result import Result
 from trading.bus import Bus
+from trading.cycles import Cycles
 from trading.execution.orders import OrderIds, Patience
 from trading.guards import KINDS
 from trading.halt import Halt, Latch
@@ -101,19 +102,17 @@ def _columns(times: NDArray[np.int64], until: datetime) -> int:
     return int(np.searchsorted(times, int(until.timestamp() * 1000), side="right"))
 
 
-class _Trader(Trader):
-    """The trader, and what it needs in order not to be shown every bar."""
-
-    async def handle(self) -> None:
-        """Handle the bar that the feed shows; as `cycle`, but what fails is raised."""
-        await self._bars()
-
+class _Cycles(Cycles):
     async def _tell_rest(self, bar: datetime) -> None:
         """Nobody listens; who decides asks for himself."""
 
     async def _save_cursor(self, bar: datetime, decisions: int, seconds: float) -> None:
         """The equity of all bars is computed at once."""
-        self.ledger.change_account(cursor=bar)
+        self._ledger.change_account(cursor=bar)
+
+
+class _Trader(Trader):
+    """The trader, and what it needs in order not to be shown every bar."""
 
     def forget_spent(self, now: datetime) -> None:
         """Let go of closed trades that no rest can depend on any more: fewer to count each time."""
@@ -172,7 +171,7 @@ class _Run:
             store=self._history, recorder=self._recorder, halter=self._halter,
             journal=NoJournal(), clock=self._clock,
             ids=OrderIds("back", lambda size: f"{next(numbers):0{size * 2}x}"),
-            patience=Patience(),
+            patience=Patience(), cycles=_Cycles,
         )  # fmt: skip
         self._ledger = self._trader.ledger
         self._leaps = Leaps(candles=candles, rules=test.rules, exits=self._strategy.exits)
@@ -214,7 +213,7 @@ class _Run:
         if self._uncovered or (self._expires is not None and self._expires < at):
             await self._trader.upkeep()
         self._venue.untouched = self._leap and self._leaps.next() > column
-        await self._trader.handle()
+        await self._trader.cycles.bars()
         self._trader.forget_spent(at)
         if self._halter.latch.active:
             await self._carry_out_halts(column)

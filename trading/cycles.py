@@ -1,0 +1,287 @@
+"""A trader's cycles: every bar that closed, exits first, then what the strategy wishes.
+
+Between the bars of a live market the same exits and loss guards go by each price.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from trading.book_check import BookCheck
+from trading.clocks import Clock
+from trading.deciding import Approval, Decider, approvals, decision_id
+from trading.errors import Refused, VenueError
+from trading.events import CooldownBegan, CycleEnded, CycleFailed, ScanSlow
+from trading.execution.orders import Orders
+from trading.execution.protection import Protection
+from trading.execution.resting import RestingEntries
+from trading.loss_watch import LossWatch
+from trading.outages import FeedWatch
+from trading.ports import Change, Feed, Lane, Meter, Store
+from trading.recorder import Recorder
+from trading.risk.cooldown import rest_until
+from trading.risk.words import minute
+from trading.types import Decision, EquityPoint, ExitReason, Signal, Symbol
+from trading.valuation import Valuer
+from trading.views import Cycle, Scan
+
+if TYPE_CHECKING:
+    from trading.trader import TraderSettings
+
+log = logging.getLogger(__name__)
+
+
+class Cycles:
+    last: Cycle | None = None
+    _resting_until: datetime | None = None
+    _decided: tuple[Decision, ...] = ()
+    """What the cycle that runs, or the last one, has decided."""
+    _looked_at: datetime | None = None
+    """When the newest price was made that the last look between bars went by."""
+    _seen_before: datetime | None = None
+    """The cursor found at start, until the bar after it is done: it may be its second time."""
+
+    def __init__(
+        self,
+        *,
+        settings: Callable[[], TraderSettings],
+        books: BookCheck,
+        blocked: Callable[[], str],
+        decider: Decider,
+        orders: Orders,
+        protection: Protection,
+        resting_entries: RestingEntries,
+        losses: LossWatch,
+        feed: Feed,
+        feed_watch: FeedWatch,
+        valuer: Valuer,
+        store: Store,
+        recorder: Recorder,
+        meter: Meter,
+        clock: Clock,
+        busy: asyncio.Lock,
+    ) -> None:
+        """*busy* is held by a comparison of the books too; *blocked* is why entries wait, if so."""
+        self._settings = settings
+        self._books = books
+        self._blocked = blocked
+        self._decider = decider
+        self._orders = orders
+        self._ledger = orders.ledger
+        self._venue = orders.venue
+        self._protection = protection
+        self._resting_entries = resting_entries
+        self._losses = losses
+        self._feed = feed
+        self._feed_watch = feed_watch
+        self._valuer = valuer
+        self._store = store
+        self._recorder = recorder
+        self._meter = meter
+        self._clock = clock
+        self._busy = busy
+
+    @property
+    def cursor(self) -> datetime:
+        """Close time of the last bar handled."""
+        return self._ledger.account.cursor or self._feed.first_cursor
+
+    def resume(self) -> None:
+        """Take up the feed at the saved cursor."""
+        self._seen_before = self._ledger.account.cursor
+        self._feed.resume(self.cursor)
+        if self._seen_before is None:
+            self._ledger.change_account(cursor=self.cursor)
+
+    def rest_as_before(self) -> None:
+        """A rest that goes on after a restart was told when it began."""
+        self._resting_until = self._rest_at(self.cursor)
+
+    def resting(self, market: datetime) -> str:
+        """The rest after losses at *market* time, as a clause; empty if there is none."""
+        until = self._resting_until
+        if until is None or market >= until:
+            return ""
+        return f"rests until {minute(until)} after losses in a row"
+
+    # -- the bars -------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Handle every bar that closed since the cursor, exits first.  Never overlaps itself."""
+        if not self._books.ready or self._busy.locked():
+            return
+        async with self._busy:
+            await self._cycle()
+
+    async def scan(self) -> Scan:
+        """Run a cycle now, and return what it found.
+
+        Raises `Refused` while one runs already, and before the books are compared.
+        """
+        if not self._books.ready:
+            raise Refused("The books are still being compared with the venue")
+        if self._busy.locked():
+            raise Refused("A scan is under way already")
+        async with self._busy:
+            problem = await self._cycle()
+            return Scan(
+                cycle=None if problem else self.last,
+                decisions=tuple(self._decided),
+                problem=problem,
+            )
+
+    async def bars(self) -> tuple[int, int]:
+        """Handle every bar that closed; raise what fails.  Return their number, and of answers."""
+        decisions = 0
+        closes = await self._feed.closes(self.cursor)
+        for bar in closes:
+            began = self._clock.monotonic()
+            made = await self._bar(bar)
+            decisions += made
+            await self._save_cursor(bar, made, self._clock.monotonic() - began)
+        return len(closes), decisions
+
+    async def look(self) -> None:
+        """Act on the prices that have come since the last look, as at a bar's close."""
+        newest = self._valuer.newest_mark()
+        if not self._books.ready or newest is None or newest == self._looked_at:
+            return
+        self._looked_at = newest
+        now = self._feed.now()
+        try:
+            await self._protection.exits(now)
+            await self._losses.observe(now)
+        except Exception:
+            reference = secrets.token_hex(3)
+            log.exception("a look at the prices failed, reference %s", reference)
+            await self._recorder.say(CycleFailed(reference=reference, **self._about()))
+
+    # -- inside ---------------------------------------------------------------------------
+
+    async def _cycle(self) -> str:
+        """Return what went wrong, or nothing."""
+        self._decided = ()
+        began = self._clock.monotonic()
+        try:
+            bars, decisions = await self.bars()
+            await self._feed_watch.answered(
+                last_bar=self.cursor,
+                all_done=not await self._feed.closes(self.cursor),
+                open_positions=len(self._ledger.positions),
+            )
+        except VenueError as error:
+            await self._feed_watch.failed(error)
+            return f"no prices: {error}"
+        except Exception:
+            self._meter.count("cycle_errors")
+            reference = secrets.token_hex(3)
+            log.exception("a cycle failed, reference %s", reference)
+            await self._recorder.say(CycleFailed(reference=reference, **self._about()))
+            return f"an error of ours, reference {reference}"
+        seconds = self._clock.monotonic() - began
+        self.last = Cycle(at=self._clock.now(), seconds=seconds, bars=bars, decisions=decisions)
+        self._meter.time("scan", seconds)
+        await self._tell_slow(seconds)
+        return ""
+
+    async def _tell_slow(self, seconds: float) -> None:
+        limit = self._settings().slow_scan.total_seconds()
+        if seconds > limit:
+            await self._recorder.say(ScanSlow(seconds=seconds, limit=limit, **self._about()))
+
+    async def _bar(self, bar: datetime) -> int:
+        await self._venue.catch_up(bar)
+        await self._recorder.settle()
+        await self._protection.settle()
+        await self._protection.exits(bar)
+        await self._losses.observe(bar)
+        decided = await self._decide(bar)
+        await self._protection.settle()
+        await self._tell_rest(bar)
+        return decided
+
+    async def _decide(self, bar: datetime) -> int:
+        """Answer every signal of *bar* in one go, then send what was approved, together."""
+        signals = await self._undecided(self._decider.signals(bar), bar)
+        for signal in signals:
+            await self._close_opposite(signal)
+        for symbol, why in self._decider.leaving(bar).items():
+            await self._leave(symbol, why)
+        looks = await self._decider.looks(signal.symbol for signal in signals)
+        now, blocked = self._clock.now(), self._blocked()
+        answers = self._decider.decide(signals, looks, now=now, blocked=blocked)
+        refused = tuple(a for a in answers if not isinstance(a, Approval))
+        self._decided += tuple(a.decision if isinstance(a, Approval) else a for a in answers)
+        if refused:
+            await self._recorder.keep(Change(decisions=refused), Lane.REST)
+        sending = [self._orders.enter(a.order, a.permit, a.decision) for a in approvals(answers)]
+        self._meter.count("signals", len(signals))
+        for order in await asyncio.gather(*sending):
+            await self._resting_entries.refused(order)
+        return len(answers)
+
+    async def _undecided(self, signals: list[Signal], bar: datetime) -> list[Signal]:
+        """Leave out what was answered before a crash: the first bar after it may be seen twice."""
+        if self._seen_before is None or bar <= self._seen_before:
+            return signals
+        self._seen_before = None
+        trader, known = self._settings().name, self._store.decided
+        return [s for s in signals if await known(decision_id(trader, s)) is None]
+
+    async def _leave(self, symbol: Symbol, why: str) -> None:
+        position = self._ledger.positions.get(symbol)
+        if position is None:
+            return
+        log.info("%s: %s", symbol, why)
+        try:
+            await self._protection.close(symbol, abs(position.quantity), ExitReason.SIGNAL)
+        except VenueError as error:
+            log.warning("%s was not closed: %s", symbol, error)
+
+    async def _close_opposite(self, signal: Signal) -> None:
+        position = self._ledger.positions.get(signal.symbol)
+        if position is None or position.side is signal.side:
+            return
+        try:
+            await self._protection.close(signal.symbol, abs(position.quantity), ExitReason.SIGNAL)
+        except VenueError as error:
+            log.warning("%s was not closed: %s", signal.symbol, error)
+
+    async def _save_cursor(self, bar: datetime, decisions: int, seconds: float) -> None:
+        account = self._ledger.change_account(cursor=bar)
+        self._valuer.note(self._clock.now())
+        equity = self._valuer.equity(bar)
+        points = () if equity is None else (self._equity_point(bar, equity),)
+        ended = CycleEnded(
+            bars=1, decisions=decisions, seconds=seconds, equity=equity, **self._about()
+        )
+        await self._recorder.keep(Change(accounts=(account,), equity=points), Lane.REST, ended)
+
+    def _equity_point(self, bar: datetime, equity: Decimal) -> EquityPoint:
+        return EquityPoint(
+            trader=self._settings().name,
+            at=bar,
+            equity=equity,
+            wallet=self._ledger.account.wallet,
+            exposure=self._valuer.exposure(bar),
+        )
+
+    async def _tell_rest(self, bar: datetime) -> None:
+        until = self._rest_at(bar)
+        if until is not None and until != self._resting_until:
+            why = f"{self._decider.book(bar).losses_in_row} losses in a row"
+            await self._recorder.say(CooldownBegan(why=why, until=until, **self._about()))
+        self._resting_until = until
+
+    def _rest_at(self, bar: datetime) -> datetime | None:
+        return rest_until(self._decider.book(bar), self._settings().limits, bar)
+
+    def _about(self) -> dict[str, Any]:
+        settings = self._settings()
+        return {"at": self._clock.now(), "trader": settings.name, "mode": settings.mode}

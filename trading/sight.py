@@ -1,0 +1,128 @@
+"""What people see of a trader: everything at one instant, and what is known of a price."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from trading.clocks import Clock
+from trading.desk_limits import DeskRisk
+from trading.halt import Latch
+from trading.outages import FeedWatch, VenueWatch
+from trading.ports import FeedState
+from trading.recorder import Recorder
+from trading.risk.cooldown import streak
+from trading.risk.drawdown import day_begin, day_end
+from trading.types import Symbol
+from trading.views import Holding, Price, View
+
+if TYPE_CHECKING:
+    from trading.trader import Trader
+
+
+class Sight:
+    def __init__(
+        self,
+        trader: Trader,
+        *,
+        latch: Latch,
+        desk_risk: DeskRisk,
+        feed_watch: FeedWatch,
+        venue_watch: VenueWatch,
+        recorder: Recorder,
+        clock: Clock,
+    ) -> None:
+        self._trader = trader
+        self._latch = latch
+        self._desk_risk = desk_risk
+        self._feed_watch = feed_watch
+        self._venue_watch = venue_watch
+        self._recorder = recorder
+        self._clock = clock
+
+    def view(self) -> View:
+        """Everything about this trader at this instant."""
+        trader = self._trader
+        market = trader.feed.now()
+        known, known_at = trader.valuer.noted
+        equity = trader.valuer.equity()
+        account = trader.ledger.account
+        holdings = tuple(self._holding(symbol, market) for symbol in trader.ledger.positions)
+        if any(h.stale for h in holdings):
+            equity = None
+        newest = [q.at for q in map(trader.valuer.quote, trader.symbols) if q is not None]
+        halts = self._latch.covering(trader.name)
+        return View(
+            name=trader.name,
+            mode=trader.mode,
+            quote=trader.symbols[0].quote,
+            strategy=trader.strategy.name,
+            timeframe=trader.settings.timeframe,
+            limits=trader.settings.limits,
+            ready=trader.ready,
+            as_of=self._clock.now(),
+            market=market,
+            replay_speed=trader.settings.replay_speed,
+            equity=equity,
+            known_equity=known,
+            known_equity_at=known_at,
+            wallet=account.wallet,
+            open_profit=None if equity is None else equity - account.wallet,
+            today=None if equity is None else equity - account.day_start,
+            day_start=account.day_start,
+            week_start=account.week_start,
+            peak=account.peak,
+            drawdown=trader.guards.lost("drawdown", equity),
+            exposure=trader.valuer.exposure(),
+            holdings=holdings,
+            orders=tuple(trader.ledger.alive.values()),
+            halts=tuple(sorted(halts, key=lambda h: (-h.verb, h.at))),
+            rest=trader.block or trader.cycles.resting(market),
+            feed=self._feed_watch.state,
+            price_age=market - max(newest) if newest else None,
+            asked_at=trader.orders.answered_at,
+            day_ends_in=day_end(market, trader.settings.zone) - market,
+            venue_silent=self._venue_watch.silent,
+            unsaved=self._recorder.unsaved,
+            last_cycle=trader.cycles.last,
+            cycle_every=trader.settings.cycle_every,
+            losses_in_row=streak(trader.ledger.trades, trader.settings.limits, market).losses,
+            parameters=trader.settings.parameters,
+            desk=self._desk_risk.use(),
+            delayed=trader.books.delayed,
+        )
+
+    def price(self, symbol: Symbol) -> Price:
+        """What is known of the price of *symbol* now."""
+        trader = self._trader
+        market, quote = trader.feed.now(), trader.valuer.quote(symbol)
+        began = trader.valuer.quote(symbol, day_begin(market, trader.settings.zone))
+        age = None if quote is None else market - quote.at
+        return Price(
+            symbol=symbol,
+            rules=trader.rules(symbol),
+            quote=quote,
+            age=age,
+            stale=self._too_old(age),
+            day_open=None if began is None else began.price,
+        )
+
+    def _holding(self, symbol: Symbol, market: datetime) -> Holding:
+        trader = self._trader
+        quote = trader.valuer.quote(symbol)
+        age = None if quote is None else market - quote.at
+        return Holding(
+            position=trader.ledger.positions[symbol],
+            plan=trader.ledger.plans[symbol],
+            rules=trader.rules(symbol),
+            quote=quote,
+            age=age,
+            stale=self._too_old(age),
+            stop_on_venue=trader.protection.rests(symbol),
+        )
+
+    def _too_old(self, age: timedelta | None) -> bool:
+        """Whether a price of that age is not to be believed; a replay's last one always is."""
+        trader = self._trader
+        ended = trader.feed.state() is FeedState.ENDED
+        return age is None or (age > trader.settings.limits.max_price_age and not ended)
