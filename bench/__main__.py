@@ -24,6 +24,7 @@ from bench import (
     stats,
     status,
     stop,
+    venue,
 )
 from bench.figures import Figure, table
 
@@ -35,6 +36,7 @@ SUBJECTS = {
     "status": status.measure,
     "chats": chats.measure,
     "stop": stop.measure,
+    "venue": venue.measure,
     "stats": stats.measure,
     "ledger": ledger.measure,
     "lag": lag.measure,

@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from aiohttp import web
@@ -29,7 +29,6 @@ from bench.analysis import BARS, SYMBOLS
 from bench.desk import BenchDesk, a_desk
 from bench.figures import Figure, median, percentile
 from bench.process import LONGEST, wait_for_answer
-from chatbot.frontends import ChatPlatform
 from chatbot.frontends.discord import Discord
 from chatbot.frontends.talk import People
 from chatbot.frontends.telegram import Telegram
@@ -37,7 +36,7 @@ from chatbot.platforms import StoredNotes
 from chatbot.render.pictures import PictureProcess
 from handlers import load_commands
 from handlers.context import Role
-from tests.process.desk_process import DeskProcess
+from tests.process.desk_process import SHIPPED, DeskProcess
 from tests.servers import discord, telegram
 from trading.market.indicators import ema, rsi
 
@@ -158,7 +157,7 @@ async def _desk_with(
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        await _until(
+        await until(
             lambda: there.polls and here.gateway.is_listened_to and here.commands,
             lambda: process.returncode is None,
         )
@@ -169,11 +168,11 @@ async def _desk_with(
         await process.wait()
 
 
-async def _until(true: Callable[[], object], alive: Callable[[], bool]) -> None:
+async def until(true: Callable[[], object], alive: Callable[[], bool]) -> None:
     until = perf_counter() + LONGEST
     while not true():
         if not alive() or perf_counter() > until:
-            raise RuntimeError("the desk does not listen to both chats")
+            raise RuntimeError("the desk does not listen")
         await asyncio.sleep(0.01)
 
 
@@ -185,12 +184,12 @@ async def _at_rest() -> list[Figure]:
     slowly = {"QUARTERDECK__FEEDS__CRASH__SPEED": "1"}  # a candle of 1m takes a minute
     with tempfile.TemporaryDirectory() as folder:
         async with WatchedTelegram() as there, WatchedDiscord() as here:
-            both = _both(there, here)
-            quiet = _process(Path(folder) / "quiet", both | slowly)
-            alone = _process(Path(folder) / "alone", slowly)
+            both = both_chats(there, here)
+            quiet = compiled_desk(Path(folder) / "quiet", both | slowly)
+            alone = compiled_desk(Path(folder) / "alone", slowly)
             # A bot of its own: Telegram lets only one program poll.
             async with WatchedTelegram() as other, WatchedDiscord() as another:
-                busy = _process(Path(folder) / "busy", _both(other, another))
+                busy = compiled_desk(Path(folder) / "busy", both_chats(other, another))
                 desks = (quiet, alone, busy)
                 try:
                     return await _cost(desks)
@@ -201,11 +200,11 @@ async def _at_rest() -> list[Figure]:
 
 async def _cost(desks: tuple[DeskProcess, ...]) -> list[Figure]:
     for desk in desks:
-        await asyncio.to_thread(_start, desk)  # compiles
+        await asyncio.to_thread(start_once, desk)  # compiles
         await asyncio.to_thread(desk.start)
     await asyncio.sleep(AFTER)
     before, began = [_cpu(desk.pid) for desk in desks], perf_counter()
-    memory = _rss(desks[0])
+    memory = rss(desks[0])
     await asyncio.sleep(WATCHED)
     seconds = perf_counter() - began
     quiet, alone, busy = (
@@ -226,8 +225,8 @@ async def _cost(desks: tuple[DeskProcess, ...]) -> list[Figure]:
 async def _starts() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         async with WatchedTelegram() as there, WatchedDiscord() as here:
-            desk = _process(Path(folder) / "desk", _both(there, here))
-            times = [await asyncio.to_thread(_start, desk) for _ in range(STARTS + 1)][1:]
+            desk = compiled_desk(Path(folder) / "desk", both_chats(there, here))
+            times = [await asyncio.to_thread(start_once, desk) for _ in range(STARTS + 1)][1:]
     return [
         Figure(
             name="start until /status answers, warm, both chats on",
@@ -236,7 +235,7 @@ async def _starts() -> list[Figure]:
     ]  # fmt: skip
 
 
-def _start(desk: DeskProcess) -> float:
+def start_once(desk: DeskProcess) -> float:
     """Start it, and end it once it was ready; return the seconds until it answered."""
     began = perf_counter()
     desk.launch()
@@ -247,14 +246,14 @@ def _start(desk: DeskProcess) -> float:
     return seconds
 
 
-def _process(folder: Path, environ: Mapping[str, str]) -> DeskProcess:
+def compiled_desk(folder: Path, environ: Mapping[str, str], settings: str = SHIPPED) -> DeskProcess:
     """A desk in *folder*.  From its second start on its code is compiled, as an operator's is."""
     folder.mkdir()
     compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
-    return DeskProcess(folder, **environ, **compiled)
+    return DeskProcess(folder, settings, **environ, **compiled)
 
 
-def _both(there: WatchedTelegram, here: WatchedDiscord) -> dict[str, str]:
+def both_chats(there: WatchedTelegram, here: WatchedDiscord) -> dict[str, str]:
     """Settings of a desk that speaks with both."""
     telegram_settings = {
         "enabled": "true", "base_url": there.base_url, "token": there.token,
@@ -277,7 +276,7 @@ def _cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _rss(desk: DeskProcess) -> float:
+def rss(desk: DeskProcess) -> float:
     """Resident memory in MB (10**6 bytes)."""
     pages = int(Path(f"/proc/{desk.pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGESIZE") / 1e6
@@ -298,47 +297,50 @@ async def desk_with_chats(
         if len(desk.trader.ledger.positions) != count:
             raise RuntimeError("the positions were not opened")
         work = [
-            chat.run(desk.dispatcher.handle) for chat in _chats(desk, folder, telegram_url, urls)
+            chat.run(desk.dispatcher.handle)
+            for chat in (telegram_for(desk, folder, telegram_url), _discord_for(desk, folder, urls))
         ]
         if scan:
-            work += [_scan(desk), _analyse()]
+            work += [scan_on(desk), analyse_on()]
         await asyncio.gather(*work)
 
 
-def _chats(
-    desk: BenchDesk, folder: Path, telegram_url: str, urls: tuple[str, str]
-) -> tuple[ChatPlatform, ...]:
-    people, notes, commands = (
-        People(users={USER: Role.OWNER}),
-        StoredNotes(desk.store),
-        load_commands(),
-    )
-    pictures = PictureProcess(theme="light", folder=folder / "pictures", clock=desk.clock)
-    return (
-        Telegram(
-            token=telegram.TOKEN, base_url=telegram_url, people=people, groups=frozenset(),
-            commands=commands, clock=desk.clock, pictures=pictures, notes=notes,
-            on_stranger=_nobody,
-        ),
-        Discord(
-            token=discord.TOKEN, api_url=urls[0], gateway_url=urls[1], people=people,
-            guilds=frozenset(), commands=commands, symbols=list, traders=list, halts=list,
-            clock=desk.clock, pictures=pictures, notes=notes, on_stranger=_nobody,
-        ),
+def telegram_for(desk: BenchDesk, folder: Path, url: str) -> Telegram:
+    return Telegram(
+        token=telegram.TOKEN, base_url=url, groups=frozenset(), **_common(desk, folder)
     )  # fmt: skip
+
+
+def _discord_for(desk: BenchDesk, folder: Path, urls: tuple[str, str]) -> Discord:
+    return Discord(
+        token=discord.TOKEN, api_url=urls[0], gateway_url=urls[1], guilds=frozenset(),
+        symbols=list, traders=list, halts=list, **_common(desk, folder),
+    )  # fmt: skip
+
+
+def _common(desk: BenchDesk, folder: Path) -> dict[str, Any]:
+    """What every chat is made of."""
+    return {
+        "people": People(users={USER: Role.OWNER}),
+        "commands": load_commands(),
+        "clock": desk.clock,
+        "pictures": PictureProcess(theme="light", folder=folder / "pictures", clock=desk.clock),
+        "notes": StoredNotes(desk.store),
+        "on_stranger": _nobody,
+    }
 
 
 async def _nobody(platform: str, user: str) -> None:
     raise RuntimeError(f"a stranger on {platform}: {user}")
 
 
-async def _scan(desk: BenchDesk) -> NoReturn:
+async def scan_on(desk: BenchDesk) -> NoReturn:
     """One cycle after the other: exits of every position, equity, decisions, the cursor saved."""
     while True:
         await desk.minute()
 
 
-async def _analyse() -> NoReturn:
+async def analyse_on() -> NoReturn:
     """Averages and RSI of a whole market, again and again, in a thread."""
     closes = 100 + np.cumsum(np.random.default_rng(1).normal(0, 0.1, (SYMBOLS, BARS)), axis=1)
 

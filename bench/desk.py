@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ from trading.halt import Latch
 from trading.halting import Halter
 from trading.market.candles import Candles
 from trading.market.recording import Recording
-from trading.ports import Feed, Journal
+from trading.ports import Feed, Journal, Venue
 from trading.recorder import Recorder
 from trading.risk.limits import Limits
 from trading.strategies.base import Signals
@@ -125,11 +125,12 @@ async def a_desk(
     symbols: int,
     wishes: bool = True,
     bars: int = BARS,
-    venue: type[PaperVenue] = PaperVenue,
+    venue: Callable[..., Venue] = PaperVenue,
     store: type[SqlStore] = SqlStore,
 ) -> AsyncIterator[BenchDesk]:
     """A desk in *folder*, started, with its tasks alive; its market lasts for *bars* minutes.
 
+    *venue* makes where its orders go, from what a `PaperVenue` is made of.
     With *wishes* the first bar brings a signal for each of its *symbols*, none before or after.
     """
     clock = SystemClock()
@@ -167,7 +168,7 @@ def _build(  # noqa: PLR0917  # what was opened, and what was asked for
     symbols: int,
     wishes: bool,  # noqa: FBT001  # as `a_desk`
     bars: int,
-    venue: type[PaperVenue],
+    venue: Callable[..., Venue],
 ) -> tuple[BenchDesk, Outbox, Bus]:
     outbox = Outbox(
         store=store,

@@ -6,6 +6,8 @@ POST /on       {"method": "POST", "path": "*/order", "act": {"kind": "Close", "d
 POST /on_event {"name": "executionReport", "act": "drop", "times": 1}  answers its number
 POST /release  {"fault": 0}            POST /hide {"client_id": "*", "queries": 2}
 POST /clear    POST /maintenance {"on": true}       POST /disconnect {"users": true}
+POST /klines   {"symbol": "BTCUSDT", "interval": "1d", "rows": [[...], ...]}
+POST /unlimited, nothing is too much from now on
 POST /outage   {"on": true}            POST /asked {"method": "POST", "path": "*", "since": 0}
 POST /state    every order, conditional order, trade, position and balance
 """
@@ -19,6 +21,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.servers.exchange.access import Unlimited
 from tests.servers.exchange.faults import (
     MAINTENANCE,
     Act,
@@ -50,6 +53,7 @@ class Control:
             for command in (
                 self.engine, self.on, self.on_event, self.release, self.hide, self.clear,
                 self.maintenance, self.disconnect, self.outage, self.asked, self.state,
+                self.unlimited, self.klines,
             )
         }  # fmt: skip
 
@@ -104,6 +108,12 @@ class Control:
             await self._venue.stop_listening()
         else:
             await self._venue.start_listening()
+
+    async def klines(self, asked: Json) -> Json:
+        self._venue.klines[asked["symbol"], asked["interval"]] = asked["rows"]
+
+    async def unlimited(self, _asked: Json) -> Json:
+        self._venue.quota = Unlimited(market=self._venue.market)
 
     async def asked(self, asked: Json) -> Json:
         return self._venue.asked(**asked)
