@@ -227,6 +227,7 @@ def _trader(
         patience=patience,
         desk_risk=desk_risk,
         meter=meter,
+        beside=asyncio.to_thread,
     )
 
 

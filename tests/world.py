@@ -21,7 +21,7 @@ from trading.execution.exit_rules import ExitRules
 from trading.execution.orders import OrderIds, Patience
 from trading.halt import Latch
 from trading.halting import Halter
-from trading.ports import Alert, Announce, Feed, Journal, LatchFile, Store
+from trading.ports import Alert, Announce, Beside, Feed, Journal, LatchFile, Store, at_once
 from trading.recorder import Recorder
 from trading.risk.limits import EntryRules, Limits
 from trading.trader import Start, Trader, TraderSettings
@@ -118,6 +118,7 @@ def a_world(  # the parts that tests choose
     rules: MarketRules = RULES,
     entries: EntryRules | None = None,
     strategy: ScriptedStrategy | None = None,
+    beside: Beside = at_once,
 ) -> World:
     """A desk whose market has these closes, one a minute, the first of them before NOON.
 
@@ -201,6 +202,7 @@ def a_world(  # the parts that tests choose
         halter=halter,
         journal=journal or MemoryJournal(),
         clock=clock,
+        beside=beside,
         ids=OrderIds("test", lambda size: f"{next(ids):0{size * 2}x}"),
         patience=patience,
     )

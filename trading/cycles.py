@@ -208,7 +208,7 @@ class Cycles:
 
     async def _decide(self, bar: datetime) -> int:
         """Answer every signal of *bar* in one go, then send what was approved, together."""
-        signals = await self._undecided(self._decider.signals(bar), bar)
+        signals = await self._undecided(await self._decider.signals(bar), bar)
         for signal in signals:
             await self._close_opposite(signal)
         for symbol, why in self._decider.leaving(bar).items():

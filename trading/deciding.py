@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from trading.execution.exit_rules import ExitRules
 from trading.execution.orders import Orders
 from trading.halt import Latch, Permit
 from trading.market.candles import Candles
-from trading.ports import Feed
+from trading.ports import Beside, Feed
 from trading.risk import pace
 from trading.risk.book import Approved, Proposal, Refusal, RiskBook
 from trading.risk.cooldown import streak
@@ -72,6 +73,7 @@ class Decider:
         latch: Latch,
         desk_risk: DeskRisk,
         entries: EntryRules,
+        beside: Beside,
     ) -> None:
         self._trader = trader
         self._mode = mode
@@ -85,6 +87,7 @@ class Decider:
         self._latch = latch
         self._desk_risk = desk_risk
         self._entries = entries
+        self._beside = beside
         self._thought: _Thought | None = None
         self._thinks_since: datetime | None = None
 
@@ -112,12 +115,16 @@ class Decider:
         except (VenueError, TimeoutError):
             return "the order book cannot be had"
 
-    def signals(self, bar: datetime) -> list[Signal]:
+    def prepare(self, bar: datetime) -> None:
+        """Load and compute what `signals` needs, once; slow, for a thread."""
+        self._strategy.signals(self._feed.candles(bar, self._strategy.warmup + 1))
+
+    async def signals(self, bar: datetime) -> list[Signal]:
         """The strategy's wishes at *bar*, most confident first."""
         candles = self._feed.candles(bar, self._strategy.warmup + 1)
         if candles.bars == 0:
             return []
-        found = self._strategy.signals(candles)
+        found = await self._beside(partial(self._strategy.signals, candles))
         self._thought = _Thought(bar=bar, candles=candles, signals=found)
         last = candles.bars - 1
         rows = np.flatnonzero(found.score[:, last])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from enum import IntEnum, StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from trading.events import Event
 from trading.halt import Halt, Permit
@@ -30,6 +30,22 @@ from trading.types import (
     Symbol,
     Trade,
 )
+
+T = TypeVar("T")
+
+# -- beside the loop ----------------------------------------------------------------------
+
+
+class Beside(Protocol):
+    """Does what takes long while the event loop goes on; `asyncio.to_thread` is one."""
+
+    async def __call__(self, work: Callable[[], T], /) -> T: ...
+
+
+async def at_once(work: Callable[[], T], /) -> T:
+    """A `Beside` for a world in which nobody waits, as in a backtest."""
+    return work()
+
 
 # -- the market ---------------------------------------------------------------------------
 

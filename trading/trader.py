@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta, tzinfo
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from trading import strategies
@@ -35,6 +36,7 @@ from trading.ledger import Ledger
 from trading.loss_watch import LossWatch
 from trading.outages import FeedWatch, VenueWatch
 from trading.ports import (
+    Beside,
     Change,
     Feed,
     Journal,
@@ -43,6 +45,7 @@ from trading.ports import (
     NoMeter,
     Store,
     Venue,
+    at_once,
 )
 from trading.recorder import Recorder
 from trading.risk.limits import EntryRules, Limits
@@ -124,16 +127,17 @@ class Trader:
         desk_risk: DeskRisk | None = None,
         meter: Meter = NoMeter(),  # noqa: B008  # holds nothing
         cycles: type[Cycles] = Cycles,
+        beside: Beside = at_once,
     ) -> None:
         self.settings = settings
-        self.feed = feed
-        self.venue = venue
+        self.feed, self.venue = feed, venue
         self.strategy, self._own = strategy, (strategy, settings.parameters)
         self._store = store
         self._recorder = recorder
         self._halter = halter
         self._clock = clock
         self._patience = patience
+        self._beside = beside
         desk_risk = desk_risk or DeskRisk(DeskLimits(), lambda: (self,))
         self.ledger = Ledger(
             new_account(settings.name, settings.capital, clock.now(), settings.zone), venue.rules
@@ -168,7 +172,7 @@ class Trader:
         self._decider = Decider(
             **who, strategy=strategy, limits=settings.limits, exit_rules=settings.exit_rules,
             orders=self.orders, valuer=self.valuer, feed=feed, latch=halter.latch,
-            desk_risk=desk_risk, entries=settings.entries,
+            desk_risk=desk_risk, entries=settings.entries, beside=beside,
         )  # fmt: skip
         self._resting_entries = RestingEntries(
             **who, **means, orders=self.orders, rules=lambda: self.settings.entries,
@@ -242,7 +246,7 @@ class Trader:
 
     def prepare(self) -> None:
         """Load what the first cycle needs; slow, for a thread."""
-        self._decider.signals(self.cycles.cursor)
+        self._decider.prepare(self.cycles.cursor)
 
     async def run(self) -> None:
         """What goes on between the cycles: halts carried out, stops repaired, doubts resolved."""
@@ -348,7 +352,7 @@ class Trader:
             if self.feed.speed is None and candles.bars <= chosen.warmup:
                 here = "here is 1" if candles.bars == 1 else f"here are {candles.bars}"
                 raise ValueError(f"it needs {chosen.warmup + 1} candles, {here}")
-            await asyncio.to_thread(chosen.signals, candles)
+            await self._beside(partial(chosen.signals, candles))
         except ValueError as error:
             raise Refused(f"{self.name} cannot run {name}: {error}") from error
         async with self._busy:
@@ -370,7 +374,7 @@ class Trader:
         candles = self.feed.candles(self.cycles.cursor, self.strategy.warmup + 1)
         if not candles.bars:
             raise Refused(f"{self.name} has no candles yet")
-        readings = await asyncio.to_thread(self.strategy.regimes, candles)
+        readings = await self._beside(partial(self.strategy.regimes, candles))
         return readings.at(-1)
 
     async def cancel_entries(self) -> bool:

@@ -74,7 +74,7 @@ async def test_the_next_run_finds_a_clean_end(new_desk: NewDesk) -> None:
 
     assert (await books.read(desk.state)).clean_exit
     desk.start()
-    assert len(desk.alerts("TraderStarted")) == 2
+    desk.until(lambda: len(desk.alerts("TraderStarted")) == 2, "both starts are told")
 
 
 @pytest.mark.slow

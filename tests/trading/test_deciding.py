@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import re
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -17,11 +18,12 @@ from numpy.typing import NDArray
 
 from tests.builders import ADA, BTC, DOGE, ETH, NOON, RULES, XRP
 from tests.fakes import LivePrices, ScriptedStrategy, Wish, a_market, same_rules
-from tests.world import World, a_world, at_minute, wish
+from tests.world import World, a_world, at_minute, settled, wish
 from trading.clocks import ManualClock
 from trading.errors import Refused
 from trading.events import PositionClosed, SettingsReloaded
 from trading.execution.exit_rules import ExitRules
+from trading.halt import EVERYONE
 from trading.market.candles import Candles
 from trading.market.recording import Recording
 from trading.risk.limits import Limits
@@ -31,6 +33,7 @@ from trading.types import Decision, ExitReason, Mode, Side, Symbol, Trade
 from trading.venues.replay import ReplayFeed
 
 D = Decimal
+T = TypeVar("T")
 BY = "anna, console"
 FIVE = (BTC, ETH, XRP, ADA, DOGE)
 THREE = Limits(
@@ -467,3 +470,24 @@ async def test_a_trader_with_rules_tells_the_regime(
         await world.trader.choose("rules", by=BY)
 
         assert (await world.trader.regime()).regime is kind
+
+
+async def test_a_stop_does_not_wait_for_an_analysis_under_way() -> None:
+    thought = asyncio.Event()
+
+    async def slowly(work: Callable[[], T]) -> T:
+        await thought.wait()
+        return work()
+
+    async with a_world(wishes=[wish(1)], beside=slowly).running() as world:
+        world.clock.advance(60)
+        scan = asyncio.create_task(world.trader.scan())
+        await settled()
+
+        halting = await world.desk.stop(EVERYONE, by="ben", why="/stop")
+        assert not scan.done()
+        assert halting.swept[0].confirmed
+        thought.set()
+
+        (decision,) = (await scan).decisions
+    assert (decision.approved, decision.reason) == (False, "halted by H1")
