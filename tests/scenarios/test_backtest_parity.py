@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -18,10 +18,13 @@ from pathlib import Path
 
 import pytest
 
+from chatbot.parts import exit_rules_of
+from chatbot.settings import load
 from storage.journal import FileJournal
 from storage.latch import SlotLatch
 from storage.store import SqlStore
 from tests.trading.backtest.worlds import trader_settings
+from tests.trading.strategies.recorded import majors
 from tests.world import settled
 from trading.backtest.engine import Backtest, run
 from trading.backtest.feed import moment
@@ -215,6 +218,19 @@ def _backtest(
     )
 
 
+def shipped(
+    system: str, candles: Candles, parameters: Mapping[str, object], *, step: timedelta
+) -> Backtest:
+    """As `bot.toml` sets that trader up: its limits, exits, entries; on longer bars."""
+    section = load(Path(__file__).parents[2] / "bot.toml", {}).traders[system]
+    test = _backtest(
+        candles, uses=strategy(section.strategy, parameters), step=step,
+        exits=exit_rules_of(section),
+    )  # fmt: skip
+    settings = replace(test.trader, limits=section.limits.build(), entries=section.entries.build())
+    return replace(test, trader=settings)
+
+
 def ema() -> Strategy:
     return strategy("ema_cross", {"fast": 3, "slow": 8})
 
@@ -242,6 +258,26 @@ async def test_the_scanner_in_may_2021(tmp_path: Path) -> None:
     await compare(test, tmp_path)
 
 
+SYSTEMS: Mapping[str, Mapping[str, object]] = {"smc": {"trend": 50}, "rules": {}}
+"""Of the longer trend 50 bars: warm after 300 hours, where the 804 of 200 are not in the slices."""
+THREE_CRASHES: Mapping[str, Callable[[], Candles]] = {
+    "May 2021": lambda: read_candles(CRASHES / "majors_2021_05_1h.parquet"),
+    "FTX": lambda: read_candles(CRASHES / "majors_2022_11_1h.parquet"),
+    "10 October 2025": lambda: majors().upto(1370).last(440),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("crash", THREE_CRASHES)
+async def test_both_systems_as_shipped_in_three_crashes(
+    system: str, crash: str, tmp_path: Path
+) -> None:
+    hour = timedelta(hours=1)
+    test = shipped(system, THREE_CRASHES[crash](), SYSTEMS[system], step=hour)
+    await compare(test, tmp_path)
+
+
 @pytest.mark.slow
 async def test_the_collapse_of_ftx_hour_by_hour(tmp_path: Path) -> None:
     candles = read_candles(CRASHES / "ftx_2022_11_1h.csv")
@@ -264,17 +300,37 @@ async def test_orders_too_large_for_a_bar_fill_in_the_same_parts(tmp_path: Path)
     await compare(test, tmp_path)
 
 
-FULL = {
-    "crypto/binance_spot_1m_2021-04-20_2021-05-20.parquet": timedelta(minutes=1),
-    "crypto/binance_spot_universe_1h_FTX_2022-11-03_2022-11-14.parquet": timedelta(hours=1),
-    "crypto/binance_usdtm_universe_15m_crash_2025-10-10.parquet": timedelta(minutes=15),
-}
+MAY, FTX, OCTOBER = (
+    "crypto/binance_spot_1m_2021-04-20_2021-05-20.parquet",
+    "crypto/binance_spot_universe_1h_FTX_2022-11-03_2022-11-14.parquet",
+    "crypto/binance_usdtm_universe_15m_crash_2025-10-10.parquet",
+)
+STEPS = {MAY: timedelta(minutes=1), FTX: timedelta(hours=1), OCTOBER: timedelta(minutes=15)}
+whole_files = pytest.mark.skipif(
+    "QUARTERDECK_DATA" not in os.environ, reason="QUARTERDECK_DATA is not set"
+)
+
+
+def whole(name: str) -> Candles:
+    return read_candles(Path(os.environ["QUARTERDECK_DATA"]) / name)
 
 
 @pytest.mark.soak
-@pytest.mark.skipif("QUARTERDECK_DATA" not in os.environ, reason="QUARTERDECK_DATA is not set")
-@pytest.mark.parametrize("name", FULL)
+@whole_files
+@pytest.mark.parametrize("name", STEPS)
 async def test_whole_files_of_real_data(name: str, tmp_path: Path) -> None:
-    candles = read_candles(Path(os.environ["QUARTERDECK_DATA"]) / name)
-    test = _backtest(candles, uses=ema(), step=FULL[name], exits=EVERYTHING)
+    test = _backtest(whole(name), uses=ema(), step=STEPS[name], exits=EVERYTHING)
+    await compare(test, tmp_path)
+
+
+@pytest.mark.soak
+@whole_files
+@pytest.mark.parametrize(
+    ("system", "parameters", "name"),
+    [("smc", {}, MAY), ("rules", {"bar_minutes": 1}, MAY), ("rules", {}, FTX)],
+)  # the others are shorter than what the systems look back on
+async def test_both_systems_on_whole_files(
+    system: str, parameters: Mapping[str, object], name: str, tmp_path: Path
+) -> None:
+    test = shipped(system, whole(name), parameters, step=STEPS[name])
     await compare(test, tmp_path)

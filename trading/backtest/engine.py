@@ -387,7 +387,7 @@ class _Run:
             approved=self._history.approved,
             refused=dict(self._history.refused),
             halts=tuple(self._halts.values()),
-            regimes=strategy.regimes(self._candles)[bars]
+            regimes=strategy.regime_names(self._candles)[bars]
             if isinstance(strategy, KnowsRegime)
             else (),
             open_positions=tuple(self._ledger.positions.values()),

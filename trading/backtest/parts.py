@@ -233,8 +233,8 @@ class Foreseen:
 class KnowsRegime(Protocol):
     """A strategy that can name the regime of the market."""
 
-    def regimes(self, candles: Candles) -> Sequence[str]:
-        """One name for each bar; causal."""
+    def regime_names(self, candles: Candles) -> Sequence[str]:
+        """One for each bar; causal."""
         ...
 
 

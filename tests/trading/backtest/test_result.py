@@ -12,18 +12,21 @@ import pytest
 
 from tests.builders import BTC, ETH
 from tests.trading.backtest.worlds import a_backtest, a_walk
+from tests.trading.strategies.recorded import majors
 from trading.backtest.engine import run
 from trading.backtest.result import Result, Summary
 from trading.backtest.rules import rules_for
 from trading.market.candles import Candles
+from trading.risk.limits import Limits
 from trading.strategies.ema_cross import EmaCross
+from trading.strategies.rules import Rules
 from trading.types import ZERO
 
 
 class Moody(EmaCross):
     """Knows a regime: by the hour."""
 
-    def regimes(self, candles: Candles) -> Sequence[str]:
+    def regime_names(self, candles: Candles) -> Sequence[str]:
         hours = candles.times // 3_600_000
         return ["calm" if hour % 2 else "wild" for hour in hours.tolist()]
 
@@ -67,6 +70,16 @@ def test_trades_are_told_by_the_regime_in_which_they_were_opened() -> None:
     assert sum(tally.trades for tally in parts.values()) == len(found.trades)
     odd = sum(int(t.opened_at.timestamp()) // 3_600 % 2 for t in found.trades)
     assert parts["calm"].trades == odd
+
+
+def test_the_rules_desk_is_told_by_its_regimes() -> None:
+    candles = majors().upto(700)
+    limits = Limits(loss_streak=50, max_price_age=timedelta(hours=1))
+    test = a_backtest(candles, uses=Rules(), limits=limits)
+    found = run(replace(test, trader=replace(test.trader, timeframe=timedelta(hours=1))))
+    parts = found.by_regime()
+    assert sum(tally.trades for tally in parts.values()) == len(found.trades) > 0
+    assert set(parts) <= {"bull", "chop", "bear"}
 
 
 def test_who_knows_no_regime_has_none(result: Result) -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -134,6 +134,10 @@ class Rules:
     def regimes(self, candles: Candles) -> Readings:
         """What kind of market it was at each bar, and what that was read from."""
         return regimes(candles, leader=self._leader)
+
+    def regime_names(self, candles: Candles) -> Sequence[str]:
+        """What kind of market it was at each bar, in a word."""
+        return self.regimes(candles).names
 
     # -- inside -----------------------------------------------------------------------------------
 

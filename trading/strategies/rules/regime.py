@@ -78,6 +78,10 @@ class Readings:
             volatility=float(self.volatility[column]),
         )
 
+    @property
+    def names(self) -> list[str]:
+        return [str(KINDS[kind]) for kind in self.kind.tolist()]
+
     def chosen(self, values: Mapping[Regime, float]) -> NDArray[np.float64]:
         """The value of each bar's regime."""
         return np.array([values[regime] for regime in KINDS])[self.kind]
