@@ -53,7 +53,7 @@ check: $(DEV)  ## lint, formatting, types
 	$(BIN)/mypy $(CODE)
 
 docs: $(RUNTIME)  ## write docs/commands.md from the commands
-	@exec $(BIN)/python -m chatbot.docs
+	@exec $(BIN)/python -m chatbot.cli.docs
 
 bench: $(DEV)  ## measure, print a table, write bench/latest.json
 	@exec $(BIN)/python -m bench $(ARGS)

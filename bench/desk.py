@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from chatbot.outbox import Outbox, Subscriber
+from chatbot.delivery.outbox import Outbox, Subscriber
 from handlers import alerts, load_commands
 from handlers.confirm import Confirmations
 from handlers.context import Caller, Message, Role, Services

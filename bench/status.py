@@ -9,9 +9,9 @@ from time import perf_counter
 
 from bench.desk import BenchDesk, a_desk
 from bench.figures import Figure, median, percentile
+from chatbot.cli.say import ask
 from chatbot.frontends.control import ControlSocket
 from chatbot.render.plain import plain
-from chatbot.say import ask
 
 OPEN = 100
 ASKED, WARM_UP = 200, 20

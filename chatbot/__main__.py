@@ -20,15 +20,15 @@ def main() -> None:
 def _main(arguments: list[str]) -> int:
     match arguments:
         case ["say", *rest]:
-            from chatbot.say import say
+            from chatbot.cli.say import say
 
             return say(rest)
         case ["stop", *rest]:
-            from chatbot.say import stop
+            from chatbot.cli.say import stop
 
             return stop(rest)
         case _:
-            from chatbot.cli import app
+            from chatbot.cli.program import app
 
             app(prog_name="quarterdeck")  # leaves by SystemExit
             return 0

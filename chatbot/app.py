@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
+from chatbot.delivery.outbox import Outbox
 from chatbot.frontends import Frontend
-from chatbot.outbox import Outbox
 from chatbot.schedule import Schedule
 from chatbot.settings import Settings
 from chatbot.state import StateFolder
@@ -20,8 +20,8 @@ from chatbot.supervise import keep_running
 from chatbot.takeover import Takeover
 from chatbot.tidying import Tidying
 from chatbot.traders import KeptTrader
-from chatbot.watch import JUMP_TOLD
-from chatbot.watching import Watching
+from chatbot.watch.process import JUMP_TOLD
+from chatbot.watch.together import Watching
 from handlers.command import split
 from handlers.context import Message, Role
 from handlers.dispatch import Dispatcher

@@ -17,7 +17,6 @@ from chatbot.administration import ProcessAdministration
 from chatbot.app import App
 from chatbot.faces import Faces, faces_of
 from chatbot.history import HISTORY, history
-from chatbot.metrics import Metrics
 from chatbot.parts import (
     Connections,
     cycle_every,
@@ -33,7 +32,8 @@ from chatbot.settings import Trader as TraderSection
 from chatbot.state import StateFolder
 from chatbot.takeover import Takeover
 from chatbot.traders import KeptTrader
-from chatbot.watching import Watching
+from chatbot.watch.metrics import Metrics
+from chatbot.watch.together import Watching
 from handlers.confirm import Confirmations
 from handlers.context import Caller, Person, Services
 from handlers.dispatch import Dispatcher

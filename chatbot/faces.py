@@ -7,20 +7,20 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chatbot.chats import ChatWatch
+from chatbot.delivery.notices import DeskNotices
+from chatbot.delivery.outbox import Outbox
+from chatbot.delivery.strangers import Strangers
+from chatbot.delivery.subscribers import subscribers
 from chatbot.frontends import ChatPlatform, Frontend, Speaker
 from chatbot.frontends.console import Console
 from chatbot.frontends.control import ControlSocket
-from chatbot.metrics import Metrics
-from chatbot.notices import DeskNotices
-from chatbot.outbox import Outbox
 from chatbot.platforms import Around, StoredNotes, delivery, platforms, symbols_of
 from chatbot.render.pictures import PictureProcess
 from chatbot.render.plain import plain
 from chatbot.settings import Settings
 from chatbot.state import StateFolder
-from chatbot.strangers import Strangers
-from chatbot.subscribers import subscribers
+from chatbot.watch.chats import ChatWatch
+from chatbot.watch.metrics import Metrics
 from handlers import alerts, load_commands
 from handlers.command import Commands
 from handlers.context import Caller, Role

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from chatbot.delivery.outbox import Delivery
 from chatbot.frontends import ChatPlatform, Notes, Pictures
 from chatbot.frontends.talk import OnStranger
-from chatbot.outbox import Delivery
 from chatbot.settings import Discord, Settings, Telegram
 from chatbot.settings.chats import Timing
 from handlers.command import Commands

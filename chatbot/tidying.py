@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from chatbot.metrics import Metrics
+from chatbot.watch.metrics import Metrics
 from trading.clocks import Clock
 from trading.errors import StoreError
 from trading.ports import Change, Store

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from chatbot.bursts import Repeats
+from chatbot.delivery.bursts import Repeats
 from chatbot.supervise import failure_of, within
 from trading.clocks import Clock
 from trading.events import TraderCrashed, TraderRestarted

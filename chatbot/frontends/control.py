@@ -24,8 +24,8 @@ from typing import Self
 
 import structlog
 
+from chatbot.cli.say import VERSION, address, login
 from chatbot.frontends import OnMessage
-from chatbot.say import VERSION, address, login
 from handlers.context import Caller, Message, Role
 from handlers.reply import Outcome, Reply, to_json
 from trading.clocks import Clock

@@ -17,9 +17,9 @@ import discord
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from discord.http import Route
 
+from chatbot.delivery.outbox import Throttled
 from chatbot.frontends import NoPicture, Pictures
 from chatbot.frontends.discord import FLOODED, Waits
-from chatbot.outbox import Throttled
 from chatbot.render.embed import Post, posts
 from chatbot.supervise import within
 from handlers.command import Commands

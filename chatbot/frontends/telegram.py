@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from chatbot.delivery.outbox import Throttled
 from chatbot.frontends import Notes, OnMessage, Pictures
 from chatbot.frontends.talk import OnStranger, People
 from chatbot.frontends.telegram_heard import (
@@ -45,7 +46,6 @@ from chatbot.frontends.telegram_shown import (
     TelegramFailed,
     failure_of,
 )
-from chatbot.outbox import Throttled
 from handlers.access import is_limited
 from handlers.command import Commands, split
 from handlers.context import Role

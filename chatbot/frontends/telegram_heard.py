@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from chatbot.delivery.outbox import Throttled
 from chatbot.frontends import OnMessage
 from chatbot.frontends.talk import (
     OnStranger,
@@ -30,7 +31,6 @@ from chatbot.frontends.talk import (
     tell,
 )
 from chatbot.frontends.telegram_shown import Moves, OnScreen, Place, Post, Poster, TelegramFailed
-from chatbot.outbox import Throttled
 from chatbot.supervise import within
 from handlers.access import FRESH
 from handlers.command import Commands

@@ -8,9 +8,9 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from chatbot.delivery.outbox import Throttled
 from chatbot.frontends import Notes
 from chatbot.frontends.telegram_shown import Moves, Poster, TelegramFailed
-from chatbot.outbox import Throttled
 from handlers.command import Commands
 from handlers.context import Role
 

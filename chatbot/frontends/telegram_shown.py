@@ -15,8 +15,8 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from chatbot.delivery.outbox import Throttled
 from chatbot.frontends import Notes, Pictures
-from chatbot.outbox import Throttled
 from chatbot.render.html import CAPTION_LIMIT, LIMIT, caption, html, rows, unmarked
 from chatbot.render.plain import body, title
 from handlers.reply import Choice, Reply

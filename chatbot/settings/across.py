@@ -7,11 +7,11 @@ from typing import Any, get_args
 
 from pydantic import SecretStr
 
-from chatbot.rules import Condition
 from chatbot.settings.people import chats_and_people
 from chatbot.settings.places import PREFIX, Mistake, Said, is_on, tables
 from chatbot.settings.trading import TIMEFRAMES
 from chatbot.settings.values import Timeframe, alternatives, perhaps
+from chatbot.watch.rules import Condition
 from trading.halt import EVERYONE
 from trading.types import Mode
 

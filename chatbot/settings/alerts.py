@@ -15,9 +15,7 @@ from pydantic import (
     field_validator,
 )
 
-from chatbot.bursts import QuietHours
-from chatbot.rules import Action, Condition
-from chatbot.rules import Rule as AlertRule
+from chatbot.delivery.bursts import QuietHours
 from chatbot.settings.values import (
     ClockTime,
     Duration,
@@ -28,6 +26,8 @@ from chatbot.settings.values import (
     span,
     web_address,
 )
+from chatbot.watch.rules import Action, Condition
+from chatbot.watch.rules import Rule as AlertRule
 
 
 def _condition(value: object) -> Condition:
@@ -40,7 +40,7 @@ def _condition(value: object) -> Condition:
 
 
 class Rule(Section):
-    """As `chatbot.rules` carries it out."""
+    """As `chatbot.watch.rules` carries it out."""
 
     name: str = Field(
         pattern=r"^[A-Za-z0-9]([A-Za-z0-9 _-]{0,22}[A-Za-z0-9])?$",

@@ -14,7 +14,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "telegram": ("chatbot/frontends",),
     "discord": ("chatbot/frontends",),
     "prompt_toolkit": ("chatbot/frontends/console.py",),
-    "aiohttp": ("chatbot/frontends", "chatbot/ping.py", "trading/venues"),
+    "aiohttp": ("chatbot/frontends", "chatbot/watch/ping.py", "trading/venues"),
     "matplotlib": ("chatbot/render/drawing.py",),
     # the process
     "apscheduler": ("chatbot/schedule.py",),

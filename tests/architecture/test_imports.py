@@ -43,13 +43,13 @@ def test_the_trap_works(with_data_frames: str) -> None:
     assert {*HEAVY} <= {*run("import pandas, polars", path=with_data_frames)}
 
 
-@pytest.mark.parametrize("module", ["chatbot.__main__", "chatbot.build", "chatbot.cli"])
+@pytest.mark.parametrize("module", ["chatbot.__main__", "chatbot.build", "chatbot.cli.program"])
 def test_the_desk_starts_without_data_frames(module: str, with_data_frames: str) -> None:
     assert not {*HEAVY} & {*run(f"import {module}", path=with_data_frames)}
 
 
 def test_say_needs_nothing_but_python() -> None:
     """-S hides everything that is installed."""
-    ours = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import chatbot.say"
+    ours = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import chatbot.cli.say"
     loaded = {module.partition(".")[0] for module in run(ours, "-S", "-E", "-s")}
     assert loaded - sys.stdlib_module_names - {"__main__"} <= {*PACKAGES}

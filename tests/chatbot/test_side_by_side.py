@@ -18,8 +18,8 @@ import pytest
 
 from chatbot.app import App
 from chatbot.build import build
+from chatbot.cli.say import ask
 from chatbot.history import HISTORY
-from chatbot.say import ask
 from chatbot.settings import load
 from chatbot.state import StateFolder
 from chatbot.traders import CRASHED, FIRST_DELAY, LONGEST_DELAY, STEADY

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from chatbot.metrics import Metrics
 from chatbot.tidying import TIDIED_AT, Tidying, is_due
+from chatbot.watch.metrics import Metrics
 from storage.memory import MemoryStore
 from tests.builders import NOON, a_word
 from trading.clocks import ManualClock

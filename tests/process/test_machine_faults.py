@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from chatbot.say import NoAnswer, NobodyThere, address
+from chatbot.cli.say import NoAnswer, NobodyThere, address
 from storage import latch
 from storage.migrate import HEAD
 from tests.process import books
@@ -469,7 +469,7 @@ async def test_without_file_descriptors_a_stop_on_an_open_line_still_works(
 
 
 def ask_shortly(desk: DeskProcess) -> None:
-    from chatbot.say import ask
+    from chatbot.cli.say import ask
 
     ask(desk.socket, "/status", timeout=0.5)
 

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from chatbot.outbox import Outbox, Subscriber
+from chatbot.delivery.outbox import Outbox, Subscriber
 from handlers import alerts
 from storage.memory import MemoryStore
 from tests.builders import NOON
-from tests.chatbot.test_outbox import Chats
+from tests.chatbot.delivery.test_outbox import Chats
 from tests.fakes import Wish
 from tests.scenarios.test_by_hand import BEN, Chat
 from tests.world import World, a_world, settled, wish

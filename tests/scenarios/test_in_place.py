@@ -11,8 +11,8 @@ from typing import Any, cast
 
 import pytest
 
+from chatbot.delivery.outbox import Outbox, Subscriber
 from chatbot.frontends.talk import follow
-from chatbot.outbox import Outbox, Subscriber
 from handlers import alerts, load_commands
 from handlers.confirm import Confirmations
 from handlers.context import Caller, Message, Role, Services
@@ -21,7 +21,7 @@ from handlers.in_place import Stories
 from handlers.reply import Level, Reply
 from storage.memory import MemoryStore
 from tests.builders import NOON
-from tests.chatbot.test_outbox import Chats
+from tests.chatbot.delivery.test_outbox import Chats
 from tests.fakes import Wish
 from tests.handlers.story import checked, shown
 from tests.world import World, a_world, settled, wish

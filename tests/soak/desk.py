@@ -17,8 +17,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from chatbot.notices import DeskNotices
-from chatbot.outbox import Outbox, Subscriber
+from chatbot.delivery.notices import DeskNotices
+from chatbot.delivery.outbox import Outbox, Subscriber
 from handlers import alerts, load_commands
 from handlers.confirm import Confirmations
 from handlers.context import Message, Services

@@ -1,0 +1,109 @@
+"""`quarterdeck check` on the chats: token, address, people, and who hears alerts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from pydantic import SecretStr
+
+from chatbot.checks.finding import Check, Finding, Looked, Verdict
+from chatbot.delivery.subscribers import subscribers
+from chatbot.frontends import probe
+from chatbot.frontends.probe import Found
+from chatbot.settings import Discord, Telegram
+from handlers.format import listed, plural
+
+
+def _chats(looked: Looked) -> Iterator[Finding]:
+    chat = looked.settings.chat
+    names = ["console"] if chat.console.enabled else []
+    names += ["Telegram"] if chat.telegram.enabled else []
+    names += ["Discord"] if chat.discord.enabled else []
+    hearing = [each for each in subscribers(looked.settings) if not each.on_call]
+    if hearing:
+        yield Finding("chats", Verdict.OK, "; ".join([listed(names), "quarterdeck say"]))
+    else:
+        todo = "enable [chat.console], or name chats in alerts"
+        yield Finding("chats", Verdict.LOOK, "no chat hears alerts", todo)
+
+
+def _telegram(looked: Looked) -> Iterator[Finding]:
+    chat = looked.settings.chat.telegram
+    if not chat.enabled or chat.token is None:
+        return
+    yield _token("telegram", chat.token_file)
+    found = asyncio.run(probe.telegram(chat.base_url, _plain(chat.token), patience=looked.patience))
+    yield _answer("telegram", chat.base_url, found)
+    yield from _telegram_people(chat)
+    if chat.groups and not found.may_join:
+        said = f"{plural(len(chat.groups), 'group')} listed, and the bot may join none"
+        yield Finding("telegram groups", Verdict.LOOK, said, "@BotFather, /setjoingroups, Enable")
+    yield _alerts("telegram", len(chat.alerts))
+
+
+def _telegram_people(chat: Telegram) -> Iterator[Finding]:
+    said = plural(len(chat.users), "person", "people")
+    if chat.groups:
+        said += f", {plural(len(chat.groups), 'group')}"
+    yield _people("telegram", said, nobody=not chat.users)
+
+
+def _discord(looked: Looked) -> Iterator[Finding]:
+    chat = looked.settings.chat.discord
+    if not chat.enabled or chat.token is None:
+        return
+    yield _token("discord", chat.token_file)
+    found = asyncio.run(probe.discord(chat.api_url, _plain(chat.token), patience=looked.patience))
+    yield _answer("discord", chat.api_url, found)
+    yield from _guilds(chat, found)
+    said = plural(len(chat.users), "person", "people")
+    if chat.roles:
+        said += f", {plural(len(chat.roles), 'role')}"
+    yield _people("discord", said, nobody=not (chat.users or chat.roles))
+    yield _alerts("discord", len(chat.alerts))
+
+
+def _guilds(chat: Discord, found: Found) -> Iterator[Finding]:
+    if found.places is None:
+        return
+    for guild in chat.guilds:
+        if guild not in found.places:
+            todo = "invite it there, with the scopes bot and applications.commands"
+            yield Finding("discord guilds", Verdict.FAULT, f"the bot is not in {guild}", todo)
+    if found.places.issuperset(chat.guilds):
+        yield Finding("discord guilds", Verdict.OK, plural(len(chat.guilds), "guild"))
+
+
+def _plain(token: SecretStr) -> str:
+    return token.get_secret_value()
+
+
+def _token(name: str, file: str | None) -> Finding:
+    """A token that is missing, or open to others, is a mistake of the settings."""
+    said = f"from {file}" if file else "from the environment"
+    return Finding(f"{name} token", Verdict.OK, said)
+
+
+def _answer(name: str, address: str, found: Found) -> Finding:
+    if found.problem:
+        return Finding(name, Verdict.FAULT, f"{address}: {found.problem}", found.todo)
+    return Finding(name, Verdict.OK, f"{address} knows it as {found.name}")
+
+
+def _people(name: str, said: str, *, nobody: bool) -> Finding:
+    if nobody:
+        todo = f'put your numeric id into [chat.{name}]: users = {{ "111" = "owner" }}'
+        return Finding(f"{name} people", Verdict.LOOK, "nobody may command", todo)
+    return Finding(f"{name} people", Verdict.OK, said)
+
+
+def _alerts(name: str, count: int) -> Finding:
+    if not count:
+        todo = f"name chats in [chat.{name}] alerts"
+        said = "no chat hears them, but owners hear of critical ones that nobody answers"
+        return Finding(f"{name} alerts", Verdict.LOOK, said, todo)
+    return Finding(f"{name} alerts", Verdict.OK, plural(count, "chat"))
+
+
+CHATS: tuple[Check, ...] = (_chats, _telegram, _discord)

@@ -1,0 +1,151 @@
+"""`quarterdeck check` on exchanges: reached, in time with us, permitted, and trading our symbols.
+
+Asks only what changes nothing there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from chatbot.checks.finding import Finding, Looked, Verdict
+from chatbot.parts import Connections, account_of, feed_of
+from chatbot.settings import Trader
+from chatbot.settings.trading import CcxtFeed, CcxtVenue, Exchange
+from handlers.format import listed, plural
+from trading.errors import VenueError
+from trading.types import Mode
+from trading.venues.connection import Connection
+from trading.venues.listed import ListedRules
+
+LONGEST = 3.0
+"""Times the patience with one answer, for all that is asked of one exchange."""
+SKEW, MUCH_SKEW = 1.0, 5.0
+"""Seconds between the machine's clock and the exchange's: worth saying, and too much for orders."""
+WITHDRAWS = "withdraw"
+"""Names the permission that does no harm by itself."""
+
+
+def real_feed(looked: Looked, name: str, section: CcxtFeed) -> Iterator[Finding]:
+    """The rows of the exchange that trader *name* takes its prices from."""
+    what = f"feed of {name}"
+    yield from _bounded(looked, what, section, _feed(looked, name, section, what))
+
+
+def real_venue(looked: Looked, name: str, section: CcxtVenue) -> Iterator[Finding]:
+    """The rows of the account that trader *name* trades on."""
+    what = f"venue of {name}"
+    yield from _bounded(looked, what, section, _venue(looked, name, section, what))
+
+
+def _bounded(
+    looked: Looked, what: str, section: Exchange, asking: AsyncIterator[Finding]
+) -> list[Finding]:
+    """What was found in time; an exchange that hangs is a finding, too."""
+    found: list[Finding] = []
+
+    async def in_time() -> None:
+        async with asyncio.timeout(looked.patience * LONGEST):
+            async for finding in asking:
+                found.append(finding)  # noqa: PERF401  # what was found before the time was up stays
+
+    try:
+        asyncio.run(in_time())
+    except VenueError as error:
+        todo = "look at the network, at url, and at the exchange's status page"
+        found.append(Finding(what, Verdict.FAULT, f"{section.place}: {error}", todo))
+    except TimeoutError:
+        said = f"{section.place} does not answer in {looked.patience * LONGEST:.0f} s"
+        found.append(Finding(what, Verdict.FAULT, said, "look at the network, then check again"))
+    return found
+
+
+async def _feed(looked: Looked, name: str, section: CcxtFeed, what: str) -> AsyncIterator[Finding]:
+    trader = looked.settings.traders[name]
+    connections = Connections(looked.settings, looked.clock)
+    feed = feed_of(looked.settings, name, looked.clock, connections)
+    connection = connections.of_prices(section)
+    asker = object()
+    try:
+        await connection.open(asker)
+        missing = _missing(trader, connection)
+        if missing:
+            said = f"{listed(missing)} not traded on {section.place}"
+            yield Finding(what, Verdict.FAULT, said, f"take them out of [traders.{name}] symbols")
+            return
+        await feed.closes(feed.first_cursor)
+        bars = feed.candles(feed.first_cursor, 1_000_000).bars
+        said = f"{section.place}, {plural(len(trader.symbols), 'symbol')}, {bars} bars of warm-up"
+        yield Finding(what, Verdict.OK, said)
+    finally:
+        await feed.close()
+        await connection.close(asker)
+
+
+async def _venue(
+    looked: Looked, name: str, section: CcxtVenue, what: str
+) -> AsyncIterator[Finding]:
+    settings = looked.settings
+    connections = Connections(settings, looked.clock)
+    connection = connections.of_account(section)
+    feed = feed_of(settings, name, looked.clock, connections)
+    account = account_of(settings, name, section, feed, clock=looked.clock, connections=connections)
+    asker = object()
+    try:
+        await connection.open(asker)
+        yield await _clocks(looked, what, connection)
+        for finding in _permitted(what, section, await account.examine()):
+            yield finding
+        for finding in _sizes(settings.traders[name], name, connection):
+            yield finding
+    finally:
+        await connection.close(asker)
+
+
+async def _clocks(looked: Looked, what: str, connection: Connection) -> Finding:
+    asked = looked.clock.now()
+    millis = await connection.ask("time", connection.exchange.fetch_time)
+    answered = looked.clock.now()
+    theirs = datetime.fromtimestamp(int(millis) / 1000, tz=UTC)
+    ours = asked + (answered - asked) / 2
+    apart = (ours - theirs).total_seconds()
+    said = f"our clock is {abs(apart):.1f} s {'ahead of' if apart > 0 else 'behind'} the exchange's"
+    todo = "set the machine's clock: timedatectl set-ntp true"
+    if abs(apart) >= MUCH_SKEW:
+        return Finding(f"{what}: clock", Verdict.FAULT, said, todo)
+    if abs(apart) >= SKEW:
+        return Finding(f"{what}: clock", Verdict.LOOK, said, todo)
+    return Finding(f"{what}: clock", Verdict.OK, "agrees with the exchange's")
+
+
+def _permitted(what: str, section: CcxtVenue, sentences: Sequence[str]) -> Iterator[Finding]:
+    for sentence in sentences:
+        verdict = Verdict.LOOK if WITHDRAWS in sentence else Verdict.FAULT
+        todo = "docs/binance.md tells what a key needs"
+        yield Finding(what, verdict, sentence.rstrip("."), todo)
+    if all(WITHDRAWS in sentence for sentence in sentences):
+        may = "reads only" if section.read_only else "may trade"
+        yield Finding(what, Verdict.OK, f"{section.place}, {may}")
+
+
+def _sizes(trader: Trader, name: str, connection: Connection) -> Iterator[Finding]:
+    """Whether the largest position that risk allows is more than the least that can be traded."""
+    rules = ListedRules(connection, trader.symbols)
+    largest: Decimal = trader.capital * trader.limits.max_position
+    too_small = [str(s) for s in rules if rules[s].min_notional > largest]
+    what = f"sizes of {name}"
+    if too_small:
+        said = f"{listed(too_small)}: the least order is above {largest:f}, the largest position"
+        todo = f"raise capital or max_position in [traders.{name}], or take them out"
+        yield Finding(what, Verdict.LOOK, said, todo)
+    else:
+        yield Finding(what, Verdict.OK, f"{plural(len(rules), 'symbol')} within lot and notional")
+    if trader.mode is not Mode.LIVE:
+        yield Finding(what, Verdict.OK, f"{trader.mode.value}: no real order is sent")
+
+
+def _missing(trader: Trader, connection: Connection) -> list[str]:
+    traded = set(ListedRules(connection, trader.symbols))
+    return [str(symbol) for symbol in trader.symbols if symbol not in traded]

@@ -1,0 +1,1 @@
+"""How what happens reaches the chats that asked for it."""

@@ -1,0 +1,60 @@
+"""From the settings to the chats that hear alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from chatbot.delivery.outbox import Subscriber
+from chatbot.settings import Discord, Settings, Telegram
+from handlers.reply import Level
+
+
+def subscribers(settings: Settings) -> tuple[Subscriber, ...]:
+    """The console, each chat that asked, and owners who did not: those are on call."""
+    found: list[Subscriber] = []
+    if settings.chat.console.enabled:
+        level = Level[settings.alerts.console.upper()]
+        found.append(Subscriber(key="console:", speaker="console", chat="", at_least=level))
+    if settings.chat.telegram.enabled:
+        found += telegram(settings.chat.telegram)
+    if settings.chat.discord.enabled:
+        found += discord(settings.chat.discord)
+    return tuple(found)
+
+
+def telegram(chat: Telegram) -> Iterator[Subscriber]:
+    """By keys as in `telegram:111`, or `telegram:-100123/5` for a topic."""
+    asked = ((alert.address, alert.level) for alert in chat.alerts)
+    return _of("telegram", asked, _owners(chat.users))
+
+
+def discord(chat: Discord) -> Iterator[Subscriber]:
+    """By keys as in `discord:456` for a channel, `discord:@111` for a person."""
+    asked = ((alert.address, alert.level) for alert in chat.alerts)
+    return _of("discord", asked, [f"@{user}" for user in _owners(chat.users)])
+
+
+def _of(
+    platform: str, asked: Iterable[tuple[str, str]], owners: Collection[str]
+) -> Iterator[Subscriber]:
+    """A chat that stands there twice hears the lower of its levels."""
+    levels: dict[str, Level] = {}
+    for address, name in asked:
+        levels[address] = min(Level[name.upper()], levels.get(address, Level.CRITICAL))
+    for address, level in levels.items():
+        yield Subscriber(
+            key=f"{platform}:{address}",
+            speaker=platform,
+            chat=address,
+            at_least=level,
+            owner=address in owners,
+        )
+    for address in owners:
+        if address not in levels:
+            yield Subscriber(
+                key=f"{platform}:{address}", speaker=platform, chat=address, on_call=True
+            )
+
+
+def _owners(users: Mapping[str, str]) -> list[str]:
+    return [user for user, role in users.items() if role == "owner"]

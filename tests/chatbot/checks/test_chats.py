@@ -1,0 +1,240 @@
+"""`quarterdeck check` on the chats, asking a server that answers as theirs do."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from chatbot.checks.desk import check
+from chatbot.checks.finding import Finding, Verdict
+from trading.clocks import SystemClock
+
+SHIPPED = (Path(__file__).parents[3] / "bot.toml").read_text()
+TELEGRAM, DISCORD = "QUARTERDECK__CHAT__TELEGRAM__", "QUARTERDECK__CHAT__DISCORD__"
+TOKEN, OTHER = "123456789:AAHk-Zx9Qw_3rTyUiOpAsDfGhJkLzXcVbNm", "hush-hush-hush"
+
+
+class Platforms:
+    """Telegram's getMe and Discord's users/@me, on one address."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.body: object = None
+        """Said instead of the truth."""
+        self.may_join = True
+        self.guilds = ["7"]
+        self.asked: list[tuple[str, str]] = []
+        platforms = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, body = platforms.answer(self.path, self.headers.get("Authorization", ""))
+                said = body if isinstance(body, bytes) else json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(said)))
+                self.end_headers()
+                self.wfile.write(said)
+
+            def log_message(self, *_: object) -> None:
+                """Quietly."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+
+    def answer(self, path: str, authorization: str) -> tuple[int, object]:
+        self.asked.append((path, authorization))
+        if self.status != 200 or self.body is not None:
+            return self.status, self.body
+        if path == f"/bot{TOKEN}/getMe":
+            me = {"id": 1, "is_bot": True, "username": "harbour_bot"}
+            return 200, {"ok": True, "result": me | {"can_join_groups": self.may_join}}
+        if authorization != f"Bot {OTHER}":
+            return 401, {"message": "401: Unauthorized", "code": 0}
+        if path == "/api/v10/users/@me":
+            return 200, {"id": "2", "username": "harbour", "bot": True}
+        return 200, [{"id": guild, "name": "ours"} for guild in self.guilds]
+
+
+@pytest.fixture
+def platforms() -> Iterator[Platforms]:
+    made = Platforms()
+    serving = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.01})
+    serving.start()
+    yield made
+    made.server.shutdown()
+    serving.join()
+    made.server.server_close()
+
+
+def telegram(platforms: Platforms, **more: str) -> dict[str, str]:
+    said = {
+        "ENABLED": "true",
+        "BASE_URL": platforms.address,
+        "TOKEN": TOKEN,
+        "USERS": '{"111": "owner"}',
+        "ALERTS": '[{"chat": 111}]',
+    }
+    return {TELEGRAM + key: value for key, value in (said | more).items()}
+
+
+def discord(platforms: Platforms, **more: str) -> dict[str, str]:
+    said = {
+        "ENABLED": "true",
+        "API_URL": platforms.address,
+        "TOKEN": OTHER,
+        "GUILDS": '["7"]',
+        "ROLES": '{"9": "operator"}',
+        "ALERTS": '[{"channel": 456}]',
+    }
+    return {DISCORD + key: value for key, value in (said | more).items()}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    (tmp_path / "bot.toml").write_text(SHIPPED)
+    return tmp_path
+
+
+def look(desk: Path, environ: Mapping[str, str], patience: float = 10) -> dict[str, Finding]:
+    found = check(desk / "bot.toml", environ, SystemClock(), patience=patience)
+    everything = repr(found)
+    assert TOKEN not in everything
+    assert OTHER not in everything
+    for finding in found:
+        assert (finding.verdict is Verdict.OK) == (not finding.todo), finding
+    return {finding.what: finding for finding in found}
+
+
+def told(finding: Finding) -> str:
+    said = re.sub(r"http://127\.0\.0\.1:\d+", "ADDRESS", finding.said)
+    return f"{finding.verdict}: {said}{f' -> {finding.todo}' if finding.todo else ''}"
+
+
+def test_telegram_as_it_should_be(desk: Path, platforms: Platforms) -> None:
+    found = look(desk, telegram(platforms, GROUPS="[-1001]"))
+    assert {name: told(f) for name, f in found.items() if "telegram" in name} == {
+        "telegram token": "ok: from the environment",
+        "telegram": "ok: ADDRESS knows it as @harbour_bot",
+        "telegram people": "ok: 1 person, 1 group",
+        "telegram alerts": "ok: 1 chat",
+    }
+    assert found["chats"].said == "console and Telegram; quarterdeck say"
+    assert platforms.asked == [(f"/bot{TOKEN}/getMe", "")]
+
+
+def test_discord_as_it_should_be(desk: Path, platforms: Platforms) -> None:
+    found = look(desk, discord(platforms))
+    assert {name: told(f) for name, f in found.items() if "discord" in name} == {
+        "discord token": "ok: from the environment",
+        "discord": "ok: ADDRESS knows it as harbour",
+        "discord guilds": "ok: 1 guild",
+        "discord people": "ok: 0 people, 1 role",
+        "discord alerts": "ok: 1 chat",
+    }
+
+
+def test_chats_that_are_off_are_not_asked(desk: Path, platforms: Platforms) -> None:
+    found = look(desk, telegram(platforms, ENABLED="false") | discord(platforms, ENABLED="false"))
+    assert not [name for name in found if name.startswith(("telegram", "discord"))]
+    assert platforms.asked == []
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_a_refused_token_of_telegram(desk: Path, platforms: Platforms, status: int) -> None:
+    platforms.status, platforms.body = status, {"ok": False, "error_code": status}
+    finding = look(desk, telegram(platforms))["telegram"]
+    assert told(finding) == "fault: ADDRESS: its token is refused -> take a new one from @BotFather"
+
+
+def test_a_refused_token_of_discord(desk: Path, platforms: Platforms) -> None:
+    finding = look(desk, discord(platforms, TOKEN="another"))["discord"]
+    assert told(finding) == (
+        "fault: ADDRESS: its token is refused -> "
+        "reset it in Discord's developer portal, and set the new one"
+    )
+
+
+def test_a_bot_that_discord_forbids(desk: Path, platforms: Platforms) -> None:
+    platforms.status, platforms.body = 403, {"message": "Forbidden"}
+    finding = look(desk, discord(platforms))["discord"]
+    assert told(finding).startswith("fault: ADDRESS: it is forbidden to this bot -> look at it in")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(500, b""), (200, b"<html>"), (200, []), (302, b""), (200, {"ok": True})]
+)
+def test_a_strange_answer(desk: Path, platforms: Platforms, status: int, body: object) -> None:
+    platforms.status, platforms.body = status, body
+    finding = look(desk, telegram(platforms))["telegram"]
+    assert told(finding).startswith(f"fault: ADDRESS: a strange answer (status {status}) -> try")
+    assert "base_url" in finding.todo
+
+
+def test_nobody_listens_there(desk: Path, platforms: Platforms) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and never listens
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        found = look(
+            desk, telegram(platforms, BASE_URL=address) | discord(platforms, API_URL=address)
+        )
+    for name in ("telegram", "discord"):
+        assert "it cannot be reached (ClientConnectorError)" in found[name].said
+        assert "look at this machine's network" in found[name].todo
+    assert found["telegram people"].verdict is Verdict.OK
+
+
+def test_whoever_listens_there_does_not_answer(desk: Path, platforms: Platforms) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        found = look(desk, telegram(platforms, BASE_URL=address), patience=0.05)
+    assert told(found["telegram"]).startswith("fault: ADDRESS: no answer within 0.05 s -> look at")
+
+
+def test_a_bot_that_may_join_no_group(desk: Path, platforms: Platforms) -> None:
+    platforms.may_join = False
+    finding = look(desk, telegram(platforms, GROUPS="[-1001]"))["telegram groups"]
+    assert told(finding) == (
+        "look: 1 group listed, and the bot may join none -> @BotFather, /setjoingroups, Enable"
+    )
+
+
+def test_a_guild_that_the_bot_is_not_in(desk: Path, platforms: Platforms) -> None:
+    finding = look(desk, discord(platforms, GUILDS='["7", "8"]'))["discord guilds"]
+    assert told(finding) == (
+        "fault: the bot is not in 8 -> "
+        "invite it there, with the scopes bot and applications.commands"
+    )
+
+
+def test_nobody_may_command_and_nobody_hears(desk: Path, platforms: Platforms) -> None:
+    found = look(desk, telegram(platforms, USERS="{}", ALERTS="[]"))
+    assert told(found["telegram people"]) == (
+        'look: nobody may command -> put your numeric id into [chat.telegram]: users = { "111" = '
+        '"owner" }'
+    )
+    assert found["telegram alerts"].verdict is Verdict.LOOK
+
+
+def test_a_missing_token_is_a_mistake_of_the_settings(desk: Path, platforms: Platforms) -> None:
+    said = telegram(platforms)
+    del said[TELEGRAM + "TOKEN"]
+    (finding,) = look(desk, said).values()
+    assert finding.verdict is Verdict.FAULT
+    assert "chat.telegram has no token: set QUARTERDECK__CHAT__TELEGRAM__TOKEN" in finding.said
+
+
+def test_a_token_from_a_file_names_the_file(desk: Path, platforms: Platforms) -> None:
+    said = telegram(platforms, TOKEN_FILE="telegram.token")
+    del said[TELEGRAM + "TOKEN"]
+    (desk / "telegram.token").write_text(TOKEN)
+    (desk / "telegram.token").chmod(0o600)
+    found = look(desk, said)
+    assert found["telegram token"].said == "from telegram.token"
+    assert found["telegram"].verdict is Verdict.OK

@@ -1,0 +1,248 @@
+"""`quarterdeck backtest` as an operator runs it, and `/backtest` in another process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from chatbot.app import App
+from chatbot.build import build
+from chatbot.cli import backtest
+from chatbot.history import HISTORY
+from chatbot.settings import Settings, load
+from chatbot.state import StateFolder
+from handlers.context import Caller, Message, Role
+from handlers.reply import Outcome, Reply
+from handlers.words import REFUSED
+from storage.store import SqlStore
+from tests.builders import NOON
+from tests.chatbot.cli.test_say import quarterdeck
+from trading.backtest.result import Result
+from trading.clocks import ManualClock
+from trading.market.candles import Candles
+from trading.market.recording import crash_of_may_2021
+
+SHIPPED = (Path(__file__).parents[3] / "bot.toml").read_text(encoding="utf-8")
+QUIET = {"QUARTERDECK__CHAT__CONSOLE__ENABLED": "false"}
+BEN = Caller("telegram:2", "ben", Role.OPERATOR, "Telegram", "telegram:2", edits=True)
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """A folder with the shipped settings, and the recorded crash as a table."""
+    (tmp_path / "bot.toml").write_text(SHIPPED, encoding="utf-8")
+    as_csv(crash_of_may_2021().candles, tmp_path / "crash.csv")
+    return tmp_path
+
+
+def as_csv(candles: Candles, file: Path) -> None:
+    lines = ["symbol,ts,open,high,low,close,volume"]
+    for row, symbol in enumerate(candles.symbols):
+        panels = (candles.open, candles.high, candles.low, candles.close, candles.volume)
+        for column, time in enumerate(candles.times.tolist()):
+            figures = ",".join(repr(float(panel[row, column])) for panel in panels)
+            lines.append(f"{symbol},{time - 60_000},{figures}")
+    file.write_text("\n".join([*lines, ""]))
+
+
+def asked(here: Path, **changes: str) -> backtest.Asked:
+    return replace(backtest.Asked(trader="majors", data=here / "crash.csv"), **changes)  # type: ignore[arg-type]  # replace checks the names
+
+
+def settings_in(here: Path) -> Settings:
+    return load(here / "bot.toml", {})
+
+
+@pytest.fixture
+def result(here: Path) -> Result:
+    return backtest.backtest(settings_in(here), asked(here))
+
+
+# -- the command line -------------------------------------------------------------------------
+
+
+async def test_it_tells_what_came_of_it_beside_buy_and_hold(here: Path) -> None:
+    ended = await quarterdeck("backtest", "--trader", "majors", "--data", "crash.csv", cwd=here)
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith("majors, ema_cross: 2021-05-19 ")
+    for words in ("Buy and hold -", "profit factor", "Sharpe", "By symbol:", "By exit:"):
+        assert words in ended.out
+
+
+async def test_json_holds_everything_and_adds_up(here: Path) -> None:
+    ended = await quarterdeck(
+        "backtest", "--trader", "majors", "--data", "crash.csv", "--json", cwd=here
+    )
+    found = json.loads(ended.out)
+    assert found["trades"]
+    assert len(found["curve"]["times"]) == len(found["curve"]["equity"])
+    profit = sum(float(trade["profit"]) for trade in found["trades"])
+    assert float(found["profit"]) == pytest.approx(profit)
+    parts = sum(float(part["profit"]) for part in found["by_symbol"].values())
+    assert parts == pytest.approx(profit)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--trader", "minors"), "There is no trader minors; there is majors"),
+        (("--from", "2021-05-20", "--to", "2021-05-19"), "is not before --to 2021-05-19"),
+        (("--from", "yesterday"), "yesterday is no day and no moment; as in 2021-05-19"),
+        (("--from", "2022-01-01"), "There are no bars to trade in"),
+        (("--data", "none.csv"), "There is no none.csv"),
+        (("--timeframe", "1h"), "has candles of 1m, and 1h is wanted"),
+        (("--timeframe", "soon"), "soon is no timeframe; as in 1m, 15m, 1h or 1d"),
+        (("--symbols", "LTC/USDT"), "has no candles of LTC/USDT"),
+    ],
+)
+async def test_what_cannot_be_done_is_told_in_a_sentence(
+    here: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    given = {"--trader": "majors", "--data": "crash.csv"} | dict(
+        zip(arguments[::2], arguments[1::2], strict=True)
+    )
+    words = [word for pair in given.items() for word in pair]
+    ended = await quarterdeck("backtest", *words, cwd=here)
+    assert ended.code == 1
+    assert said in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_day_that_is_named_is_meant_whole(here: Path) -> None:
+    made = backtest.made(settings_in(here), asked(here, begin="2021-05-19", end="2021-05-19"))
+    assert made.begin is not None
+    assert made.end is not None
+    assert (made.end - made.begin).days == 1
+
+
+def test_a_page_needs_nothing_else_and_escapes_everything(result: Result) -> None:
+    evil = replace(result, strategy="<script>alert(1)</script>")
+    page = backtest.as_page(evil, b"\x89PNG")
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    tags = Tags()
+    tags.feed(page)
+    assert tags.sources == ["data:image/png;base64,iVBORw=="]
+    assert tags.open == []
+    assert page.count("<tr>") > len(result.trades)
+
+
+class Tags(HTMLParser):
+    """What is opened is closed, and where pictures come from."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.sources: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "img":
+            self.sources += [value or "" for name, value in attrs if name == "src"]
+        elif tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.slow
+def test_a_page_has_a_picture_of_the_equity(here: Path, result: Result) -> None:
+    backtest.write_page(result, here / "page.html", theme="light")
+    assert 'src="data:image/png;base64,iVBOR' in (here / "page.html").read_text("utf-8")
+
+
+# -- the command in a chat --------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def a_desk(folder: Path) -> AsyncIterator[App]:
+    """The real app, its clock standing."""
+    clock = ManualClock(NOON)
+    with StateFolder(folder) as state:
+        store = await SqlStore.open(folder / HISTORY, clock=clock)
+        app = await build(load(folder.parent / "bot.toml", QUIET), state, store, clock)
+        try:
+            yield app
+        finally:
+            for close in app.closing:
+                await close()
+            await store.close()
+
+
+async def say(app: App, text: str, caller: Caller = BEN) -> Reply:
+    return await app.dispatcher.handle(Message(caller, text, app.clock.now()))
+
+
+async def followed(app: App, reply: Reply) -> list[Reply]:
+    """Every stage that is edited in, time passing as it is waited for."""
+    shown = [reply]
+    while shown[-1].then is not None:
+        waiting = asyncio.ensure_future(shown[-1].then())
+        while not waiting.done():
+            app.clock.advance(1)  # type: ignore[attr-defined]  # it is ours
+            await asyncio.sleep(0.01)
+        stage = await waiting
+        assert stage is not None
+        shown.append(stage)
+    return shown
+
+
+@pytest.mark.slow
+async def test_a_backtest_in_a_chat_tells_how_far_it_is_and_then_what_came_of_it(
+    here: Path,
+) -> None:
+    async with a_desk(here / "state") as app:
+        first = await say(app, "/backtest 7")
+        assert first.title.startswith("Backtest of majors: ")
+        assert [choice.command for choice in first.choices] == ["/end_backtest"]
+        last = (await followed(app, first))[-1]
+        assert last.title.startswith("Backtest: "), last
+        assert last.chart is not None
+        assert "Buy and hold" in last.text
+
+
+@pytest.mark.slow
+async def test_a_face_that_cannot_edit_is_answered_once(here: Path) -> None:
+    async with a_desk(here / "state") as app:
+        reply = await say(app, "/backtest", replace(BEN, edits=False))
+        assert reply.then is None
+        assert reply.title.startswith("Backtest: "), reply
+
+
+@pytest.mark.slow
+async def test_one_runs_at_a_time_and_can_be_ended(here: Path) -> None:
+    async with a_desk(here / "state") as app:
+        first = await say(app, "/backtest")
+        second = await say(app, "/backtest")
+        assert second.outcome is Outcome.REFUSED
+        assert second.title == f"{REFUSED} A backtest of majors runs already"
+        assert (await say(app, "/end_backtest")).title == "Backtest of majors ended"
+        last = (await followed(app, first))[-1]
+        assert last.outcome is Outcome.REFUSED
+        assert "It was ended" in last.text
+        again = await say(app, "/backtest")
+        assert again.title.startswith("Backtest of majors: ")
+        await say(app, "/end_backtest")
+
+
+async def test_ending_none_is_refused_in_words(here: Path) -> None:
+    async with a_desk(here / "state") as app:
+        assert (await say(app, "/end_backtest")).outcome is Outcome.REFUSED
+
+
+def test_the_process_is_given_no_secret() -> None:
+    from handlers import backtests
+
+    os.environ["QUARTERDECK__CHAT__TELEGRAM__TOKEN"] = "12345:secret"
+    try:
+        assert "12345:secret" not in backtests._environment().values()
+    finally:
+        del os.environ["QUARTERDECK__CHAT__TELEGRAM__TOKEN"]

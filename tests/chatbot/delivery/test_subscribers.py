@@ -1,0 +1,69 @@
+"""Who hears alerts, as the settings say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatbot.delivery.outbox import Subscriber
+from chatbot.delivery.subscribers import discord, telegram
+from chatbot.settings import Discord, Telegram
+from handlers.reply import Level
+
+
+def telegram_of(**keys: Any) -> dict[str, Subscriber]:
+    return {each.key: each for each in telegram(Telegram.model_validate(keys))}
+
+
+def discord_of(**keys: Any) -> dict[str, Subscriber]:
+    return {each.key: each for each in discord(Discord.model_validate(keys))}
+
+
+def test_people_groups_and_topics_of_telegram() -> None:
+    found = telegram_of(
+        users={"111": "owner", "222": "operator"},
+        groups=[-100],
+        alerts=[
+            {"chat": 111, "level": "notice"},
+            {"chat": 222, "level": "critical"},
+            {"chat": -100},
+            {"chat": -100, "topic": 5, "level": "urgent"},
+        ],
+    )
+
+    assert [(s.key, s.chat, s.at_least, s.owner) for s in found.values()] == [
+        ("telegram:111", "111", Level.NOTICE, True),
+        ("telegram:222", "222", Level.CRITICAL, False),
+        ("telegram:-100", "-100", Level.INFO, False),
+        ("telegram:-100/5", "-100/5", Level.URGENT, False),
+    ]
+    assert {s.speaker for s in found.values()} == {"telegram"}
+    assert not any(s.on_call for s in found.values())
+
+
+def test_owners_who_did_not_ask_are_on_call() -> None:
+    found = telegram_of(
+        users={"111": "owner", "222": "viewer"}, groups=[-100], alerts=[{"chat": -100}]
+    )
+
+    assert list(found) == ["telegram:-100", "telegram:111"]
+    assert (found["telegram:111"].on_call, found["telegram:111"].owner) == (True, True)
+
+
+def test_channels_and_people_of_discord() -> None:
+    found = discord_of(
+        guilds=["7"],
+        users={"111": "owner", "222": "owner"},
+        alerts=[{"channel": 456, "level": "urgent"}, {"user": 111}],
+    )
+
+    assert [(s.key, s.chat, s.owner, s.on_call) for s in found.values()] == [
+        ("discord:456", "456", False, False),
+        ("discord:@111", "@111", True, False),
+        ("discord:@222", "@222", True, True),
+    ]
+
+
+def test_a_chat_that_stands_there_twice_hears_once_from_the_lower_level() -> None:
+    found = telegram_of(users={"5": "viewer"}, alerts=[{"chat": 5, "level": "urgent"}, {"chat": 5}])
+
+    assert [s.at_least for s in found.values()] == [Level.INFO]
