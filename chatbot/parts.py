@@ -14,7 +14,7 @@ from chatbot.settings.trading import CcxtFeed, CcxtVenue, Exchange, PaperVenue
 from trading.clocks import Clock
 from trading.errors import SettingsError
 from trading.execution.exit_rules import ExitRules, PartialRule
-from trading.market.rules import BINANCE_PERPETUALS_2021
+from trading.market.recordings import RECORDINGS
 from trading.ports import Feed, Journal, Venue
 from trading.strategies import strategy
 from trading.strategies.base import Strategy
@@ -25,6 +25,7 @@ from trading.venues.quirks import Market
 from trading.venues.replay import ReplayFeed
 
 if TYPE_CHECKING:  # what speaks to exchanges loads where there is one: a paper desk starts sooner
+    from trading.market.recording import Recording
     from trading.venues.ccxt import CcxtVenue as ExchangeVenue
     from trading.venues.connection import Access, Connection
 
@@ -97,10 +98,21 @@ def feed_of(settings: Settings, name: str, clock: Clock, connections: Connection
         )
     try:
         return ReplayFeed(
-            name=section.feed, clock=clock, speed=float(feed.speed), symbols=section.symbols
+            name=section.feed,
+            clock=clock,
+            speed=float(feed.speed),
+            symbols=section.symbols,
+            recording=lambda: _recording(feed.data),
+            rules=RECORDINGS[feed.data].rules,
         )
     except ValueError as error:
         raise _mistake(settings, name, "symbols", error) from None
+
+
+def _recording(name: str) -> Recording:
+    from trading.market.recording import recording  # it brings NumPy, which the first cycle needs
+
+    return recording(name)
 
 
 def venue_of(
@@ -145,13 +157,17 @@ def _paper(
 ) -> PaperBook:
     """Paper keeps to the rules of the market that its prices come from."""
     prices = settings.feeds[section.feed]
-    real = connections.of_prices(prices) if isinstance(prices, CcxtFeed) else None
+    rules = (
+        _listed(connections.of_prices(prices), section)
+        if isinstance(prices, CcxtFeed)
+        else RECORDINGS[prices.data].rules
+    )
     return PaperBook(
         name=section.venue,
         feed=feed,
         journal=book,
         capital=section.capital,
-        rules=_listed(real, section) if real else BINANCE_PERPETUALS_2021,
+        rules=rules,
         slippage=costs.slippage,
         commission=costs.commission,
         commission_per_unit=costs.commission_per_unit,

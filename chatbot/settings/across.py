@@ -9,10 +9,10 @@ from pydantic import SecretStr
 
 from chatbot.settings.people import chats_and_people
 from chatbot.settings.places import PREFIX, Mistake, Said, is_on, tables
-from chatbot.settings.trading import TIMEFRAMES
-from chatbot.settings.values import Timeframe, alternatives, perhaps
+from chatbot.settings.values import Timeframe, perhaps
 from chatbot.watch.rules import Condition
 from trading.halt import EVERYONE
+from trading.market.recordings import CRASH, RECORDINGS
 from trading.types import Mode
 
 CCXT = "ccxt"
@@ -58,10 +58,10 @@ def _references(said: Said, name: str, trader: Mapping[str, Any]) -> Iterator[Mi
             why = f"there is no [{section}.{named}]{perhaps(named, known)}"
             yield said.wrong(("traders", name, key), why)
     feed = tables(said.values.get("feeds")).get(str(trader.get("feed")), {})
-    offered = TIMEFRAMES.get(str(feed.get("kind")))
-    timeframe = trader.get("timeframe")
-    if offered and timeframe in get_args(Timeframe) and timeframe not in offered:
-        why = f"feed {trader['feed']} has candles of {alternatives(offered)} only"
+    shown = RECORDINGS.get(str(feed.get("data", CRASH))) if feed.get("kind") == "replay" else None
+    timeframe = trader.get("timeframe", "1m")
+    if shown and timeframe in get_args(Timeframe) and timeframe != shown.timeframe:
+        why = f"feed {trader['feed']} has candles of {shown.timeframe} only"
         yield said.wrong(("traders", name, "timeframe"), why)
 
 

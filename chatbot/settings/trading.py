@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import timedelta
 from decimal import Decimal
-from importlib import resources
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
@@ -27,6 +25,7 @@ from chatbot.settings.values import (
     one_of,
 )
 from trading.desk_limits import DeskLimits
+from trading.market.recordings import CRASH, RECORDINGS
 from trading.risk.limits import EntryRules, EntryStyle, Limits
 from trading.types import Mode, Symbol
 from trading.venues.quirks import QUIRKS, Market, Quirks
@@ -36,11 +35,6 @@ def _strategies() -> list[str]:
     from trading.strategies import names
 
     return names()
-
-
-def _recordings() -> list[str]:
-    files = (resources.files("trading.market") / "data").iterdir()
-    return [file.name.removesuffix(".npz") for file in files if file.name.endswith(".npz")]
 
 
 class PaperVenue(Section):
@@ -53,7 +47,7 @@ class PaperVenue(Section):
 
 class ReplayFeed(Section):
     kind: Literal["replay"]
-    data: Annotated[str, one_of(_recordings)] = "crash_2021_05_19"
+    data: Annotated[str, one_of(lambda: RECORDINGS)] = CRASH
     speed: Number = Field(Decimal(60), gt=0, le=3600)
 
 
@@ -121,10 +115,6 @@ class CcxtFeed(Exchange):
 
 Venue = Annotated[PaperVenue | CcxtVenue, Field(discriminator="kind")]
 Feed = Annotated[ReplayFeed | CcxtFeed, Field(discriminator="kind")]
-
-
-TIMEFRAMES: Mapping[str, Sequence[str]] = {"replay": ("1m",)}
-"""What kinds of feeds have candles of; the others have every one."""
 
 
 class Partial(Section):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trading.market.candles import Candles, Panel
+from trading.market.recordings import CRASH, HOURS, RECORDINGS
 from trading.types import Symbol
 
 
@@ -21,14 +22,25 @@ class Recording:
     start: datetime
 
 
+def recording(name: str) -> Recording:
+    """Return the one of that name in `RECORDINGS`.  Its source: `data/PROVENANCE.md`."""
+    return Recording(candles=_candles(f"{name}.npz"), start=RECORDINGS[name].start)
+
+
 def crash_of_may_2021() -> Recording:
     """Return five majors in one-minute bars, 19 May 2021, 02:00 to 20:00 UTC.
 
-    The replay begins at 12:00, an hour before the bottom.  Source: `data/PROVENANCE.md`.
+    The replay begins at 12:00, an hour before the bottom.
     """
-    return Recording(
-        candles=_candles("crash_2021_05_19.npz"), start=datetime(2021, 5, 19, 12, tzinfo=UTC)
-    )
+    return recording(CRASH)
+
+
+def hours_of_march_2026() -> Recording:
+    """Return fourteen perpetuals of all sizes in hourly bars, 24 February to 19 March 2026.
+
+    The replay begins on 8 March: what lies before is enough for seven days of regime.
+    """
+    return recording(HOURS)
 
 
 def _candles(file_name: str) -> Candles:

@@ -31,3 +31,22 @@ BINANCE_PERPETUALS_2021 = _table(
 """Binance USDT perpetuals: PRICE_FILTER, LOT_SIZE and MIN_NOTIONAL of `/fapi/v1/exchangeInfo` as
 recorded on 22 July 2021 (github.com/bmoscon/cryptofeed, commit ce58c2a, sample_data).  Two months
 after the recorded crash, and the nearest there is; the recorded prices fit these ticks exactly."""
+
+BINANCE_PERPETUALS_2025 = _table(
+    ("BTC/USDT", "0.1", "0.001", "100"),
+    ("ETH/USDT", "0.01", "0.001", "20"),
+    ("SOL/USDT", "0.01", "1", "5"),
+    ("XRP/USDT", "0.0001", "0.1", "5"),
+    ("DOGE/USDT", "0.00001", "1", "5"),
+    ("1000PEPE/USDT", "0.0000001", "1", "5"),
+    ("SUI/USDT", "0.0001", "0.1", "5"),
+    ("LINK/USDT", "0.001", "0.01", "5"),
+    ("AVAX/USDT", "0.001", "1", "5"),
+    ("LTC/USDT", "0.01", "0.001", "5"),
+    ("APE/USDT", "0.0001", "1", "5"),
+    ("GMT/USDT", "0.00001", "1", "5"),
+    ("COTI/USDT", "0.00001", "1", "5"),
+    ("ZRX/USDT", "0.0001", "0.1", "5"),
+)
+"""The same as recorded in November 2025 (github.com/vStrek01/ai-binance-bot-v3, commit 7ce7b11,
+data/exchange_info.json); the hours recorded in 2026 fit these ticks exactly."""

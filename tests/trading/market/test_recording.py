@@ -8,11 +8,12 @@ from decimal import Decimal
 from importlib import resources
 
 import numpy as np
+import pytest
 
-from trading.market.recording import crash_of_may_2021
-from trading.market.rules import BINANCE_PERPETUALS_2021
+from trading.market.recording import crash_of_may_2021, hours_of_march_2026, recording
+from trading.market.recordings import RECORDINGS
 
-CRASH = crash_of_may_2021()
+CRASH, HOURS = crash_of_may_2021(), hours_of_march_2026()
 
 
 def test_the_crash_is_five_majors_in_whole_minutes() -> None:
@@ -29,8 +30,16 @@ def test_warm_up_lies_before_the_start() -> None:
     assert before.sum() == 600
 
 
-def test_bars_are_whole_and_in_order() -> None:
-    candles = CRASH.candles
+def test_the_hours_are_fourteen_markets_with_seven_days_of_warm_up() -> None:
+    candles = HOURS.candles
+    assert candles.close.shape == (14, 552)
+    assert set(np.diff(candles.times)) == {3_600_000}
+    assert (candles.times <= HOURS.start.timestamp() * 1000).sum() > 7 * 24 + 1
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_bars_are_whole_and_in_order(name: str) -> None:
+    candles = recording(name).candles
     highest = np.maximum(candles.open, candles.close)
     lowest = np.minimum(candles.open, candles.close)
     assert (candles.low <= lowest).all()
@@ -44,17 +53,20 @@ def test_the_floats_are_those_of_the_source() -> None:
     assert repr(float(btc[0])) == "41030.19"
 
 
-def test_recorded_prices_lie_on_the_ticks_of_the_rules() -> None:
-    candles = CRASH.candles
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_recorded_prices_lie_on_the_ticks_of_the_rules(name: str) -> None:
+    candles = recording(name).candles
+    assert candles.symbols == tuple(RECORDINGS[name].rules)
     for row, symbol in enumerate(candles.symbols):
-        rules = BINANCE_PERPETUALS_2021[symbol]
+        rules = RECORDINGS[name].rules[symbol]
         for price in candles.close[row].tolist():
             assert rules.price(price) == Decimal(repr(price))
 
 
-def test_the_file_is_small_and_the_one_that_is_described() -> None:
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_the_file_is_small_and_the_one_that_is_described(name: str) -> None:
     folder = resources.files("trading.market") / "data"
-    raw = (folder / "crash_2021_05_19.npz").read_bytes()
+    raw = (folder / f"{name}.npz").read_bytes()
     assert len(raw) < 100_000
     described = (folder / "PROVENANCE.md").read_text(encoding="utf-8")
     assert hashlib.sha256(raw).hexdigest() in described
