@@ -491,7 +491,7 @@ def summarise(book: DayBook, *, first: date | None, last: date, today: date) -> 
     on the day after it.  Below `FEWEST_RETURNS` each ratio is `TOO_FEW`.
     """
     parts = book.traded(first, last)
-    returns, growth, days = _daily(book, first, min(last, today - timedelta(days=1)))
+    returns, growth, days = daily(book, first, min(last, today - timedelta(days=1)))
     fall = drawdown(*_curve(book, first, last))
     enough = len(returns) >= FEWEST_RETURNS
     yearly = cagr(growth, days)
@@ -511,8 +511,11 @@ def summarise(book: DayBook, *, first: date | None, last: date, today: date) -> 
     )
 
 
-def _daily(book: DayBook, first: date | None, last: date) -> tuple[list[float], float, int]:
-    """Daily returns, the growth over all of them, and the days that they span."""
+def daily(book: DayBook, first: date | None, last: date) -> tuple[list[float], float, int]:
+    """Return the daily returns, the growth over all of them (1.04: +4 %), and the days they span.
+
+    From *first* (None: the beginning) to *last*, both included.
+    """
     known = [(day, float(equity)) for day, equity in book.closes.items() if day <= last]
     steps = [
         (before, after)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import html
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -13,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
+from chatbot.cli.page import Theme, drawn, image, page, preformatted, table
 from chatbot.parts import exit_rules_of, strategy_of
 from chatbot.settings import Settings
 from handlers.chart import EquityChart
@@ -22,7 +19,6 @@ from handlers.report import parts_json, risk_json, tally_json
 from trading.backtest.engine import Backtest, run
 from trading.backtest.result import Result
 from trading.backtest.rules import rules_for
-from trading.clocks import SystemClock
 from trading.curve import curve
 from trading.errors import SettingsError
 from trading.market.tables import parse_symbol, read_candles
@@ -296,34 +292,16 @@ def _fallen(stats: Stats) -> str:
 
 # -- as a page --------------------------------------------------------------------------------
 
-_STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;color:#12161b}
-body{max-width:62rem;margin:2rem auto;padding:0 1rem}
-table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums}
-th,td{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #e1e6ea}
-th:first-child,td:first-child{text-align:left}
-img{max-width:100%;height:auto}pre{white-space:pre-wrap}
-"""
-
 
 def as_page(result: Result, picture: bytes | None) -> str:
     """One page of HTML that needs nothing else."""
-    title = html.escape(f"Backtest of {result.trader.name}, {result.strategy}")
-    drawn = ""
-    if picture is not None:
-        data = base64.b64encode(picture).decode()
-        drawn = f'<p><img alt="Equity and drawdown" src="data:image/png;base64,{data}"></p>'
-    parts = [
-        "<!doctype html>",
-        f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
-        f"<style>{_STYLE}</style></head><body><h1>{title}</h1>",
-        f"<pre>{html.escape(chr(10).join(_summary(result)))}</pre>",
-        drawn,
-        *(_table(name, _HEAD, map(_row, tallies)) for name, tallies in _groups(result)),
-        _table("Trades", _TRADE_HEAD, map(_trade_row, result.trades)),
-        "</body></html>",
-    ]
-    return "\n".join(parts)
+    return page(
+        f"Backtest of {result.trader.name}, {result.strategy}",
+        preformatted(_summary(result)),
+        image(picture, "Equity and drawdown"),
+        *(table(name, _HEAD, map(_row, tallies)) for name, tallies in _groups(result)),
+        table("Trades", _TRADE_HEAD, map(_trade_row, result.trades)),
+    )
 
 
 _HEAD = ("", "trades", "won", "profit", "fees", "per trade", "profit factor")
@@ -351,33 +329,9 @@ def _trade_row(trade: Trade) -> Sequence[str]:
     )  # fmt: skip
 
 
-def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    body = "\n".join(f"<tr>{_cells('td', row)}</tr>" for row in rows)
-    caption = html.escape(title)
-    return f"<h2>{caption}</h2><table><tr>{_cells('th', head)}</tr>\n{body}</table>"
-
-
-def _cells(kind: str, texts: Iterable[str]) -> str:
-    return "".join(f"<{kind}>{html.escape(text)}</{kind}>" for text in texts)
-
-
-def write_page(result: Result, file: Path, *, theme: Literal["light", "dark"]) -> None:
+def write_page(result: Result, file: Path, *, theme: Theme) -> None:
     """Write the page, with its picture if one can be drawn.  Raises `OSError`."""
-    file.write_text(as_page(result, asyncio.run(_picture(chart(result), theme))), "utf-8")
-
-
-async def _picture(of: EquityChart, theme: Literal["light", "dark"]) -> bytes | None:
-    from chatbot.frontends import NoPicture
-    from chatbot.render.pictures import PictureProcess
-
-    with tempfile.TemporaryDirectory() as folder:
-        drawing = PictureProcess(theme=theme, folder=Path(folder), clock=SystemClock())
-        try:
-            return await drawing.draw(of)
-        except NoPicture:
-            return None
-        finally:
-            await drawing.close()
+    file.write_text(as_page(result, drawn(chart(result), theme)), "utf-8")
 
 
 def timeframe_of(said: str) -> timedelta | None:

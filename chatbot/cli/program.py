@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from enum import StrEnum
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,12 @@ app = typer.Typer(
     help="See what is true on the trading desk, and stop it any time.",
 )
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+_NEEDS_OPTUNA = (
+    "quarterdeck optimize needs Optuna, which is not installed: "
+    ".venv/bin/uv pip install --python .venv/bin/python 'optuna>=4' 'psycopg[binary]>=3.2'"
+)
 
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001  # typer's callback
@@ -211,6 +218,95 @@ def backtest(  # noqa: PLR0917  # each is an option of the command line
         raise typer.Exit(FAILED) from None
     as_text = history.as_text(found)
     typer.echo(json.dumps(history.as_json(found), indent=1) if as_json else as_text)
+
+
+class Metric(StrEnum):
+    """As `trading.optimize.measure.Metric`, which takes a while to load."""
+
+    SHARPE = "sharpe"
+    SORTINO = "sortino"
+    CALMAR = "calmar"
+    GROWTH = "growth"
+
+
+class Windows(StrEnum):
+    """As `trading.optimize.folds.Windows`, likewise."""
+
+    ROLLING = "rolling"
+    ANCHORED = "anchored"
+
+
+@app.command()
+def optimize(  # noqa: PLR0917  # each is an option of the command line
+    trader: Annotated[str, typer.Option(help="The trader of the settings.")],
+    data: Annotated[Path, typer.Option(help="Candles: parquet, CSV, feather, or a folder.")],
+    begin: Annotated[str, typer.Option("--from", help="A day or a moment.")] = "",
+    end: Annotated[str, typer.Option("--to", help="The same; of a day, all of it.")] = "",
+    config: Annotated[Path, typer.Option(help="The settings.")] = Path("bot.toml"),
+    timeframe: Annotated[str, typer.Option(help="Instead of the trader's, as in 1h.")] = "",
+    symbols: Annotated[str, typer.Option(help="Instead of the trader's, or `all`.")] = "",
+    resume_daily: Annotated[  # noqa: FBT002  # as above
+        bool, typer.Option("--resume-daily", help="Lift halts by guards at the next 00:00.")
+    ] = False,
+    trials: Annotated[int, typer.Option(min=1, help="Tries of each fold.")] = 50,
+    folds: Annotated[int, typer.Option(min=1, max=50, help="Windows out of sample.")] = 4,
+    windows: Annotated[
+        Windows, typer.Option(help="In sample: of one length, or all since the beginning.")
+    ] = Windows.ROLLING,
+    jobs: Annotated[int, typer.Option(min=1, max=256, help="Processes.")] = 1,
+    metric: Annotated[Metric, typer.Option(help="What is to be large.")] = Metric.SHARPE,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="The same tries again, with one process.")
+    ] = None,
+    space: Annotated[
+        list[str] | None,
+        typer.Option(help="Another range, fast=5:50, or a value, stop_atr=2; any number of them."),
+    ] = None,
+    storage: Annotated[
+        str,
+        typer.Option(
+            envvar="QUARTERDECK_STUDY_STORAGE", show_envvar=True, help="postgresql:// or sqlite:///"
+        ),
+    ] = "",
+    study: Annotated[str, typer.Option(help="Its name in the storage; the trader's.")] = "",
+    as_json: Annotated[  # noqa: FBT002  # as above
+        bool, typer.Option("--json", help="As JSON, with every fold.")
+    ] = False,
+    page: Annotated[Path | None, typer.Option("--html", help="Write a page there, too.")] = None,
+) -> None:
+    """Look for settings of a trader's strategy, and tell how much of what was found is luck."""
+    if find_spec("optuna") is None:
+        _tell(_NEEDS_OPTUNA)
+        raise typer.Exit(FAILED)
+    from chatbot.cli import optimize as search
+    from chatbot.cli import optimize_report as told
+    from chatbot.cli.backtest import Asked, reasons, timeframe_of
+    from trading.optimize import folds as windows_of
+    from trading.optimize import measure
+
+    try:
+        asked = Asked(
+            trader=trader, data=data, begin=begin, end=end, symbols=symbols,
+            timeframe=timeframe_of(timeframe), lift="daily" if resume_daily else "never",
+        )  # fmt: skip
+        found = search.optimize(
+            config,
+            search.Search(
+                history=asked, trials=trials, count=folds, windows=windows_of.Windows(windows),
+                jobs=jobs, metric=measure.Metric(metric), seed=seed, storage=storage, study=study,
+                spaces=tuple(space or ()),
+            ),
+            _tell,
+        )  # fmt: skip
+        if page is not None:
+            told.write_page(found, page, theme=load(config, os.environ).chat.theme)
+    except KeyboardInterrupt:
+        _tell("Ended.")
+        raise typer.Exit(FAILED) from None
+    except (TradingError, ValueError, OSError) as error:
+        _tell(*reasons(error))
+        raise typer.Exit(FAILED) from None
+    typer.echo(json.dumps(told.as_json(found), indent=1) if as_json else told.as_text(found))
 
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)

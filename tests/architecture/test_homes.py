@@ -41,7 +41,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "numpy": ("trading",),
     "pyarrow": ("trading/market",),
     "exchange_calendars": ("trading/market",),
-    "optuna": ("trading/backtest",),
+    "optuna": ("trading/optimize/study.py",),
 }
 OURS = {*PACKAGES, "tests", "bench"}
 

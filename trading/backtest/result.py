@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import cached_property
 
@@ -74,16 +74,17 @@ class Result:
 
     @cached_property
     def book(self) -> DayBook:
-        return self._book(self.equity).after([RoundTrip.of(trade) for trade in self.trades], ())
+        trips = [RoundTrip.of(trade) for trade in self.trades]
+        return book_of(self.times, self.equity, self.trader.zone).after(trips, ())
 
     @cached_property
     def stats(self) -> Stats:
         """Trades, drawdown and yearly ratios, as `/stats` counts them."""
-        return self._stats(self.book)
+        return whole(self.book)
 
     @cached_property
     def holding_stats(self) -> Stats:
-        return self._stats(self._book(self.holding))
+        return whole(book_of(self.times, self.holding, self.trader.zone))
 
     @property
     def profit(self) -> float:
@@ -123,17 +124,27 @@ class Result:
             trips.setdefault(name, []).append(RoundTrip.of(trade))
         return {name: Tally.of(those) for name, those in sorted(trips.items())}
 
-    def _book(self, equity: Floats) -> DayBook:
-        def exact(at: int) -> Reading:
-            moment = datetime.fromtimestamp(float(self.times[at]), UTC)
-            return Reading(moment, Decimal(repr(round(float(equity[at]), 8))))
 
-        return DayBook(zone=self.trader.zone).read_on(self.times, equity, exact)
+def book_of(times: Floats, equity: Floats, zone: tzinfo) -> DayBook:
+    """The book of a curve; *times* in seconds since 1970."""
 
-    def _stats(self, book: DayBook) -> Stats:
-        """The day that has not ended counts as well: a backtest ends for good."""
-        last = day_of(self.end - timedelta(microseconds=1), self.trader.zone)
-        return summarise(book, first=None, last=last, today=last + timedelta(days=1))
+    def exact(at: int) -> Reading:
+        moment = datetime.fromtimestamp(float(times[at]), UTC)
+        return Reading(moment, Decimal(repr(round(float(equity[at]), 8))))
+
+    return DayBook(zone=zone).read_on(times, equity, exact)
+
+
+def last_day(book: DayBook) -> date:
+    """The day of the last reading.  The day that has not ended counts: a backtest ends for good."""
+    end = datetime.fromtimestamp(float(book.times[-1]), UTC)
+    return day_of(end - timedelta(microseconds=1), book.zone)
+
+
+def whole(book: DayBook) -> Stats:
+    """The figures of all that is in the book."""
+    last = last_day(book)
+    return summarise(book, first=None, last=last, today=last + timedelta(days=1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
-from typing import cast
+from typing import Annotated, cast, get_args, get_origin, get_type_hints
 
-from trading.strategies.base import Strategy
+from trading.strategies.base import Strategy, Tunable
 
 
 def names() -> list[str]:
@@ -38,6 +38,22 @@ def settings_in_use(name: str, settings: Mapping[str, object]) -> dict[str, obje
     known = inspect.signature(_maker(name)).parameters
     defaults = {key: p.default for key, p in known.items() if p.default is not p.empty}
     return {key: {**defaults, **settings}[key] for key in known if key in {**defaults, **settings}}
+
+
+def tunables(name: str) -> dict[str, tuple[type, Tunable | None]]:
+    """Return, of each setting that is a number or a switch, its type and what may be tuned of it.
+
+    The type is `int`, `float` or `bool`.
+    """
+    hints = get_type_hints(vars(_maker(name))["__init__"], include_extras=True)
+    found: dict[str, tuple[type, Tunable | None]] = {}
+    for key, hint in hints.items():
+        plain, *extras = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+        kind = plain if plain in {int, bool} else float if float in get_args(plain) else None
+        if kind is not None:
+            range_ = next((each for each in extras if isinstance(each, Tunable)), None)
+            found[key] = (kind, range_)
+    return found
 
 
 def summary(name: str) -> str:

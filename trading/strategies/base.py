@@ -46,6 +46,19 @@ class Signals:
     """What `Strategy.explain` says of [row, column], from what has been computed already."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tunable:
+    """Where an optimiser may look for a setting: `fast: Annotated[int, Tunable(4, 30)]`.
+
+    Both ends count, and every *step* from *low*.  Whatever lies within, all at once, the strategy
+    must accept.  A switch goes from 0 to 1.
+    """
+
+    low: float
+    high: float
+    step: float = 1
+
+
 class Strategy(Protocol):
     name: str
     warmup: int

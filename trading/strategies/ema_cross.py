@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trading.market.candles import Candles, Panel
-from trading.strategies.base import Signals
+from trading.strategies.base import Signals, Tunable
 
 _WINDOW = 6
 """Lengths of the slow average that a signal looks back on."""
@@ -36,11 +37,11 @@ class EmaCross:
     def __init__(
         self,
         *,
-        fast: int,
-        slow: int,
+        fast: Annotated[int, Tunable(4, 30)],
+        slow: Annotated[int, Tunable(36, 200, step=4)],
         atr: int = 14,
-        stop_atr: Decimal | float = 2.0,
-        target_atr: Decimal | float = 3.0,
+        stop_atr: Annotated[Decimal | float, Tunable(1.0, 6.0, step=0.5)] = 2.0,
+        target_atr: Annotated[Decimal | float, Tunable(1.5, 12.0, step=0.5)] = 3.0,
         short: bool = True,
     ) -> None:
         _refuse_odd_lengths(fast=fast, slow=slow, atr=atr)

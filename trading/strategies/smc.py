@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from trading.market.structure.liquidity import liquidity
 from trading.market.structure.panels import Flags, Mask, shifted, taken
 from trading.market.structure.swings import swings
 from trading.market.windows import ema, longer_closes, recent, wilder
-from trading.strategies.base import Exits, Signals
+from trading.strategies.base import Exits, Signals, Tunable
 
 STRUCTURE, NEUTRAL, MACD, GAP, SIDE, ZONE = 40, 20, 20, 20, 10, 10
 """Points of confidence; the most that one direction can have is 100."""
@@ -62,15 +63,15 @@ class Smc:
     def __init__(
         self,
         *,
-        threshold: int = 70,
-        distance: Decimal | float = 0.003,
+        threshold: Annotated[int, Tunable(55, 95, step=5)] = 70,
+        distance: Annotated[Decimal | float, Tunable(0.001, 0.01, step=0.001)] = 0.003,
         higher: int = 4,
-        trend: int = 200,
-        stop_atr: Decimal | float = 2.0,
-        target_atr: Decimal | float = 3.0,
+        trend: Annotated[int, Tunable(50, 200, step=25)] = 200,
+        stop_atr: Annotated[Decimal | float, Tunable(1.0, 6.0, step=0.5)] = 2.0,
+        target_atr: Annotated[Decimal | float, Tunable(1.5, 12.0, step=0.5)] = 3.0,
         reward_by_confidence: bool = False,
         full_gap: Decimal | float = 0.5,
-        drop: int = 20,
+        drop: Annotated[int, Tunable(10, 60, step=10)] = 20,
         short: bool = True,
     ) -> None:
         _refuse_odd_bars(higher=(higher, 1, 1_000), trend=(trend, 2, 1_000))

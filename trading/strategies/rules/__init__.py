@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from trading.market.candles import Candles, Panel
 from trading.market.indicators import volatility
 from trading.market.structure.panels import Mask
-from trading.strategies.base import Signals
+from trading.strategies.base import Signals, Tunable
 from trading.strategies.rules.regime import KINDS, MULTIPLIERS, REACH, Readings, Regime, regimes
 from trading.strategies.rules.triggers import (
     BREAKOUT,
@@ -89,10 +90,10 @@ class Rules:
         self,
         *,
         bar_minutes: int = 60,
-        conviction: Decimal | float = 0.30,
+        conviction: Annotated[Decimal | float, Tunable(0.20, 0.90, step=0.05)] = 0.30,
         leader: str = "BTC",
-        dips: bool = True,
-        calm: Decimal | float = 0.60,
+        dips: Annotated[bool, Tunable(0, 1)] = True,
+        calm: Annotated[Decimal | float, Tunable(0.30, 1.50, step=0.10)] = 0.60,
     ) -> None:
         if not isinstance(bar_minutes, int) or isinstance(bar_minutes, bool):
             raise ValueError(f"bar_minutes is {bar_minutes!r}; it must be a whole number")  # noqa: TRY004  # as for every setting
