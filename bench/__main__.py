@@ -19,6 +19,7 @@ from bench import (
     ledger,
     memory,
     say,
+    scan,
     signals,
     start,
     stats,
@@ -41,6 +42,7 @@ SUBJECTS = {
     "ledger": ledger.measure,
     "lag": lag.measure,
     "analysis": analysis.measure,
+    "scan": scan.measure,
     "backtest": backtest.measure,
     "history": history.measure,
 }

@@ -37,7 +37,8 @@ PUBLIC = "smartmoneyconcepts"
 
 
 def measure() -> list[Figure]:
-    scan, history = _market(SYMBOLS, BARS), _market(LONG_SYMBOLS, LONG_BARS)
+    scan = made_up(SYMBOLS, BARS, late=LISTED_LATE, holes=WITH_HOLES)
+    history = made_up(LONG_SYMBOLS, LONG_BARS)
     size, long = f"{SYMBOLS} x {BARS}", f"{LONG_SYMBOLS} x {LONG_BARS:,}"
     structure = _typical(lambda: _structure(scan), ROUNDS)
     return [
@@ -83,7 +84,9 @@ def _seconds(work: Callable[[], None]) -> float:
     return perf_counter() - began
 
 
-def _market(symbols: int, bars: int) -> Candles:
+def made_up(symbols: int, bars: int, *, late: int = 0, holes: int = 0) -> Candles:
+    """Random walks by the hour; *late* of the symbols lack the first half, *holes* a bar here and
+    there."""
     chance = np.random.default_rng(648)
     closes = 100 * np.exp(np.cumsum(chance.normal(0, 0.01, (symbols, bars)), axis=1))
     opens = np.concatenate((closes[:, :1], closes[:, :-1]), axis=1)
@@ -97,9 +100,8 @@ def _market(symbols: int, bars: int) -> Candles:
         "volume": chance.lognormal(8, 1, opens.shape),
     }
     for panel in prices.values():
-        if symbols == SYMBOLS:
-            panel[:LISTED_LATE, : bars // 2] = np.nan
-            panel[LISTED_LATE : LISTED_LATE + WITH_HOLES, 7::31] = np.nan
+        panel[:late, : bars // 2] = np.nan
+        panel[late : late + holes, 7::31] = np.nan
     return Candles(
         symbols=tuple(Symbol(f"S{number:03}", "USDT") for number in range(symbols)),
         times=3_600_000 * np.arange(1, bars + 1, dtype=np.int64),

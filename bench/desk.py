@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ from trading.market.recording import Recording
 from trading.ports import Feed, Journal, Venue
 from trading.recorder import Recorder
 from trading.risk.limits import Limits
-from trading.strategies.base import Signals
+from trading.strategies.base import Signals, Strategy
 from trading.trader import Start, Trader, TraderSettings
 from trading.types import MarketRules, Mode, Symbol
 from trading.venues.paper import PaperVenue
@@ -98,6 +98,18 @@ class NoChats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What is traded, and by which trader."""
+
+    market: ManualClock
+    """By which the feed goes."""
+    feed: Feed
+    rules: Mapping[Symbol, MarketRules]
+    strategy: Strategy
+    settings: TraderSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BenchDesk:
     """What a benchmark needs at hand."""
 
@@ -111,7 +123,7 @@ class BenchDesk:
 
     async def minute(self) -> None:
         """Let a bar close, and handle it."""
-        self.market.advance(MINUTE.total_seconds())
+        self.market.advance(self.trader.settings.timeframe.total_seconds())
         await self.trader.cycle()
 
     async def say(self, text: str) -> Reply:
@@ -133,14 +145,26 @@ async def a_desk(
     *venue* makes where its orders go, from what a `PaperVenue` is made of.
     With *wishes* the first bar brings a signal for each of its *symbols*, none before or after.
     """
+    world = _made_up(symbols, wishes=wishes, bars=bars)
+    async with a_desk_in(world, folder, venue=venue, store=store) as built:
+        yield built
+
+
+@asynccontextmanager
+async def a_desk_in(
+    world: World,
+    folder: Path,
+    *,
+    venue: Callable[..., Venue] = PaperVenue,
+    store: type[SqlStore] = SqlStore,
+) -> AsyncIterator[BenchDesk]:
+    """The same in another *world*."""
     clock = SystemClock()
     history = await store.open(folder / "history.db", clock=clock)
     journals = [FileJournal(folder / name) for name in ("intents.journal", "paper.journal")]
     latch_file = SlotLatch(folder / "latch")
     try:
-        built, outbox, bus = _build(
-            clock, history, journals, latch_file, symbols, wishes, bars, venue
-        )
+        built, outbox, bus = _build(world, clock, history, journals, latch_file, venue)
         await built.trader.load()
         await built.trader.start(Start(took=timedelta(0), down_for=None, clean=True))
         work = (bus.run, outbox.run, built.recorder.run, built.trader.run)
@@ -160,14 +184,25 @@ async def a_desk(
         await history.close()
 
 
-def _build(  # noqa: PLR0917  # what was opened, and what was asked for
+def _made_up(symbols: int, *, wishes: bool, bars: int) -> World:
+    market = ManualClock(NOON)
+    names = tuple(Symbol(f"S{number:03}", "USDT") for number in range(symbols))
+    rules = dict.fromkeys(names, RULES)
+    feed: Feed = ReplayFeed(
+        name="flat", clock=market, symbols=names, recording=lambda: _flat(names, bars), rules=rules
+    )
+    return World(
+        market=market, feed=feed, rules=rules, settings=_settings(names),
+        strategy=AllAtOnce(NOON + MINUTE if wishes else None),
+    )  # fmt: skip
+
+
+def _build(
+    world: World,
     clock: Clock,
     store: SqlStore,
     journals: Sequence[Journal],
     latch_file: SlotLatch,
-    symbols: int,
-    wishes: bool,  # noqa: FBT001  # as `a_desk`
-    bars: int,
     venue: Callable[..., Venue],
 ) -> tuple[BenchDesk, Outbox, Bus]:
     outbox = Outbox(
@@ -187,18 +222,13 @@ def _build(  # noqa: PLR0917  # what was opened, and what was asked for
         latch=Latch(), recorder=recorder, latch_file=latch_file, clock=clock,
         modes={TRADER: Mode.PAPER},
     )  # fmt: skip
-    market = ManualClock(NOON)
-    names = tuple(Symbol(f"S{number:03}", "USDT") for number in range(symbols))
-    rules = dict.fromkeys(names, RULES)
-    feed: Feed = ReplayFeed(
-        name="flat", clock=market, symbols=names, recording=lambda: _flat(names, bars), rules=rules
-    )
     trader = Trader(
-        settings=_settings(names),
-        strategy=AllAtOnce(NOON + MINUTE if wishes else None),
-        feed=feed,
+        settings=world.settings,
+        strategy=world.strategy,
+        feed=world.feed,
         venue=venue(
-            name="paper", feed=feed, journal=journals[1], capital=CAPITAL, rules=rules
+            name="paper", feed=world.feed, journal=journals[1],
+            capital=world.settings.capital, rules=world.rules,
         ),
         store=store,
         recorder=recorder,
@@ -207,6 +237,7 @@ def _build(  # noqa: PLR0917  # what was opened, and what was asked for
         clock=clock,
         ids=OrderIds("b3c4", secrets.token_hex),
         patience=Patience(),
+        beside=asyncio.to_thread,
     )  # fmt: skip
     desk = Desk(
         traders={TRADER: trader}, halter=halter, recorder=recorder, clock=clock,
@@ -219,7 +250,7 @@ def _build(  # noqa: PLR0917  # what was opened, and what was asked for
         notices=cast("Any", None),  # no command here uses them
     )  # fmt: skip
     built = BenchDesk(
-        market=market, clock=clock, store=store, recorder=recorder, trader=trader, desk=desk,
+        market=world.market, clock=clock, store=store, recorder=recorder, trader=trader, desk=desk,
         dispatcher=Dispatcher(services),
     )  # fmt: skip
     return built, outbox, bus

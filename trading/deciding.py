@@ -29,7 +29,7 @@ from trading.risk.cooldown import streak
 from trading.risk.exposure import reserved
 from trading.risk.gate import evaluate
 from trading.risk.limits import EntryRules, EntryStyle, Limits
-from trading.strategies.base import Signals, Strategy, leaving
+from trading.strategies.base import Signals, Strategy, last_signals, leaving
 from trading.types import ONE, Decision, Depth, Mode, Order, OrderRole, Side, Signal, Symbol
 from trading.valuation import Valuer
 
@@ -117,16 +117,17 @@ class Decider:
 
     def prepare(self, bar: datetime) -> None:
         """Load and compute what `signals` needs, once; slow, for a thread."""
-        self._strategy.signals(self._feed.candles(bar, self._strategy.warmup + 1))
+        candles = self._feed.candles(bar, self._strategy.warmup + 1)
+        if candles.bars:
+            last_signals(self._strategy, candles)
 
     async def signals(self, bar: datetime) -> list[Signal]:
         """The strategy's wishes at *bar*, most confident first."""
         candles = self._feed.candles(bar, self._strategy.warmup + 1)
         if candles.bars == 0:
             return []
-        found = await self._beside(partial(self._strategy.signals, candles))
-        self._thought = _Thought(bar=bar, candles=candles, signals=found)
-        last = candles.bars - 1
+        found = await self._beside(partial(last_signals, self._strategy, candles))
+        self._thought, last = _Thought(bar=bar, candles=candles, signals=found), 0
         rows = np.flatnonzero(found.score[:, last])
         wishes = [
             Signal(
@@ -158,7 +159,7 @@ class Decider:
         thought, self._thought = self._thought, None
         if thought is None or thought.bar != bar:
             return {}
-        found, last = thought.signals, thought.candles.bars - 1
+        found, last = thought.signals, 0
         reasons = {
             symbol: leaving(found, row, last, sign=position.side.sign, confidence=plan.confidence)
             for symbol, position in self._ledger.positions.items()
@@ -170,8 +171,9 @@ class Decider:
         return {symbol: why for symbol, why in reasons.items() if why}
 
     def _why(self, candles: Candles, found: Signals, row: int) -> str:
-        last = candles.bars - 1
-        return found.why(row, last) if found.why else self._strategy.explain(candles, row, last)
+        if found.why:
+            return found.why(row, 0)
+        return self._strategy.explain(candles, row, candles.bars - 1)
 
     def decide(
         self, signals: Sequence[Signal], looks: Looks, *, now: datetime, blocked: str = ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import Protocol, runtime_checkable
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from trading.errors import StoreError
 from trading.halt import Halt
-from trading.market.candles import Candles, Panel
+from trading.market.candles import Candles
 from trading.ports import Alert, Books, Change, Lane, Tidied, Word
 from trading.stats import DayBook
 from trading.strategies.base import Exits, Signals, Strategy
@@ -206,19 +205,7 @@ class Foreseen:
 
     def signals(self, candles: Candles) -> Signals:
         """Of the last bar of *candles* only."""
-        every, column = self.signals_of_all, self._column(candles, candles.bars - 1)
-        why, exits = every.why, every.exits
-        return Signals(
-            score=_at(every.score, column),
-            stop=_at(every.stop, column),
-            target=_at(every.target, column),
-            size=None if every.size is None else _at(every.size, column),
-            hold=None if every.hold is None else _at(every.hold, column),
-            exits=None if exits is None else replace(
-                exits, long=_at(exits.long, column), short=_at(exits.short, column)
-            ),
-            why=None if why is None else lambda row, shown: why(row, column + shown),
-        )  # fmt: skip
+        return self.signals_of_all.at(self._column(candles, candles.bars - 1))
 
     def explain(self, candles: Candles, row: int, column: int) -> str:
         at = self._column(candles, column)
@@ -236,7 +223,3 @@ class KnowsRegime(Protocol):
     def regime_names(self, candles: Candles) -> Sequence[str]:
         """One for each bar; causal."""
         ...
-
-
-def _at(panel: Panel, column: int) -> Panel:
-    return panel[:, column : column + 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from trading.market.candles import Candles, Panel
 
@@ -22,6 +22,11 @@ class Exits:
     short: Panel
     drop: float
     """A position is closed once it has lost more points of confidence than this since its entry."""
+
+    def at(self, column: int) -> Exits:
+        """Of that column only."""
+        long, short = (panel[:, column : column + 1] for panel in (self.long, self.short))
+        return Exits(long=long, short=short, drop=self.drop)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +49,19 @@ class Signals:
     exits: Exits | None = None
     why: Callable[[int, int], str] | None = None
     """What `Strategy.explain` says of [row, column], from what has been computed already."""
+
+    def at(self, column: int) -> Signals:
+        """Of that column only, a number from 0: panels of shape [symbols, 1]."""
+        here, why = slice(column, column + 1), self.why
+        return Signals(
+            score=self.score[:, here],
+            stop=self.stop[:, here],
+            target=self.target[:, here],
+            size=None if self.size is None else self.size[:, here],
+            hold=None if self.hold is None else self.hold[:, here],
+            exits=None if self.exits is None else self.exits.at(column),
+            why=None if why is None else lambda row, shown: why(row, column + shown),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +88,22 @@ class Strategy(Protocol):
     def explain(self, candles: Candles, row: int, column: int) -> str:
         """One short clause on why there is a wish at that place: `EMA 12 crossed above 48`."""
         ...
+
+
+@runtime_checkable
+class LooksAtLast(Protocol):
+    """A strategy that has less to do where only the last column is wanted."""
+
+    def last(self, candles: Candles) -> Signals:
+        """What `signals` has in the last column, to the bit; panels of shape [symbols, 1]."""
+        ...
+
+
+def last_signals(strategy: Strategy, candles: Candles) -> Signals:
+    """What *strategy* says at the last bar of *candles*, of which there is at least one."""
+    if isinstance(strategy, LooksAtLast):
+        return strategy.last(candles)
+    return strategy.signals(candles).at(candles.bars - 1)
 
 
 def leaving(signals: Signals, row: int, column: int, *, sign: int, confidence: float) -> str:

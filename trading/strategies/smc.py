@@ -34,6 +34,8 @@ _FADED = 4
 """Averages look back on so many of their lengths: what lies before would weigh 0.03 %."""
 _LEAST = 200
 """Bars that a symbol must have within the window: all that the structure can depend on."""
+_NEAR = _LEAST + _ZONE_AGE
+"""Columns that hold all that a last column can depend on, but for the longer trend."""
 _AT_ONCE = 2**16  # elements of a panel: what is computed together stays near the processor
 
 Points = NDArray[np.int8]
@@ -89,17 +91,32 @@ class Smc:
         self._full_gap = float(full_gap)
         self._drop = drop
         self._short = short
-        self.warmup = max((trend + 1) * higher, _LEAST + _ZONE_AGE)
+        self.warmup = max((trend + 1) * higher, _NEAR)
 
     def signals(self, candles: Candles) -> Signals:
-        shape = candles.close.shape
+        return self._signals(candles, candles.bars)
+
+    def last(self, candles: Candles) -> Signals:
+        """The last column of `signals`, from the newest 300 columns and the longer trend."""
+        shown = min(_NEAR, candles.bars)
+        return self._signals(candles, shown).at(shown - 1)
+
+    def explain(self, candles: Candles, row: int, column: int) -> str:
+        found = self.signals(candles.rows([row]).upto(column + 1).last(self.warmup))
+        return found.why(0, -1) if found.why and found.score.size else ""
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _signals(self, candles: Candles, shown: int) -> Signals:
+        """Of the last *shown* columns, of which the last at least looks back far enough."""
+        shape = (len(candles.symbols), shown)
         score, stop, target, long, short = (np.full(shape, np.nan) for _ in range(5))
         score[:] = 0.0
         seen = _Points.nothing(shape)
         for rows in _blocks_of_rows(*shape):
             part = candles.rows(range(shape[0])[rows])
-            found = self._seen(part)
-            self._place(part, found, score[rows], stop[rows], target[rows])
+            found = self._seen(part, part if _has_holes(part) else part.last(shown)).last(shown)
+            self._place(part.last(shown), found, score[rows], stop[rows], target[rows])
             long[rows], short[rows] = found.long, found.short
             seen.take(rows, found.points)
         return Signals(
@@ -110,20 +127,16 @@ class Smc:
             why=lambda row, column: seen.told(row, column, float(score[row, column])),
         )
 
-    def explain(self, candles: Candles, row: int, column: int) -> str:
-        found = self.signals(candles.rows([row]).upto(column + 1).last(self.warmup))
-        return found.why(0, -1) if found.why and found.score.size else ""
-
-    # -- inside -----------------------------------------------------------------------------------
-
-    def _seen(self, candles: Candles) -> _Seen:
-        points, atr = self._points(candles)
-        known = np.isfinite(atr) & _enough(candles.close, self.warmup)
+    def _seen(self, candles: Candles, near: Candles) -> _Seen:
+        """Of the columns of *near*, the newest of *candles*."""
+        points, atr = self._points(near)
+        shown = slice(candles.bars - near.bars, None)
+        known = np.isfinite(atr) & _enough(candles.close, self.warmup)[:, shown]
         return _Seen(
             points=points,
             long=np.where(known, points.total(1), np.nan),
             short=np.where(known, points.total(-1), np.nan),
-            trend=self._trend_of(candles),
+            trend=self._trend_of(candles)[:, shown],
             atr=atr,
         )
 
@@ -195,6 +208,9 @@ class _Points:
         below, above = (np.zeros(shape, dtype=np.bool_) for _ in range(2))
         return _Points(structure, macd, gap, side, below, above)
 
+    def of_columns(self, columns: slice) -> _Points:
+        return _Points(*(getattr(self, name)[:, columns] for name in self.__slots__))
+
     def take(self, rows: slice, part: _Points) -> None:
         for name in self.__slots__:
             getattr(self, name)[rows] = getattr(part, name)
@@ -229,6 +245,16 @@ class _Seen:
     short: Panel
     trend: Flags
     atr: Panel
+
+    def last(self, columns: int) -> _Seen:
+        shown = slice(max(0, self.atr.shape[1] - columns), None)
+        return _Seen(
+            points=self.points.of_columns(shown),
+            long=self.long[:, shown],
+            short=self.short[:, shown],
+            trend=self.trend[:, shown],
+            atr=self.atr[:, shown],
+        )
 
 
 def _structure(candles: Candles, distance: float) -> Points:
@@ -299,6 +325,13 @@ def _enough(close: Panel, window: int) -> Mask:
     held = np.isfinite(close)
     count = np.cumsum(held, axis=1, dtype=np.int32)
     return np.asarray(held & (count - shifted(count, window, 0) >= _LEAST))
+
+
+def _has_holes(candles: Candles) -> bool:
+    """Whether a symbol lacks so many of the newest bars that older ones count in their place."""
+    held = np.isfinite(candles.close)
+    near = np.count_nonzero(held[:, -_NEAR:], axis=1)
+    return bool(((near < _LEAST) & (np.count_nonzero(held, axis=1) > near)).any())
 
 
 def _blocks_of_rows(rows: int, columns: int) -> Iterator[slice]:

@@ -253,14 +253,15 @@ class LiveFeed:
         self._candles = Candles(symbols=self._wanted, times=every, **panels)
 
     def _last_known(self, symbol: Symbol, at: datetime) -> Quote | None:
-        candles = self.candles(at, self._bars)
+        candles = self._candles
         row = candles.row(symbol)
-        if row is None or not candles.bars:
+        column = int(np.searchsorted(candles.times, _millis(at), side="right")) - 1
+        if row is None:
             return None
-        known = np.flatnonzero(np.isfinite(candles.close[row]))
-        if not known.size:
+        while column >= 0 and not np.isfinite(candles.close[row, column]):  # mostly the first is
+            column -= 1
+        if column < 0:
             return None
-        column = int(known[-1])
         return Quote(
             symbol=symbol,
             price=Decimal(repr(float(candles.close[row, column]))),

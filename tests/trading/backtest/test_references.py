@@ -10,7 +10,11 @@ The reference is the unit test of backtesting.py (`SmaCross`, 10 and 30 days, on
 * It closes what is open at the end, at the last bar's open, and counts that as a trade; ours
   stays open, in the equity, at the same price.
 * Its days are weekdays without holidays; here they are numbered, one bar after the other.
-* Its drawdown and ratios rest on closes; ours would rest on the next opens, and are not compared.
+* Its drawdown and ratios rest on closes, ours here on the next opens: so for them our fills are
+  valued at the closes (`at_closes`).
+* Its Sharpe is the geometric mean of a year over the deviation of compounded returns; ours (and
+  empyrical's) the arithmetic mean over the plain deviation.  Its formula, on our curve, gives its
+  figure.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from trading.backtest.engine import Backtest, run
 from trading.backtest.result import Result
 from trading.market.candles import Candles
 from trading.risk.limits import Limits
+from trading.stats import drawdown, sharpe
 from trading.strategies.base import Signals
 from trading.types import MarketRules, Symbol
 from trading.venues.paper import Costs
@@ -139,3 +144,47 @@ def test_it_is_nearly_always_in_the_market(goog: Result) -> None:
     first = goog.trades[0].opened_at
     after = goog.times >= first.timestamp()
     assert goog.held[after].all()
+
+
+@pytest.fixture(scope="module")
+def at_closes(goog: Result) -> NDArray[np.float64]:
+    """The equity at each day's close; a fill at the end of a day counts from the next on."""
+    with FILE.open(encoding="utf-8") as file:
+        closes = np.array([float(row["close"]) for row in csv.DictReader(file)])
+    bought, paid = np.zeros_like(closes), np.zeros_like(closes)
+    for fill in goog.fills:
+        day = goog.times.tolist().index(fill.at.timestamp()) + 1
+        if day < closes.size:
+            bought[day] += fill.side.sign * float(fill.quantity)
+            paid[day] += fill.side.sign * float(fill.quantity * fill.price)
+    curve = 10_000 - np.cumsum(paid) + np.cumsum(bought) * closes
+    return np.append(curve[:-1], goog.equity[-1])  # it closes at the last open
+
+
+def test_the_published_peak_and_drawdown(at_closes: NDArray[np.float64]) -> None:
+    assert at_closes.max() == pytest.approx(75_787.44, abs=0.005)
+    found = drawdown(np.arange(at_closes.size, dtype=float), at_closes)
+    assert found is not None
+    assert found.share == pytest.approx(0.4798012705007589, abs=1e-9)
+
+
+def test_the_published_sharpe_and_calmar_by_its_own_formulas(
+    at_closes: NDArray[np.float64],
+) -> None:
+    returns = np.diff(at_closes) / at_closes[:-1]
+    mean = (at_closes[-1] / at_closes[0]) ** (1 / returns.size)
+    year = mean**252 - 1
+    spread = np.sqrt((returns.var(ddof=1) + mean**2) ** 252 - mean ** (2 * 252))
+    assert year == pytest.approx(0.21191099249053224, abs=1e-9)
+    assert spread == pytest.approx(0.3649716090702389, abs=1e-9)
+    assert year / spread == pytest.approx(0.5806232244485349, abs=1e-9)
+    assert year / 0.4798012705007589 == pytest.approx(0.44166409202994605, abs=1e-9)
+
+
+def test_our_sharpe_of_that_curve_differs_by_the_convention_only(
+    at_closes: NDArray[np.float64],
+) -> None:
+    returns = np.diff(at_closes) / at_closes[:-1]
+    plain = returns.mean() / returns.std(ddof=1) * np.sqrt(252)
+    assert sharpe(returns.tolist(), 252) == pytest.approx(plain)
+    assert 0.70 < plain < 0.85

@@ -49,10 +49,6 @@ def test_on_a_real_crash_live_sees_what_a_backtest_sees(strategy: Smc) -> None:
     assert_live_sees_what_a_backtest_sees(strategy, CRASH, step=7)
 
 
-def test_on_real_hours_live_sees_what_a_backtest_sees() -> None:
-    assert_live_sees_what_a_backtest_sees(Smc(), majors(), step=13)
-
-
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, CRASH.bars))
 def test_on_a_real_crash_prefixes_agree_exactly(bars: int) -> None:
