@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
 
+from chatbot.frontends import Pictures
 from chatbot.supervise import within
 from handlers.command import Commands, split
 from handlers.context import Role
@@ -22,6 +24,13 @@ SLOW = 2.0
 """Seconds until somebody who waits hears that they wait."""
 NAME_LIMIT = 20
 REFRESH = "Refresh"
+REMEMBERED = 1_000
+"""Updates, messages and stories that are known again."""
+NO_PICTURE = "The picture could not be drawn."
+
+_K = TypeVar("_K", bound=Hashable)
+_V = TypeVar("_V")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +87,38 @@ def edits_in_place(commands: Commands, text: str, label: str, *, looks: bool) ->
     return not acts(commands, text) and (looks or label == REFRESH)
 
 
+class Recent(OrderedDict[_K, _V]):
+    """What was kept last; the oldest above a thousand is forgotten."""
+
+    def keep(self, key: _K, value: _V) -> None:
+        self[key] = value
+        self.move_to_end(key)
+        while len(self) > REMEMBERED:
+            self.popitem(last=False)
+
+
+class Tasks(set[asyncio.Task[None]]):
+    """Work under way; what is done leaves."""
+
+    def start(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self.add(task)
+        task.add_done_callback(self.discard)
+
+
 class Shown(Protocol):
     """One message of a platform."""
 
     async def show(self, reply: Reply) -> None:
         """Post it; from then on edit it, silently.  Raises what the platform's library raises."""
         ...
+
+
+async def bounded(clock: Clock, seconds: float, work: Awaitable[T]) -> T:
+    """The result of *work*; raises `TimeoutError` after *seconds*."""
+    task = asyncio.ensure_future(work)
+    await within(clock, seconds, task)
+    return task.result()
 
 
 async def tell(
@@ -115,6 +150,21 @@ async def follow(reply: Reply, shown: Shown) -> None:
             return
         await shown.show(later)
         then = later.then
+
+
+async def drawn(reply: Reply, pictures: Pictures) -> tuple[Reply, bytes | None]:
+    """*reply* with its picture, if it has one; where none can be drawn its words say so."""
+    if reply.chart is None:
+        return reply, None
+    try:
+        return reply, await pictures.draw(reply.chart)
+    except Exception as error:  # noqa: BLE001  # without its picture an alert still tells
+        log.warning("a chart could not be drawn: %s", type(error).__name__)
+        return without_picture(reply), None
+
+
+def without_picture(reply: Reply) -> Reply:
+    return replace(reply, text=f"{reply.text}\n{NO_PICTURE}".strip())
 
 
 def is_refusal(reply: Reply) -> bool:

@@ -39,7 +39,7 @@ from tests.servers.discord_rules import (
 
 TOKEN = "MTA.example.exampleexampleexampleexampleexample"
 APPLICATION = 900
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds that a test waits for what must happen; only a failing one waits so long."""
 ANSWER, LIFE = 3.0, 900.0
 """Seconds in which an interaction must be answered, and in which it may be followed up."""

@@ -37,7 +37,7 @@ from tests.servers.telegram_rules import (
 
 TOKEN = "7654321:AAexampleexampleexampleexampleexample"
 USERNAME = "harbour_desk_bot"
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds that a test waits for what must happen; only a failing one waits so long."""
 OLD_QUERY = 15.0
 """Seconds after which a press can no longer be answered."""

@@ -14,7 +14,8 @@ import pytest
 
 from chatbot.delivery.outbox import Throttled
 from chatbot.frontends import NoPicture
-from chatbot.frontends.discord import Discord, MayNotWrite, NotConnected, Waits
+from chatbot.frontends.discord import Discord, Waits
+from chatbot.frontends.discord.alerts import MayNotWrite, NotConnected
 from chatbot.frontends.talk import People
 from handlers.chart import Chart, EquityChart
 from handlers.command import Commands
@@ -579,7 +580,7 @@ async def test_without_a_picture_the_words_are_there(harbour: Harbour) -> None:
 
     _, answer = await harbour.ask(BEN, "/stats")
 
-    assert answer.text == "30 days: -336.64 USDT\n49 won. The picture could not be drawn."
+    assert answer.text == "30 days: -336.64 USDT\n49 won.\nThe picture could not be drawn."
     assert answer.photo is None
 
 

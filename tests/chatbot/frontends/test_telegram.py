@@ -17,8 +17,9 @@ from chatbot import logs
 from chatbot.delivery.outbox import Throttled
 from chatbot.frontends import ChatPlatform, NoPicture
 from chatbot.frontends.talk import People
-from chatbot.frontends.telegram import BUSY, Flood, Polling, Telegram
-from chatbot.frontends.telegram_shown import BlockedByUser, ChatUnknown, NoAnswer, NotInChat
+from chatbot.frontends.telegram import Flood, Polling, Telegram
+from chatbot.frontends.telegram.face import BUSY
+from chatbot.frontends.telegram.failures import BlockedByUser, ChatUnknown, NoAnswer, NotInChat
 from handlers.chart import Chart, EquityChart
 from handlers.context import Message, Role
 from handlers.reply import Choice, Level, Reply

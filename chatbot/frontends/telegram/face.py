@@ -14,38 +14,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import os
-from collections import OrderedDict
-from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chatbot.delivery.outbox import Throttled
 from chatbot.frontends import Notes, OnMessage, Pictures
-from chatbot.frontends.talk import OnStranger, People
-from chatbot.frontends.telegram_heard import (
+from chatbot.frontends.talk import OnStranger, People, Recent, Tasks
+from chatbot.frontends.telegram.connection import OFFICIAL, Connection, Flood, Polling, connect
+from chatbot.frontends.telegram.failures import NoAnswer, SecondPoller, TelegramFailed, failure_of
+from chatbot.frontends.telegram.hearing import (
     FAREWELL,
     NAME,
     TITLE,
     Heard,
     Line,
     quietly,
-    remember,
     text_of,
 )
-from chatbot.frontends.telegram_menu import Menu
-from chatbot.frontends.telegram_shown import (
-    Moves,
-    NoAnswer,
-    Place,
-    Post,
-    Poster,
-    SecondPoller,
-    TelegramFailed,
-    failure_of,
-)
+from chatbot.frontends.telegram.menu import Menu
+from chatbot.frontends.telegram.places import Moves, Place
+from chatbot.frontends.telegram.posting import Post, Poster
 from handlers.access import is_limited
 from handlers.command import Commands, split
 from handlers.context import Role
@@ -57,11 +47,9 @@ from trading.errors import StoreError
 if TYPE_CHECKING:
     import telegram
     from telegram.ext import ExtBot
-    from telegram.request import BaseRequest
 
 log = logging.getLogger(__name__)
 
-OFFICIAL = "https://api.telegram.org"
 HEARD = ("message", "callback_query")
 PAGE = 100
 """Updates that one poll brings at most."""
@@ -76,38 +64,6 @@ BAN = 600.0
 """Seconds of refused requests from which on it is called a ban."""
 TRIES = 5
 """How often an answer is sent before it is given up; alerts are repeated by the outbox."""
-_CHATTERERS = ("telegram", "httpx", "httpcore")
-"""Libraries that log addresses, which hold the token, and each update, which may be a stranger's.
-
-What matters of it is told here, in words of our own.
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flood:
-    """How much is sent, at most: Telegram takes 30 messages a second, 20 a minute in a group.
-
-    Source: https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
-    """
-
-    overall_rate: float = 30.0
-    overall_seconds: float = 1.0
-    group_rate: float = 20.0
-    group_seconds: float = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Polling:
-    """How it listens; seconds."""
-
-    wait: int = 25
-    """A poll is held open for as long while nothing is said."""
-    answer: float = 10.0
-    """More than that an answer must not take (beyond `wait`, for a poll)."""
-    connect: float = 5.0
-    first_delay: float = 1.0
-    """After a failure; doubled after each further one."""
-    longest_delay: float = 30.0
 
 
 class Telegram:
@@ -128,16 +84,16 @@ class Telegram:
         notes: Notes,
         on_stranger: OnStranger,
         base_url: str = OFFICIAL,
-        flood: Flood = Flood(),
-        polling: Polling = Polling(),
+        flood: Flood | None = None,
+        polling: Polling | None = None,
     ) -> None:
         self._token = token
         self._commands = commands
         self._clock = clock
         self._pictures = pictures
         self._base_url = base_url.rstrip("/")
-        self._flood = flood
-        self._polling = polling
+        self._flood = flood or Flood()
+        self._polling = polling or Polling()
         self._moves = Moves(notes)
         self._menu = Menu(
             commands=commands, chats=_menus(people, groups), notes=notes, moves=self._moves
@@ -150,7 +106,7 @@ class Telegram:
             on_stranger=on_stranger,
             moves=self._moves,
         )
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
         self._opening = asyncio.Lock()
         self._trouble = "it has not answered yet"
         self._refused_until = 0.0
@@ -166,10 +122,10 @@ class Telegram:
         """When the last poll ended after which nothing waited."""
         self._succeeded = False
         """The last poll did: the next one may be held open."""
-        self._seen: OrderedDict[int, None] = OrderedDict()
-        self._stories: OrderedDict[tuple[str, str], Post] = OrderedDict()
-        self._answering: set[asyncio.Task[None]] = set()
-        self._housework: set[asyncio.Task[None]] = set()
+        self._seen: Recent[int, None] = Recent()
+        self._stories: Recent[tuple[str, str], Post] = Recent()
+        self._answering = Tasks()
+        self._housework = Tasks()
 
     @property
     def problem(self) -> str:
@@ -192,7 +148,7 @@ class Telegram:
         else:
             post = await alerts.post(Place.parse(chat), reply, silent=silent)
         if reply.story:
-            remember(self._stories, story, post)
+            self._stories.keep(story, post)
 
     # -- hearing --------------------------------------------------------------------------
 
@@ -302,10 +258,10 @@ class Telegram:
             self._offset = update.update_id + 1
             if update.update_id in self._seen:
                 continue
-            remember(self._seen, update.update_id, None)
+            self._seen.keep(update.update_id, None)
             if len(self._answering) < BUSY or self._makes_safer(text_of(update)):
                 answer = self._heard.answer(update, line, pressed_after=pressed_after)
-                _spawn(self._answering, answer)
+                self._answering.start(quietly(answer), name=NAME)
             else:
                 log.warning("Telegram: too much is under way, something said was not heard")
         opened = {u.effective_chat.id for u in updates if u.effective_chat}
@@ -319,7 +275,7 @@ class Telegram:
 
     def _keep_menu(self, bot: ExtBot[Any]) -> None:
         if not self._housework:
-            _spawn(self._housework, self._make_menu(bot))
+            self._housework.start(quietly(self._make_menu(bot)), name=NAME)
 
     async def _make_menu(self, bot: ExtBot[Any]) -> None:
         while True:
@@ -347,7 +303,7 @@ class Telegram:
         """The library and its connections, made in a thread at the first use."""
         async with self._opening:
             if self._connection is None:
-                make = partial(_connect, self._token, self._base_url, self._flood, self._polling)
+                make = partial(connect, self._token, self._base_url, self._flood, self._polling)
                 self._connection = await asyncio.to_thread(make)
             await self._moves.load()
             return self._connection.bot
@@ -362,55 +318,7 @@ class Telegram:
             await asyncio.wait(tasks)
 
 
-def _spawn(group: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
-    task = asyncio.get_running_loop().create_task(quietly(work), name=NAME)
-    group.add(task)
-    task.add_done_callback(group.discard)
-
-
 def _menus(people: People, groups: frozenset[str]) -> Mapping[int, Role]:
     """In a group anybody may look; whoever may do more knows what to type."""
     own = {int(user): role for user, role in people.users.items()}
     return own | {int(group): Role.VIEWER for group in groups}
-
-
-@dataclass(frozen=True, slots=True)
-class _Connection:
-    bot: ExtBot[Any]
-    requests: tuple[BaseRequest, ...]
-    """To be shut down."""
-
-
-def _connect(token: str, base_url: str, flood: Flood, polling: Polling) -> _Connection:
-    # Read when the library tells how long to wait: without it each 429 is a warning as well.
-    os.environ.setdefault("PTB_TIMEDELTA", "true")
-    for name in _CHATTERERS:
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    from telegram.ext import AIORateLimiter, ExtBot
-    from telegram.request import HTTPXRequest
-
-    saying, hearing = (
-        HTTPXRequest(
-            read_timeout=polling.answer,
-            write_timeout=polling.answer,
-            media_write_timeout=polling.answer * 2,
-            connect_timeout=polling.connect,
-            pool_timeout=polling.answer,
-        )
-        for _ in range(2)
-    )
-    limiter = AIORateLimiter(
-        overall_max_rate=flood.overall_rate,
-        overall_time_period=flood.overall_seconds,
-        group_max_rate=flood.group_rate,
-        group_time_period=flood.group_seconds,
-    )
-    bot = ExtBot(
-        token,
-        base_url=f"{base_url}/bot",
-        base_file_url=f"{base_url}/file/bot",
-        request=saying,
-        get_updates_request=hearing,
-        rate_limiter=limiter,
-    )
-    return _Connection(bot, (saying, hearing))

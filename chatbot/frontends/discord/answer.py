@@ -14,9 +14,11 @@ from typing import Any, TypeVar
 
 import discord
 
-from chatbot.frontends.discord import Waits
-from chatbot.frontends.discord_client import FAILURES, Connection, Parcel, bounded, is_malformed
-from chatbot.frontends.talk import is_refusal, is_spent
+from chatbot.frontends.discord.connection import Connection
+from chatbot.frontends.discord.failures import FAILURES, is_malformed
+from chatbot.frontends.discord.parcels import Parcel
+from chatbot.frontends.discord.waits import Waits
+from chatbot.frontends.talk import bounded, is_refusal, is_spent
 from handlers.reply import Reply
 from trading.clocks import Clock
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from chatbot.delivery.outbox import Throttled
 from chatbot.frontends import OnMessage
 from chatbot.frontends.talk import (
     OnStranger,
     People,
+    Recent,
     acts,
     edits_in_place,
     follow,
@@ -30,7 +30,9 @@ from chatbot.frontends.talk import (
     press_id,
     tell,
 )
-from chatbot.frontends.telegram_shown import Moves, OnScreen, Place, Post, Poster, TelegramFailed
+from chatbot.frontends.telegram.failures import TelegramFailed
+from chatbot.frontends.telegram.places import Moves, Place
+from chatbot.frontends.telegram.posting import OnScreen, Post, Poster
 from chatbot.supervise import within
 from handlers.access import FRESH
 from handlers.command import Commands
@@ -44,17 +46,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NAME, TITLE = "telegram", "Telegram"
-REMEMBERED = 1_000
-"""Updates, messages and stories that are known again."""
 TOAST_WAIT = 1.0
 """Seconds in which a refusal can still be a toast: then the press is answered without one."""
 STRANGERS = 16
 """Strangers who are told of at the same time: while history hangs, more must not pile up."""
 FAREWELL = 0.5
 """Seconds that answers under way have when the desk ends."""
-
-_K = TypeVar("_K")
-_V = TypeVar("_V")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +96,7 @@ class Heard:
         self._moves = moves
         self._telling = 0
         """Strangers who are told of just now."""
-        self._known: OrderedDict[tuple[int, int], _Known] = OrderedDict()
+        self._known: Recent[tuple[int, int], _Known] = Recent()
         self._following: dict[tuple[int, int], asyncio.Task[None]] = {}
 
     async def answer(
@@ -268,7 +265,7 @@ class Heard:
         if post is None:
             return
         for number in post.ids:
-            remember(self._known, (post.place.chat, number), _Known(post, looks))
+            self._known.keep((post.place.chat, number), _Known(post, looks))
 
     def _go_on(self, reply: Reply, shown: OnScreen, line: Line) -> None:
         """Show what comes after the answer, until a press takes the message's place."""
@@ -305,14 +302,6 @@ async def quietly(work: Awaitable[Any]) -> None:
         log.info("Telegram: an answer did not arrive: %s", failure)
     except Exception:
         log.exception("Telegram: an update was not answered")
-
-
-def remember(kept: OrderedDict[_K, _V], key: _K, value: _V) -> None:
-    """Keep the newest; forget the oldest above a thousand."""
-    kept[key] = value
-    kept.move_to_end(key)
-    while len(kept) > REMEMBERED:
-        kept.popitem(last=False)
 
 
 def _is_for_us(message: telegram.Message, username: str) -> bool:

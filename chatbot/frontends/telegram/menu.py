@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from chatbot.delivery.outbox import Throttled
 from chatbot.frontends import Notes
-from chatbot.frontends.telegram_shown import Moves, Poster, TelegramFailed
+from chatbot.frontends.telegram.failures import TelegramFailed
+from chatbot.frontends.telegram.places import Moves
+from chatbot.frontends.telegram.posting import Poster
 from handlers.command import Commands
 from handlers.context import Role
 

@@ -1,31 +1,39 @@
-"""Messages of Telegram: how a reply is posted and edited, and what may go wrong with it.
-
-Errors leave here as our own classes with words of our own: the library's may hold the token.
-"""
+"""Messages of Telegram: how a reply is posted and edited, as often as that takes."""
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatbot.delivery.outbox import Throttled
-from chatbot.frontends import Notes, Pictures
+from chatbot.frontends import Pictures
+from chatbot.frontends.talk import drawn, without_picture
+from chatbot.frontends.telegram.failures import (
+    GroupMoved,
+    MarkupRefused,
+    MessageGone,
+    NoAnswer,
+    NotInChat,
+    NotModified,
+    TelegramFailed,
+    TokenRefused,
+    TooLong,
+    failure_of,
+)
+from chatbot.frontends.telegram.places import Moves, Place
 from chatbot.render.html import CAPTION_LIMIT, LIMIT, caption, html, rows, unmarked
 from chatbot.render.plain import body, title
 from handlers.reply import Choice, Reply
 from trading.clocks import Clock
-from trading.errors import StoreError
 
 if TYPE_CHECKING:
     from telegram import Bot, InlineKeyboardMarkup, Message
-    from telegram.error import TelegramError
 
 log = logging.getLogger(__name__)
 
@@ -35,181 +43,10 @@ LONGEST_DELAY = 30.0
 """Seconds between two tries, at most."""
 TOAST, TOAST_LINE = 200, 60
 """Characters that a toast takes, and those that can be read before it goes by itself."""
-NO_PICTURE = "The picture could not be drawn."
 _SMALLEST = 8
 """Texts are made that much shorter, and no more, where they are said to be too long."""
 
 _T = TypeVar("_T")
-
-
-# -- what may go wrong --------------------------------------------------------------------
-
-
-class TelegramFailed(Exception):
-    """Telegram did not do what it was asked.  A retry may help."""
-
-    words = "it refuses a request"
-    is_about_chat = False
-    """It concerns one chat only; the others fare well."""
-
-    def __init__(self) -> None:
-        super().__init__(self.words)
-
-
-class NoAnswer(TelegramFailed):
-    words = "it does not answer"
-
-
-class TokenRefused(TelegramFailed):
-    words = "its token is refused"
-
-
-class SecondPoller(TelegramFailed):
-    words = "another program polls with the same token"
-
-
-class BlockedByUser(TelegramFailed):
-    words = "the user has blocked the bot"
-    is_about_chat = True
-
-
-class NotInChat(TelegramFailed):
-    words = "the bot may not write in this chat"
-    is_about_chat = True
-
-
-class ChatUnknown(TelegramFailed):
-    words = "there is no such chat or topic, or nobody has opened it yet"
-    is_about_chat = True
-
-
-class MarkupRefused(TelegramFailed):
-    words = "it refuses our markup"
-
-
-class TooLong(TelegramFailed):
-    words = "it finds the text too long"
-
-
-class MessageGone(TelegramFailed):
-    words = "the message to edit is gone"
-
-
-class NotModified(TelegramFailed):
-    words = "the message says that already"
-
-
-class GroupMoved(TelegramFailed):
-    words = "the group has a new id"
-    is_about_chat = True
-
-    def __init__(self, new_id: int) -> None:
-        super().__init__()
-        self.new_id = new_id
-
-
-_REFUSALS: Mapping[str, type[TelegramFailed]] = {
-    "not modified": NotModified,
-    "message to edit not found": MessageGone,
-    "message can't be edited": MessageGone,
-    "no text in the message": MessageGone,
-    "message_id_invalid": MessageGone,
-    "can't parse entities": MarkupRefused,
-    "is too long": TooLong,
-    "chat not found": ChatUnknown,
-    "message thread not found": ChatUnknown,
-    "topic_closed": ChatUnknown,
-    "topic_deleted": ChatUnknown,
-    "not enough rights": NotInChat,
-    "have no rights": NotInChat,
-    "chat_write_forbidden": NotInChat,
-}
-"""By words of the Bot API's answers; it has no finer codes than 400."""
-
-
-def failure_of(error: TelegramError) -> TelegramFailed | Throttled:
-    """The library's *error* as one of ours."""
-    from telegram import error as errors
-
-    if isinstance(error, errors.RetryAfter):
-        return Throttled(_seconds(error))
-    if isinstance(error, errors.ChatMigrated):
-        return GroupMoved(error.new_chat_id)
-    told = error.message.lower()
-    if isinstance(error, errors.Forbidden):
-        return BlockedByUser() if "by the user" in told else NotInChat()
-    if isinstance(error, errors.BadRequest):
-        return next((kind for words, kind in _REFUSALS.items() if words in told), TelegramFailed)()
-    plain = {errors.InvalidToken: TokenRefused, errors.Conflict: SecondPoller}
-    return plain.get(type(error), NoAnswer)()
-
-
-def _seconds(error: Any) -> float:
-    """The library gives a timedelta, or a number where it was not asked to (`PTB_TIMEDELTA`)."""
-    after = error.retry_after
-    return float(after.total_seconds() if hasattr(after, "total_seconds") else after)
-
-
-# -- where --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A chat, and a topic in it."""
-
-    chat: int
-    """As in our settings, also after a group has got a new id."""
-    topic: int | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read `111`, `-100123` or `-100123/5`."""
-        chat, _, topic = text.partition("/")
-        return cls(int(chat), int(topic) if topic else None)
-
-    def __str__(self) -> str:
-        return f"{self.chat}/{self.topic}" if self.topic else str(self.chat)
-
-
-class Moves:
-    """Groups that became supergroups: each has a new id then, and keeps its old name here."""
-
-    _NOTE = "telegram:moved"
-
-    def __init__(self, notes: Notes) -> None:
-        self._notes = notes
-        self._new_ids: dict[int, int] = {}
-        self._loaded = False
-
-    async def load(self) -> None:
-        """Read what is remembered.  If history does not answer, the next call tries again."""
-        if self._loaded:
-            return
-        try:
-            found = await self._notes.note(self._NOTE)
-        except StoreError:
-            return
-        known = json.loads(found) if found else {}
-        self._new_ids = {int(old): new for old, new in known.items()} | self._new_ids
-        self._loaded = True
-
-    def id_now(self, chat: int) -> int:
-        return self._new_ids.get(chat, chat)
-
-    def known_as(self, chat: int) -> int:
-        """The id that stands in our settings, of a group that has *chat* now."""
-        return next((old for old, new in self._new_ids.items() if new == chat), chat)
-
-    async def add(self, chat: int, new_id: int) -> None:
-        self._new_ids[self.known_as(chat)] = new_id
-        await self.load()
-        try:
-            await self._notes.keep(self._NOTE, json.dumps(self._new_ids))
-        except StoreError:
-            log.warning("a group's new id was not saved; Telegram will tell it again")
-
-
-# -- messages -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +118,7 @@ class Poster:
 
         Raises `Throttled`, or `TelegramFailed` when it may not have arrived.
         """
-        reply, picture = await self._drawn(reply)
+        reply, picture = await drawn(reply, self._pictures)
         return await self._new(place, reply, picture, silent=silent, to=to)
 
     async def edit(self, post: Post, reply: Reply) -> Post:
@@ -290,7 +127,7 @@ class Poster:
         A text does not become a picture, nor the other way round: then the old message is
         deleted, and a new one said.
         """
-        reply, picture = await self._drawn(reply)
+        reply, picture = await drawn(reply, self._pictures)
         if post.photo != (picture is not None):
             await self._delete(post.place, post.ids)
             return await self._new(post.place, reply, picture)
@@ -364,16 +201,7 @@ class Poster:
             if picture is None or not barred:
                 raise
         log.warning("Telegram took no picture; its words go out alone")
-        return await self._new(place, _without_picture(reply), None, silent=silent, to=to)
-
-    async def _drawn(self, reply: Reply) -> tuple[Reply, bytes | None]:
-        if reply.chart is None:
-            return reply, None
-        try:
-            return reply, await self._pictures.draw(reply.chart)
-        except Exception as error:  # noqa: BLE001  # without its picture an alert still tells
-            log.warning("a chart could not be drawn: %s", type(error).__name__)
-            return _without_picture(reply), None
+        return await self._new(place, without_picture(reply), None, silent=silent, to=to)
 
     async def _in_some_style(
         self,
@@ -489,11 +317,6 @@ class Poster:
 def _is_unclear(failure: TelegramFailed) -> bool:
     """Refused for good, for a reason that `_REFUSALS` does not know; an alert must arrive."""
     return type(failure) is TelegramFailed
-
-
-def _without_picture(reply: Reply) -> Reply:
-    text = f"{reply.text}\n{NO_PICTURE}" if reply.text else NO_PICTURE
-    return replace(reply, text=text)
 
 
 def _keyboard(choices: Sequence[Choice]) -> InlineKeyboardMarkup | None:

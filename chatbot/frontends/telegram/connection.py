@@ -1,0 +1,88 @@
+"""The library and its connections: loaded in a thread at the first use, at the pace we set."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from telegram.ext import ExtBot
+    from telegram.request import BaseRequest
+
+OFFICIAL = "https://api.telegram.org"
+_CHATTERERS = ("telegram", "httpx", "httpcore")
+"""Libraries that log addresses, which hold the token, and each update, which may be a stranger's.
+
+What matters of it is told here, in words of our own.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flood:
+    """How much is sent, at most: Telegram takes 30 messages a second, 20 a minute in a group.
+
+    Source: https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
+    """
+
+    overall_rate: float = 30.0
+    overall_seconds: float = 1.0
+    group_rate: float = 20.0
+    group_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polling:
+    """How it listens; seconds."""
+
+    wait: int = 25
+    """A poll is held open for as long while nothing is said."""
+    answer: float = 10.0
+    """More than that an answer must not take (beyond `wait`, for a poll)."""
+    connect: float = 5.0
+    first_delay: float = 1.0
+    """After a failure; doubled after each further one."""
+    longest_delay: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    bot: ExtBot[Any]
+    requests: tuple[BaseRequest, ...]
+    """To be shut down."""
+
+
+def connect(token: str, base_url: str, flood: Flood, polling: Polling) -> Connection:
+    # Read when the library tells how long to wait: without it each 429 is a warning as well.
+    os.environ.setdefault("PTB_TIMEDELTA", "true")
+    for name in _CHATTERERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    from telegram.ext import AIORateLimiter, ExtBot
+    from telegram.request import HTTPXRequest
+
+    saying, hearing = (
+        HTTPXRequest(
+            read_timeout=polling.answer,
+            write_timeout=polling.answer,
+            media_write_timeout=polling.answer * 2,
+            connect_timeout=polling.connect,
+            pool_timeout=polling.answer,
+        )
+        for _ in range(2)
+    )
+    limiter = AIORateLimiter(
+        overall_max_rate=flood.overall_rate,
+        overall_time_period=flood.overall_seconds,
+        group_max_rate=flood.group_rate,
+        group_time_period=flood.group_seconds,
+    )
+    bot = ExtBot(
+        token,
+        base_url=f"{base_url}/bot",
+        base_file_url=f"{base_url}/file/bot",
+        request=saying,
+        get_updates_request=hearing,
+        rate_limiter=limiter,
+    )
+    return Connection(bot, (saying, hearing))
