@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from trading.clocks import Clock
@@ -25,7 +26,7 @@ from trading.halt import Verb
 from trading.halting import Halter
 from trading.ports import Change, Lane, Store
 from trading.recorder import Recorder
-from trading.types import Mode
+from trading.types import Mode, Side, Symbol
 from trading.valuation import Valuer
 from trading.views import Gap
 
@@ -127,6 +128,10 @@ class BookCheck:
             await self.hold(result.problems[0] if result.problems else "")
         await self._forget_noted()
         return result is not None
+
+    def foreign(self, symbol: Symbol, side: Side) -> Decimal:
+        """What the last comparison found to be a stranger's, unsigned."""
+        return self._reconciler.foreign(symbol, side)
 
     async def after_interruption(self) -> None:
         """Ask for what was not heard while the line was broken."""

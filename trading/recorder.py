@@ -84,7 +84,7 @@ class Recorder:
         """
         if self._failed_since is not None:
             raise StoreError("history does not take writes")
-        await self._store.commit(self._with_alerts(change, events), lane)
+        await self._commit(self._with_alerts(change, events), lane)
         self._publish(events)
 
     async def keep(self, change: Change, lane: Lane, *events: Event) -> bool:
@@ -99,7 +99,7 @@ class Recorder:
                 self._hold(change, lane)
                 return False
             began = self._clock.monotonic()
-            await self._store.commit(change, lane)
+            await self._commit(change, lane)
             self._meter.time("history", self._clock.monotonic() - began)
         except StoreError as error:
             self._hold(change, lane)
@@ -150,9 +150,19 @@ class Recorder:
         if not self._unsaved and not self._aside:
             self._wake.clear()
 
+    async def _commit(self, change: Change, lane: Lane) -> None:
+        """Raises `StoreError` whatever breaks: a fact is kept, and an exit leaves, all the same."""
+        try:
+            await self._store.commit(change, lane)
+        except StoreError:
+            raise
+        except Exception as error:
+            log.exception("a change could not be written, by an error of ours")
+            raise StoreError(f"an error of ours, see the log: {error}") from error
+
     async def _refused(self, waiting: _Unsaved) -> StoreError | None:
         try:
-            await self._store.commit(waiting.change, waiting.lane)
+            await self._commit(waiting.change, waiting.lane)
         except StoreError as error:
             return error
         return None

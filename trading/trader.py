@@ -158,7 +158,8 @@ class Trader:
         )  # fmt: skip
         self.enforcer = Enforcer(
             trader=settings.name, halter=halter, orders=self.orders, protection=self.protection,
-            clock=clock, patience=patience,
+            clock=clock, patience=patience, foreign=self.books.foreign,
+            compare=self.books.again,
         )  # fmt: skip
         self.guards = Guards(
             ledger=self.ledger, limits=settings.limits, zone=settings.zone,
@@ -308,7 +309,7 @@ class Trader:
         """Ask about orders in doubt, end old entries, and repair what protects."""
         await self._venue_watch.look()
         await self.books.after_interruption()
-        for order in self.ledger.unknown():
+        for order in self.orders.in_doubt():
             try:
                 await self.orders.resolve(order)
             except VenueError as error:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from storage.memory import MemoryStore
-from tests.builders import BTC, NOON
+from tests.builders import BTC, NOON, an_order
 from tests.world import World, a_world, settled, wish
 from trading.clocks import ManualClock
 from trading.errors import Refused, VenueUnavailable
-from trading.events import HaltAdvanced, HaltDelayed, HistoryFailed, PositionClosed
-from trading.halt import EVERYONE, Stage
+from trading.events import BooksDiffered, HaltAdvanced, HaltDelayed, HistoryFailed, PositionClosed
+from trading.halt import EVERYONE, Stage, Verb
+from trading.ports import Change, Lane
 from trading.risk.limits import Limits
-from trading.types import ExitReason, OrderRole, OrderStatus, Side
+from trading.types import ExitReason, Held, OrderRole, OrderStatus, Side
 
 BY = "ben, Telegram"
 
@@ -321,6 +323,77 @@ async def test_a_close_that_is_refused_again_and_again_says_which_and_why() -> N
         )
         assert blocked.reached.note == "BTC: Post-only would match."
         assert stages(world)[-1] is Stage.FLAT
+
+
+async def test_the_refusals_of_an_earlier_flatten_do_not_block_the_next() -> None:
+    limits = Limits(max_position=Decimal("0.5"), symbol_rest=timedelta(0))
+    async with a_world(wishes=[wish(2), wish(5)], limits=limits).running() as world:
+        await a_held_position(world)
+        world.venue.faults.place = ["refuse"] * 4
+        first = await world.desk.flatten(EVERYONE, by=BY, why="")
+        await seconds(world, 20)
+        await world.desk.resume([first.halt.id], by=BY)
+        await world.minutes(4)
+        assert BTC in world.trader.ledger.positions
+        world.venue.faults.place = ["refuse"]
+
+        second = await world.desk.flatten(EVERYONE, by=BY, why="")
+        await seconds(world, 20)
+
+        reached = [r.stage for h in world.desk.latch.active for r in h.stages_of("majors")]
+        assert second.halt.id != first.halt.id
+        assert Stage.FLAT in reached
+        assert Stage.FLAT_BLOCKED not in reached
+
+
+async def test_a_halt_of_another_trader_takes_nothing_from_what_is_told_of_ours() -> None:
+    async with a_world(wishes=[wish(2)]).running() as world:
+        await a_held_position(world)
+        await world.desk.flatten(EVERYONE, by=BY, why="")
+        (closed,) = world.trader.enforcer.closes()
+
+        world.halter.engage(scope="another", verb=Verb.STOP, by=BY, why="")
+
+        assert world.trader.enforcer.closes() == (closed,)
+
+
+async def test_flat_is_told_only_once_the_venue_says_so() -> None:
+    async with a_world(wishes=[wish(2)]).running() as world:
+        await a_held_position(world)
+        world.venue.strange = {BTC: Held(long=Decimal("0.4"))}
+
+        await world.desk.flatten(EVERYONE, by=BY, why="")
+        await settled()
+
+        assert world.trader.ledger.positions == {}
+        assert stages(world)[-1] is Stage.FLAT, "ours is; theirs is theirs"
+        kinds = [type(event) for event in world.said]
+        (told,) = world.heard(BooksDiffered)
+        assert isinstance(told, BooksDiffered)
+        assert (told.ours, told.venue) == (0, Decimal("0.4")), "whose it is was looked at first"
+        assert kinds.index(BooksDiffered) < len(kinds) - kinds[::-1].index(HaltAdvanced) - 1
+
+
+async def test_what_a_dead_process_wrote_down_and_never_sent_ends_by_its_window() -> None:
+    """No comparison of the books is due: the stop alone has to find out."""
+    store, clock = MemoryStore(clock=ManualClock(NOON)), ManualClock(NOON)
+    never_sent = an_order(id="qd-test-e-1", created_at=NOON)
+    await store.commit(Change(orders=(never_sent,)), Lane.ENTRY)
+    world = a_world(store=store, clock=clock, first_id=100)
+    world.venue.window = 30.0
+    async with world.running():
+        await world.desk.stop(EVERYONE, by=BY, why="")
+        assert stages(world)[-1] is Stage.ENTRIES_BLOCKED
+        await seconds(world, 31)
+
+        assert stages(world)[-1] is Stage.CANCELS_CONFIRMED
+        assert world.trader.ledger.orders[never_sent.id].status is OrderStatus.ABSENT
+
+
+async def seconds(world: World, count: int) -> None:
+    for _ in range(count):
+        world.clock.advance(1)
+        await settled()
 
 
 # -- resume -------------------------------------------------------------------------------

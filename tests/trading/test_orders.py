@@ -286,6 +286,50 @@ async def test_an_exit_does_not_wait_for_a_disk_that_hangs_and_that_is_told() ->
         assert await journal.records() == (), "a note is kept until history has the order"
 
 
+class BrokenStore(MemoryStore):
+    """It raises what nobody expects, until it is mended."""
+
+    broken = False
+
+    async def commit(self, change: Change, lane: Lane = Lane.REST) -> None:
+        if self.broken:
+            raise RuntimeError("an error of ours")
+        await super().commit(change, lane)
+
+
+async def test_an_exit_leaves_and_is_kept_whatever_breaks_in_history() -> None:
+    store = BrokenStore(clock=ManualClock(NOON))
+    async with a_world(store=store).running() as world:
+        await enter(world)
+        store.broken = True
+
+        order = await reduce_by_hand(world)
+
+        assert order.status is OrderStatus.FILLED
+        assert BTC not in world.trader.ledger.positions
+        assert world.recorder.unsaved > 0
+        assert world.heard(ReductionUnsaved)
+        store.broken = False
+        await world.recorder.retry()
+        assert world.recorder.unsaved == 0
+        (trade,) = await store.trades("majors", limit=9)
+        assert trade.reason is ExitReason.HAND
+
+
+async def test_what_was_taken_for_lost_before_it_left_does_not_leave() -> None:
+    async with a_world().running() as world:
+        orders = world.trader.orders
+        order = orders.prepare(symbol=BTC, side=Side.BUY, role=OrderRole.ENTRY, quantity=D(1))
+        permit = world.desk.latch.permit("majors")
+        world.clock.advance(600)
+        assert (await orders.resolve(order)).status is OrderStatus.ABSENT
+
+        ended = await orders.enter(order, permit)
+
+        assert ended.status is OrderStatus.ABSENT
+        assert world.venue.placed == []
+
+
 async def test_a_reduction_that_only_the_journal_knows_is_found_after_a_crash() -> None:
     store, book, journal = MemoryStore(clock=ManualClock(NOON)), MemoryJournal(), MemoryJournal()
     clock = ManualClock(NOON)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +20,17 @@ from trading.execution.orders import Orders, Patience
 from trading.execution.protection import Protection
 from trading.halt import Halt, Stage, Verb
 from trading.halting import Halter
-from trading.types import ZERO, ExitReason, Order, OrderRole, OrderStatus, Symbol, Trade
+from trading.types import (
+    ZERO,
+    ExitReason,
+    Held,
+    Order,
+    OrderRole,
+    OrderStatus,
+    Side,
+    Symbol,
+    Trade,
+)
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +61,12 @@ class Enforcer:
         protection: Protection,
         clock: Clock,
         patience: Patience,
+        foreign: Callable[[Symbol, Side], Decimal],
+        compare: Callable[[], Awaitable[bool]],
     ) -> None:
+        """*foreign* quantity, unsigned, is a stranger's as far as is known; *compare* finds out."""
+        self._foreign = foreign
+        self._compare = compare
         self._trader = trader
         self._halter = halter
         self._orders = orders
@@ -69,14 +84,26 @@ class Enforcer:
         self._entries: frozenset[str] = frozenset()
         self._trades: frozenset[str] = frozenset()
         """What rested, and what was closed already, when the latest halt came."""
+        self._covering: frozenset[str] = frozenset()
+        """The halts that were known here."""
         self.problem = ""
         self.tries = 0
-        halter.on_engage(self.wake)
+        halter.on_engage(self._engaged)
         orders.on_touch.append(self._nudge)
+
+    def _engaged(self) -> None:
+        """Another trader's halt changes nothing here, least of all what is told of ours."""
+        if self._ids() - self._covering:
+            self.wake()
+
+    def _ids(self) -> frozenset[str]:
+        return frozenset(h.id for h in self._halter.latch.covering(self._trader))
 
     def wake(self) -> None:
         """A halt was engaged: note what rests now, and go to work."""
         self.tries = 0
+        self._covering = self._ids()
+        self._refused.clear()
         self._entries = frozenset(o.id for o in self._ledger.alive_of(OrderRole.ENTRY))
         self._trades = frozenset(t.id for t in self._ledger.trades)
         self._protection.dust.clear()
@@ -166,8 +193,13 @@ class Enforcer:
         """Cancel all our entries.  True: every entry ever sent is known to have ended."""
         began = self._clock.monotonic()
         entries = self._ledger.alive_of(OrderRole.ENTRY)
-        await asyncio.gather(*(self._end_entry(o) for o in entries), return_exceptions=True)
+        outcomes = await asyncio.gather(
+            *(self._end_entry(o) for o in entries), return_exceptions=True
+        )
         await self._cancel_strays()
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                self.problem = _in_words(outcome)
         alive = self._ledger.alive_of(OrderRole.ENTRY)
         if alive:
             self.problem = self.problem or "not every entry has ended yet"
@@ -177,20 +209,11 @@ class Enforcer:
         return True
 
     async def _end_entry(self, order: Order) -> None:
-        """An INTENT is still in our own hands: its permit no longer holds, so it ends by itself."""
-        try:
-            if order.status is OrderStatus.OPEN:
-                await self._orders.cancel(order)
-            elif order.status is OrderStatus.UNKNOWN:
-                await self._end_unknown(order)
-        except VenueError as error:
-            self.problem = str(error)
-            raise
-
-    async def _end_unknown(self, order: Order) -> None:
-        resolved = await self._orders.resolve(order)
-        if resolved.status is OrderStatus.OPEN:
-            await self._orders.cancel(resolved)
+        """What is on its way out ends by itself: its permit no longer holds."""
+        if order.status is not OrderStatus.OPEN:
+            order = await self._orders.resolve(order)
+        if order.status is OrderStatus.OPEN:
+            await self._orders.cancel(order)
 
     async def _cancel_strays(self) -> None:
         """Entries with our tag that our books do not have: a crash may have left them."""
@@ -213,11 +236,15 @@ class Enforcer:
         )
         self._note_refusals(halts, symbols, outcomes)
         for order in self._ledger.alive_of(OrderRole.EXIT):
-            if order.status is OrderStatus.UNKNOWN:
+            if order.status is not OrderStatus.OPEN:
                 await self._orders.resolve(order)
-        held = [s for s in await self._orders.venue.positions() if self._is_ours(s)]
-        if self._ledger.positions or self._ledger.alive_of(OrderRole.EXIT) or held:
+        if self._ledger.positions or self._ledger.alive_of(OrderRole.EXIT):
             self.problem = self.problem or f"{len(self._ledger.positions)} still open"
+            return False
+        left = await self._left_at_venue()
+        if left:
+            self.problem = left
+            await self._compare()
             return False
         await self._protection.watch()
         dust = ", ".join(f"{q:f} {s.base}" for s, q in self._protection.dust.items())
@@ -240,7 +267,7 @@ class Enforcer:
     ) -> None:
         for symbol, outcome in zip(symbols, outcomes, strict=True):
             if isinstance(outcome, BaseException):
-                self.problem = f"{symbol.base}: {outcome}"
+                self.problem = f"{symbol.base}: {_in_words(outcome)}"
                 continue
             refused = [o for o in outcome if o.status is OrderStatus.REJECTED]
             if not refused:
@@ -259,10 +286,17 @@ class Enforcer:
         """What was closed since the latest halt came, oldest first."""
         return tuple(t for t in reversed(self._ledger.trades) if t.id not in self._trades)
 
-    def _is_ours(self, symbol: Symbol) -> bool:
-        """Quantities of symbols we hold; what strangers hold elsewhere is not ours to close."""
-        position = self._ledger.positions.get(symbol)
-        return position is not None and abs(position.quantity) > Decimal(0)
+    async def _left_at_venue(self) -> str:
+        """Flat is what the venue says is flat: nothing left of what was closed, but a stranger's.
+
+        On a cash account the coins beside ours are the operator's, and the fills tell.
+        """
+        theirs = await self._orders.venue.positions()
+        for closed in [] if self._orders.venue.cash else self.closes():
+            held = theirs.get(closed.symbol, Held()).on(closed.side)
+            if held > self._foreign(closed.symbol, closed.side):
+                return f"{closed.symbol.base}: the venue still has {held:f}"
+        return ""
 
     def _is_flat(self, halt: Halt) -> bool:
         return any(self._has_reached(halt, s) for s in (Stage.FLAT, Stage.FLAT_EXCEPT_DUST))
@@ -300,3 +334,11 @@ class Enforcer:
                 await self._halter.remind(
                     halt, self._trader, why=self.problem, waited=now - halt.at
                 )
+
+
+def _in_words(error: BaseException) -> str:
+    """What the venue said; what broke on our side is for the log."""
+    if isinstance(error, VenueError):
+        return str(error)
+    log.error("a halt could not be carried out in full", exc_info=error)
+    return "an internal error, see the log"

@@ -350,7 +350,17 @@ class Orders:
         finally:
             self._origins.pop(order.id, None)
 
+    def in_doubt(self) -> list[Order]:
+        """Those of which the venue alone can tell: sent without an answer, or written down by a
+        process that died, or broke off, before it sent them."""
+        alive = self.ledger.alive.values()
+        doubtful = (o for o in alive if o.status is not OrderStatus.OPEN)
+        return [o for o in doubtful if o.id not in self._on_the_way]
+
     async def _place(self, order: Order, permit: Permit) -> Order:
+        now = self.ledger.orders[order.id]
+        if not now.is_alive:
+            return now  # taken for lost before it was sent: its room was given away
         began = self._clock.monotonic()
         try:
             report = await self._answered(self.venue.place(order, permit))

@@ -109,6 +109,10 @@ class Reconciler:
         self._told: dict[tuple[Symbol, Side], Decimal] = {}
         """Foreign quantities that people have heard of."""
 
+    def foreign(self, symbol: Symbol, side: Side) -> Decimal:
+        """What the last comparison found to be a stranger's, unsigned."""
+        return self._told.get((symbol, side), ZERO)
+
     async def run(self) -> Reconciled | None:
         """Compare everything once.  None: orders were under way, so it could not be compared.
 
