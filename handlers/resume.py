@@ -11,8 +11,9 @@ from handlers import traders
 from handlers.command import BadUsage, HaltId, TraderName, command
 from handlers.confirm import CANCEL, CONFIRM
 from handlers.context import Context, Role
-from handlers.format import ago, amount, duration, listed, money, plural
-from handlers.reply import Choice, Level, Outcome, Reply, offer
+from handlers.format import ago, amount, clock_time, duration, listed, money, plural
+from handlers.reply import Choice, Column, Level, Outcome, Reply, offer
+from handlers.screen import TABLE_ROWS, a_table, fitting
 from handlers.status import feed_word, until_scan
 from handlers.words import (
     DONE,
@@ -27,10 +28,12 @@ from handlers.words import (
     why,
 )
 from trading.errors import Refused
-from trading.halt import EVERYONE, Halt, Verb
+from trading.halt import EVERYONE, Halt, Reached, Verb
 from trading.ports import FeedState
 from trading.views import View
 
+_STEP = 22
+"""Columns of a stage in a table."""
 _VERBS = {Verb.PAUSE: "pause", Verb.STOP: "stop", Verb.FLATTEN: "flatten"}
 
 
@@ -253,28 +256,65 @@ def halts_reply(found: Sequence[Halt], views: Sequence[View]) -> Reply:
             choices=(Choice("Status", "/status"),),
         )
     newest = sorted(found, key=lambda h: h.at, reverse=True)
-    now = views[0].as_of if views else None
+    return fitting(lambda rows: _halts(newest, views, resting, rows), len(_steps(newest, views)))
+
+
+def _halts(newest: Sequence[Halt], views: Sequence[View], resting: list[str], rows: int) -> Reply:
     lines = [_line(h, views) for h in newest[:3]]
     if len(newest) > 3:  # noqa: PLR2004  # what fits a screen
         lines.append(f"And {listed([h.id for h in newest[3:]])}.")
-    symbol = HALTED if any(h.verb > Verb.PAUSE for h in found) else PAUSED
+    symbol = HALTED if any(h.verb > Verb.PAUSE for h in newest) else PAUSED
+    steps = _steps(newest, views)
     return Reply(
-        f"{symbol} {plural(len(found), 'halt')} in force {modes(views)}",
+        f"{symbol} {plural(len(newest), 'halt')} in force {modes(views)}",
+        table=a_table(
+            (Column("UTC", right=False), Column("stage", right=False)), steps[len(steps) - rows :]
+        ),
         text="\n".join([*lines, *map(sentence, resting[:1])]),
         choices=(
             *(Choice(f"Resume {h.id}", f"/resume {h.id}") for h in newest[:2]),
             Choice("Status", "/status"),
         ),
         level=Level.NOTICE,
-        as_of=now,
+        as_of=views[0].as_of if views else None,
     )
+
+
+def _steps(newest: Sequence[Halt], views: Sequence[View]) -> list[tuple[str, str]]:
+    """When each halt reached what, as far as the last ones fit."""
+    several_halts, several = len(newest) > 1, len(views) > 1
+    found = [
+        (reached.at, halt.id if several_halts else "", view.name if several else "", reached)
+        for halt in newest
+        for view in views
+        if halt.covers(view.name)
+        for reached in halt.stages_of(view.name)
+    ]
+    found.sort(key=lambda step: step[0])
+    return [
+        (clock_time(at), clipped(" ".join(filter(None, [*whose, _worded(reached)])), _STEP))
+        for at, *whose, reached in found[-TABLE_ROWS:]
+    ]
+
+
+def _worded(reached: Reached) -> str:
+    return f"{reached.stage.value}, {reached.note}" if reached.note else reached.stage.value
 
 
 def _line(halt: Halt, views: Sequence[View]) -> str:
     since = f" {ago(views[0].as_of - halt.at)}" if views else ""
-    stages = [halt.stages_of(v.name) for v in views if halt.covers(v.name)]
-    last = {reached[-1].stage.value for reached in stages if reached}
-    so_far = f" So far: {listed(sorted(last))}." if last else ""
     because = clipped(halt.why, 40)
     who = f"{_VERBS[halt.verb]} of {halt.scope}{since} by {person(halt.by)}"
-    return f"{halt.id} {who}: {because}.{so_far}"
+    return f"{halt.id} {who}: {because}.{_not_yet(halt, views)}"
+
+
+def _not_yet(halt: Halt, views: Sequence[View]) -> str:
+    """As in ` Not confirmed yet: cancels confirmed. No answer.`"""
+    covered = [v for v in views if halt.covers(v.name)]
+    waiting = [(v, stage) for v in covered if (stage := halt.next_stage(v.name)) is not None]
+    if not waiting:
+        return ""
+    named = [f"{v.name} {s.value}" if len(covered) > 1 else s.value for v, s in waiting]
+    why_not = next((v.holding_up for v, _ in waiting if v.holding_up), "")
+    reason = f" {sentence(clipped(why_not, 80))}" if why_not else ""
+    return f" Not yet: {listed(named)}.{reason}"

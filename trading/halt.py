@@ -34,6 +34,14 @@ class Stage(StrEnum):
     FLAT_BLOCKED = "flat blocked"
 
 
+_DEMANDED = {
+    Verb.PAUSE: (Stage.ENTRIES_BLOCKED,),
+    Verb.STOP: (Stage.ENTRIES_BLOCKED, Stage.CANCELS_CONFIRMED),
+    Verb.FLATTEN: (Stage.ENTRIES_BLOCKED, Stage.CANCELS_CONFIRMED, Stage.FLAT),
+}
+_FLAT = (Stage.FLAT, Stage.FLAT_EXCEPT_DUST)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
     """A stage of one trader's halt, and when it was reached (wall time)."""
@@ -70,6 +78,14 @@ class Halt:
 
     def has_reached(self, trader: str, stage: Stage) -> bool:
         return any(reached.stage is stage for reached in self.stages_of(trader))
+
+    def next_stage(self, trader: str) -> Stage | None:
+        """What *trader* has not confirmed yet; None: all that the verb demands is done."""
+        for stage in _DEMANDED[self.verb]:
+            ends = _FLAT if stage is Stage.FLAT else (stage,)
+            if not any(self.has_reached(trader, end) for end in ends):
+                return stage
+        return None
 
 
 Permit = Callable[[], None]

@@ -90,6 +90,7 @@ class Sight:
             parameters=trader.settings.parameters,
             desk=self._desk_risk.use(),
             delayed=trader.books.delayed,
+            holding_up=trader.enforcer.problem,
         )
 
     def price(self, symbol: Symbol) -> Price:

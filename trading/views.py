@@ -190,6 +190,8 @@ class View:
     """None: the whole desk has no limits of its own."""
     delayed: str = ""
     """Why it is not `ready` although it has tried, as a clause; empty while it first tries."""
+    holding_up: str = ""
+    """What keeps a halt from being carried out, as a clause; empty if nothing is known to."""
 
     @property
     def halt(self) -> Halt | None:

@@ -21,7 +21,7 @@ from tests.handlers.story import (
     reads,
     the_view,
 )
-from trading.halt import EVERYONE, Stage, Verb
+from trading.halt import EVERYONE, Reached, Stage, Verb
 from trading.ports import FeedState
 from trading.views import Cycle, View
 
@@ -225,10 +225,14 @@ def test_resumed_for_several() -> None:
 # -- /halts -------------------------------------------------------------------------------
 
 
-async def test_halts(house: House) -> None:
+async def test_halts_tell_each_stage_and_its_time(house: House) -> None:
     halt = a_halt(
         at=NOW - timedelta(minutes=14),
-        stages=(reached(Stage.ENTRIES_BLOCKED), reached(Stage.CANCELS_CONFIRMED)),
+        stages=(
+            reached(Stage.REQUESTED, NOW - timedelta(minutes=14)),
+            reached(Stage.ENTRIES_BLOCKED, NOW - timedelta(minutes=14)),
+            reached(Stage.CANCELS_CONFIRMED, NOW - timedelta(minutes=13), "2/2"),
+        ),
     )
     house.desk.latch.adopt(halt)
 
@@ -238,10 +242,43 @@ async def test_halts(house: House) -> None:
         reply,
         """\
 ■ 1 halt in force (paper)
-H17 stop of majors 14 min ago by ben: /stop. So far: cancels confirmed.
+  UTC       stage
+  20:27:09  requested
+  20:27:09  entries blocked
+  20:28:09  cancels confirmed, 2/2
+H17 stop of majors 14 min ago by ben: /stop.
 [Resume H17: /resume H17] [Status]""",
     )
     assert reply.level is Level.NOTICE
+
+
+def test_halts_tell_what_is_not_confirmed_yet_and_why() -> None:
+    halt = a_halt(verb=Verb.FLATTEN, stages=(reached(Stage.ENTRIES_BLOCKED),))
+    view = the_view(holding_up="BANNED UNTIL 20:57:00 UTC: the venue takes no requests from us")
+
+    reply = checked(halts_reply([halt], [view]))
+
+    assert reply.text.endswith(
+        "Not yet: cancels confirmed. BANNED UNTIL 20:57:00 UTC: "
+        "the venue takes no requests from us."
+    )
+
+
+def test_halts_name_the_trader_that_has_not_come_as_far() -> None:
+    of_all = a_halt(
+        scope=EVERYONE,
+        stages=(
+            ("majors", Reached(stage=Stage.ENTRIES_BLOCKED, at=NOW)),
+            ("majors", Reached(stage=Stage.CANCELS_CONFIRMED, at=NOW)),
+            ("alts", Reached(stage=Stage.ENTRIES_BLOCKED, at=NOW)),
+        ),
+    )
+
+    reply = checked(halts_reply([of_all], [the_view(), the_view(name="alts")]))
+
+    assert reply.text.endswith("Not yet: alts cancels confirmed.")
+    assert reply.table is not None
+    assert ("20:41:09", "alts entries blocked") in reply.table.rows
 
 
 async def test_no_halts(house: House) -> None:

@@ -370,7 +370,9 @@ async def test_flat_is_told_only_once_the_venue_says_so() -> None:
         kinds = [type(event) for event in world.said]
         (told,) = world.heard(BooksDiffered)
         assert isinstance(told, BooksDiffered)
-        assert (told.ours, told.venue) == (Decimal(0), Decimal("0.4")), "whose it is was looked at first"
+        assert (told.ours, told.venue) == (Decimal(0), Decimal("0.4")), (
+            "whose it is was looked at first"
+        )
         assert kinds.index(BooksDiffered) < len(kinds) - kinds[::-1].index(HaltAdvanced) - 1
 
 

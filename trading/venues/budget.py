@@ -12,6 +12,7 @@ import itertools
 from collections import deque
 from collections.abc import Mapping
 from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from types import MappingProxyType
 
@@ -49,8 +50,12 @@ URGENCY: ContextVar[Urgency] = ContextVar("urgency", default=Urgency.DATA)
 class Banned(VenueUnavailable):
     """The venue takes no requests from us for a while; nothing was sent."""
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"the venue takes no requests from us for another {seconds:.0f} s")
+    def __init__(self, seconds: float, until: datetime) -> None:
+        """*until*: wall time, for people."""
+        super().__init__(
+            f"BANNED UNTIL {until.astimezone(UTC):%H:%M:%S} UTC: "
+            f"the venue takes no requests from us for another {seconds:.0f} s"
+        )
         self.seconds = seconds
 
 
@@ -130,7 +135,8 @@ class Budget:
     def _wait_of(self, ticket: tuple[Urgency, int], weight: float, urgency: Urgency) -> float:
         """Seconds until it is worth looking again; 0: go."""
         if self.banned_for:
-            raise Banned(self.banned_for)
+            seconds = self.banned_for
+            raise Banned(seconds, self._clock.now() + timedelta(seconds=seconds))
         if self._waiting[0] < ticket:
             return 0.05
         self._forget()

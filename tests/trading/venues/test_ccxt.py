@@ -283,7 +283,9 @@ async def test_a_ban_is_told_with_its_seconds_and_obeyed(fault: Refuse, seconds:
         with pytest.raises(VenueUnavailable, match=f"refused for {seconds} s"):
             await world.place(world.order())
         asked = len(world.server.requests)
-        with pytest.raises(VenueUnavailable, match="takes no requests from us for another"):
+        with pytest.raises(
+            VenueUnavailable, match=r"BANNED UNTIL \d\d:\d\d:\d\d UTC: .* from us for another"
+        ):
             await world.venue.cancel(world.limit())
         assert len(world.server.requests) == asked
 
