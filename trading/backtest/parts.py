@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import Protocol, runtime_checkable
 
@@ -19,6 +18,7 @@ from trading.ports import Alert, Books, Change, Lane, Tidied, Word
 from trading.stats import DayBook
 from trading.strategies.base import Exits, Signals, Strategy
 from trading.types import Decision, EquityPoint, Fill, Order, OrderType, Report, Symbol, Trade
+from trading.values import replace
 from trading.venues.book import BarDone
 from trading.venues.paper import PaperVenue
 from trading.venues.records import Record

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from trading.market.candles import Candles, Panel
+from trading.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exits:
     """What the strategy thinks, at every bar, of positions that are open.
@@ -24,6 +26,7 @@ class Exits:
     """A position is closed once it has lost more points of confidence than this since its entry."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signals:
     """Arrays of the candles' shape [symbols, bars]; column t depends on columns <= t only.
