@@ -51,7 +51,7 @@ from trading.ports import Change, Meter, Venue
 from trading.recorder import Recorder
 from trading.strategies import settings_in_use
 from trading.trader import Trader, TraderSettings
-from trading.types import Order, Trade
+from trading.types import Order, Symbol, Trade
 
 facts = structlog.stdlib.get_logger("facts")
 
@@ -264,7 +264,7 @@ def _fact(value: object) -> str:
     """A trade by what it brought, an order by its id: the database has the rest."""
     if isinstance(value, Trade):
         return f"{value.id} {value.profit}"
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and not isinstance(value, Symbol):
         return ", ".join(map(_fact, value))
     return value.id if isinstance(value, Order) else str(value)
 

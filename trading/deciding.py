@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -32,6 +32,7 @@ from trading.risk.limits import EntryRules, EntryStyle, Limits
 from trading.strategies.base import Signals, Strategy, last_signals, leaving
 from trading.types import ONE, Decision, Depth, Mode, Order, OrderRole, Side, Signal, Symbol
 from trading.valuation import Valuer
+from trading.values import replace
 
 Look = Depth | str | None
 """An order book; why it cannot be had; or None where the venue shows none."""

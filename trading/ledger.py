@@ -7,7 +7,7 @@ fact twice, late or out of order changes nothing.  The recorder makes history of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -30,12 +30,14 @@ from trading.types import (
     Symbol,
     Trade,
 )
+from trading.values import quick, replace
 
 REMEMBERED_TRADES = 200
 REMEMBERED_ORDERS = 2_000
 """Ended orders kept in memory, so that late reports about them still find their order."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booked:
     """What one fill did to one position."""
@@ -151,6 +153,7 @@ def as_trade(
     )
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
     """What a report changed in the books; empty of fills when it said nothing new."""

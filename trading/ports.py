@@ -30,6 +30,7 @@ from trading.types import (
     Symbol,
     Trade,
 )
+from trading.values import quick
 
 T = TypeVar("T")
 
@@ -256,6 +257,7 @@ class Word:
     answer: str
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """What one transaction writes.  Every row is idempotent; the higher `version` wins."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from trading.bus import Bus
@@ -21,6 +21,7 @@ from trading.clocks import Clock
 from trading.errors import StoreError
 from trading.events import Event, FactRefused, HistoryFailed, HistoryRecovered
 from trading.ports import Alert, Announce, Change, Lane, Meter, NoMeter, Store
+from trading.values import replace
 
 log = logging.getLogger(__name__)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
-from typing import Self
+from typing import NamedTuple, Self
 
 from trading.errors import InvalidSymbol
+from trading.values import quick, replace
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -70,12 +71,16 @@ class OrderStatus(StrEnum):
     NOT_SENT = "not_sent"
     """Withheld by us (a halt, a full disk) before anything left."""
 
-    @property
-    def is_terminal(self) -> bool:
-        return self not in _ALIVE
+    is_terminal: bool
+    """Nothing can happen to it any more."""
 
 
-_ALIVE = frozenset({OrderStatus.INTENT, OrderStatus.OPEN, OrderStatus.UNKNOWN})
+for _status in OrderStatus:
+    _status.is_terminal = _status not in {
+        OrderStatus.INTENT,
+        OrderStatus.OPEN,
+        OrderStatus.UNKNOWN,
+    }
 
 
 class ExitReason(StrEnum):
@@ -89,8 +94,9 @@ class ExitReason(StrEnum):
     EXTERNAL = "external"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Symbol:
+class Symbol(NamedTuple):
+    """A tuple, as all books are kept by symbol: to hash a dataclass takes seven times as long."""
+
     base: str
     quote: str
 
@@ -105,6 +111,7 @@ class Symbol:
         return f"{self.base}/{self.quote}"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketRules:
     """What a venue accepts for one symbol.  Units: price in quote, lot in base."""
@@ -128,6 +135,7 @@ def _to_step(value: Decimal, step: Decimal) -> Decimal:
     return (value / step).to_integral_value(ROUND_HALF_EVEN) * step
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
     """The last known price of a symbol, and when the market made it (aware UTC)."""
@@ -137,6 +145,7 @@ class Quote:
     at: datetime
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
     """What a venue holds of one symbol for an account, by side; unsigned.
@@ -169,6 +178,7 @@ class MovementKind(StrEnum):
     """A fee or loss that a forced close brought, beside its fills."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
     """Money that came or went without a fill of ours, in quote currency; negative when it went."""
@@ -181,6 +191,7 @@ class Movement:
     """Of funding."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Depth:
     """The near side of an order book: best prices, and what lies within 20 bps of the middle."""
@@ -198,6 +209,7 @@ class Depth:
         return (self.ask - self.bid) * 2 / (self.ask + self.bid)
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
     """A strategy's wish for one symbol at one bar.  Risk decides what becomes of it.
@@ -223,6 +235,7 @@ class Signal:
     """Market time after which the position is closed; None: as the trader's settings say."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartialExit:
     share: Decimal
@@ -237,6 +250,7 @@ class PartialExit:
             raise ValueError(f"a partial exit needs a price, not {self.price}")
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitPlan:
     """Raises `ValueError` for what could never be carried out."""
@@ -271,6 +285,7 @@ class ExitPlan:
             raise ValueError("partial exits add up to more than the whole")
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """Risk's answer to a signal, with its reason; recorded whether yes or no."""
@@ -292,6 +307,7 @@ class Decision:
     order_id: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """An order of ours from intent to its end.  Changes by `replace`; `version` only grows."""
@@ -338,6 +354,7 @@ class Order:
         return replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]  # names are checked by replace itself
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
     """A fact told by the venue.  `fee` is in quote currency, positive when paid."""
@@ -360,6 +377,7 @@ class Fill:
         return self.quantity * self.side.sign
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What a venue says of one order: its state and every fill it knows of."""
@@ -375,6 +393,7 @@ class Report:
     """The order as the venue holds it, for those that we do not know."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """An open position: signed quantity, and the sums that make a `Trade` of it when flat."""
@@ -408,6 +427,7 @@ class Position:
         return abs(self.quantity) * price
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trade:
     """A closed round trip.  `profit` is after fees, in quote currency."""
@@ -434,6 +454,7 @@ class Trade:
         return self.profit / cost if cost else ZERO
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountState:
     """What a trader must remember besides orders and positions."""
@@ -459,6 +480,7 @@ class AccountState:
     version: int = 1
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EquityPoint:
     trader: str

@@ -12,7 +12,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -57,6 +57,7 @@ from trading.types import (
     Symbol,
 )
 from trading.valuation import Valuer
+from trading.values import replace
 from trading.venues import records
 
 log = logging.getLogger(__name__)

@@ -11,11 +11,12 @@ for by the next one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from trading.types import ONE, ZERO, ExitPlan, ExitReason, MarketRules, Side
+from trading.values import replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -44,6 +43,7 @@ from trading.types import (
     Symbol,
 )
 from trading.valuation import Valuer
+from trading.values import replace
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from trading.clocks import Clock
@@ -22,6 +22,7 @@ from trading.risk.limits import EntryRules
 from trading.risk.liquidity import slippage
 from trading.types import ZERO, Depth, Mode, Order, OrderRole, OrderStatus, Symbol
 from trading.valuation import Valuer
+from trading.values import replace
 
 log = logging.getLogger(__name__)
 

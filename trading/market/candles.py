@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trading.types import Symbol
+from trading.values import quick
 
 Panel = NDArray[np.float64]
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candles:
     """Open, high, low, close and volume, each of shape [symbols, bars], oldest bar first.

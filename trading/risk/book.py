@@ -9,8 +9,10 @@ from decimal import Decimal
 
 from trading.risk.limits import EntryRules
 from trading.types import Depth, MarketRules, Side, Symbol
+from trading.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """An entry that a signal asks for."""
@@ -33,6 +35,7 @@ class Proposal:
     """Why its order book could not be looked at, if that is so."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskBook:
     """One account at one instant: everything an answer depends on."""
@@ -62,6 +65,7 @@ class RiskBook:
     """What else the whole desk has against an entry, as a clause."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approved:
     quantity: Decimal
@@ -73,6 +77,7 @@ class Approved:
     reason: str
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     reason: str

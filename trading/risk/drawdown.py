@@ -6,11 +6,12 @@ readings in a row that are distinct, fresh, finite and at least a second apart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 
 from trading.types import ONE, ZERO
+from trading.values import quick, replace
 
 READINGS = 3
 APART = timedelta(seconds=1)
@@ -27,6 +28,7 @@ class Reading:
     """A price in it is too old to be believed."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
     """Watches one limit.  After a rebase, or a new day or week, begin with a fresh one."""

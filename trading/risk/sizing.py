@@ -8,8 +8,10 @@ from decimal import ROUND_DOWN, Decimal, localcontext
 from trading.risk.book import Proposal
 from trading.risk.limits import Limits
 from trading.types import ONE, ZERO
+from trading.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
     quantity: Decimal

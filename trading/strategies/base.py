@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from trading.market.candles import Candles, Panel
+from trading.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exits:
     """What the strategy thinks, at every bar, of positions that are open.
@@ -29,6 +31,7 @@ class Exits:
         return Exits(long=long, short=short, drop=self.drop)
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signals:
     """Arrays of the candles' shape [symbols, bars]; column t depends on columns <= t only.

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, assert_never
 
 from trading.types import ZERO, Fill, Order, OrderStatus, Report, Symbol
+from trading.values import replace
 from trading.venues import records
 from trading.venues.records import Record
 

@@ -10,10 +10,12 @@ import numpy as np
 
 from trading.market.candles import Candles
 from trading.types import ONE, MarketRules, Order, Side
+from trading.values import quick
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
     """One symbol's closed bar; prices on the tick, volume in base units."""
