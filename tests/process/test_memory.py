@@ -21,7 +21,7 @@ main()
 
 @pytest.mark.slow
 def test_a_paper_desk_that_has_traded_has_loaded_nothing_of_others(new_desk: NewDesk) -> None:
-    desk = new_desk(QUARTERDECK__FEEDS__CRASH__SPEED="3600")
+    desk = new_desk(QUARTERDECK__FEEDS__CRASH__SPEED="600")
     desk.launch(code=TELLS)
     desk.start_is_over()
     desk.until(lambda: desk.say("/trades")["table"], "a trade")

@@ -18,7 +18,6 @@ from trading.ports import Alert, Books, Change, Lane, Tidied, Word
 from trading.stats import DayBook
 from trading.strategies.base import Exits, Signals, Strategy
 from trading.types import Decision, EquityPoint, Fill, Order, OrderType, Report, Symbol, Trade
-from trading.values import replace
 from trading.venues.book import BarDone
 from trading.venues.paper import PaperVenue
 from trading.venues.records import Record

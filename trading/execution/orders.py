@@ -154,6 +154,8 @@ class Orders:
         """Ids of ours in the fallback journal."""
         self._lost_at: dict[str, float] = {}
         """Monotonic time at which we gave up waiting for an order's answer."""
+        self._prepared: dict[str, float] = {}
+        """Orders that nobody has begun to send yet, and since when (monotonic)."""
         self._on_the_way: set[str] = set()
         """Orders being written down or sent: the venue cannot be expected to know them."""
         self._origins: dict[str, str] = {}
@@ -204,6 +206,7 @@ class Orders:
             plan=plan,
         )
         self.ledger.add(order)
+        self._prepared[order.id] = self._clock.monotonic()
         return order
 
     # -- sending --------------------------------------------------------------------------
@@ -266,7 +269,7 @@ class Orders:
         the venue has answered twice that it has no such order, the second time at least its
         window after we gave up sending.  What is on its way out is left to whoever sends it.
         """
-        if order.id in self._on_the_way:
+        if self._is_ours_to_send(order):
             return self.ledger.orders[order.id]
         report = await self._answered(self.venue.find(order))
         if report is not None:
@@ -334,6 +337,7 @@ class Orders:
 
     @contextmanager
     def _carried(self, order: Order) -> Iterator[None]:
+        self._prepared.pop(order.id, None)
         self._on_the_way.add(order.id)
         try:
             yield
@@ -356,7 +360,14 @@ class Orders:
         process that died, or broke off, before it sent them."""
         alive = self.ledger.alive.values()
         doubtful = (o for o in alive if o.status is not OrderStatus.OPEN)
-        return [o for o in doubtful if o.id not in self._on_the_way]
+        return [o for o in doubtful if not self._is_ours_to_send(o)]
+
+    def _is_ours_to_send(self, order: Order) -> bool:
+        """Whether somebody here is about to send it; not if he has broken off meanwhile."""
+        began = self._prepared.get(order.id)
+        if began is not None and self._clock.monotonic() - began >= self._patience.answer:
+            del self._prepared[order.id]
+        return order.id in self._prepared or order.id in self._on_the_way
 
     async def _place(self, order: Order, permit: Permit) -> Order:
         now = self.ledger.orders[order.id]

@@ -340,8 +340,8 @@ async def test_a_clock_that_was_never_set(desk: Path) -> None:
 
 
 async def test_a_symbol_that_the_feed_has_not_recorded(desk: Path) -> None:
-    rewritten(desk, '"DOGE/USDT"', '"SOL/USDT"')
-    assert is_fault(line(desk, "feed of majors"), "SOL/USDT", "correct it")
+    rewritten(desk, '"ADA/USDT"', '"LTC/USDT"')
+    assert is_fault(line(desk, "feed of majors"), "LTC/USDT", "correct it")
 
 
 async def test_a_paper_book_that_is_damaged(desk: Path) -> None:
