@@ -64,6 +64,7 @@ class SqlStore:
         self._summing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reports")
         """Of its own: halts do not wait for sums."""
         self._keeping: asyncio.Future[None] | None = None
+        self._reading: set[asyncio.Future[Any]] = set()
 
     @classmethod
     async def open(
@@ -95,6 +96,7 @@ class SqlStore:
             await self._keeping
         self._closed = True
         await self._groups.drain()
+        await asyncio.gather(*self._reading, return_exceptions=True)
         await self._in_thread(self._writer.close)
         self._thread.shutdown(wait=False)
         await asyncio.get_running_loop().run_in_executor(self._summing, self._reports.close)
@@ -239,11 +241,22 @@ class SqlStore:
         return found[0] if found else None
 
     async def _read(self, ask: Callable[[Connection], Value]) -> Value:
-        """Ask on a connection that only reads, within one snapshot."""
+        """Ask on a connection that only reads, within one snapshot.
+
+        Whoever waits may be cancelled; a connection in the midst of an answer may not.
+        """
+        asking = asyncio.ensure_future(greenlet_spawn(self._ask, ask))
+        self._reading.add(asking)
+        asking.add_done_callback(self._has_read)
         try:
-            return await greenlet_spawn(self._ask, ask)
+            return await asyncio.shield(asking)
         except (SQLAlchemyError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"history could not be read: {reason(error)}") from error
+
+    def _has_read(self, asking: asyncio.Future[Any]) -> None:
+        self._reading.discard(asking)
+        if not asking.cancelled():
+            asking.exception()  # told by whoever waits for it, if anybody still does
 
     def _ask(self, ask: Callable[[Connection], Value]) -> Value:
         with self._readers.connect() as connection:

@@ -195,8 +195,7 @@ async def test_on_a_full_disk_it_says_so_stops_and_catches_up(
     assert "No backup was made" in text_of(desk.say("/backup"))
 
     on_small_disk.clear()
-    told = ("History saves again", "events in 10")  # alone, or folded with others
-    desk.until(lambda: any(desk.tells(words) for words in told), "what waited is written")
+    desk.until(lambda: desk.alerts("HistoryRecovered"), "what waited is written")
     desk.kill()
     assert books.faults(await left_on(on_small_disk, desk)) == []
 

@@ -171,6 +171,23 @@ async def test_who_stops_waiting_does_not_stop_the_write(store: SqlStore, path: 
     await again.close()
 
 
+async def test_who_stops_waiting_for_an_answer_leaves_no_connection_broken(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At a signal during the start: the pool would complain, with a traceback, on the terminal."""
+    store = await SqlStore.open(f"sqlite:///{path}", clock=CLOCK)
+    for turns in range(0, 400, 5):
+        reading = asyncio.create_task(store.order("qd-1"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        while not reading.done():  # as an ending process does, which cancels all that is left
+            reading.cancel()
+            await asyncio.sleep(0)
+    await store.close()
+
+    assert caplog.records == []
+
+
 async def test_closing_writes_what_still_waits(store: SqlStore, path: Path) -> None:
     commits = [
         asyncio.create_task(store.commit(Change(orders=(an_order(f"qd-{n}"),)))) for n in range(999)
