@@ -42,9 +42,11 @@ class Schedule:
             under_way = asyncio.ensure_future(job())
             self._under_way.add(under_way)
             try:
-                await under_way
+                await asyncio.wait([under_way])
             finally:
                 self._under_way.discard(under_way)
+            if not under_way.cancelled():  # cut by the end, which is nobody's fault
+                under_way.result()
 
         begin = None if after is None else _EPOCH + after
         self._triggers[name] = {"seconds": interval.total_seconds(), "start_date": begin}
@@ -68,5 +70,8 @@ class Schedule:
             return
         self._scheduler.pause()
         if self._under_way:
-            await asyncio.wait(self._under_way, timeout=within)
+            _, late = await asyncio.wait(self._under_way, timeout=within)
+            for job in late:
+                job.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         self._scheduler.shutdown(wait=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from chatbot.schedule import Schedule
 
 GRACE = timedelta(minutes=1)
@@ -24,6 +26,28 @@ async def test_a_job_runs_on_its_interval() -> None:
     schedule.start()
     await asyncio.wait_for(twice.wait(), 10)
     await schedule.stop(within=1)
+
+
+async def test_what_the_end_cuts_short_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    begun, cut = asyncio.Event(), asyncio.Event()
+
+    async def job() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cut.set()
+
+    schedule = Schedule(misfire_grace=GRACE)
+    schedule.every(timedelta(seconds=0.02), "endless", job)
+    schedule.start()
+    await asyncio.wait_for(begun.wait(), 10)
+
+    await schedule.stop(within=0.01)
+
+    assert cut.is_set()
+    await asyncio.sleep(0)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_after_the_clock_was_set_back_a_job_is_due_again_within_its_interval() -> None:

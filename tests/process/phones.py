@@ -107,6 +107,11 @@ class Said:
     pressed: Any = None
 
 
+def _first_quiet(seen: list[Any], said: Said) -> Any:
+    """The first message after it that makes no sound: answers make none, alerts may come between."""
+    return next((m for m in seen if m.id > said.newest and m.silent), None)
+
+
 class Phone(Protocol):
     """One platform, with everybody's phone on it."""
 
@@ -322,7 +327,7 @@ class TelegramPhone:
             toast = getattr(said.raw, "toast", "")
             if toast:
                 return self._seen(replace_text(said.pressed, toast), said.at, How.TOAST)
-            new = next((m for m in room.seen if m.id > said.newest), None)
+            new = _first_quiet(room.seen, said)
             if new is not None:
                 # A text cannot become a picture here: its message goes, and another one comes.
                 replaced = said.pressed is not None and said.pressed.deleted
@@ -476,7 +481,7 @@ class DiscordPhone:
         def look() -> Seen | None:
             if said.raw.toast is not None:
                 return self._seen(said.raw.toast, said.at, How.TOAST)
-            new = next((m for m in room.seen if m.id > said.newest), None)
+            new = _first_quiet(room.seen, said)
             if new is not None:
                 return self._seen(new, said.at, How.NEW)
             if said.pressed is not None and self._edited(said):

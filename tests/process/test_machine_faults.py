@@ -195,7 +195,10 @@ async def test_on_a_full_disk_it_says_so_stops_and_catches_up(
     assert "No backup was made" in text_of(desk.say("/backup"))
 
     on_small_disk.clear()
-    desk.until(lambda: desk.alerts("HistoryRecovered"), "what waited is written")
+    desk.until(
+        lambda: "History saves again" in json.dumps(desk.say("/alerts last 20")),
+        "what waited is written",
+    )
     desk.kill()
     assert books.faults(await left_on(on_small_disk, desk)) == []
 
@@ -538,8 +541,7 @@ async def test_a_desk_on_a_backup_starts_halted_and_touches_nothing_it_does_not_
     desk.begin(STILL)
     assert quarterdeck("backup", "copy.db", cwd=desk.folder).code == 0
     desk.kill()
-    desk.begin(FAST)
-    desk.until(lambda: desk.say("/positions")["table"], "a position that the copy does not know")
+    desk.hold_something()  # that the copy does not know
     desk.do("/stop")
     desk.kill()
     venue_before = (await books.read(desk.state)).venue_positions

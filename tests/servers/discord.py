@@ -102,6 +102,8 @@ class Sent:
     edits: list[str] = field(default_factory=list)
     """Every text it had, the first one first."""
     thinking: bool = False
+    late: bool = False
+    """It took the place of `thinking`: an edit, which makes no sound."""
     deleted: bool = False
 
     @property
@@ -141,7 +143,7 @@ class Sent:
 
     @property
     def silent(self) -> bool:
-        return bool((self.body.get("flags") or 0) & SILENT)
+        return self.late or bool((self.body.get("flags") or 0) & SILENT)
 
     @property
     def ephemeral(self) -> bool:
@@ -160,6 +162,7 @@ class Sent:
         self.body = self.body | dict(body) | {"flags": flags}
         if "attachments" in body or files:
             self.files = files
+        self.late = self.late or self.thinking
         self.thinking = False
         self.edits.append(self.text)
 
