@@ -86,6 +86,8 @@ class Sight:
             unsaved=self._recorder.unsaved,
             last_cycle=trader.cycles.last,
             cycle_every=trader.settings.cycle_every,
+            symbols=len(trader.symbols),
+            trades_today=trader.ledger.closed_since(day_begin(market, trader.settings.zone)),
             losses_in_row=streak(trader.ledger.trades, trader.settings.limits, market).losses,
             parameters=trader.settings.parameters,
             desk=self._desk_risk.use(),

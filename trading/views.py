@@ -69,6 +69,9 @@ class Cycle:
     seconds: float
     bars: int
     decisions: int
+    """Wishes of the strategy that were answered."""
+    triggers: int = 0
+    """What it saw happen, once for each symbol and bar, whether a wish followed or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +185,10 @@ class View:
     last_cycle: Cycle | None
     cycle_every: timedelta
     """Wall time between two scans."""
+    symbols: int
+    """How many it trades."""
+    trades_today: int
+    """Round trips that were closed since the risk day began."""
     losses_in_row: int = 0
     """Losses in a row that still count towards a rest."""
     parameters: Mapping[str, object] = field(default_factory=dict)

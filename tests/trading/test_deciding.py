@@ -49,6 +49,7 @@ class Opinion:
     hold: Mapping[int, float] = field(default_factory=dict)
     long: Mapping[int, float] = field(default_factory=dict)
     short: Mapping[int, float] = field(default_factory=dict)
+    triggered: Sequence[int] | None = None
     drop: float = 20
 
 
@@ -65,6 +66,10 @@ class OpinionatedStrategy(ScriptedStrategy):
         self.made.append(weakref.ref(found.score))
         said = self.opinion
 
+        def triggered() -> NDArray[np.bool_]:
+            at = [int(at_minute(minute).timestamp() * 1000) for minute in said.triggered or ()]
+            return np.broadcast_to(np.isin(candles.times, at), candles.close.shape)
+
         def panel(of: Mapping[int, float]) -> NDArray[np.float64]:
             values = np.full(candles.close.shape, np.nan)
             for minute, value in of.items():
@@ -76,6 +81,7 @@ class OpinionatedStrategy(ScriptedStrategy):
             found,
             size=panel(said.size) if said.size else None,
             hold=panel(said.hold) if said.hold else None,
+            triggered=None if said.triggered is None else triggered(),
             exits=Exits(long=panel(said.long), short=panel(said.short), drop=said.drop),
         )
 
@@ -294,6 +300,45 @@ async def test_what_is_closed_for_the_other_side_makes_room_in_the_same_cycle() 
         why = await answers(world, ETH, ADA)
         assert why[ETH].reason == "ETH rests until 12:19"
         assert why[ADA].reason == "3 of 3 positions open"
+
+
+# -- what a scan tells ------------------------------------------------------------------------
+
+
+async def test_a_scan_counts_what_happened_and_what_was_wished() -> None:
+    opinion = Opinion(triggered=(2, 3))
+    async with a_desk(wishes=[wish(2)], opinion=opinion).running() as world:
+        counted = []
+        for _ in range(4):
+            world.clock.advance(60)
+            cycle = (await world.trader.scan()).cycle
+            assert cycle is not None
+            counted.append((cycle.triggers, cycle.decisions))
+
+        assert counted == [(0, 0), (1, 1), (1, 0), (0, 0)]
+        again = (await world.trader.scan()).cycle
+        assert again is not None
+        assert (again.bars, again.triggers, again.decisions) == (0, 0, 0)
+
+
+async def test_wishes_count_as_triggers_where_a_strategy_has_none() -> None:
+    async with a_world(wishes=[wish(1)]).running() as world:
+        world.clock.advance(60)
+        cycle = (await world.trader.scan()).cycle
+
+        assert cycle is not None
+        assert (cycle.triggers, cycle.decisions) == (1, 1)
+
+
+async def test_round_trips_of_the_day_are_counted_and_yesterdays_are_not() -> None:
+    wishes = [wish(2), wish(3, side=Side.SELL, stop=105.0)]
+    async with a_desk(wishes=wishes).running() as world:
+        await world.minutes(3)
+        assert world.trader.view().trades_today == 1
+        assert world.trader.view().symbols == 1
+
+        closed_since = world.trader.ledger.closed_since
+        assert [closed_since(at_minute(n)) for n in (3, 4)] == [1, 0]
 
 
 # -- pace -------------------------------------------------------------------------------------
