@@ -139,9 +139,18 @@ def _decided(decision: Decision) -> str:
     return f"{wish} refused: {sentence(decision.reason)}"
 
 
+def _resting(view: View) -> list[str]:
+    """Symbols that rest: `BTC rests until 14:20 after its stop; 2 others for longer.`"""
+    if not view.symbol_rests:
+        return []
+    first, *others = view.symbol_rests
+    longer = f"; {plural(len(others), 'other')} for longer" if others else ""
+    return [sentence(f"{first.told(view.market)}{longer}")]
+
+
 def _around(view: View, cycle: Cycle) -> list[str]:
     """What holds entries back, and when the next scan comes."""
-    rest = [sentence(f"No entries for now: {view.rest}")] if view.rest else []
+    rest = [sentence(f"No entries for now: {view.rest}")] if view.rest else _resting(view)
     if view.halt:
         return [f"{HALTED} No entries: {view.halt.id} by {person(view.halt.by)}."]
     if view.feed is FeedState.ENDED:

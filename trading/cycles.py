@@ -25,8 +25,8 @@ from trading.loss_watch import LossWatch
 from trading.outages import FeedWatch
 from trading.ports import Change, Feed, Lane, Meter, Store
 from trading.recorder import Recorder
+from trading.risk import words
 from trading.risk.cooldown import rest_until
-from trading.risk.words import minute
 from trading.types import Decision, EquityPoint, ExitReason, Signal, Symbol
 from trading.valuation import Valuer
 from trading.views import Cycle, Scan
@@ -110,7 +110,7 @@ class Cycles:
         until = self._resting_until
         if until is None or market >= until:
             return ""
-        return f"rests until {minute(until)} after losses in a row"
+        return f"rests until {words.until(until, market)} after losses in a row"
 
     # -- the bars -------------------------------------------------------------------------
 

@@ -266,7 +266,7 @@ class Decider:
             positions=len(opened | busy),
             losses_in_row=losses.losses,
             last_loss_at=losses.last_at,
-            last_exit_at=self._ledger.last_exits(),
+            last_trades=self._ledger.last_trades(),
             entered_at=self._entered(busy - opened, at),
             price_age=self._feed.now() - at,
             desk_room=self._desk_risk.room(),

@@ -326,11 +326,9 @@ class Ledger:
         """How many round trips were closed from *begin* on, at most a week ago."""
         return sum(trade.closed_at >= begin for trade in self.trades)
 
-    def last_exits(self) -> dict[Symbol, datetime]:
-        exits: dict[Symbol, datetime] = {}
-        for trade in self.trades:
-            exits.setdefault(trade.symbol, trade.closed_at)
-        return exits
+    def last_trades(self) -> dict[Symbol, Trade]:
+        """Of each symbol the round trip that was closed last."""
+        return {trade.symbol: trade for trade in reversed(self.trades)}
 
     # -- inside ---------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from trading.halt import Halt
 from trading.ports import FeedState
+from trading.risk.cooldown import SymbolRest
 from trading.risk.limits import Limits
 from trading.types import (
     Decision,
@@ -171,6 +172,8 @@ class View:
     """Halts that cover this trader; strictest first."""
     rest: str
     """The cooldown or block that holds entries back by itself, as a clause; empty if none."""
+    symbol_rests: tuple[SymbolRest, ...]
+    """Symbols that are not entered for a while after an exit; whose rest ends first, first."""
     feed: FeedState
     price_age: timedelta | None
     """Age of the newest price, market time."""

@@ -28,6 +28,7 @@ from tests.handlers.story import (
 )
 from trading.halt import Verb
 from trading.ports import FeedState
+from trading.risk.cooldown import SymbolRest
 from trading.types import Mode, Side
 from trading.views import Cycle, Price, Scan
 
@@ -104,6 +105,11 @@ REFUSED = builders.a_decision(
 
 BOOKS = "3 open, 6 trades today, equity 9,789.97 USDT."
 
+RESTS = (
+    SymbolRest(symbol=SOL, until=NOW.replace(minute=41, hour=21, second=0), after="after its stop"),
+    SymbolRest(symbol=XRP, until=NOW.replace(minute=45, hour=21, second=0), after="after a loss"),
+)
+
 
 def found(*decisions: Any, bars: int = 1) -> Scan:
     cycle = Cycle(at=NOW, seconds=0.04, bars=bars, decisions=len(decisions), triggers=4)
@@ -145,6 +151,16 @@ Next in 14 min.
                 "✓ Scanned (paper) in 0.04 s: 1 candle, no signal",
                 f"5 symbols, 4 triggers, 0 proposals; {BOOKS}",
                 "No entries for now: rests until 13:20 after 3 losses in a row.",
+            ],
+        ),
+        (
+            found(),
+            the_view(symbol_rests=RESTS),
+            [
+                "✓ Scanned (paper) in 0.04 s: 1 candle, no signal",
+                f"5 symbols, 4 triggers, 0 proposals; {BOOKS}",
+                "SOL rests until 21:41 after its stop; 1 other for longer.",
+                "Next in 14 min.",
             ],
         ),
         (found(bars=0), the_view(), ["✓ Scanned (paper) in 0.04 s: no new candle"]),

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from storage.memory import MemoryJournal
 from tests.builders import ADA, BTC, DOGE, ETH, NOON, RULES, XRP
 from tests.fakes import LivePrices, ScriptedStrategy, Wish, a_market, same_rules
 from tests.world import World, a_world, at_minute, settled, wish
@@ -369,6 +370,47 @@ async def test_round_trips_count_and_a_restart_forgets_none() -> None:
     later = a_desk(wishes=wishes, limits=limits, store=store, clock=world.clock)
     await later.trader.load()
     assert later.trader._decider.book(at_minute(5)).entered_at == (at_minute(2), at_minute(3))
+
+
+KINDS = Limits(
+    symbol_rest=timedelta(0),
+    symbol_rest_after_stop=timedelta(minutes=5),
+    symbol_rest_after_loss=timedelta(minutes=3),
+    symbol_rest_after_win=timedelta(minutes=2),
+)
+OUT = wish(3, side=Side.SELL, stop=200.0)
+
+
+@pytest.mark.parametrize(
+    ("closes", "out", "told", "until"),
+    [
+        ([100.0] * 3 + [90.0], [], "after its stop", 8),
+        ([100.0] * 3 + [99.0], [OUT], "after a loss", 6),
+        ([100.0] * 3 + [101.0], [OUT], "after a win", 5),
+    ],
+    ids=["stop", "loss", "win"],
+)
+async def test_a_symbol_rests_by_how_it_was_left_also_after_a_restart(
+    closes: Sequence[float], out: Sequence[Wish], told: str, until: int
+) -> None:
+    wishes = [wish(2), *out, *(wish(n, stop=50.0) for n in range(4, 12))]
+    market = [*closes, *([closes[-1]] * 9)]
+    kept: dict[str, Any] = {"wishes": wishes, "limits": KINDS, "book": MemoryJournal()}
+    world = a_desk(*market, **kept)
+    async with world.running():
+        await world.minutes(3)
+        assert len(trades(world)) == 1
+        (rest,) = world.trader.view().symbol_rests
+        assert rest.told(at_minute(3)) == f"BTC rests until {at_minute(until):%H:%M} {told}"
+
+    later = a_desk(*market, **kept, store=world.store, clock=world.clock, first_id=50)
+    async with later.running():
+        await later.minutes(until - 4)
+        assert later.trader.ledger.positions == {}
+        assert (await answers(later, BTC))[BTC].reason == rest.told(at_minute(until - 1))
+        await later.minutes(1)
+        assert BTC in later.trader.ledger.positions
+        assert later.trader.view().symbol_rests == ()
 
 
 async def test_a_resting_entry_keeps_others_away() -> None:
