@@ -84,21 +84,29 @@ def _row(trade: Trade) -> tuple[str, ...]:
 
 
 def why_reply(view: View, rules: MarketRules, symbol: Symbol, found: Sequence[Decision]) -> Reply:
+    rest = _rest(view, symbol, found)
     if not found:
-        return Reply(f"No decisions on {symbol.base} yet {mode(view.mode)}", as_of=view.as_of)
+        title = f"No decisions on {symbol.base} yet {mode(view.mode)}"
+        return Reply(title, text="\n".join(rest), as_of=view.as_of)
     if len(found) == 1:
         return Reply(
             f"{symbol.base}: last decision",
-            text=_in_full(view, rules, found[0]),
+            text="\n".join([_in_full(view, rules, found[0]), *rest]),
             choices=(Choice("Older", f"/why {symbol.base} 5"),),
             as_of=view.as_of,
         )
     return Reply(
         f"{symbol.base}: last {len(found)} decisions",
-        text="\n".join(clipped(_in_short(d), 72) for d in found),
+        text="\n".join([*(clipped(_in_short(d), 72) for d in found), *rest]),
         choices=(Choice("Last", f"/why {symbol.base}"),),
         as_of=view.as_of,
     )
+
+
+def _rest(view: View, symbol: Symbol, found: Sequence[Decision]) -> list[str]:
+    """Whether it rests now, unless the newest decision has said just that."""
+    told = [rest.told(view.market) for rest in view.symbol_rests if rest.symbol == symbol]
+    return [sentence(rest) for rest in told if not found or found[0].reason != rest]
 
 
 def _in_full(view: View, rules: MarketRules, decision: Decision) -> str:

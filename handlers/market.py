@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from handlers import traders
 from handlers.command import TraderName, command
 from handlers.context import Context, Role
-from handlers.format import UNKNOWN, ago, by_step, duration, percent, plural, took, unit
+from handlers.format import UNKNOWN, ago, amount, by_step, duration, percent, plural, took, unit
 from handlers.reply import Choice, Level, Outcome, Reply
 from handlers.status import until_scan
 from handlers.words import DONE, HALTED, LOOK, REFUSED, clipped, mode, our_time, person, sentence
@@ -15,7 +15,7 @@ from trading.ports import FeedState
 from trading.types import Decision, Symbol
 from trading.views import Cycle, Price, Scan, View
 
-_SHOWN = 4
+_SHOWN = 3
 """Decisions that fit a screen."""
 
 
@@ -105,7 +105,7 @@ def scan_reply(view: View, found: Scan) -> Reply:
     first = found.decisions[0].symbol.base if found.decisions else ""
     return Reply(
         _scanned(view, found.cycle),
-        text="\n".join([*lines, *_around(view, found.cycle)]),
+        text="\n".join([_report(view, found.cycle), *lines, *_around(view, found.cycle)]),
         choices=(
             *((Choice(f"Why {first}", f"/why {first}"),) if first else ()),
             Choice("Status", "/status"),
@@ -123,6 +123,15 @@ def _scanned(view: View, cycle: Cycle) -> str:
     return f"{DONE} Scanned {mode(view.mode)} in {seconds}: {found}"
 
 
+def _report(view: View, cycle: Cycle) -> str:
+    """What `quarterdeck scan --once` reports, too."""
+    triggers, proposals = plural(cycle.triggers, "trigger"), plural(cycle.decisions, "proposal")
+    seen = f", {triggers}, {proposals}" if cycle.bars else ""
+    today = f"{len(view.holdings)} open, {plural(view.trades_today, 'trade')} today"
+    equity = f"equity {amount(view.equity, view.quote)}"
+    return f"{plural(view.symbols, 'symbol')}{seen}; {today}, {equity}."
+
+
 def _decided(decision: Decision) -> str:
     wish = f"{decision.symbol.base} {decision.side.held}"
     if decision.approved:
@@ -130,11 +139,21 @@ def _decided(decision: Decision) -> str:
     return f"{wish} refused: {sentence(decision.reason)}"
 
 
+def _resting(view: View) -> list[str]:
+    """Symbols that rest: `BTC rests until 14:20 after its stop; 2 others for longer.`"""
+    if not view.symbol_rests:
+        return []
+    first, *others = view.symbol_rests
+    longer = f"; {plural(len(others), 'other')} for longer" if others else ""
+    return [sentence(f"{first.told(view.market)}{longer}")]
+
+
 def _around(view: View, cycle: Cycle) -> list[str]:
     """What holds entries back, and when the next scan comes."""
+    rest = [sentence(f"No entries for now: {view.rest}")] if view.rest else _resting(view)
     if view.halt:
         return [f"{HALTED} No entries: {view.halt.id} by {person(view.halt.by)}."]
     if view.feed is FeedState.ENDED:
         return ["The feed has ended: nothing new follows."]
     wait = until_scan(view, cycle)
-    return [f"Next in {duration(wait)}."] if wait > timedelta(0) else []
+    return [*rest, f"Next in {duration(wait)}."] if wait > timedelta(0) else rest

@@ -183,10 +183,22 @@ def limits_reply(view: View) -> Reply:
         f"Limits of {whom(view.name, view.mode)}",
         table=a_table(_LIMIT_COLUMNS, [g.row for g in gauges]),
         text=f"Least entry {least}, on a price of {oldest} at most.\n"
-        f"Rests {streak}, a symbol {duration(of.symbol_rest)}.{pace}",
+        f"Rests {streak}, a symbol {_symbol_rest(of)}.{pace}",
         choices=(Choice("Risk", "/risk"),),
         as_of=view.as_of,
     )
+
+
+def _symbol_rest(limits: Limits) -> str:
+    """As in `15 min (stop 2 h, loss 60 min)`."""
+    kinds = (
+        ("stop", limits.symbol_rest_after_stop),
+        ("loss", limits.symbol_rest_after_loss),
+        ("win", limits.symbol_rest_after_win),
+    )
+    longer = [f"{of} {duration(rest)}" for of, rest in kinds if rest and rest > limits.symbol_rest]
+    usual = duration(limits.symbol_rest)
+    return f"{usual} ({', '.join(longer)})" if longer else usual
 
 
 def _pace(limits: Limits) -> str:

@@ -12,7 +12,7 @@ from storage.retention import Retention, superfluous
 from trading.clocks import Clock
 from trading.errors import StoreError
 from trading.halt import Halt
-from trading.ports import Alert, Books, Change, Lane, Tidied, Word
+from trading.ports import Alert, Books, Change, Lane, Tidied, Word, recent
 from trading.stats import DayBook
 from trading.types import (
     ZERO,
@@ -28,7 +28,6 @@ from trading.types import (
     Trade,
 )
 
-RECENT_TRADES = 200
 KEPT = Retention()
 
 
@@ -146,12 +145,13 @@ class MemoryStore:
         positions = tuple(
             (self._positions[key], self._plans[key]) for key in sorted(held, key=lambda k: k[3])
         )
+        trades = await self.trades(trader, limit=len(self._trades))
         return Books(
             account=self._accounts.get(trader),
             orders=orders,
             positions=positions,
             recent_fills=self._recent_fills(trader, orders, [p for p, _ in positions]),
-            recent_trades=tuple(await self.trades(trader, limit=RECENT_TRADES)),
+            recent_trades=tuple(trades[: recent(trades)]),
             recent_movements=frozenset(m for owner, m in self._movements if owner == trader),
         )
 

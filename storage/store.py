@@ -28,11 +28,19 @@ from storage.statements import Rows, rows_of
 from trading.clocks import Clock
 from trading.errors import StoreError
 from trading.halt import Halt
-from trading.ports import Alert, Books, Change, Lane, Tidied, Word
+from trading.ports import (
+    LONGEST_REST,
+    RECENT_TRADES,
+    Alert,
+    Books,
+    Change,
+    Lane,
+    Tidied,
+    Word,
+)
 from trading.stats import DayBook
 from trading.types import Decision, EquityPoint, Fill, Order, Position, Symbol, Trade
 
-RECENT_TRADES = 200
 RECENT_MOVEMENTS = 2_000
 KEPT = Retention()
 _MOST = 256
@@ -323,7 +331,6 @@ def _books(connection: Connection, trader: str) -> Books:
     alive = _of(schema.orders, trader).where(text(schema.ALIVE)).order_by(schema.orders.c.seq)
     held = _of(schema.positions, trader).where(text(schema.OPEN))
     accounts = _values(connection, _of(schema.accounts, trader), rows.account_of)
-    trades = _values(connection, _trades(trader).limit(RECENT_TRADES), rows.trade_of)
     orders = _values(connection, alive, rows.order_of)
     positions = _values(connection, held.order_by(schema.positions.c.opened_at), rows.position_of)
     return Books(
@@ -331,9 +338,18 @@ def _books(connection: Connection, trader: str) -> Books:
         orders=orders,
         positions=positions,
         recent_fills=_recent_fills(connection, orders, [position for position, _ in positions]),
-        recent_trades=trades,
+        recent_trades=_recent_trades(connection, trader),
         recent_movements=_recent_movements(connection, trader),
     )
+
+
+def _recent_trades(connection: Connection, trader: str) -> tuple[Trade, ...]:
+    last = _values(connection, _trades(trader).limit(RECENT_TRADES), rows.trade_of)
+    if len(last) < RECENT_TRADES:
+        return last
+    since = rows.instant(last[0].closed_at - LONGEST_REST)
+    of_a_week = _trades(trader).where(schema.trades.c.closed_at >= since)
+    return max(last, _values(connection, of_a_week, rows.trade_of), key=len)
 
 
 def _recent_movements(connection: Connection, trader: str) -> frozenset[str]:

@@ -319,6 +319,9 @@ def a_view(**changes: Any) -> View:
         asked_at=None,
         day_ends_in=timedelta(hours=12),
         unsaved=0,
+        symbol_rests=(),
+        symbols=1,
+        trades_today=0,
         last_cycle=Cycle(at=after(seconds=-10), seconds=0.04, bars=1, decisions=0),
         cycle_every=timedelta(minutes=1),
     )

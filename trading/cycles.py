@@ -25,8 +25,8 @@ from trading.loss_watch import LossWatch
 from trading.outages import FeedWatch
 from trading.ports import Change, Feed, Lane, Meter, Store
 from trading.recorder import Recorder
+from trading.risk import words
 from trading.risk.cooldown import rest_until
-from trading.risk.words import minute
 from trading.types import Decision, EquityPoint, ExitReason, Signal, Symbol
 from trading.valuation import Valuer
 from trading.views import Cycle, Scan
@@ -42,6 +42,8 @@ class Cycles:
     _resting_until: datetime | None = None
     _decided: tuple[Decision, ...] = ()
     """What the cycle that runs, or the last one, has decided."""
+    _triggers = 0
+    """What the strategy saw happen in it."""
     _looked_at: datetime | None = None
     """When the newest price was made that the last look between bars went by."""
     _seen_before: datetime | None = None
@@ -108,7 +110,7 @@ class Cycles:
         until = self._resting_until
         if until is None or market >= until:
             return ""
-        return f"rests until {minute(until)} after losses in a row"
+        return f"rests until {words.until(until, market)} after losses in a row"
 
     # -- the bars -------------------------------------------------------------------------
 
@@ -138,7 +140,7 @@ class Cycles:
 
     async def bars(self) -> tuple[int, int]:
         """Handle every bar that closed; raise what fails.  Return their number, and of answers."""
-        decisions = 0
+        decisions, self._decided, self._triggers = 0, (), 0
         closes = await self._feed.closes(self.cursor)
         for bar in closes:
             began = self._clock.monotonic()
@@ -166,7 +168,6 @@ class Cycles:
 
     async def _cycle(self) -> str:
         """Return what went wrong, or nothing."""
-        self._decided = ()
         began = self._clock.monotonic()
         try:
             bars, decisions = await self.bars()
@@ -185,7 +186,13 @@ class Cycles:
             await self._recorder.say(CycleFailed(reference=reference, **self._about()))
             return f"an error of ours, reference {reference}"
         seconds = self._clock.monotonic() - began
-        self.last = Cycle(at=self._clock.now(), seconds=seconds, bars=bars, decisions=decisions)
+        self.last = Cycle(
+            at=self._clock.now(),
+            seconds=seconds,
+            bars=bars,
+            decisions=decisions,
+            triggers=self._triggers,
+        )
         self._meter.time("scan", seconds)
         await self._tell_slow(seconds)
         return ""
@@ -209,6 +216,7 @@ class Cycles:
     async def _decide(self, bar: datetime) -> int:
         """Answer every signal of *bar* in one go, then send what was approved, together."""
         signals = await self._undecided(await self._decider.signals(bar), bar)
+        self._triggers += self._decider.triggers
         for signal in signals:
             await self._close_opposite(signal)
         for symbol, why in self._decider.leaving(bar).items():

@@ -91,6 +91,8 @@ class Decider:
         self._beside = beside
         self._thought: _Thought | None = None
         self._thinks_since: datetime | None = None
+        self.triggers = 0
+        """What the strategy saw happen at the last bar, once for each symbol."""
 
     def think_with(self, strategy: Strategy, *, since: datetime) -> None:
         """Go by another strategy after the bar *since*.
@@ -125,10 +127,12 @@ class Decider:
     async def signals(self, bar: datetime) -> list[Signal]:
         """The strategy's wishes at *bar*, most confident first."""
         candles = self._feed.candles(bar, self._strategy.warmup + 1)
+        self.triggers = 0
         if candles.bars == 0:
             return []
         found = await self._beside(partial(last_signals, self._strategy, candles))
         self._thought, last = _Thought(bar=bar, candles=candles, signals=found), 0
+        self.triggers = found.triggers(last)
         rows = np.flatnonzero(found.score[:, last])
         wishes = [
             Signal(
@@ -262,7 +266,7 @@ class Decider:
             positions=len(opened | busy),
             losses_in_row=losses.losses,
             last_loss_at=losses.last_at,
-            last_exit_at=self._ledger.last_exits(),
+            last_trades=self._ledger.last_trades(),
             entered_at=self._entered(busy - opened, at),
             price_age=self._feed.now() - at,
             desk_room=self._desk_risk.room(),

@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from trading.execution.plan import grown
-from trading.ports import Books
+from trading.ports import Books, recent
 from trading.types import (
     ZERO,
     AccountState,
@@ -32,7 +32,6 @@ from trading.types import (
 )
 from trading.values import quick, replace
 
-REMEMBERED_TRADES = 200
 REMEMBERED_ORDERS = 2_000
 """Ended orders kept in memory, so that late reports about them still find their order."""
 
@@ -323,11 +322,13 @@ class Ledger:
         """Fees of its fills, as far as this process has booked them."""
         return sum(self._fees.get(order_id, {}).values(), ZERO)
 
-    def last_exits(self) -> dict[Symbol, datetime]:
-        exits: dict[Symbol, datetime] = {}
-        for trade in self.trades:
-            exits.setdefault(trade.symbol, trade.closed_at)
-        return exits
+    def closed_since(self, begin: datetime) -> int:
+        """How many round trips were closed from *begin* on, at most a week ago."""
+        return sum(trade.closed_at >= begin for trade in self.trades)
+
+    def last_trades(self) -> dict[Symbol, Trade]:
+        """Of each symbol the round trip that was closed last."""
+        return {trade.symbol: trade for trade in reversed(self.trades)}
 
     # -- inside ---------------------------------------------------------------------------
 
@@ -367,7 +368,7 @@ class Ledger:
             by=order.by,
         )
         self.trades.insert(0, trade)
-        del self.trades[REMEMBERED_TRADES:]
+        del self.trades[recent(self.trades) :]
         return trade
 
     def _forget_oldest(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from typing import Protocol, TypeVar
@@ -282,6 +282,21 @@ class Change:
     """Small named values of the desk: `last_seen`, `clean_exit`."""
 
 
+RECENT_TRADES = 200
+"""Enough for streaks, and for figures of a day."""
+LONGEST_REST = timedelta(days=7)
+"""No setting may ask for more, and no rest may be forgotten before it is over."""
+
+
+def recent(trades: Sequence[Trade]) -> int:
+    """How many of *trades*, newest first, matter to anything yet."""
+    since = trades[0].closed_at - LONGEST_REST if len(trades) > RECENT_TRADES else None
+    count = len(trades)
+    while since is not None and count > RECENT_TRADES and trades[count - 1].closed_at < since:
+        count -= 1
+    return count
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
     """What a trader left behind: everything needed to go on."""
@@ -293,7 +308,7 @@ class Books:
     recent_fills: frozenset[str] = field(default_factory=frozenset)
     """Fill ids of the orders above and of open positions, so that none is booked twice."""
     recent_trades: tuple[Trade, ...] = ()
-    """Newest first; enough for streaks and rests."""
+    """Newest first: the last `RECENT_TRADES`, and all of `LONGEST_REST`."""
     recent_movements: frozenset[str] = field(default_factory=frozenset)
     """Ids of money movements, so that none is booked twice."""
 

@@ -11,7 +11,7 @@ from trading.halt import Latch
 from trading.outages import FeedWatch, VenueWatch
 from trading.ports import FeedState
 from trading.recorder import Recorder
-from trading.risk.cooldown import streak
+from trading.risk.cooldown import streak, symbol_rests
 from trading.risk.drawdown import day_begin, day_end
 from trading.types import Symbol
 from trading.views import Holding, Price, View
@@ -78,6 +78,7 @@ class Sight:
             orders=tuple(trader.ledger.alive.values()),
             halts=tuple(sorted(halts, key=lambda h: (-h.verb, h.at))),
             rest=trader.block or trader.cycles.resting(market),
+            symbol_rests=symbol_rests(trader.ledger.last_trades(), trader.settings.limits, market),
             feed=self._feed_watch.state,
             price_age=market - max(newest) if newest else None,
             asked_at=trader.orders.answered_at,
@@ -86,6 +87,8 @@ class Sight:
             unsaved=self._recorder.unsaved,
             last_cycle=trader.cycles.last,
             cycle_every=trader.settings.cycle_every,
+            symbols=len(trader.symbols),
+            trades_today=trader.ledger.closed_since(day_begin(market, trader.settings.zone)),
             losses_in_row=streak(trader.ledger.trades, trader.settings.limits, market).losses,
             parameters=trader.settings.parameters,
             desk=self._desk_risk.use(),

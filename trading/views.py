@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from trading.halt import Halt
 from trading.ports import FeedState
+from trading.risk.cooldown import SymbolRest
 from trading.risk.limits import Limits
 from trading.types import (
     Decision,
@@ -69,6 +70,9 @@ class Cycle:
     seconds: float
     bars: int
     decisions: int
+    """Wishes of the strategy that were answered."""
+    triggers: int = 0
+    """What it saw happen, once for each symbol and bar, whether a wish followed or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +172,8 @@ class View:
     """Halts that cover this trader; strictest first."""
     rest: str
     """The cooldown or block that holds entries back by itself, as a clause; empty if none."""
+    symbol_rests: tuple[SymbolRest, ...]
+    """Symbols that are not entered for a while after an exit; whose rest ends first, first."""
     feed: FeedState
     price_age: timedelta | None
     """Age of the newest price, market time."""
@@ -182,6 +188,10 @@ class View:
     last_cycle: Cycle | None
     cycle_every: timedelta
     """Wall time between two scans."""
+    symbols: int
+    """How many it trades."""
+    trades_today: int
+    """Round trips that were closed since the risk day began."""
     losses_in_row: int = 0
     """Losses in a row that still count towards a rest."""
     parameters: Mapping[str, object] = field(default_factory=dict)

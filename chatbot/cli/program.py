@@ -131,11 +131,11 @@ def scan(
         bool, typer.Option("--json", help="As JSON.")
     ] = False,
 ) -> None:
-    """Run one cycle of every trader, without faces, and report it."""
+    """Run one cycle of every trader, without faces, and report it; JSON has a line for each."""
     if not once:
         _tell("A scan by hand is one cycle: quarterdeck scan --once. The desk itself is `run`.")
         raise typer.Exit(USAGE)
-    from chatbot.cli.scan import as_text, scan_once
+    from chatbot.cli.scan import as_lines, as_text, scan_once
 
     try:
         settings = load(config, os.environ)
@@ -148,7 +148,7 @@ def scan(
     except TradingError as error:
         _tell(str(error))
         raise typer.Exit(FAILED) from None
-    typer.echo(json.dumps(reports, indent=2) if as_json else as_text(reports))
+    typer.echo(as_lines(reports) if as_json else as_text(reports))
 
 
 class Period(StrEnum):

@@ -7,7 +7,8 @@ told to the chats by the next run: its alerts wait in history.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,6 @@ from chatbot.settings import Settings
 from chatbot.state import StateFolder
 from trading.clocks import SystemClock
 from trading.ports import FeedState
-from trading.risk.drawdown import day_of
 from trading.trader import Start, Trader
 from trading.views import Scan, View
 
@@ -28,8 +28,8 @@ LOOKS = 10
 Report = dict[str, Any]
 
 
-async def scan_once(settings: Settings, folder: StateFolder) -> list[Report]:
-    """Run one cycle of each trader on *folder*, which is held; return a report of each.
+async def scan_once(settings: Settings, folder: StateFolder) -> dict[str, Report]:
+    """Run one cycle of each trader on *folder*, which is held; return a report of each by name.
 
     A replay stands still between two processes, so the time of one bar is waited for.  Raises
     `TradingError` when history or a venue does not answer.
@@ -40,7 +40,9 @@ async def scan_once(settings: Settings, folder: StateFolder) -> list[Report]:
         app = await build(settings, folder, store, clock)
         async with app.without_faces(began) as start:
             traders = list(app.desk.traders.values())
-            return list(await asyncio.gather(*(_Scanning(app, t, start).run() for t in traders)))
+            scanning = (_Scanning(app, trader, start).run() for trader in traders)
+            reports = await asyncio.gather(*scanning)
+            return {t.name: report for t, report in zip(traders, reports, strict=True)}
 
 
 @dataclass
@@ -58,6 +60,7 @@ class _Scanning:
         try:
             await self._a_bar_closes()
             began, saved = self._now(), self._saving()
+            filled = self.trader.ledger.fills_booked
             scan = await self.trader.scan()
             await self.trader.protection.settle()
             await self.app.recorder.settle()
@@ -66,7 +69,8 @@ class _Scanning:
         finally:
             carrying_out.cancel()
             await asyncio.gather(carrying_out, return_exceptions=True)
-        return report_of(self.trader, scan, self.durations)
+        traded = self.trader.ledger.fills_booked > filled
+        return report_of(self.trader.view(), scan, self.durations, traded=traded)
 
     async def _begin(self) -> None:
         began = self._now()
@@ -100,48 +104,56 @@ class _Scanning:
         self.durations[name] = round(self._now() - began, 4)
 
 
-def report_of(trader: Trader, scan: Scan, durations: dict[str, float]) -> Report:
-    """The cycle as other programs read it; `save` is the part of `scan` that history took."""
-    view = trader.view()
-    approved = [d for d in scan.decisions if d.approved]
-    zone = trader.settings.zone
-    today = day_of(view.market, zone)
+def report_of(view: View, scan: Scan, durations: dict[str, float], *, traded: bool) -> Report:
+    """The cycle as other programs read it; `save` is the part of `scan` that history took.
+
+    *traded*: something was bought or sold in it, exits included.
+    """
     return {
-        "trader": view.name,
-        "status": _status(view, scan, approved=len(approved)),
+        "status": _status(view, scan, traded=traded),
         "mode": view.mode.value.upper(),
-        "universe_size": len(trader.symbols),
-        "triggers_detected": len(scan.decisions),
-        "proposals_generated": len(approved),
+        "universe_size": view.symbols,
+        "triggers_detected": scan.cycle.triggers if scan.cycle else 0,
+        "proposals_generated": len(scan.decisions),
         "portfolio": {
-            "account_value_usd": float(view.known_equity),
+            "account_value_usd": None if view.equity is None else float(view.equity),
             "open_positions": len(view.holdings),
-            "trades_today": sum(day_of(t.closed_at, zone) == today for t in trader.ledger.trades),
+            "trades_today": view.trades_today,
         },
         "durations": durations,
     }
 
 
-def _status(view: View, scan: Scan, *, approved: int) -> str:
+def _status(view: View, scan: Scan, *, traded: bool) -> str:
     if scan.problem:
         return "FAILED"
-    if approved:
+    if traded or any(decision.approved for decision in scan.decisions):
         return "TRADE"
     return "HALTED" if view.halts else "NO_TRADE"
 
 
-def as_text(reports: Sequence[Report]) -> str:
+def as_lines(reports: Mapping[str, Report]) -> str:
+    """One JSON object in each line; with a trader's name where there are several."""
+    several = len(reports) > 1
+    named = ({"trader": name, **report} if several else report for name, report in reports.items())
+    return "\n".join(map(json.dumps, named))
+
+
+def as_text(reports: Mapping[str, Report]) -> str:
     """The reports for a person."""
-    return "\n".join(map(_line, reports)) or "No trader is enabled."
+    lines = (_line(name, report) for name, report in reports.items())
+    return "\n".join(lines) or "No trader is enabled."
 
 
-def _line(report: Report) -> str:
+def _line(name: str, report: Report) -> str:
     portfolio = report["portfolio"]
+    equity = portfolio["account_value_usd"]
     took = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in report["durations"].items())
     return (
-        f"{report['trader']} ({report['mode'].lower()}): {report['status']}; "
-        f"{report['triggers_detected']} signals from {report['universe_size']} symbols, "
-        f"{report['proposals_generated']} approved; "
-        f"equity {portfolio['account_value_usd']:,.2f}, {portfolio['open_positions']} open, "
+        f"{name} ({report['mode'].lower()}): {report['status']}; "
+        f"{report['universe_size']} symbols, {report['triggers_detected']} triggers, "
+        f"{report['proposals_generated']} proposals; "
+        f"equity {'unknown' if equity is None else format(equity, ',.2f')}, "
+        f"{portfolio['open_positions']} open, "
         f"{portfolio['trades_today']} trades today\n  {took}"
     )

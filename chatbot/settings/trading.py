@@ -26,6 +26,7 @@ from chatbot.settings.values import (
 )
 from trading.desk_limits import DeskLimits
 from trading.market.recordings import CRASH, RECORDINGS
+from trading.ports import LONGEST_REST
 from trading.risk.limits import EntryRules, EntryStyle, Limits
 from trading.types import Mode, Symbol
 from trading.venues.quirks import QUIRKS, Market, Quirks
@@ -145,6 +146,9 @@ class Exits(Section):
         return partials
 
 
+_AFTER = Field(None, ge=timedelta(0), le=LONGEST_REST)
+
+
 class RiskLimits(Section):
     """The keys of `trading.risk.limits.Limits`, with what is allowed."""
 
@@ -157,8 +161,11 @@ class RiskLimits(Section):
     max_weekly_loss: Share = Field(Decimal("0.07"), gt=0, le=Decimal("0.5"))
     max_drawdown: Share = Field(Decimal("0.10"), gt=0, le=Decimal("0.5"))
     loss_streak: Whole = Field(3, ge=1, le=100)
-    loss_streak_rest: Duration = Field(timedelta(minutes=60), ge=timedelta(0), le=timedelta(days=7))
-    symbol_rest: Duration = Field(timedelta(minutes=15), ge=timedelta(0), le=timedelta(days=7))
+    loss_streak_rest: Duration = Field(timedelta(minutes=60), ge=timedelta(0), le=LONGEST_REST)
+    symbol_rest: Duration = Field(timedelta(minutes=15), ge=timedelta(0), le=LONGEST_REST)
+    symbol_rest_after_stop: Duration | None = _AFTER
+    symbol_rest_after_loss: Duration | None = _AFTER
+    symbol_rest_after_win: Duration | None = _AFTER
     entries_per_cycle: Whole | None = Field(None, ge=1, le=50)
     entries_per_hour: Whole | None = Field(None, ge=1, le=200)
     entries_per_day: Whole | None = Field(None, ge=1, le=200)

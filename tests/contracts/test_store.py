@@ -102,6 +102,21 @@ async def test_everything_comes_back_as_it_was_written(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
+    ("count", "minutes", "kept"),
+    [(3, 60, 3), (230, 60, 200), (230, 48, 211)],
+    ids=["few", "of more than a week", "a week has more than 200"],
+)
+async def test_books_remember_the_last_trades_and_all_of_a_week(
+    store: AnyStore, count: int, minutes: int, kept: int
+) -> None:
+    trades = [a_trade(id=f"t{n}", closed_at=after(minutes=n * minutes)) for n in range(count)]
+    await store.commit(Change(trades=tuple(trades)))
+
+    books = await store.books("majors")
+    assert list(books.recent_trades) == trades[::-1][:kept]
+
+
+@pytest.mark.parametrize(
     "built",
     [an_order(), a_position(), a_plan(), a_trade(), a_decision(), an_account(), a_halt()],
     ids=lambda built: type(built).__name__,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
 from decimal import Decimal
 from itertools import cycle
+from types import SimpleNamespace
 from typing import Any, cast
 
 from handlers.confirm import Confirmations
@@ -20,6 +22,7 @@ from trading.clocks import ManualClock
 from trading.errors import Refused, SettingsError
 from trading.halt import Halt, Latch, Verb
 from trading.ports import Alert, Change, Word
+from trading.stats import DayBook
 from trading.strategies.rules.regime import Reading, Regime
 from trading.types import Decision, MarketRules, Order, Side, Symbol, Trade
 from trading.views import Closed, Halting, Price, Scan, Ticket, View
@@ -29,6 +32,7 @@ from trading.views import Closed, Halting, Price, Scan, Ticket, View
 class FakeTrader:
     now: View
     symbols: tuple[Symbol, ...] = tuple(RULES)
+    zone: tzinfo = UTC
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     broken: Exception | None = None
     closes: Closed = field(default_factory=a_close)
@@ -46,6 +50,10 @@ class FakeTrader:
     @property
     def name(self) -> str:
         return self.now.name
+
+    @property
+    def settings(self) -> SimpleNamespace:
+        return SimpleNamespace(zone=self.zone)
 
     @property
     def by_hand(self) -> FakeTrader:
@@ -236,6 +244,10 @@ class FakeStore:
     async def trades(self, trader: str, *, limit: int, offset: int = 0) -> list[Trade]:
         await self._answer()
         return self.past[offset : offset + limit]
+
+    async def day_book(self, trader: str, zone: tzinfo) -> DayBook:
+        await self._answer()
+        return DayBook.of(self.past, (), zone)
 
     async def decisions(self, trader: str, symbol: Symbol, *, limit: int) -> list[Decision]:
         await self._answer()

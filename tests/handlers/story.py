@@ -122,6 +122,8 @@ def the_view(**changes: Any) -> View:
         exposure=D("1508.51"),
         holdings=HOLDINGS,
         orders=ORDERS,
+        symbols=5,
+        trades_today=6,
         last_cycle=Cycle(at=NOW - timedelta(minutes=11), seconds=0.04, bars=1, decisions=0),
         cycle_every=timedelta(minutes=15) - timedelta(seconds=30),
     )

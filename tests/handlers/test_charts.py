@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta, tzinfo
-from types import SimpleNamespace
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import numpy as np
@@ -71,11 +70,6 @@ A_DAY = [116_017.0 + n * 11 for n in range(96)]
 @dataclass
 class Watcher(FakeTrader):
     feed: Feed = field(default_factory=lambda: Feed(bars(*A_DAY)))
-    zone: tzinfo = UTC
-
-    @property
-    def settings(self) -> SimpleNamespace:
-        return SimpleNamespace(zone=self.zone)
 
 
 class Studio(House):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from types import SimpleNamespace
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -427,22 +426,13 @@ def test_daily_before_anything_happened() -> None:
 # -- as they are typed --------------------------------------------------------------------
 
 
-@dataclass
-class Zoned(FakeTrader):
-    zone: tzinfo = UTC
-
-    @property
-    def settings(self) -> SimpleNamespace:
-        return SimpleNamespace(zone=self.zone)
-
-
 class Office(House):
     """A house that remembers trades and equity."""
 
     def __init__(self, *views: View, zone: tzinfo = UTC) -> None:
         super().__init__(*views)
         self.history = MemoryStore(clock=self.clock)
-        self.desk.traders = {n: Zoned(t.now, zone=zone) for n, t in self.desk.traders.items()}
+        self.desk.traders = {n: FakeTrader(t.now, zone=zone) for n, t in self.desk.traders.items()}
         self.services = replace(self.services, store=cast("Any", self.history))
         self.dispatcher = Dispatcher(self.services)
 

@@ -39,6 +39,7 @@ from tests.handlers.story import (
 from trading.errors import Refused
 from trading.halt import Stage, Verb
 from trading.ports import FeedState
+from trading.risk.cooldown import SymbolRest
 from trading.types import ExitReason, OrderRole, OrderStatus, PartialExit, Side
 from trading.views import Holding, View
 
@@ -508,6 +509,18 @@ SOL: last decision
 19:30 long approved: EMA 12 crossed above 48, confidence 62. Size 1.80 risks 29.38 USDT (0.30 %).
 [Older: /why SOL 5]""",
     )
+
+
+def test_why_tells_a_rest_that_is_not_over_once() -> None:
+    until = NOW + timedelta(hours=1, seconds=51)
+    rest = SymbolRest(symbol=SOL, until=until, after="after a loss")
+    view, told = the_view(symbol_rests=(rest,)), "SOL rests until 21:42 after a loss"
+
+    assert lines_of(checked(why_reply(view, RULES[SOL], SOL, [SOL_DECISION])))[-2] == f"{told}."
+    assert lines_of(checked(why_reply(view, RULES[SOL], SOL, [])))[-1] == f"{told}."
+    refused = replace(SOL_DECISION, approved=False, reason=told)
+    assert shown(checked(why_reply(view, RULES[SOL], SOL, [refused]))).count(told) == 1
+    assert "rests" not in shown(why_reply(view, RULES[BTC], BTC, []))
 
 
 def test_why_not() -> None:

@@ -28,6 +28,7 @@ from tests.handlers.story import (
 )
 from trading.halt import Verb
 from trading.ports import FeedState
+from trading.risk.cooldown import SymbolRest
 from trading.types import Mode, Side
 from trading.views import Cycle, Price, Scan
 
@@ -102,9 +103,16 @@ REFUSED = builders.a_decision(
     symbol=XRP, side=Side.SELL, approved=False, reason="exposure 60.00 % of 60.00 %, no room left"
 )
 
+BOOKS = "3 open, 6 trades today, equity 9,789.97 USDT."
+
+RESTS = (
+    SymbolRest(symbol=SOL, until=NOW.replace(minute=41, hour=21, second=0), after="after its stop"),
+    SymbolRest(symbol=XRP, until=NOW.replace(minute=45, hour=21, second=0), after="after a loss"),
+)
+
 
 def found(*decisions: Any, bars: int = 1) -> Scan:
-    cycle = Cycle(at=NOW, seconds=0.04, bars=bars, decisions=len(decisions))
+    cycle = Cycle(at=NOW, seconds=0.04, bars=bars, decisions=len(decisions), triggers=4)
     return Scan(cycle=cycle, decisions=decisions)
 
 
@@ -115,6 +123,7 @@ async def test_scan(house: House) -> None:
         await house.say("/scan"),
         """\
 ✓ Scanned (paper) in 0.04 s: 1 candle, 2 signals
+5 symbols, 4 triggers, 2 proposals; 3 open, 6 trades today, equity 9,789.97 USDT.
 SOL long approved: Size 1.80 risks 29.38 USDT (0.30 %).
 XRP short refused: Exposure 60.00 % of 60.00 %, no room left.
 Next in 14 min.
@@ -129,7 +138,30 @@ Next in 14 min.
         (
             found(),
             the_view(),
-            ["✓ Scanned (paper) in 0.04 s: 1 candle, no signal", "Next in 14 min."],
+            [
+                "✓ Scanned (paper) in 0.04 s: 1 candle, no signal",
+                f"5 symbols, 4 triggers, 0 proposals; {BOOKS}",
+                "Next in 14 min.",
+            ],
+        ),
+        (
+            found(),
+            the_view(rest="rests until 13:20 after 3 losses in a row"),
+            [
+                "✓ Scanned (paper) in 0.04 s: 1 candle, no signal",
+                f"5 symbols, 4 triggers, 0 proposals; {BOOKS}",
+                "No entries for now: rests until 13:20 after 3 losses in a row.",
+            ],
+        ),
+        (
+            found(),
+            the_view(symbol_rests=RESTS),
+            [
+                "✓ Scanned (paper) in 0.04 s: 1 candle, no signal",
+                f"5 symbols, 4 triggers, 0 proposals; {BOOKS}",
+                "SOL rests until 21:41 after its stop; 1 other for longer.",
+                "Next in 14 min.",
+            ],
         ),
         (found(bars=0), the_view(), ["✓ Scanned (paper) in 0.04 s: no new candle"]),
         (
@@ -137,13 +169,18 @@ Next in 14 min.
             the_view(feed=FeedState.ENDED),
             [
                 "✓ Scanned (paper) in 0.04 s: no new candle",
+                f"5 symbols; {BOOKS}",
                 "The feed has ended: nothing new follows.",
             ],
         ),
         (
             found(),
             the_view(halts=(a_halt(),)),
-            ["✓ Scanned (paper) in 0.04 s: 1 candle, no signal", "■ No entries: H17 by ben."],
+            [
+                "✓ Scanned (paper) in 0.04 s: 1 candle, no signal",
+                f"5 symbols, 4 triggers, 0 proposals; {BOOKS}",
+                "■ No entries: H17 by ben.",
+            ],
         ),
     ],
 )
@@ -154,7 +191,7 @@ def test_a_scan_that_finds_little_says_why(scan: Scan, view: Any, told: list[str
 def test_a_scan_that_finds_much_stays_on_one_screen() -> None:
     reply = checked(scan_reply(the_view(), found(*[REFUSED] * 9)))
 
-    assert "And 5 more; /why SYMBOL tells." in reply.text
+    assert "And 6 more; /why SYMBOL tells." in reply.text
 
 
 def test_a_scan_that_failed_is_not_told_as_done() -> None:

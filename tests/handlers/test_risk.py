@@ -154,6 +154,21 @@ Rests 60 min after 3 losses, a symbol 15 min.
 
 
 @pytest.mark.parametrize(
+    ("longer", "said"),
+    [
+        ({"stop": 120, "loss": 60}, "a symbol 15 min (stop 2 h, loss 60 min)."),
+        ({"win": 30}, "a symbol 15 min (win 30 min)."),
+        ({"loss": 10, "win": 0}, "a symbol 15 min."),
+    ],
+)
+def test_longer_rests_of_a_symbol_are_told(longer: dict[str, int], said: str) -> None:
+    rests = {f"symbol_rest_after_{k}": timedelta(minutes=m) for k, m in longer.items()}
+    reply = checked(limits_reply(at_risk(limits=builders.some_limits(**rests))))
+
+    assert lines_of(reply)[-2].endswith(said)
+
+
+@pytest.mark.parametrize(
     ("limits", "said"),
     [
         (

@@ -14,11 +14,15 @@ from tests.process.desk_process import DeskProcess, quarterdeck
 
 SPEED = "QUARTERDECK__FEEDS__CRASH__SPEED"
 
+REPORTED = (
+    "status", "mode", "universe_size", "triggers_detected", "proposals_generated", "portfolio",
+)  # fmt: skip
+
 
 def scan(desk: DeskProcess, **environ: str) -> dict[str, Any]:
     ended = quarterdeck("scan", "--once", "--json", cwd=desk.folder, **environ)
     assert (ended.code, ended.err) == (0, "")
-    (report,) = json.loads(ended.out)
+    report = json.loads(ended.out)
     assert isinstance(report, dict)
     return report
 
@@ -30,7 +34,6 @@ async def test_a_scan_is_one_cycle_and_the_next_one_goes_on(new_desk: NewDesk) -
 
     durations = first.pop("durations")
     assert first == {
-        "trader": "majors",
         "status": "NO_TRADE",
         "mode": "PAPER",
         "universe_size": 5,
@@ -65,6 +68,18 @@ async def test_a_scan_goes_on_where_a_desk_died_and_leaves_the_books_right(
     report = scan(desk)
     assert report["portfolio"]["open_positions"] >= 1
     assert books.faults(await books.read(desk.state)) == []
+
+
+@pytest.mark.slow
+def test_several_traders_report_in_a_line_each(new_desk: NewDesk) -> None:
+    """`rules` sees what happens, and tells how much of it was worth a proposal."""
+    desk, both = new_desk(), {"QUARTERDECK__TRADERS__RULES__ENABLED": "true"}
+    ended = quarterdeck("scan", "--once", "--json", cwd=desk.folder, **both)
+
+    majors, rules = map(json.loads, ended.out.splitlines())
+    assert (majors["trader"], rules["trader"]) == ("majors", "rules")
+    assert list(rules)[1:] == [*REPORTED, "durations"]
+    assert rules["triggers_detected"] >= rules["proposals_generated"]
 
 
 @pytest.mark.slow

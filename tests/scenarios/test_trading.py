@@ -158,11 +158,14 @@ async def test_a_dry_run_decides_records_and_sends_nothing() -> None:
         assert decision.reason.endswith("dry run, nothing sent")
 
 
-async def test_three_losses_in_a_row_begin_a_rest_that_is_told_once() -> None:
-    closes = (100, 100, 100, 94, 100, 100, 94, 100, 100, 94, 100, 100)
+async def test_three_losses_in_a_row_begin_a_rest_that_is_told_once_and_outlives_a_restart() -> (
+    None
+):
+    closes = (100, 100, 100, 94, 100, 100, 94, 100, 100, 94, 100, 100) + (100,) * 60
     limits = Limits(max_position=Decimal("0.5"), symbol_rest=timedelta(0))
     wishes = [wish(2), wish(5), wish(8), wish(10)]
-    async with a_world(*closes, wishes=wishes, limits=limits).running() as world:
+    book = MemoryJournal()
+    async with a_world(*closes, wishes=wishes, limits=limits, book=book).running() as world:
         await world.minutes(11)
 
         assert len(closed_trades(world)) == 3
@@ -170,6 +173,15 @@ async def test_three_losses_in_a_row_begin_a_rest_that_is_told_once() -> None:
         newest = (await world.store.decisions("majors", BTC, limit=1))[0]
         assert newest.reason == "rests until 13:09 after 3 losses in a row"
         assert world.trader.view().rest
+        told = world.trader.view().rest
+
+    later = a_world(*closes, limits=limits, store=world.store, clock=world.clock, book=book)
+    async with later.running():
+        assert later.trader.view().rest == told
+        assert later.heard(CooldownBegan) == []
+        later.clock.advance(60 * 58)
+        assert later.trader.view().rest == ""
+        assert later.trader.view().losses_in_row == 0
 
 
 async def test_a_drawdown_is_told_once_per_fall() -> None:

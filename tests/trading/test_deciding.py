@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from storage.memory import MemoryJournal
 from tests.builders import ADA, BTC, DOGE, ETH, NOON, RULES, XRP
 from tests.fakes import LivePrices, ScriptedStrategy, Wish, a_market, same_rules
 from tests.world import World, a_world, at_minute, settled, wish
@@ -49,6 +50,7 @@ class Opinion:
     hold: Mapping[int, float] = field(default_factory=dict)
     long: Mapping[int, float] = field(default_factory=dict)
     short: Mapping[int, float] = field(default_factory=dict)
+    triggered: Sequence[int] | None = None
     drop: float = 20
 
 
@@ -65,6 +67,10 @@ class OpinionatedStrategy(ScriptedStrategy):
         self.made.append(weakref.ref(found.score))
         said = self.opinion
 
+        def triggered() -> NDArray[np.bool_]:
+            at = [int(at_minute(minute).timestamp() * 1000) for minute in said.triggered or ()]
+            return np.broadcast_to(np.isin(candles.times, at), candles.close.shape)
+
         def panel(of: Mapping[int, float]) -> NDArray[np.float64]:
             values = np.full(candles.close.shape, np.nan)
             for minute, value in of.items():
@@ -76,6 +82,7 @@ class OpinionatedStrategy(ScriptedStrategy):
             found,
             size=panel(said.size) if said.size else None,
             hold=panel(said.hold) if said.hold else None,
+            triggered=None if said.triggered is None else triggered(),
             exits=Exits(long=panel(said.long), short=panel(said.short), drop=said.drop),
         )
 
@@ -296,6 +303,45 @@ async def test_what_is_closed_for_the_other_side_makes_room_in_the_same_cycle() 
         assert why[ADA].reason == "3 of 3 positions open"
 
 
+# -- what a scan tells ------------------------------------------------------------------------
+
+
+async def test_a_scan_counts_what_happened_and_what_was_wished() -> None:
+    opinion = Opinion(triggered=(2, 3))
+    async with a_desk(wishes=[wish(2)], opinion=opinion).running() as world:
+        counted = []
+        for _ in range(4):
+            world.clock.advance(60)
+            cycle = (await world.trader.scan()).cycle
+            assert cycle is not None
+            counted.append((cycle.triggers, cycle.decisions))
+
+        assert counted == [(0, 0), (1, 1), (1, 0), (0, 0)]
+        again = (await world.trader.scan()).cycle
+        assert again is not None
+        assert (again.bars, again.triggers, again.decisions) == (0, 0, 0)
+
+
+async def test_wishes_count_as_triggers_where_a_strategy_has_none() -> None:
+    async with a_world(wishes=[wish(1)]).running() as world:
+        world.clock.advance(60)
+        cycle = (await world.trader.scan()).cycle
+
+        assert cycle is not None
+        assert (cycle.triggers, cycle.decisions) == (1, 1)
+
+
+async def test_round_trips_of_the_day_are_counted_and_yesterdays_are_not() -> None:
+    wishes = [wish(2), wish(3, side=Side.SELL, stop=105.0)]
+    async with a_desk(wishes=wishes).running() as world:
+        await world.minutes(3)
+        assert world.trader.view().trades_today == 1
+        assert world.trader.view().symbols == 1
+
+        closed_since = world.trader.ledger.closed_since
+        assert [closed_since(at_minute(n)) for n in (3, 4)] == [1, 0]
+
+
 # -- pace -------------------------------------------------------------------------------------
 
 
@@ -324,6 +370,47 @@ async def test_round_trips_count_and_a_restart_forgets_none() -> None:
     later = a_desk(wishes=wishes, limits=limits, store=store, clock=world.clock)
     await later.trader.load()
     assert later.trader._decider.book(at_minute(5)).entered_at == (at_minute(2), at_minute(3))
+
+
+KINDS = Limits(
+    symbol_rest=timedelta(0),
+    symbol_rest_after_stop=timedelta(minutes=5),
+    symbol_rest_after_loss=timedelta(minutes=3),
+    symbol_rest_after_win=timedelta(minutes=2),
+)
+OUT = wish(3, side=Side.SELL, stop=200.0)
+
+
+@pytest.mark.parametrize(
+    ("closes", "out", "told", "until"),
+    [
+        ([100.0] * 3 + [90.0], [], "after its stop", 8),
+        ([100.0] * 3 + [99.0], [OUT], "after a loss", 6),
+        ([100.0] * 3 + [101.0], [OUT], "after a win", 5),
+    ],
+    ids=["stop", "loss", "win"],
+)
+async def test_a_symbol_rests_by_how_it_was_left_also_after_a_restart(
+    closes: Sequence[float], out: Sequence[Wish], told: str, until: int
+) -> None:
+    wishes = [wish(2), *out, *(wish(n, stop=50.0) for n in range(4, 12))]
+    market = [*closes, *([closes[-1]] * 9)]
+    kept: dict[str, Any] = {"wishes": wishes, "limits": KINDS, "book": MemoryJournal()}
+    world = a_desk(*market, **kept)
+    async with world.running():
+        await world.minutes(3)
+        assert len(trades(world)) == 1
+        (rest,) = world.trader.view().symbol_rests
+        assert rest.told(at_minute(3)) == f"BTC rests until {at_minute(until):%H:%M} {told}"
+
+    later = a_desk(*market, **kept, store=world.store, clock=world.clock, first_id=50)
+    async with later.running():
+        await later.minutes(until - 4)
+        assert later.trader.ledger.positions == {}
+        assert (await answers(later, BTC))[BTC].reason == rest.told(at_minute(until - 1))
+        await later.minutes(1)
+        assert BTC in later.trader.ledger.positions
+        assert later.trader.view().symbol_rests == ()
 
 
 async def test_a_resting_entry_keeps_others_away() -> None:

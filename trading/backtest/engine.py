@@ -119,7 +119,7 @@ class _Trader(Trader):
         trades, limits = self.ledger.trades, self.settings.limits
         for cut in range(_REMEMBERED // 2, len(trades)) if len(trades) > _REMEMBERED else ():
             newest = trades[cut].closed_at
-            if trades[cut - 1].closed_at == newest or newest + limits.symbol_rest > now:
+            if trades[cut - 1].closed_at == newest or newest + limits.looks_back > now:
                 continue
             if trades[cut].profit > ZERO and streak(trades[cut:], limits, newest) == Streak():
                 del trades[cut:]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trading.risk.limits import EntryRules
-from trading.types import Depth, MarketRules, Side, Symbol
+from trading.types import Depth, MarketRules, Side, Symbol, Trade
 from trading.values import quick
 
 
@@ -52,7 +52,8 @@ class RiskBook:
     losses_in_row: int = 0
     """As `streak()` counts them: the losses before the last rest ended are left out."""
     last_loss_at: datetime | None = None
-    last_exit_at: Mapping[Symbol, datetime] = field(default_factory=dict)
+    last_trades: Mapping[Symbol, Trade] = field(default_factory=dict)
+    """Of each symbol the round trip that was closed last."""
     entered_at: tuple[datetime, ...] = ()
     """When the entries of the last 24 hours were made; one under way counts as made now."""
     entered_now: int = 0

@@ -5,19 +5,25 @@ the last of them; a loss during the rest (of what was still open) begins it anew
 shorten it.  When it is over the count starts at zero: what was lost before or during the rest
 is spent, and it takes `loss_streak` new losses in a row to rest again.
 
-**Symbol rest.**  After a symbol's exit it is not entered again for `symbol_rest`.
+**Symbol rest.**  After a symbol's exit it is not entered again for `symbol_rest`; after its stop, a
+loss or a win for `symbol_rest_after_stop`, `..._loss`, `..._win` where that is longer.  A stop that
+lost is both, and the longest counts.
+
+All of it follows from the trades, which history keeps, so it outlives a restart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from trading.risk import words
 from trading.risk.book import RiskBook
 from trading.risk.limits import Limits
-from trading.types import ZERO, Symbol, Trade
+from trading.types import ZERO, ExitReason, Symbol, Trade
+
+STOPPED, LOST, WON = "after its stop", "after a loss", "after a win"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +62,38 @@ def rest_until(book: RiskBook, limits: Limits, now: datetime) -> datetime | None
     return until if until is not None and now < until else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolRest:
+    symbol: Symbol
+    until: datetime
+    after: str
+    """As in `after its stop`; empty: after an exit of whatever kind."""
+
+    def told(self, now: datetime) -> str:
+        """As a clause: `BTC rests until 14:20 after its stop`."""
+        return f"{self.symbol.base} rests until {words.until(self.until, now)} {self.after}".strip()
+
+
+def symbol_rest(trade: Trade, limits: Limits) -> SymbolRest:
+    """When the rest ends that *trade*, the last one of its symbol, has begun."""
+    rests = [
+        (limits.symbol_rest, ""),
+        (limits.symbol_rest_after_stop if trade.reason is ExitReason.STOP else None, STOPPED),
+        (limits.symbol_rest_after_loss if trade.profit < ZERO else None, LOST),
+        (limits.symbol_rest_after_win if trade.profit > ZERO else None, WON),
+    ]
+    length, after = max(((r, w) for r, w in rests if r is not None), key=lambda each: each[0])
+    return SymbolRest(symbol=trade.symbol, until=trade.closed_at + length, after=after)
+
+
+def symbol_rests(
+    last: Mapping[Symbol, Trade], limits: Limits, now: datetime
+) -> tuple[SymbolRest, ...]:
+    """The symbols that rest at *now*, by the *last* trade of each; whose rest ends first, first."""
+    rests = (symbol_rest(trade, limits) for trade in last.values())
+    return tuple(sorted((r for r in rests if now < r.until), key=lambda r: (r.until, r.symbol)))
+
+
 def rest(book: RiskBook, limits: Limits, symbol: Symbol | None, now: datetime) -> str:
     """Say what holds an entry back at *now*, as a clause; empty if nothing does.
 
@@ -63,8 +101,8 @@ def rest(book: RiskBook, limits: Limits, symbol: Symbol | None, now: datetime) -
     """
     until = rest_until(book, limits, now)
     if until is not None:
-        return f"rests until {words.minute(until)} after {book.losses_in_row} losses in a row"
-    exited = book.last_exit_at.get(symbol) if symbol is not None else None
-    if symbol is not None and exited is not None and now < exited + limits.symbol_rest:
-        return f"{symbol.base} rests until {words.minute(exited + limits.symbol_rest)}"
-    return ""
+        losses = f"{book.losses_in_row} losses in a row"
+        return f"rests until {words.until(until, now)} after {losses}"
+    last = book.last_trades.get(symbol) if symbol is not None else None
+    resting = None if last is None else symbol_rest(last, limits)
+    return resting.told(now) if resting is not None and now < resting.until else ""

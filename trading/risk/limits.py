@@ -26,7 +26,11 @@ class Limits:
     """Losses in a row that begin a rest."""
     loss_streak_rest: timedelta = timedelta(minutes=60)
     symbol_rest: timedelta = timedelta(minutes=15)
-    """Between a symbol's exit and its next entry."""
+    """Between a symbol's exit and its next entry, at least."""
+    symbol_rest_after_stop: timedelta | None = None
+    """The same after its stop was filled; None, here and below: no longer than after any exit."""
+    symbol_rest_after_loss: timedelta | None = None
+    symbol_rest_after_win: timedelta | None = None
     entries_per_cycle: int | None = None
     """New entries at one bar, the most confident first; None, here and below: no limit."""
     entries_per_hour: int | None = None
@@ -37,6 +41,20 @@ class Limits:
     """Between two entries, of whatever symbols (market time)."""
     max_price_age: timedelta = timedelta(minutes=3)
     """No entry on a price older than this (market time)."""
+
+    @property
+    def looks_back(self) -> timedelta:
+        """How long a closed trade can matter to an answer, streaks of losses aside."""
+        rests = (
+            self.symbol_rest,
+            self.symbol_rest_after_stop,
+            self.symbol_rest_after_loss,
+            self.symbol_rest_after_win,
+            self.entry_spacing,
+            None if self.entries_per_hour is None else timedelta(hours=1),
+            None if self.entries_per_day is None else timedelta(days=1),
+        )
+        return max(rest for rest in rests if rest is not None)
 
 
 class EntryStyle(StrEnum):

@@ -30,6 +30,11 @@ def span(time: timedelta) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"  # noqa: PLR2004  # as above
 
 
+def until(at: datetime, now: datetime) -> str:
+    """The `minute`, with its date where that is a day away: 14:20, or 7 Jan 14:20."""
+    return minute(at) if at - now < timedelta(days=1) else f"{at.day} {at:%b} {minute(at)}"
+
+
 def minute(at: datetime) -> str:
     """The first whole minute at which *at* has come: who waits until then waits long enough."""
     past = timedelta(seconds=at.second, microseconds=at.microsecond)

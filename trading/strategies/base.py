@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from trading.market.candles import Candles, Panel
 from trading.values import quick
 
@@ -50,8 +53,15 @@ class Signals:
     hold: Panel | None = None
     """Hours of market time after which the position is closed; NaN where there is no wish."""
     exits: Exits | None = None
+    triggered: NDArray[np.bool_] | None = None
+    """Where something happened that a wish may follow from; None: where there is a wish."""
     why: Callable[[int, int], str] | None = None
     """What `Strategy.explain` says of [row, column], from what has been computed already."""
+
+    def triggers(self, column: int) -> int:
+        """How many symbols had a trigger in that column."""
+        panel = self.score if self.triggered is None else self.triggered
+        return int(np.count_nonzero(panel[:, column]))
 
     def at(self, column: int) -> Signals:
         """Of that column only, a number from 0: panels of shape [symbols, 1]."""
@@ -63,6 +73,7 @@ class Signals:
             size=None if self.size is None else self.size[:, here],
             hold=None if self.hold is None else self.hold[:, here],
             exits=None if self.exits is None else self.exits.at(column),
+            triggered=None if self.triggered is None else self.triggered[:, here],
             why=None if why is None else lambda row, shown: why(row, column + shown),
         )
 

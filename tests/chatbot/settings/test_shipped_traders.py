@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -103,6 +103,8 @@ def test_as_shipped_they_are_off_and_their_settings_hold(tmp_path: Path) -> None
     assert rules.entry_spacing is not None
     assert rules.entry_spacing.total_seconds() == 90
     assert rules.symbol_rest.total_seconds() == 900
+    assert rules.symbol_rest_after_stop == timedelta(hours=2)
+    assert rules.symbol_rest_after_loss == timedelta(hours=1)
     assert (rules.loss_streak, rules.loss_streak_rest.total_seconds()) == (3, 3600)
 
 

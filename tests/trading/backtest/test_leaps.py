@@ -46,6 +46,8 @@ LIMITS = st.builds(
     max_drawdown=st.sampled_from([Decimal("0.008"), Decimal("0.5")]),
     loss_streak=st.integers(2, 5),
     symbol_rest=st.sampled_from([timedelta(0), timedelta(minutes=10)]),
+    symbol_rest_after_stop=st.sampled_from([None, timedelta(minutes=40)]),
+    entries_per_hour=st.sampled_from([None, 4]),
 )
 
 
@@ -86,6 +88,26 @@ def test_leaping_gives_what_every_single_bar_gives(  # noqa: PLR0917  # hypothes
     test = a_backtest(candles, exits=exits, limits=limits)
     test = replace(test, trader=replace(test.trader, entries=entries), lift=lift)  # type: ignore[arg-type]  # hypothesis gives a string
     same(run(test), run(test, leap=False))
+
+
+@pytest.mark.slow
+def test_no_entry_of_the_day_is_forgotten_however_many_there_were() -> None:
+    """What is spent is let go of, and what is counted is not."""
+    candles = a_walk(2_000, symbols=(BTC, ETH), seed=3)
+    half = Decimal("0.5")
+    free = Limits(
+        symbol_rest=timedelta(0), loss_streak=10_000,
+        max_daily_loss=half, max_weekly_loss=half, max_drawdown=half,
+    )  # fmt: skip
+    assert within_a_day(run(a_backtest(candles, limits=free))) > 60
+    bounded = run(a_backtest(candles, limits=replace(free, entries_per_day=60)))
+    assert within_a_day(bounded) == 60
+
+
+def within_a_day(result: Result) -> int:
+    """The most round trips that began within 24 hours."""
+    times = [trade.opened_at for trade in result.trades]
+    return max(sum(t - timedelta(days=1) < s <= t for s in times) for t in times)
 
 
 def test_a_halt_by_a_guard_comes_at_the_same_bar() -> None:

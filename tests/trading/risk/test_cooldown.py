@@ -1,18 +1,21 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import BTC, ETH, NOON, a_trade, after
 from trading.risk.book import RiskBook
-from trading.risk.cooldown import Streak, rest, rest_until, streak
+from trading.risk.cooldown import Streak, rest, rest_until, streak, symbol_rests
 from trading.risk.limits import Limits
-from trading.types import ZERO, Symbol, Trade
+from trading.types import ZERO, ExitReason, Trade
 
 LIMITS = Limits()
+DAY = timedelta(days=1)
 
 
 def lost(minutes: float) -> Trade:
@@ -23,13 +26,13 @@ def won(minutes: float) -> Trade:
     return a_trade(id=f"won {minutes}", closed_at=after(minutes=minutes), profit=Decimal(1))
 
 
-def a_book(counted: Streak, **exits: datetime) -> RiskBook:
+def a_book(counted: Streak, *last: Trade) -> RiskBook:
     return RiskBook(
         equity=Decimal(10_000),
         exposure=ZERO,
         losses_in_row=counted.losses,
         last_loss_at=counted.last_at,
-        last_exit_at={Symbol(base, "USDT"): at for base, at in exits.items()},
+        last_trades={trade.symbol: trade for trade in last},
     )
 
 
@@ -77,7 +80,7 @@ def test_a_break_even_trade_is_no_loss() -> None:
 
 
 def test_a_symbol_rests_after_its_exit_and_only_that_one() -> None:
-    book = a_book(Streak(), BTC=after(minutes=-10))
+    book = a_book(Streak(), lost(-10))
     assert rest(book, LIMITS, BTC, NOON) == "BTC rests until 12:05"
     assert rest(book, LIMITS, ETH, NOON) == ""
     assert rest(book, LIMITS, None, NOON) == ""
@@ -85,8 +88,75 @@ def test_a_symbol_rests_after_its_exit_and_only_that_one() -> None:
 
 
 def test_who_waits_until_the_minute_told_waits_long_enough() -> None:
-    book = a_book(Streak(), BTC=after(seconds=1))
+    book = a_book(Streak(), lost(1 / 60))
     assert rest(book, LIMITS, BTC, after(minutes=1)) == "BTC rests until 12:16"
+
+
+KINDS = Limits(
+    symbol_rest=timedelta(minutes=15),
+    symbol_rest_after_stop=timedelta(hours=2),
+    symbol_rest_after_loss=timedelta(hours=1),
+    symbol_rest_after_win=timedelta(minutes=30),
+)
+A_STOP = a_trade(closed_at=NOON)
+A_LOSS = a_trade(closed_at=NOON, reason=ExitReason.TIME)
+A_WIN = a_trade(closed_at=NOON, reason=ExitReason.TARGET, profit=Decimal(9))
+A_TRAILED_WIN = a_trade(closed_at=NOON, reason=ExitReason.TRAIL, profit=Decimal(9))
+A_STOP_THAT_WON = a_trade(closed_at=NOON, profit=Decimal(1))
+A_DRAW = a_trade(closed_at=NOON, reason=ExitReason.SIGNAL, profit=ZERO)
+
+
+@pytest.mark.parametrize(
+    ("last", "minutes", "told"),
+    [
+        (A_STOP, 120, "BTC rests until 14:00 after its stop"),
+        (A_STOP_THAT_WON, 120, "BTC rests until 14:00 after its stop"),
+        (A_LOSS, 60, "BTC rests until 13:00 after a loss"),
+        (A_WIN, 30, "BTC rests until 12:30 after a win"),
+        (A_TRAILED_WIN, 30, "BTC rests until 12:30 after a win"),
+        (A_DRAW, 15, "BTC rests until 12:15"),
+    ],
+    ids=["stop", "stop that won", "loss", "win", "trailed win", "draw"],
+)
+def test_a_symbol_rests_by_how_its_last_trade_ended_and_wakes_by_itself(
+    last: Trade, minutes: int, told: str
+) -> None:
+    book = a_book(Streak(), last)
+    assert rest(book, KINDS, BTC, NOON) == told
+    assert rest(book, KINDS, BTC, after(minutes=minutes, seconds=-1)) == told
+    assert rest(book, KINDS, BTC, after(minutes=minutes)) == ""
+
+
+def test_a_kind_of_its_own_never_shortens_the_rest_after_any_exit() -> None:
+    limits = replace(KINDS, symbol_rest=timedelta(minutes=45))
+    book = a_book(Streak(), A_WIN)
+    assert rest(book, limits, BTC, NOON) == "BTC rests until 12:45"
+
+
+def test_without_kinds_every_exit_is_alike() -> None:
+    for last in (A_STOP, A_LOSS, A_WIN):
+        assert rest(a_book(Streak(), last), LIMITS, BTC, NOON) == "BTC rests until 12:15"
+
+
+def test_a_rest_that_ends_in_days_says_which() -> None:
+    days = replace(KINDS, symbol_rest_after_stop=timedelta(days=2), loss_streak_rest=DAY)
+    book = a_book(Streak(), A_STOP)
+    assert rest(book, days, BTC, NOON) == "BTC rests until 7 Jan 12:00 after its stop"
+    spent = a_book(Streak(losses=3, last_at=NOON))
+    assert rest(spent, days, None, NOON) == "rests until 6 Jan 12:00 after 3 losses in a row"
+
+
+def test_those_that_rest_are_listed_and_whose_rest_ends_first_comes_first() -> None:
+    last = {t.symbol: t for t in (A_STOP, replace(A_WIN, symbol=ETH))}
+    assert [r.symbol for r in symbol_rests(last, KINDS, NOON)] == [ETH, BTC]
+    assert [r.symbol for r in symbol_rests(last, KINDS, after(minutes=30))] == [BTC]
+    assert symbol_rests(last, KINDS, after(hours=2)) == ()
+
+
+def test_limits_look_back_as_far_as_their_longest_rest() -> None:
+    assert LIMITS.looks_back == timedelta(minutes=15)
+    assert KINDS.looks_back == timedelta(hours=2)
+    assert replace(KINDS, entries_per_day=120).looks_back == DAY
 
 
 @given(st.lists(st.tuples(st.integers(0, 600), st.booleans()), max_size=25), st.integers(0, 700))

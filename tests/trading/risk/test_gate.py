@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.builders import BTC, ETH, NOON, RULES, after, some_limits, some_rules
+from tests.builders import BTC, ETH, NOON, RULES, a_trade, after, some_limits, some_rules
 from trading.risk.book import Approved, Proposal, Refusal, RiskBook
 from trading.risk.gate import evaluate
 from trading.risk.limits import Limits
@@ -107,7 +107,7 @@ SAID = [
         {"losses_in_row": 3, "last_loss_at": after(minutes=-40)},
         "rests until 12:20 after 3 losses in a row",
     ),
-    ({}, {"last_exit_at": {BTC: after(minutes=-10)}}, "BTC rests until 12:05"),
+    ({}, {"last_trades": {BTC: a_trade(closed_at=after(minutes=-10))}}, "BTC rests until 12:05"),
     ({}, {"exposure": D(6_000)}, "exposure 60.00 % of 60.00 %, no room left"),
     ({}, {"exposure": D(6_500)}, "exposure 65.00 % of 60.00 %, no room left"),
     ({}, {"equity": D(300)}, "size 0.180 is worth 18.00, below the minimum 25.00"),
@@ -153,7 +153,12 @@ def test_the_venues_minimum_counts_where_it_is_larger_than_ours() -> None:
 
 def test_other_symbols_do_not_stand_in_the_way() -> None:
     others = frozenset({ETH})
-    book = a_book(open_symbols=others, busy_symbols=others, last_exit_at={ETH: NOON}, positions=2)
+    book = a_book(
+        open_symbols=others,
+        busy_symbols=others,
+        last_trades={ETH: a_trade(symbol=ETH, closed_at=NOON)},
+        positions=2,
+    )
     assert approved(book=book).quantity == D(6)
 
 

@@ -91,6 +91,14 @@ def seen(candles: Candles, *, bar_minutes: int = 60) -> Triggers:
     return triggers(candles, regimes(candles), bar_minutes=bar_minutes)
 
 
+def test_a_fall_is_a_trigger_as_well_though_nobody_buys_it() -> None:
+    signals = Rules(dips=False).signals(market(coin(95.0)))
+
+    assert not signals.score[:, -1].any()
+    assert signals.triggers(BARS - 1) == 1
+    assert signals.at(BARS - 1).triggers(0) == 1
+
+
 # -- traps ----------------------------------------------------------------------------------------
 
 

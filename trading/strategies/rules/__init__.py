@@ -123,6 +123,7 @@ class Rules:
             target=close * (1 + weighed.rule("target")),
             size=np.where(weighed.wish, self._size(candles, weighed, readings), np.nan),
             hold=np.where(weighed.wish, weighed.rule("hold"), np.nan),
+            triggered=weighed.strength != 0,
             why=lambda row, column: _told(weighed, found, readings, row, column),
         )
 
