@@ -29,6 +29,7 @@ from trading.risk.cooldown import streak
 from trading.risk.exposure import reserved
 from trading.risk.gate import evaluate
 from trading.risk.limits import EntryRules, EntryStyle, Limits
+from trading.roster import Roster
 from trading.strategies.base import Signals, Strategy, last_signals, leaving
 from trading.types import ONE, Decision, Depth, Mode, Order, OrderRole, Side, Signal, Symbol
 from trading.valuation import Valuer
@@ -73,6 +74,7 @@ class Decider:
         feed: Feed,
         latch: Latch,
         desk_risk: DeskRisk,
+        roster: Roster,
         entries: EntryRules,
         beside: Beside,
     ) -> None:
@@ -87,6 +89,7 @@ class Decider:
         self._feed = feed
         self._latch = latch
         self._desk_risk = desk_risk
+        self._roster = roster
         self._entries = entries
         self._beside = beside
         self._thought: _Thought | None = None
@@ -294,6 +297,8 @@ class Decider:
             cash=self._orders.venue.cash,
             depth=look if isinstance(look, Depth) else None,
             entries=self._entries,
+            tier=self._roster.terms(signal.symbol),
+            outside=self._roster.objection(signal.symbol, signal.bar),
             unseen=look if isinstance(look, str) else "",
         )
         return evaluate(proposal, book, self._limits)

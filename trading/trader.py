@@ -49,6 +49,7 @@ from trading.ports import (
 )
 from trading.recorder import Recorder
 from trading.risk.limits import EntryRules, Limits
+from trading.roster import Roster
 from trading.sight import Sight
 from trading.strategies.base import Strategy
 from trading.types import (
@@ -130,7 +131,7 @@ class Trader:
         beside: Beside = at_once,
     ) -> None:
         self.settings = settings
-        self.feed, self.venue = feed, venue
+        self.feed, self.venue, self.roster = feed, venue, Roster(settings.symbols)
         self.strategy, self._own = strategy, (strategy, settings.parameters)
         self._store = store
         self._recorder = recorder
@@ -173,7 +174,7 @@ class Trader:
         self._decider = Decider(
             **who, strategy=strategy, limits=settings.limits, exit_rules=settings.exit_rules,
             orders=self.orders, valuer=self.valuer, feed=feed, latch=halter.latch,
-            desk_risk=desk_risk, entries=settings.entries, beside=beside,
+            desk_risk=desk_risk, roster=self.roster, entries=settings.entries, beside=beside,
         )  # fmt: skip
         self._resting_entries = RestingEntries(
             **who, **means, orders=self.orders, rules=lambda: self.settings.entries,

@@ -1,14 +1,17 @@
 """Which symbols may be traded, and how large: tiers by what their markets can bear.
 
-Frozen values: each cycle `observe` returns the universe that follows from what was measured.
+Frozen values: each survey that is observed returns the universe that follows from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
+from typing import TypeGuard
 
+from trading.risk import words
 from trading.types import ZERO, Symbol
 
 _MONEY = """
@@ -22,6 +25,32 @@ STABLE = frozenset(_MONEY.split())
 
 CYCLES = 3
 """In a row, before a symbol enters, leaves or changes its tier."""
+VOLUME, SPREAD, DEPTH = "volume", "spread", "depth"
+EVERYTHING = frozenset({VOLUME, SPREAD, DEPTH})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketStats:
+    """What was measured of one market; None: unknown.  Money in the quote currency."""
+
+    volume: Decimal | None
+    """Traded in 24 hours."""
+    spread_bps: Decimal | None
+    """Between best bid and best ask, in basis points of the middle."""
+    depth: Decimal | None
+    """Within 20 basis points of the middle, on the thinner side."""
+    tradable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """All markets of one quote currency as they were at one moment."""
+
+    at: datetime
+    """Market time."""
+    stats: Mapping[Symbol, MarketStats]
+    measured: frozenset[str] = EVERYTHING
+    """What can be measured there at all: a recording of candles has volumes only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,41 +59,60 @@ class Tier:
 
     number: int
     name: str
-    bases: frozenset[str] | None
+    bases: frozenset[str] | None = None
     """None: any."""
     min_volume: Decimal
     """Of 24 hours."""
-    max_spread_bps: Decimal
-    min_depth: Decimal
+    max_spread_bps: Decimal | None = None
+    """None, here and below: it does not matter, or has no limit."""
+    min_depth: Decimal | None = None
     """Within 20 basis points of the middle, on the thinner side."""
-    max_allocation: Decimal
+    max_allocation: Decimal | None = None
     """Share of equity in all positions of the tier together."""
-    base_size: Decimal
+    base_size: Decimal | None = None
     """Share of equity of one entry, before its other factors."""
 
-    def takes(self, symbol: Symbol, stats: MarketStats) -> bool:
-        """Whether the market is good enough; what is unknown, or is no number, is not."""
-        known = (stats.volume, stats.spread_bps, stats.depth)
-        if not all(value is not None and value.is_finite() and value >= ZERO for value in known):
-            return False
+    def admits(self, symbol: Symbol) -> bool:
+        """Whether *symbol* may be in it, if its market is good enough."""
+        return self.bases is None or symbol.base in self.bases
+
+    def takes(
+        self, symbol: Symbol, stats: MarketStats, measured: frozenset[str] = EVERYTHING
+    ) -> bool:
+        return self.admits(symbol) and not self.shortfall(stats, measured)
+
+    def shortfall(self, stats: MarketStats, measured: frozenset[str] = EVERYTHING) -> str:
+        """What the market lacks, as in `volume 3.1 M < 5 M`; empty: nothing.
+
+        What is unknown, or is no number, is not enough; what nobody could measure is not asked for.
+        """
+        if not stats.tradable:
+            return "not traded now"
         return (
-            (self.bases is None or symbol.base in self.bases)
-            and (stats.volume or ZERO) >= self.min_volume
-            and (stats.spread_bps or ZERO) <= self.max_spread_bps
-            and (stats.depth or ZERO) >= self.min_depth
+            _too_little("volume", stats.volume, self.min_volume)
+            or (_too_wide(stats.spread_bps, self.max_spread_bps) if SPREAD in measured else "")
+            or (_too_little("depth", stats.depth, self.min_depth) if DEPTH in measured else "")
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarketStats:
-    """What was measured of one market; None: unknown."""
+def _too_little(name: str, value: Decimal | None, least: Decimal | None) -> str:
+    if least is None:
+        return ""
+    if not _is_figure(value):
+        return f"{name} unknown"
+    return f"{name} {words.short(value)} < {words.short(least)}" if value < least else ""
 
-    volume: Decimal | None
-    """Traded in 24 hours, in the quote currency."""
-    spread_bps: Decimal | None
-    """Between best bid and best ask."""
-    depth: Decimal | None
-    """Within 20 basis points of the middle, on the thinner side, in the quote currency."""
+
+def _too_wide(value: Decimal | None, most: Decimal | None) -> str:
+    if most is None:
+        return ""
+    if not _is_figure(value):
+        return "spread unknown"
+    return f"spread {words.bps(value)} > {words.bps(most)} bps" if value > most else ""
+
+
+def _is_figure(value: Decimal | None) -> TypeGuard[Decimal]:
+    return value is not None and value.is_finite() and value >= ZERO
 
 
 CORE = Tier(
@@ -102,27 +150,31 @@ TIERS = (CORE, ROTATIONAL, EVENT)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """A symbol that has not been where it belongs for some cycles."""
+    """A symbol that has not been where it belongs for some surveys."""
 
     better: bool
     """It met a better tier than its own; otherwise it did not meet its own."""
     cycles: int
     worst: int | None
-    """The worst tier it met in those cycles; None: none at all."""
+    """The worst tier it met in those surveys; None: none at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Universe:
     """The symbols that may be traded at the moment, and those that are on their way in or out.
 
-    A symbol moves after `cycles` observations in a row on the same side of its tier, and then to
-    the worst tier that it met in them: so one good look lets nobody in, and swinging between two
-    bad ones keeps nobody.  A symbol that was not measured counts as meeting no tier.
+    A symbol moves after `cycles` surveys in a row on the same side of its tier, and then to the
+    worst tier that it met in them: so one good look lets nobody in, and swinging between two bad
+    ones keeps nobody.  A symbol that was not measured counts as meeting no tier.
     """
 
     tiers: tuple[Tier, ...] = TIERS
     """The best first."""
     cycles: int = CYCLES
+    most: int | None = None
+    """At most so many members, those in the best tiers and with the largest volumes."""
+    never: frozenset[str] = frozenset()
+    """Bases that are not traded here, besides money and what costs as much."""
     members: Mapping[Symbol, int] = field(default_factory=dict)
     """Number of the tier by symbol, in the order of the symbols."""
     drifts: Mapping[Symbol, Drift] = field(default_factory=dict)
@@ -130,36 +182,95 @@ class Universe:
     def __post_init__(self) -> None:
         if self.cycles < 1:
             raise ValueError(f"cycles is {self.cycles}; it must be at least 1")
+        if self.most is not None and self.most < 1:
+            raise ValueError(f"most is {self.most}; it must be at least 1")
         numbers = [tier.number for tier in self.tiers]
         if not numbers or numbers != sorted(set(numbers)):
             raise ValueError(f"tiers are numbered {numbers}; each number once, the best first")
 
-    def tier(self, symbol: Symbol) -> Tier | None:
-        """Where *symbol* may be traded now; None: nowhere."""
-        number = None if is_stable(symbol) else self.members.get(symbol)
+    def tier(self, symbol: Symbol) -> int | None:
+        """Number of the tier in which *symbol* may be traded now; None: it may not."""
+        return None if self.never_trades(symbol) else self.members.get(symbol)
+
+    def terms(self, symbol: Symbol) -> Tier | None:
+        """What may be done in *symbol* now; None: nothing."""
+        number = self.tier(symbol)
         return next((tier for tier in self.tiers if tier.number == number), None)
 
-    def observe(self, stats: Mapping[Symbol, MarketStats]) -> Universe:
-        """The universe after one more cycle that measured *stats*."""
+    def never_trades(self, symbol: Symbol) -> bool:
+        """Whether *symbol* is never traded, whatever its market."""
+        return is_stable(symbol) or symbol.base in self.never
+
+    def observe(self, survey: Survey) -> Universe:
+        """The universe after one more survey."""
+        met = self._met(survey)
         members, drifts = dict[Symbol, int](), dict[Symbol, Drift]()
-        for symbol in sorted({*stats, *self.members}):
-            if is_stable(symbol):
+        for symbol in sorted({*met, *self.members, *self.drifts}):
+            if self.never_trades(symbol):
                 continue
             own = self.members.get(symbol)
-            drift = self._drift(symbol, own, self._met(symbol, stats.get(symbol)))
+            drift = self._drift(symbol, own, met.get(symbol))
             if drift is not None and drift.cycles >= self.cycles:
                 own, drift = drift.worst, None
             if own is not None:
                 members[symbol] = own
             if drift is not None:
                 drifts[symbol] = drift
+        for symbol in self._too_many(members, survey):
+            drifts[symbol] = Drift(better=True, cycles=self.cycles, worst=members.pop(symbol))
         return replace(self, members=members, drifts=drifts)
 
-    def _met(self, symbol: Symbol, stats: MarketStats | None) -> int | None:
-        """Number of the best tier that takes it; None: none."""
+    def why_not(self, symbol: Symbol, survey: Survey | None) -> str:
+        """Why *symbol* is no member, as a clause; *survey*: the last one, None: unknown."""
+        if is_stable(symbol):
+            return "it is money, or meant to cost as much"
+        if symbol.base in self.never:
+            return "the settings say never"
+        drift = self.drifts.get(symbol)
+        if drift is not None and drift.better:
+            left = self.cycles - drift.cycles
+            return f"good in {drift.cycles} of {self.cycles} surveys" if left else "no room yet"
+        if survey is None:
+            return "not surveyed yet"
+        return self.lacks(symbol, survey) or "good in 0 surveys yet"
+
+    def lacks(self, symbol: Symbol, survey: Survey) -> str:
+        """Why the survey alone lets *symbol* into no tier, as in `volume 3.1 M < 5 M`."""
+        stats = survey.stats.get(symbol)
         if stats is None:
-            return None
-        return next((tier.number for tier in self.tiers if tier.takes(symbol, stats)), None)
+            return "not on the market's list"
+        easiest = next((tier for tier in reversed(self.tiers) if tier.admits(symbol)), None)
+        if easiest is None:
+            return "in none of the lists of the tiers"
+        short = easiest.shortfall(stats, survey.measured)
+        if short or self._met(survey).get(symbol) is not None:
+            return short
+        return f"volume {words.short(_volume(stats))} is not among the {self.most} largest"
+
+    # -- inside ---------------------------------------------------------------------------
+
+    def _met(self, survey: Survey) -> Mapping[Symbol, int]:
+        """Number of the best tier that takes each symbol; those that none takes are left out."""
+        met = {
+            symbol: tier.number
+            for symbol, stats in survey.stats.items()
+            if not self.never_trades(symbol)
+            for tier in [self._best(symbol, stats, survey.measured)]
+            if tier is not None
+        }
+        if self.most is None or len(met) <= self.most:
+            return met
+        return {symbol: met[symbol] for symbol in _ranked(met, met, survey)[: self.most]}
+
+    def _best(self, symbol: Symbol, stats: MarketStats, measured: frozenset[str]) -> Tier | None:
+        return next((tier for tier in self.tiers if tier.takes(symbol, stats, measured)), None)
+
+    def _too_many(self, members: Mapping[Symbol, int], survey: Survey) -> list[Symbol]:
+        """Newcomers for whom there is no room as long as nobody leaves."""
+        if self.most is None or len(members) <= self.most:
+            return []
+        new = _ranked((s for s in members if s not in self.members), members, survey)
+        return new[max(0, len(new) - (len(members) - self.most)) :]
 
     def _drift(self, symbol: Symbol, own: int | None, met: int | None) -> Drift | None:
         if met == own:
@@ -175,6 +286,16 @@ class Universe:
 def is_stable(symbol: Symbol) -> bool:
     """Whether it is money for money: nothing to be won in it but the spread to be lost."""
     return symbol.base in STABLE
+
+
+def _ranked(symbols: Iterable[Symbol], tiers: Mapping[Symbol, int], survey: Survey) -> list[Symbol]:
+    """The best tier and the largest volume first."""
+    stats = survey.stats
+    return sorted(symbols, key=lambda s: (tiers[s], -_volume(stats.get(s)), s))
+
+
+def _volume(stats: MarketStats | None) -> Decimal:
+    return ZERO if stats is None or stats.volume is None else stats.volume
 
 
 def _rank(number: int | None) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from trading.market.universe import Tier
 from trading.risk.limits import EntryRules
 from trading.types import Depth, MarketRules, Side, Symbol, Trade
 from trading.values import quick
@@ -31,6 +32,10 @@ class Proposal:
     depth: Depth | None = None
     """The order book now; None: the venue shows none."""
     entries: EntryRules = EntryRules()
+    tier: Tier | None = None
+    """Of the universe; None: the trader's symbols are a fixed list, and have no tiers."""
+    outside: str = ""
+    """Why the universe does not let it in, as a clause; empty if it does, or there is none."""
     unseen: str = ""
     """Why its order book could not be looked at, if that is so."""
 

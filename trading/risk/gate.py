@@ -72,6 +72,10 @@ def _figures(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
     return "" if all(m.is_finite() for m in minima) else "the minimum order is not usable"
 
 
+def _universe(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+    return proposal.outside
+
+
 def _stop(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
     distance = (proposal.price - proposal.stop) * proposal.side.sign
     return "" if distance > ZERO else "stop is on the wrong side"
@@ -122,6 +126,7 @@ def _desk(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
 _OBJECTIONS: tuple[Callable[[Proposal, RiskBook, Limits], str], ...] = (
     _numbers,
     _figures,
+    _universe,
     _stop,
     _short,
     _price_age,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
 
 _MINUTE = timedelta(minutes=1)
 
@@ -19,6 +19,24 @@ def money(amount: Decimal) -> str:
 def plain(number: Decimal) -> str:
     """As it is, without exponent."""
     return f"{number:f}"
+
+
+def short(amount: Decimal) -> str:
+    """Three digits, rounded down: `3.1 M`, `25 k`; what is below a limit never looks like it."""
+    for unit, size in (("B", 10**9), ("M", 10**6), ("k", 10**3)):
+        if amount >= size:
+            return f"{_digits(amount / size)} {unit}"
+    return _digits(amount)
+
+
+def _digits(number: Decimal) -> str:
+    step = Decimal(1).scaleb(min(0, number.adjusted() - 2)) if number else Decimal(1)
+    return f"{number.quantize(step, ROUND_DOWN).normalize():f}"
+
+
+def bps(number: Decimal) -> str:
+    """To a tenth, rounded up: what is above a limit never looks like it."""
+    return f"{number.quantize(Decimal('0.1'), ROUND_UP).normalize():f}"
 
 
 def span(time: timedelta) -> str:

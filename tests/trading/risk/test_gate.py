@@ -45,6 +45,11 @@ def refusal(
     return answer.reason
 
 
+def test_who_is_outside_the_universe_is_not_entered() -> None:
+    outside = "outside the universe: volume 3.1 M < 5 M"
+    assert refusal(a_proposal(outside=outside)) == outside
+
+
 # -- sizes ------------------------------------------------------------------------------------
 
 
