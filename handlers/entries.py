@@ -8,12 +8,12 @@ from handlers import traders
 from handlers.command import BadUsage, Money, TraderName, command
 from handlers.confirm import CANCEL, CONFIRM
 from handlers.context import Context, Role
-from handlers.format import amount, by_step, percent
+from handlers.format import amount, by_step, money, percent
 from handlers.market import price_seen
 from handlers.reply import Choice, Level, Outcome, Reply
 from handlers.words import DONE, DOUBT, LOOK, REFUSED, WAIT, base_and_side, mode, sentence
 from trading.errors import Refused
-from trading.types import MarketRules, Order, OrderStatus, Side, Symbol
+from trading.types import MarketRules, Order, OrderStatus, Preview, Side, Symbol
 from trading.views import Holding, Price, Ticket, View
 
 DRIFT = Decimal("0.005")
@@ -28,7 +28,7 @@ async def buy(ctx: Context, symbol: Symbol, notional: Money, *, trader: TraderNa
     symbol: as in BTC
     notional: how much money, in the quote currency
     """
-    return _ask(ctx, symbol, Side.BUY, notional, trader)
+    return await _ask(ctx, symbol, Side.BUY, notional, trader)
 
 
 @command(role=Role.OPERATOR, family="Trade", rank=20, loosens=True, example="SYMBOL 200")
@@ -39,14 +39,16 @@ async def sell(ctx: Context, symbol: Symbol, notional: Money, *, trader: TraderN
     symbol: as in BTC
     notional: how much money, in the quote currency
     """
-    return _ask(ctx, symbol, Side.SELL, notional, trader)
+    return await _ask(ctx, symbol, Side.SELL, notional, trader)
 
 
-def _ask(ctx: Context, symbol: Symbol, side: Side, notional: Decimal, trader: TraderName) -> Reply:
+async def _ask(
+    ctx: Context, symbol: Symbol, side: Side, notional: Decimal, trader: TraderName
+) -> Reply:
     desk_trader, view = ctx.services.desk.traders[trader], traders.view_of(ctx, trader)
     _check_free(view, symbol)
     try:
-        ticket = desk_trader.by_hand.ticket(symbol, side, notional)
+        ticket = await desk_trader.by_hand.preview(symbol, side, notional)
     except Refused as refusal:
         if view.halt is None:
             raise
@@ -96,10 +98,49 @@ def entry_question(view: View, ticket: Ticket, price: Price) -> Reply:
     return Reply(
         f"{LOOK} {verb} {size} {base}{short} {mode(view.mode)} at market?",
         text=f"About {amount(ticket.notional, view.quote)} at {by_step(ticket.price, rules.tick)}, "
-        f"{{age}}.\nStop {by_step(ticket.stop, rules.tick)} risks "
-        f"{amount(ticket.risk, view.quote)} ({share}); no target.",
+        f"{{age}}.\n{_met(ticket, view, rules)}\nStop {by_step(ticket.stop, rules.tick)} risks "
+        f"{amount(ticket.risk, view.quote)} ({share}); no target.\n{_limits(ticket, view)}",
         choices=(Choice("Cancel", CANCEL), Choice(f"{verb} {size}"[:20], CONFIRM)),
         as_of=price_seen(view, price),
+    )
+
+
+def _met(ticket: Ticket, view: View, rules: MarketRules) -> str:
+    """Price, fee and margin, as the venue would have them."""
+    met = ticket.met or Preview()
+    fill, fee = by_step(met.price, rules.tick), amount(met.fee, view.quote)
+    worse = _worse(ticket, met.price)
+    margin, free = money(met.margin), amount(met.free, view.quote)
+    if met.margin is not None and met.free is not None and met.margin > met.free:
+        binds = f"Binds {margin}, more than the {free} that are free: it may be refused."
+    else:
+        binds = f"Binds {margin} of {free} free."
+    return f"Fills near {fill}{worse}, fee {fee}.\n{binds}"
+
+
+def _worse(ticket: Ticket, price: Decimal | None) -> str:
+    if price is None or price == ticket.price:
+        return ""
+    lost = (price / ticket.price - 1) * ticket.side.sign
+    return f" ({percent(abs(lost), signed=False)} {'worse' if lost > 0 else 'better'})"
+
+
+_BOUND = {
+    "risk": "risk per trade",
+    "position": "position size",
+    "exposure": "exposure",
+    "market": "the venue's largest order",
+}
+"""What keeps an entry from being larger."""
+
+
+def _limits(ticket: Ticket, view: View) -> str:
+    then = (view.exposure + ticket.notional) / view.equity if view.equity else None
+    most = amount(ticket.most, view.quote)
+    return (
+        f"Exposure then {percent(then, signed=False)} of "
+        f"{percent(view.limits.max_exposure, signed=False)}; "
+        f"at most {most} by {_BOUND[ticket.bound]}."
     )
 
 

@@ -400,6 +400,8 @@ def a_ticket(**changes: Any) -> Ticket:
         notional=Decimal(200),
         stop=Decimal(98),
         risk=Decimal(4),
+        most=Decimal(2_000),
+        bound="position",
     )
     return replace(ticket, **changes)
 

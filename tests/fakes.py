@@ -18,7 +18,18 @@ from trading.market.candles import Candles
 from trading.market.recording import Recording
 from trading.ports import FeedState, Venue
 from trading.strategies.base import Signals
-from trading.types import Depth, Held, MarketRules, Movement, Order, Quote, Report, Side, Symbol
+from trading.types import (
+    Depth,
+    Held,
+    MarketRules,
+    Movement,
+    Order,
+    Preview,
+    Quote,
+    Report,
+    Side,
+    Symbol,
+)
 
 MINUTE = timedelta(minutes=1)
 
@@ -122,6 +133,8 @@ class FaultyVenue:
         self.untold = Decimal(0)
         """Money that came or went, and that it does not tell of."""
         self.depths: dict[Symbol, Depth] = {}
+        self.keeps_silent = False
+        """About what an order would meet."""
         self.watch_leaving: Callable[[Order], None] = lambda order: None
         """Called in the instant in which an order leaves, after its permit was looked at."""
 
@@ -200,6 +213,12 @@ class FaultyVenue:
     async def depth(self, symbol: Symbol) -> Depth | None:
         self._check_line()
         return self.depths.get(symbol)
+
+    async def preview(self, symbol: Symbol, side: Side, quantity: Decimal) -> Preview:
+        self._check_line()
+        if self.keeps_silent:
+            raise VenueUnavailable("connection refused")
+        return await self._venue.preview(symbol, side, quantity)
 
     def rules(self, symbol: Symbol) -> MarketRules:
         return self._venue.rules(symbol)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from trading.clocks import Clock
-from trading.deciding import Decider
+from trading.deciding import LOOK_WITHIN, Decider, Look
 from trading.errors import Refused, VenueError
 from trading.halt import Latch, Verb
 from trading.ports import FeedState
@@ -18,6 +20,7 @@ from trading.types import (
     Order,
     OrderRole,
     OrderStatus,
+    Preview,
     Side,
     Signal,
     Symbol,
@@ -103,11 +106,11 @@ class ByHand:
             raise Refused(f"It closes {order.symbol.base}; exits go on")
         return await self._trader.orders.cancel(order, origin=origin)
 
-    def ticket(self, symbol: Symbol, side: Side, notional: Decimal) -> Ticket:
+    def ticket(self, symbol: Symbol, side: Side, notional: Decimal, look: Look = None) -> Ticket:
         """What an entry by hand would be now, after the same risk checks.  Raises `Refused`."""
         self._check_entries()
         wish = self._wish_by_hand(symbol, side)
-        quantity = self._decider.propose(wish, notional=notional)
+        quantity, most = self._decider.propose(wish, notional=notional, look=look)
         return Ticket(
             symbol=symbol,
             side=side,
@@ -116,7 +119,25 @@ class ByHand:
             notional=quantity * wish.price,
             stop=wish.stop,
             risk=quantity * abs(wish.price - wish.stop),
+            most=most.notional,
+            bound=most.bound,
         )
+
+    async def preview(self, symbol: Symbol, side: Side, notional: Decimal) -> Ticket:
+        """The ticket with what it would meet at the venue; nothing is sent.  Raises `Refused`."""
+        wish = self.ticket(symbol, side, notional)
+        look, met = await asyncio.gather(
+            self._decider.look(symbol), self._preview(symbol, side, wish.quantity)
+        )
+        return replace(self.ticket(symbol, side, notional, look), met=met)
+
+    async def _preview(self, symbol: Symbol, side: Side, quantity: Decimal) -> Preview:
+        """All unknown where the venue does not tell it in time."""
+        try:
+            async with asyncio.timeout(LOOK_WITHIN):
+                return await self._trader.venue.preview(symbol, side, quantity)
+        except (VenueError, TimeoutError):
+            return Preview()
 
     async def enter(
         self, symbol: Symbol, side: Side, notional: Decimal, *, by: str, origin: str = ""
@@ -126,7 +147,7 @@ class ByHand:
         looks = await self._decider.looks([symbol])
         self._check_entries()
         wish = self._wish_by_hand(symbol, side)
-        quantity = self._decider.propose(wish, notional=notional, look=looks[symbol])
+        quantity, _ = self._decider.propose(wish, notional=notional, look=looks[symbol])
         approval = self._decider.approve(wish, quantity, now=self._clock.now(), by=by)
         order = await self._trader.orders.enter(
             approval.order, approval.permit, approval.decision, origin=origin

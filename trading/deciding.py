@@ -224,10 +224,13 @@ class Decider:
         limit = self._orders.venue.rules(signal.symbol).price(price)
         return replace(signal, limit=limit, maker=style is EntryStyle.MAKER)
 
-    def propose(self, wish: Signal, *, notional: Decimal, look: Look = None) -> Decimal:
-        """How much of *wish* may be entered by hand: *notional* in whole lots, if risk agrees.
+    def propose(
+        self, wish: Signal, *, notional: Decimal, look: Look = None
+    ) -> tuple[Decimal, Approved]:
+        """How much of *wish* may be entered by hand, and the most that risk would approve.
 
-        The same checks as for a strategy's signal.  Raises `Refused`.
+        *notional* in whole lots, after the same checks as for a strategy's signal.  Raises
+        `Refused`.
         """
         if self._mode is Mode.DRY_RUN:
             raise Refused("This trader is a dry run: it sends nothing")
@@ -243,7 +246,7 @@ class Decider:
         least = max(self._limits.min_notional, self._orders.venue.rules(wish.symbol).min_notional)
         if quantity * wish.price < least:
             raise Refused(f"{notional:.2f} is below the smallest entry, {least:.2f}")
-        return quantity
+        return quantity, answer
 
     def approve(self, wish: Signal, quantity: Decimal, *, now: datetime, by: str) -> Approval:
         """Reserve an entry by hand of exactly *quantity*.  Raises `Refused` when halted."""

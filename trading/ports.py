@@ -25,8 +25,10 @@ from trading.types import (
     Movement,
     Order,
     Position,
+    Preview,
     Quote,
     Report,
+    Side,
     Symbol,
     Trade,
 )
@@ -182,6 +184,13 @@ class Venue(Protocol):
         """The order book; None where there is none to look at (paper on a recording).
 
         Raises `VenueUnavailable` or `VenueUncertain`: then it is unknown, and nothing is entered.
+        """
+        ...
+
+    async def preview(self, symbol: Symbol, side: Side, quantity: Decimal) -> Preview:
+        """What an entry of *quantity* at market would meet now; asks, and sends nothing.
+
+        What cannot be had is None in it.  Raises `VenueRejected` for a symbol not traded here.
         """
         ...
 

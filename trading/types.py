@@ -211,6 +211,21 @@ class Depth:
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What an order at market would meet at its venue now; in quote currency, None: unknown."""
+
+    price: Decimal | None = None
+    """Average of its fills, if nobody else comes first."""
+    fee: Decimal | None = None
+    """Of those fills, before discounts that the venue does not tell."""
+    margin: Decimal | None = None
+    """Money that it binds while it is open; what is bought in full binds all it is worth."""
+    free: Decimal | None = None
+    """Money that nothing binds yet."""
+
+
+@quick
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
     """A strategy's wish for one symbol at one bar.  Risk decides what becomes of it.
 

@@ -19,6 +19,7 @@ from trading.types import (
     Mode,
     Order,
     Position,
+    Preview,
     Quote,
     Side,
     Symbol,
@@ -257,6 +258,12 @@ class Ticket:
     stop: Decimal
     risk: Decimal
     """Loss at the stop, in quote currency."""
+    most: Decimal
+    """The largest notional that risk would take now."""
+    bound: str
+    """The limit that keeps it from being larger, as `trading.risk.sizing` names it."""
+    met: Preview | None = None
+    """What it would meet at the venue; None: nobody has asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from tests.trading.venues.paper_world import (
     sell,
 )
 from trading.errors import Halted, VenueRejected
-from trading.types import OrderStatus, Symbol
+from trading.types import OrderStatus, Preview, Side, Symbol
 
 D = Decimal
 
@@ -133,6 +133,26 @@ async def test_the_rest_of_a_market_order_fills_at_the_close_of_the_next_bar(
     assert [fill.price for fill in report.fills] == [D("100.10"), D("108.11")]
     assert report.average_price == D("104.105")
     assert report.fills[1].at == later(1)
+
+
+async def test_a_preview_tells_what_the_order_then_meets_and_changes_nothing(
+    open_world: OpenWorld,
+) -> None:
+    world = open_world(QUIET)
+    preview = await (await world.venue()).preview(BTC, Side.BUY, D(2))
+    assert await world.positions() == {}
+    bought = await world.place(buy("2"))
+    assert preview.price == bought.average_price == D("100.05")
+    assert preview.fee == bought.fills[0].fee
+    assert (preview.margin, preview.free) == (D("200.10"), D(10_000))
+    after = await (await world.venue()).preview(BTC, Side.SELL, D(2))
+    assert after.price == D("99.95")
+    assert after.free == await world.wallet() - D("0.10") - D(200), "less what the position binds"
+
+
+async def test_without_a_price_a_preview_is_unknown(open_world: OpenWorld) -> None:
+    world = open_world(None, QUIET)
+    assert await (await world.venue()).preview(BTC, Side.BUY, D(1)) == Preview()
 
 
 # -- limit orders -----------------------------------------------------------------------------

@@ -81,6 +81,9 @@ class FakeTrader:
             raise answer
         return answer
 
+    async def preview(self, symbol: Symbol, side: Side, notional: Decimal) -> Ticket:
+        return self.ticket(symbol, side, notional)
+
     async def enter(
         self, symbol: Symbol, side: Side, notional: Decimal, *, by: str, origin: str = ""
     ) -> Order:

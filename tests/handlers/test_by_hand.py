@@ -31,7 +31,7 @@ from tests.handlers.story import (
 )
 from trading.errors import Refused, VenueUncertain
 from trading.halt import Verb
-from trading.types import Order, OrderStatus, Side
+from trading.types import Order, OrderStatus, Preview, Side
 from trading.views import Price, Ticket
 
 # -- /buy, /sell --------------------------------------------------------------------------
@@ -45,6 +45,8 @@ def a_ticket(**changes: Any) -> Ticket:
         notional=D("198.00"),
         stop=D("2.695"),
         risk=D("3.96"),
+        most=D("1957.99"),
+        met=Preview(price=D("2.75138"), fee=D("0.198099"), margin=D("39.62"), free=D("8281.46")),
     )
     return replace(ticket, **changes)
 
@@ -85,11 +87,37 @@ async def test_buy_shows_what_it_would_be_and_asks(trading: House) -> None:
         """\
 ⚠ Buy 72 XRP (paper) at market?
 About 198.00 USDT at 2.7500, 1 s old.
+Fills near 2.7514 (0.05 % worse), fee 0.20 USDT.
+Binds 39.62 of 8,281.46 USDT free.
 Stop 2.6950 risks 3.96 USDT (0.04 %); no target.
+Exposure then 17.43 % of 60.00 %; at most 1,957.99 USDT by position size.
 Only ben, here, for 60 s.
 [Cancel: /cancel 7K3Q] [Buy 72: /confirm 7K3Q]""",
     )
     assert trading.trader.asked == [("ticket", XRP, Side.BUY, D("200"))]
+
+
+@pytest.mark.parametrize(
+    ("met", "told"),
+    [
+        (
+            {"margin": D("9000")},
+            "Binds 9,000.00, more than the 8,281.46 USDT that are free: it may be refused.",
+        ),
+        ({"price": D("2.7486")}, "Fills near 2.7486 (0.05 % better), fee 0.20 USDT."),
+        ({"price": D("2.75")}, "Fills near 2.7500, fee 0.20 USDT."),
+        ({"fee": None}, "Fills near 2.7514 (0.05 % worse), fee unknown."),
+        ({"margin": None}, "Binds unknown of 8,281.46 USDT free."),
+    ],
+)
+async def test_the_question_tells_what_the_venue_would_make_of_it(
+    trading: House, met: dict[str, Any], told: str
+) -> None:
+    ticket = a_ticket()
+    assert ticket.met is not None
+    trading.trader.tickets = [replace(ticket, met=replace(ticket.met, **met))]
+
+    assert told in lines_of(checked(await trading.say("/buy XRP 200")))
 
 
 async def test_the_yes_is_checked_again_then_bought(trading: House) -> None:

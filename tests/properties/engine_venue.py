@@ -36,6 +36,7 @@ from trading.types import (
     OrderRole,
     OrderStatus,
     OrderType,
+    Preview,
     Report,
     Side,
     Symbol,
@@ -370,6 +371,11 @@ class EngineVenue:
             at=_time(moved.time),
             symbol=self._exchange.symbol(moved.symbol),
         )
+
+    async def preview(self, symbol: Symbol, side: Side, quantity: Decimal) -> Preview:
+        """Unknown: nobody here reads it."""
+        await self._ask()
+        return Preview()
 
     async def depth(self, symbol: Symbol) -> Depth | None:
         await self._ask()

@@ -14,7 +14,7 @@ from handlers.confirm import Confirmations
 from handlers.context import Caller, Message, Role, Services
 from handlers.dispatch import Dispatcher
 from handlers.reply import Level, Outcome, Reply
-from tests.builders import BTC, ETH
+from tests.builders import BTC, ETH, NOON
 from tests.handlers.story import shown
 from tests.world import World, a_world, settled, wish
 from trading.desk_limits import DeskLimits, DeskRisk
@@ -22,10 +22,13 @@ from trading.events import PositionOpened, StopMoved
 from trading.halt import Verb
 from trading.market.candles import Candles
 from trading.risk.limits import Limits
-from trading.types import Held, Mode, OrderRole, OrderStatus, Side
+from trading.types import Depth, Held, Mode, OrderRole, OrderStatus, Side
 
 BEN = Caller("telegram:2", "ben", Role.OPERATOR, "Telegram", "telegram:2")
 COMMANDS = load_commands()
+DEEP = Depth(
+    bid=Decimal("99.9"), ask=Decimal(100), bids=Decimal(99_999), asks=Decimal(99_999), at=NOON
+)
 ROOMY = Limits(max_position=Decimal("0.5"))
 
 
@@ -79,10 +82,13 @@ async def test_an_entry_by_hand_gets_its_stop_at_the_venue() -> None:
         asked = await chat.say("/buy BTC 1000")
         done = await chat.yes(asked)
 
-        assert shown(asked).split("\n")[:3] == [
+        assert shown(asked).split("\n")[:6] == [
             "⚠ Buy 10.000 BTC (paper) at market?",
             "About 1,000.00 USDT at 100.00, 1 s old.",
+            "Fills near 100.00, fee 0.00 USDT.",
+            "Binds 1,000.00 of 10,000.00 USDT free.",
             "Stop 98.00 risks 20.00 USDT (0.20 %); no target.",
+            "Exposure then 10.00 % of 60.00 %; at most 1,500.00 USDT by risk per trade.",
         ]
         assert done.title == "✓ Bought 10.000 BTC (paper) at 100.00"
         assert done.text.replace("\u00a0", " ") == (
@@ -93,6 +99,49 @@ async def test_an_entry_by_hand_gets_its_stop_at_the_venue() -> None:
         (stop,) = await chat.resting(OrderRole.PROTECT)
         assert (stop.stop_price, stop.quantity, stop.side) == (98, 10, Side.SELL)
         assert len(world.heard(PositionOpened)) == 1
+
+
+async def test_the_question_tells_what_the_order_then_costs() -> None:
+    async with a_world(slippage="0.001", commission="0.0004").running() as world:
+        chat = Chat(world)
+
+        asked = await chat.say("/buy BTC 1000")
+        assert "Fills near 100.10 (0.10 % worse), fee 0.40 USDT." in shown(asked)
+        assert world.venue.placed == []
+        done = await chat.yes(asked)
+
+        assert done.title == "✓ Bought 10.000 BTC (paper) at 100.10"
+        (fill,) = await world.store.fills("majors")
+        assert fill.fee == Decimal("0.4004")
+
+
+async def test_a_question_that_the_venue_does_not_answer_says_unknown() -> None:
+    async with a_world().running() as world:
+        world.venue.keeps_silent = True
+
+        asked = await Chat(world).say("/buy BTC 1000")
+
+        assert "Fills near unknown, fee unknown.\nBinds unknown of unknown free." in shown(asked)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"bid": Decimal("99.5")}, "spread 0.50 % is above 0.20 %"),
+        ({"asks": Decimal(1999)}, "within 20 bps is less than"),
+        ({"bid": Decimal("100.59"), "ask": Decimal("100.6")}, "the price has run"),
+    ],
+)
+async def test_what_the_order_book_forbids_is_refused_before_the_question(
+    changes: dict[str, Decimal], reason: str
+) -> None:
+    async with a_world().running() as world:
+        world.venue.depths[BTC] = replace(DEEP, **changes)  # type: ignore[arg-type]  # replace checks the names
+
+        reply = await Chat(world).say("/buy BTC 1000")
+
+        assert reply.outcome is Outcome.REFUSED
+        assert reason in shown(reply)
 
 
 async def test_a_short_by_hand_is_stopped_above() -> None:

@@ -81,6 +81,8 @@ class Approved:
     notional: Decimal
     """To be reserved at once, before anything is awaited."""
     reason: str
+    bound: str = ""
+    """The limit that keeps it from being larger, as `Size.bound` names it."""
 
 
 @quick

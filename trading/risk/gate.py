@@ -37,6 +37,7 @@ def evaluate(proposal: Proposal, book: RiskBook, limits: Limits) -> Approved | R
         risk=sized.risk,
         notional=sized.notional,
         reason=_approval(proposal, sized, equity, limits),
+        bound=sized.bound,
     )
 
 

@@ -28,6 +28,7 @@ from trading.types import (
     OrderRole,
     OrderStatus,
     OrderType,
+    Preview,
     Report,
     Side,
     Symbol,
@@ -36,6 +37,7 @@ from trading.venues.answers import NotFound
 from trading.venues.budget import Urgency
 from trading.venues.ccxt_heard import Heard
 from trading.venues.ccxt_news import News
+from trading.venues.ccxt_preview import Asking
 from trading.venues.ccxt_words import Price, Words, child_of, exact, millis, misfit, number
 from trading.venues.connection import Connection
 from trading.venues.listed import UNTOLD
@@ -423,6 +425,16 @@ class CcxtVenue:
         fetch = self._exchange.fetch_order_book
         raw = await self._ask("book", fetch, market, 100, urgency=Urgency.ENTRY)
         return self._words.depth(raw)
+
+    async def preview(self, symbol: Symbol, side: Side, quantity: Decimal) -> Preview:
+        asking = Asking(
+            ask=self._ask,
+            exchange=self._exchange,
+            market=self._market(symbol)["symbol"],
+            quote=self._quote,
+            cash=self.cash,
+        )
+        return await asking.preview(side, quantity)
 
     async def _balance(self) -> Any:
         return await self._ask("account", self._exchange.fetch_balance, urgency=Urgency.REDUCTION)

@@ -34,6 +34,7 @@ from trading.types import (
     Order,
     OrderStatus,
     OrderType,
+    Preview,
     Quote,
     Report,
     Side,
@@ -214,6 +215,20 @@ class PaperVenue:
         """None: a recording has no order book; the share of each bar's volume stands for it."""
         return None
 
+    async def preview(self, symbol: Symbol, side: Side, quantity: Decimal) -> Preview:
+        """There is no leverage here: a position binds what it is worth."""
+        book, tick = await self._ready(), self.rules(symbol).tick
+        quote = self._feed.quote(symbol, self._now(book))
+        if quote is None:
+            return Preview()
+        price = matching.slipped(quote.price, side, self._slippage, tick)
+        return Preview(
+            price=price,
+            fee=self._fee(quantity, price),
+            margin=quantity * price,
+            free=self._free_money(book) if self.cash else self._free_margin(book),
+        )
+
     def rules(self, symbol: Symbol) -> MarketRules:
         """Raises `VenueRejected` for a symbol that is not traded here."""
         rules = self._rules.get(symbol)
@@ -245,6 +260,17 @@ class PaperVenue:
         """What resting purchases have not locked."""
         locked = (_worth(held) for held in book.alive() if held.order.side is Side.BUY)
         return self._capital + book.cash_flow - sum(locked, ZERO)
+
+    def _free_margin(self, book: Book) -> Decimal | None:
+        """None while the price of something held is unknown."""
+        free = self._capital + book.profit_realised()
+        for symbol, holding in book.holdings():
+            quote = self._feed.quote(symbol, self._now(book))
+            if quote is None:
+                return None
+            open_profit = holding.quantity * (quote.price - holding.average_price)
+            free += open_profit - abs(holding.quantity) * quote.price
+        return free
 
     def _came_in(self, book: Book) -> Decimal:
         return book.cash_flow if self.cash else book.profit_realised()
@@ -375,9 +401,12 @@ class PaperVenue:
             side=order.side,
             quantity=quantity,
             price=price,
-            fee=quantity * (price * self._commission + self._commission_per_unit),
+            fee=self._fee(quantity, price),
             at=at,
         )
+
+    def _fee(self, quantity: Decimal, price: Decimal) -> Decimal:
+        return quantity * (price * self._commission + self._commission_per_unit)
 
     def _slipped(self, order: Order, price: Decimal) -> Decimal:
         tick = self._rules[order.symbol].tick

@@ -1,0 +1,83 @@
+"""What an entry at market would meet at an exchange, before it is sent; only asks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from trading.errors import VenueError
+from trading.types import ONE, ZERO, Preview, Side
+from trading.venues.budget import Urgency
+from trading.venues.ccxt_words import number
+
+log = logging.getLogger(__name__)
+
+LEVELS = 100
+"""Prices of the order book that are looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """Each answer stands for itself: a testnet tells no fees, and a key may not read all.
+
+    *ask* as `CcxtVenue._ask`; *market* and *quote* in ccxt's words; *cash*: bought in full.
+    """
+
+    ask: Callable[..., Awaitable[Any]]
+    exchange: Any
+    market: str
+    quote: str
+    cash: bool
+
+    async def preview(self, side: Side, quantity: Decimal) -> Preview:
+        book, fees, balance, leverage = await asyncio.gather(
+            self._told("book", self.exchange.fetch_order_book, self.market, LEVELS),
+            self._told("account", self.exchange.fetch_trading_fee, self.market),
+            self._told("account", self.exchange.fetch_balance),
+            self._leverage(side),
+        )
+        price = walked(book.get("asks" if side is Side.BUY else "bids", ()), quantity)
+        rate = _known(fees.get("taker"))
+        worth = None if price is None else price * quantity
+        return Preview(
+            price=price,
+            fee=None if worth is None or rate is None else worth * rate,
+            margin=None if worth is None or not leverage else worth / leverage,
+            free=_known(balance.get("free", {}).get(self.quote)),
+        )
+
+    async def _leverage(self, side: Side) -> Decimal | None:
+        """As the account has set it for this market."""
+        if self.cash:
+            return ONE
+        told = await self._told("account", self.exchange.fetch_leverage, self.market)
+        return _known(told.get(f"{side.held}Leverage"))
+
+    async def _told(
+        self, family: str, request: Callable[..., Awaitable[Any]], *arguments: Any
+    ) -> Any:
+        """Empty where it cannot be had."""
+        try:
+            return await self.ask(family, request, *arguments, urgency=Urgency.ENTRY)
+        except VenueError as error:
+            log.warning("%s: what an order would meet is not told: %s", self.market, error)
+            return {}
+
+
+def walked(levels: Iterable[Sequence[Any]], quantity: Decimal) -> Decimal | None:
+    """Average price of taking *quantity* from *levels*, best first; None: they end before it."""
+    left, worth = quantity, ZERO
+    for price, size, *_ in levels:
+        taken = min(left, number(size))
+        left, worth = left - taken, worth + taken * number(price)
+        if left <= ZERO:
+            return worth / quantity
+    return None
+
+
+def _known(value: object) -> Decimal | None:
+    return None if value is None else number(value)
