@@ -108,7 +108,7 @@ class Said:
 
 
 def _first_quiet(seen: list[Any], said: Said) -> Any:
-    """The first message after it that makes no sound: answers make none, alerts may come between."""
+    """The first message after it without a sound: answers make none, alerts may come between."""
     return next((m for m in seen if m.id > said.newest and m.silent), None)
 
 
