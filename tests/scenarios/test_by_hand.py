@@ -381,8 +381,9 @@ async def test_a_scan_says_what_it_decided_and_why() -> None:
 
         told = shown(reply).split("\n")
         assert told[0].endswith("1 candle, 2 signals")
-        assert told[1].startswith("BTC long approved: Size 6.00 risks 30.00 USDT (0.30 %)")
-        assert told[2] == "ETH long refused: Stop is on the wrong side."
+        assert told[1].startswith("2 symbols, 2 triggers, 2 proposals; 1 open, ")
+        assert told[2].startswith("BTC long approved: Size 6.00 risks 30.00 USDT (0.30 %)")
+        assert told[3] == "ETH long refused: Stop is on the wrong side."
         assert await world.venue.positions() == {BTC: Held.of(Decimal(6))}
         again = await chat.say("/scan")
         assert "no new candle" in again.title
