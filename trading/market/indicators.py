@@ -64,14 +64,20 @@ def rsi(close: Panel, length: int = 14) -> Panel:
     refuse_lengths(length=length, least=2)
 
     def strength(row: Row) -> Row:
-        values = talib.RSI(row, length)
+        return np.asarray(talib.RSI(row, length))
+
+    def told_apart(row: Row) -> Row:
+        values = strength(row)
         moved = np.concatenate(([0], np.cumsum(np.diff(row) != 0)))
         still = np.zeros(row.size, dtype=np.bool_)
         still[length:] = moved[length:] == moved[:-length]
         values[(values == 0) & still] = 50.0
-        return np.asarray(values)
+        return values
 
-    return _by_rows(strength, close)
+    values = _by_rows(strength, close)
+    doubtful = np.flatnonzero((values == 0).any(axis=1))  # few: looking at all rows takes long
+    values[doubtful] = _by_rows(told_apart, close[doubtful])
+    return values
 
 
 def true_range(candles: Candles) -> Panel:
