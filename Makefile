@@ -8,6 +8,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 JOBS ?= 2
 N ?= 30
+PEER := smartmoneyconcepts==0.0.27
 BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
@@ -30,10 +31,10 @@ like_pip() {
 like_pip
 endef
 
-.PHONY: help setup dev run test check docs lock bench soak release clean
+.PHONY: help setup dev run test check docs lock bench bench-peers soak release clean
 
 help:  ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 20
 
 setup: $(RUNTIME)  ## set up .venv with all that runs
 	@echo "Set up: $(BIN)/quarterdeck"
@@ -57,6 +58,14 @@ docs: $(RUNTIME)  ## write docs/commands.md from the commands
 
 bench: $(DEV)  ## measure, print a table, write bench/latest.json
 	@exec $(BIN)/python -m bench $(ARGS)
+
+bench-peers: $(DEV)  ## the analysis beside smartmoneyconcepts, in an environment of its own
+	@$(LIKE_PIP)
+	$(PYTHON) -m venv --without-pip --clear .venv/peers
+	export VIRTUAL_ENV="$(CURDIR)/.venv/peers"
+	$(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.lock
+	$(BIN)/uv pip install --quiet $(PEER) "numpy==$$($(BIN)/python -c 'import numpy; print(numpy.__version__)')"
+	exec .venv/peers/bin/python -m bench analysis
 
 soak: $(DEV)  ## the long tests; N=100 rounds
 	@QUARTERDECK_SOAK=$(N) exec $(BIN)/python -m pytest -m soak $(ARGS)

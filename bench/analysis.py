@@ -1,9 +1,9 @@
 """The analysis of a scan: every symbol's candles, from arrays in memory to arrays in memory.
 
 The market is made up: random walks of 648 symbols, of which some were listed late or lack bars.
-Beside it, where it is installed (`pip install smartmoneyconcepts` into the bench's environment;
-it brings pandas and numba, so it is in no lock), the public library does the same five subjects
-with the same swings on the same candles, one symbol after the other, as its interface asks for.
+Beside it, where it is installed (`make bench-peers` does so, in an environment of its own: it
+brings pandas and numba, so it is in no lock), the public library does the same five subjects with
+the same swings on the same candles, one symbol after the other, as its interface asks for.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def made_up(symbols: int, bars: int, *, late: int = 0, holes: int = 0) -> Candle
 def _beside_it(candles: Candles, ours: float, size: str) -> list[Figure]:
     name, times = f"SMC, {size}, by {PUBLIC}", f"SMC, times faster than {PUBLIC}"
     if find_spec(PUBLIC) is None:
-        note = f"{PUBLIC} is not installed"
+        note = f"{PUBLIC} is not installed: make bench-peers"
         return [
             Figure(name=name, value=None, unit="s", note=note),
             Figure(
