@@ -148,18 +148,25 @@ def test_a_ban_is_told_with_its_time_and_obeyed(desk: LiveDesk, ban: Refuse) -> 
 
 def test_a_stop_during_a_ban_tells_until_when_it_waits(desk: LiveDesk) -> None:
     """What may still fill is named, and so is what the exchange has confirmed, once it has."""
-    long = replace(BANNED, retry_after=3)
+    long = replace(BANNED, retry_after=4)
     desk.venue.on("POST", "*/order", long, where={"symbol": "DOGEUSDT"})
     desk.do("/buy DOGE 500")
 
-    desk.say("/stop")
-    told = desk.halts()
+    seen = [""]
 
-    assert re.search(
-        r"Not confirmed yet: cancels\.\nVenue refuses us until [\d:]{8}.UTC, try", told
-    )
-    assert " saved\n" in told
-    assert "refuses us until" in desk.say("/status")["plain"]
+    def waits() -> bool:
+        seen.append(desk.halts())
+        refused = re.search(r"Venue refuses us until [\d:]{8}.UTC, try \d", seen[-1])
+        return refused is not None and " saved\n" in seen[-1]
+
+    with desk.saying("/stop") as stopped:
+        desk.until(waits, "the stop waits for the ban's end")
+        assert "refuses us until" in desk.say("/status")["plain"]
+        answer = stopped()
+
+    assert "Not confirmed yet: cancels.\n" in seen[-1]
+    assert answer is not None
+    assert "LATCHED, RETRYING" in answer["title"]
     desk.until(lambda: "cancels confirmed" in desk.halts(), "the ban is over")
     assert "Not confirmed" not in desk.halts()
 
