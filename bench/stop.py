@@ -11,6 +11,7 @@ from time import perf_counter
 from bench.desk import BenchDesk, a_desk
 from bench.figures import Figure, median
 from trading.halt import Verb
+from trading.ports import Leaving, unwatched
 from trading.types import Order, OrderRole, Report, Side, Symbol
 from trading.venues.paper import PaperVenue
 
@@ -24,8 +25,8 @@ class Watched(PaperVenue):
 
     last_cancel = 0.0
 
-    async def cancel(self, order: Order) -> Report:
-        report = await super().cancel(order)
+    async def cancel(self, order: Order, leaving: Leaving = unwatched) -> Report:
+        report = await super().cancel(order, leaving)
         type(self).last_cancel = perf_counter()
         return report
 

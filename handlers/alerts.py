@@ -393,8 +393,8 @@ def _after(halt: Halt) -> tuple[Choice, ...]:
 @describe.register
 def _(event: events.HaltAdvanced) -> Reply | None:
     stage, halt = event.reached.stage, event.halt
-    if stage in (Stage.REQUESTED, Stage.ENTRIES_BLOCKED):
-        return None  # told when the halt was engaged
+    if stage not in _STAGES:
+        return None  # told when the halt was engaged, or a step to what is told
     if halt.verb is Verb.FLATTEN and stage is Stage.CANCELS_CONFIRMED:
         return None  # on the way to flat, which is told
     return _STAGES[stage](event, (event.reached.at - halt.at).total_seconds())
@@ -418,6 +418,8 @@ def _stages(event: events.HaltAdvanced) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for reached in event.halt.stages_of(event.trader):
         note = reached.note
+        if reached.stage in (Stage.SAVED, Stage.CANCELS_SENT, Stage.FLATTENING):
+            continue  # `/halts` tells each step
         if reached.stage is Stage.REQUESTED:
             note = f"by {person(event.halt.by)}"
         elif reached.stage is Stage.CANCELS_CONFIRMED:

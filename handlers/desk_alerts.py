@@ -128,6 +128,15 @@ def _(event: events.StillAlive) -> Reply:
 
 @describe.register
 def _(event: events.VenueLost) -> Reply:
+    if event.refused_until is not None:
+        return Reply(
+            f"{LOOK} Venue refuses us until {clock_time(event.refused_until)} UTC "
+            f"{mode(event.mode)}",
+            text="Too many requests. Nothing is sent to it before that; what rests there stays "
+            "and may fill.",
+            choices=(STATUS, STOP),
+            level=Level.URGENT,
+        )
     return Reply(
         f"{LOOK} Venue lost {duration(event.silent)} ago {mode(event.mode)}",
         text="Nothing reaches it now; what rests there stays and may fill. Asking on.",

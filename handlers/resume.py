@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import Literal
 
 from handlers import traders
@@ -13,14 +14,16 @@ from handlers.confirm import CANCEL, CONFIRM
 from handlers.context import Context, Role
 from handlers.format import ago, amount, clock_time, duration, listed, money, plural
 from handlers.reply import Choice, Column, Level, Outcome, Reply, offer
-from handlers.screen import TABLE_ROWS, a_table, fitting
-from handlers.status import feed_word, until_scan
+from handlers.screen import TABLE_ROWS, a_table, first_fitting
+from handlers.status import feed_word, refused, until_scan, venue_word
 from handlers.words import (
     DONE,
     HALTED,
     PAUSED,
     REFUSED,
     clipped,
+    count_entries,
+    entries,
     modes,
     person,
     scope,
@@ -28,7 +31,7 @@ from handlers.words import (
     why,
 )
 from trading.errors import Refused
-from trading.halt import EVERYONE, Halt, Reached, Verb
+from trading.halt import EVERYONE, Halt, Reached, Stage, Verb
 from trading.ports import FeedState
 from trading.views import View
 
@@ -186,10 +189,8 @@ def resume_question(found: Sequence[Halt], views: Sequence[View], *, rebase: boo
 def now_line(view: View) -> str:
     open_now = f"{len(view.holdings)} open" if view.holdings else "flat"
     feed = feed_word(view)
-    venue = "ok" if view.venue_silent is None else f"silent {duration(view.venue_silent)}"
-    return (
-        f"Now: {open_now}, {len(view.orders)} resting, {feed[0].lower()}{feed[1:]}, venue {venue}."
-    )
+    venue = venue_word(view) or "venue ok"
+    return f"Now: {open_now}, {len(view.orders)} resting, {feed[0].lower()}{feed[1:]}, {venue}."
 
 
 def room_line(view: View) -> str:
@@ -256,13 +257,23 @@ def halts_reply(found: Sequence[Halt], views: Sequence[View]) -> Reply:
             choices=(Choice("Status", "/status"),),
         )
     newest = sorted(found, key=lambda h: h.at, reverse=True)
-    return fitting(lambda rows: _halts(newest, views, resting, rows), len(_steps(newest, views)))
+    rows = len(_steps(newest, views))
+    sizes = [(count, _TOLD) for count in range(rows, min(rows, 1) - 1, -1)]
+    sizes += [(min(rows, 1), told) for told in range(_TOLD - 1, 0, -1)]
+    return first_fitting(_halts(newest, views, resting, *size) for size in sizes)
 
 
-def _halts(newest: Sequence[Halt], views: Sequence[View], resting: list[str], rows: int) -> Reply:
-    lines = [_line(h, views) for h in newest[:3]]
-    if len(newest) > 3:  # noqa: PLR2004  # what fits a screen
-        lines.append(f"And {listed([h.id for h in newest[3:]])}.")
+_TOLD = 3
+"""Halts that are told in a sentence each; the others are named."""
+
+
+def _halts(
+    newest: Sequence[Halt], views: Sequence[View], resting: list[str], rows: int, told: int
+) -> Reply:
+    lines = [_line(h, views) for h in newest[:told]]
+    if len(newest) > told:
+        lines.append(f"And {listed([h.id for h in newest[told:]])}.")
+    lines += [*_unsaved(newest, views), *_unconfirmed(newest, views)]
     symbol = HALTED if any(h.verb > Verb.PAUSE for h in newest) else PAUSED
     steps = _steps(newest, views)
     return Reply(
@@ -298,23 +309,60 @@ def _steps(newest: Sequence[Halt], views: Sequence[View]) -> list[tuple[str, str
 
 
 def _worded(reached: Reached) -> str:
-    return f"{reached.stage.value}, {reached.note}" if reached.note else reached.stage.value
+    word = _WORDS.get(reached.stage, reached.stage.value)
+    return f"{word}, {reached.note}" if reached.note else word
+
+
+_WORDS = {
+    Stage.FLAT: "flat, venue confirms",
+    Stage.FLAT_EXCEPT_DUST: "flat, but dust",
+}
 
 
 def _line(halt: Halt, views: Sequence[View]) -> str:
     since = f" {ago(views[0].as_of - halt.at)}" if views else ""
     because = clipped(halt.why, 40)
-    who = f"{_VERBS[halt.verb]} of {halt.scope}{since} by {person(halt.by)}"
-    return f"{halt.id} {who}: {because}.{_not_yet(halt, views)}"
+    return f"{halt.id} {_VERBS[halt.verb]} of {halt.scope}{since} by {person(halt.by)}: {because}."
 
 
-def _not_yet(halt: Halt, views: Sequence[View]) -> str:
-    """As in ` Not confirmed yet: cancels confirmed. No answer.`"""
-    covered = [v for v in views if halt.covers(v.name)]
-    waiting = [(v, stage) for v in covered if (stage := halt.next_stage(v.name)) is not None]
+def _unsaved(found: Sequence[Halt], views: Sequence[View]) -> list[str]:
+    """Halts that only memory has."""
+    missing = [
+        h.id
+        for h in found
+        if any(Stage.SAVED in h.missing(v.name) for v in views if h.covers(v.name))
+    ]
+    if not missing:
+        return []
+    which = f" {listed(missing)}" if len(found) > 1 else ""
+    return [f"Not saved yet{which}: a crash now would forget it."]
+
+
+def _unconfirmed(found: Sequence[Halt], views: Sequence[View]) -> list[str]:
+    """What the venue has not confirmed, and why not, as far as that is known."""
+    waiting = [(v, parts) for v in views if (parts := _waited_for(found, v))]
     if not waiting:
-        return ""
-    named = [f"{v.name} {s.value}" if len(covered) > 1 else s.value for v, s in waiting]
-    why_not = next((v.holding_up for v, _ in waiting if v.holding_up), "")
-    reason = f" {sentence(clipped(why_not, 80))}" if why_not else ""
-    return f" Not yet: {listed(named)}.{reason}"
+        return []
+    told = [f"{v.name + ' ' if len(views) > 1 else ''}{listed(parts)}" for v, parts in waiting]
+    reasons = filter(None, (_held_up(view) for view, _ in waiting))
+    return [f"Not confirmed yet: {'; '.join(told)}.", *islice(reasons, 1)]
+
+
+def _waited_for(found: Sequence[Halt], view: View) -> list[str]:
+    """As in `cancels (2 entries may fill)`, `flat (3 open)`."""
+    covering = [h for h in found if h.covers(view.name)]
+    missing = {stage for h in covering for stage in h.missing(view.name)}
+    parts = []
+    if Stage.CANCELS_CONFIRMED in missing:
+        resting = len(entries(view.orders))
+        all_sent = any(h.has_reached(view.name, Stage.CANCELS_SENT) for h in covering)
+        note = f" ({count_entries(resting)} may fill{'' if all_sent else '; not all sent'})"
+        parts.append(f"cancels{note if resting else ''}")
+    if Stage.FLAT in missing:
+        parts.append(f"flat ({len(view.holdings)} open)")
+    return parts
+
+
+def _held_up(view: View) -> str:
+    why = refused(view.refused_until) if view.refused_until else clipped(view.holding_up, 80)
+    return sentence(f"{why}, try {max(1, view.tries)}") if why else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from handlers import traders
@@ -161,8 +161,8 @@ def halted_title(view: View, halt: Halt) -> str:
 def troubles(view: View) -> list[str]:
     """What a person should look at, worst first."""
     found = []
-    if view.venue_silent is not None:
-        found.append(f"venue silent {duration(view.venue_silent)}")
+    if venue_word(view):
+        found.append(venue_word(view))
     if view.feed is FeedState.STALE:
         found.append(f"feed lost, last price {ago(price_age(view))}")
     elif stale(view) and view.feed is not FeedState.ENDED:
@@ -325,15 +325,28 @@ def health_line(view: View, chats: Mapping[str, str] = _NO_CHATS) -> str:
     """As in `Feed 1 s, venue, Telegram, Discord: ok`; what is not well has words of its own."""
     told = [feed_word(view)]
     well = [name for name, problem in chats.items() if not problem]
-    if view.venue_silent is None:
-        well.insert(0, "venue")
+    venue = venue_word(view)
+    if venue:
+        told.append(venue)
     else:
-        told.append(f"venue silent {duration(view.venue_silent)}")
+        well.insert(0, "venue")
     if not well:
         return ", ".join(told)
-    if view.feed is FeedState.LIVE and view.venue_silent is None:
+    if view.feed is FeedState.LIVE and not venue:
         return f"{', '.join([*told, *well])}: ok"
     return f"{', '.join(told)}; {', '.join(well)}: ok"
+
+
+def venue_word(view: View) -> str:
+    """What is wrong with the venue, as in `venue silent 6 s`; empty: it answers."""
+    if view.refused_until is not None:
+        return refused(view.refused_until)
+    return "" if view.venue_silent is None else f"venue silent {duration(view.venue_silent)}"
+
+
+def refused(until: datetime) -> str:
+    """Of a venue that takes nothing from us for a while."""
+    return f"venue refuses us until {clock_time(until)}\u00a0UTC"
 
 
 def feed_word(view: View) -> str:

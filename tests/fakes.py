@@ -12,11 +12,11 @@ import numpy as np
 
 from tests.builders import BTC, RULES
 from trading.clocks import Clock
-from trading.errors import VenueRejected, VenueUnavailable, VenueUncertain
+from trading.errors import StoreError, VenueRejected, VenueUnavailable, VenueUncertain
 from trading.halt import Halt, Permit
 from trading.market.candles import Candles
 from trading.market.recording import Recording
-from trading.ports import FeedState, Venue
+from trading.ports import FeedState, Leaving, Venue, unwatched
 from trading.strategies.base import Signals
 from trading.types import (
     Depth,
@@ -118,6 +118,7 @@ class FaultyVenue:
         self.window = venue.window
         self.cash = venue.cash
         self.interruptions = 0
+        self.refuses_until: datetime | None = None
         self.faults = Faults()
         self.placed: list[Order] = []
         """Everything that left, in order."""
@@ -174,12 +175,12 @@ class FaultyVenue:
             await asyncio.Event().wait()
         return report
 
-    async def cancel(self, order: Order) -> Report:
+    async def cancel(self, order: Order, leaving: Leaving = unwatched) -> Report:
         self._check_line()
         fault = self.faults.cancel.pop(0) if self.faults.cancel else ""
         if fault == "unavailable":
             raise VenueUnavailable("connection refused")
-        report = await self._venue.cancel(order)
+        report = await self._venue.cancel(order, leaving)
         self.cancelled.append(order.id)
         if fault == "drop":
             raise VenueUncertain("no answer")
@@ -292,8 +293,15 @@ class MemoryLatch:
 
     def __init__(self) -> None:
         self.halts: tuple[Halt, ...] = ()
+        self.refuses = False
+        self.gate = asyncio.Event()
+        """While clear, writes wait."""
+        self.gate.set()
 
     async def write(self, halts: Sequence[Halt], *, last_number: int) -> None:
+        await self.gate.wait()
+        if self.refuses:
+            raise StoreError("no space left on the device")
         self.halts = tuple(halts)
 
 

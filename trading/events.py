@@ -254,6 +254,8 @@ class ScanSlow(TraderEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueLost(TraderEvent):
     silent: timedelta
+    refused_until: datetime | None = None
+    """Wall time at which the venue's ban ends; None: it is only silent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

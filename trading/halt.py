@@ -28,16 +28,25 @@ class Verb(IntEnum):
 class Stage(StrEnum):
     REQUESTED = "requested"
     ENTRIES_BLOCKED = "entries blocked"
+    """Latched in memory: from here on nothing that would open something leaves."""
+    SAVED = "saved"
+    """The database or the latch file has it: a crash does not forget it."""
+    CANCELS_SENT = "cancels sent"
+    """Of all that rested the cancel has left, or the end is known; not noted if nothing did."""
     CANCELS_CONFIRMED = "cancels confirmed"
+    """By the venue: every entry ever sent has ended."""
+    FLATTENING = "flattening"
+    """The first closes were begun."""
     FLAT = "flat"
+    """By the venue: nothing of ours is open, nothing is on its way."""
     FLAT_EXCEPT_DUST = "flat except dust"
     FLAT_BLOCKED = "flat blocked"
 
 
 _DEMANDED = {
-    Verb.PAUSE: (Stage.ENTRIES_BLOCKED,),
-    Verb.STOP: (Stage.ENTRIES_BLOCKED, Stage.CANCELS_CONFIRMED),
-    Verb.FLATTEN: (Stage.ENTRIES_BLOCKED, Stage.CANCELS_CONFIRMED, Stage.FLAT),
+    Verb.PAUSE: (Stage.ENTRIES_BLOCKED, Stage.SAVED),
+    Verb.STOP: (Stage.ENTRIES_BLOCKED, Stage.SAVED, Stage.CANCELS_CONFIRMED),
+    Verb.FLATTEN: (Stage.ENTRIES_BLOCKED, Stage.SAVED, Stage.CANCELS_CONFIRMED, Stage.FLAT),
 }
 _FLAT = (Stage.FLAT, Stage.FLAT_EXCEPT_DUST)
 
@@ -79,13 +88,15 @@ class Halt:
     def has_reached(self, trader: str, stage: Stage) -> bool:
         return any(reached.stage is stage for reached in self.stages_of(trader))
 
-    def next_stage(self, trader: str) -> Stage | None:
-        """What *trader* has not confirmed yet; None: all that the verb demands is done."""
-        for stage in _DEMANDED[self.verb]:
-            ends = _FLAT if stage is Stage.FLAT else (stage,)
-            if not any(self.has_reached(trader, end) for end in ends):
-                return stage
-        return None
+    def is_flat(self, trader: str) -> bool:
+        return any(self.has_reached(trader, stage) for stage in _FLAT)
+
+    def missing(self, trader: str) -> tuple[Stage, ...]:
+        """What is not confirmed of *trader* yet, in order; empty: all that the verb demands is."""
+        return tuple(s for s in _DEMANDED[self.verb] if not self._is_done(trader, s))
+
+    def _is_done(self, trader: str, stage: Stage) -> bool:
+        return self.is_flat(trader) if stage is Stage.FLAT else self.has_reached(trader, stage)
 
 
 Permit = Callable[[], None]
@@ -153,11 +164,16 @@ class Latch:
         halt = self._halts[halt_id]
         return replace(halt, lifted_at=at, lifted_by=by, version=halt.version + 1)
 
-    def lift(self, lifted: Halt) -> None:
-        """Lift for good; who lifted first stays named, and stages reached meanwhile are kept."""
+    def lift(self, lifted: Halt) -> Halt:
+        """Lift for good; who lifted first stays named, and stages reached meanwhile are kept.
+
+        The halt as it stands then: its version is above *lifted*'s if it had moved on meanwhile.
+        """
         now = self._halts[lifted.id]
         if now.lifted_at is None:
-            self._halts[lifted.id] = replace(lifted, stages=now.stages)
+            version = lifted.version if now.version < lifted.version else now.version + 1
+            self._halts[lifted.id] = replace(lifted, stages=now.stages, version=version)
+        return self._halts[lifted.id]
 
     def adopt(self, halt: Halt) -> None:
         """Take over a halt that was made elsewhere (a file, a database, another process)."""

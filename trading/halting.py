@@ -128,11 +128,14 @@ class Halter:
         except StoreError:
             await self._file.write(self.latch.active, last_number=self.latch.last_number)
             raise
-        self.latch.lift(lifted)
+        stands = self.latch.lift(lifted)
         self._tell_waiting()
+        if stands.version != lifted.version:
+            # History may have kept a stage, reached while it was being lifted, instead of the end.
+            await self._recorder.keep(Change(halts=(stands,)), Lane.HALT)
         # A stage saved meanwhile may have written the halt into the file again.
-        self._spawn(self._save_in_file(asyncio.Event()))
-        return lifted
+        self._spawn(self._write_file())
+        return stands
 
     async def durable(self, halt: Halt, *, within: float) -> bool:
         """Whether the database or the latch file has *halt*, waiting for *within* seconds."""
@@ -168,17 +171,20 @@ class Halter:
     # -- inside ---------------------------------------------------------------------------
 
     def _save(self, halt: Halt, *events: Event) -> None:
-        saved = self._saved.setdefault(halt.id, asyncio.Event())
-        self._spawn(self._save_in_database(halt, saved, events))
-        self._spawn(self._save_in_file(saved))
+        self._saved.setdefault(halt.id, asyncio.Event())
+        self._spawn(self._save_in_database(halt, events))
+        self._spawn(self._save_in_file(halt))
 
-    async def _save_in_database(
-        self, halt: Halt, saved: asyncio.Event, events: tuple[Event, ...]
-    ) -> None:
+    async def _save_in_database(self, halt: Halt, events: tuple[Event, ...]) -> None:
         if await self._recorder.keep(Change(halts=(halt,)), Lane.HALT, *events):
-            saved.set()
+            self._note_saved(halt)
 
-    async def _save_in_file(self, saved: asyncio.Event) -> None:
+    async def _save_in_file(self, halt: Halt) -> None:
+        await self._write_file()
+        self._note_saved(halt)
+
+    async def _write_file(self) -> None:
+        """Until the file has taken what is in force by then."""
         while True:
             try:
                 await self._file.write(self.latch.active, last_number=self.latch.last_number)
@@ -186,8 +192,19 @@ class Halter:
                 log.error("the latch file does not take the halt: %s", error)  # noqa: TRY400  # expected, and told
                 await self._clock.sleep(FILE_RETRY)
             else:
-                saved.set()
                 return
+
+    def _note_saved(self, halt: Halt) -> None:
+        """The first of the two has it: from here on a crash does not forget it."""
+        saved = self._saved[halt.id]
+        if saved.is_set():
+            return
+        saved.set()
+        now = Reached(stage=Stage.SAVED, at=self._clock.now())
+        for trader in self._covered(halt):
+            halt = self.latch.reach(halt.id, trader, now)
+        self._save(halt)
+        self._tell_waiting()
 
     def _origin(self, halt: Halt, reached: Reached) -> str:
         """The chat whose answer tells this stage already: its `/stop` waited for it."""

@@ -72,6 +72,8 @@ class VenueWatch:
         self._recorder = recorder
         self._clock = clock
         self._lost_at: datetime | None = None
+        self._refused = False
+        """People have heard that the venue refuses us, and until when."""
 
     @property
     def silent(self) -> timedelta | None:
@@ -80,12 +82,14 @@ class VenueWatch:
         return None if since is None else timedelta(seconds=self._clock.monotonic() - since)
 
     async def look(self) -> None:
-        """Tell once that the venue is silent, and once that it is back."""
-        silent, now = self.silent, self._clock.now()
+        """Tell once that the venue is silent or refuses us, and once that it is back."""
+        silent, until, now = self.silent, self._orders.venue.refuses_until, self._clock.now()
         about: dict[str, Any] = {"at": now, "trader": self._trader, "mode": self._mode}
-        if silent is None and self._lost_at is not None:
-            gap, self._lost_at = now - self._lost_at, None
-            await self._recorder.say(VenueBack(gap=gap, **about))
-        elif silent is not None and self._lost_at is None:
-            self._lost_at = now - silent
-            await self._recorder.say(VenueLost(silent=silent, **about))
+        if silent is None and until is None:
+            if self._lost_at is not None:
+                gap, self._lost_at, self._refused = now - self._lost_at, None, False
+                await self._recorder.say(VenueBack(gap=gap, **about))
+        elif self._lost_at is None or (until is not None and not self._refused):
+            silent = silent or timedelta(0)
+            self._lost_at, self._refused = self._lost_at or now - silent, until is not None
+            await self._recorder.say(VenueLost(silent=silent, refused_until=until, **about))

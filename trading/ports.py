@@ -108,6 +108,14 @@ class Feed(Protocol):
         ...
 
 
+Leaving = Callable[[], None]
+"""Told that a request leaves now; keeps nothing back."""
+
+
+def unwatched() -> None:
+    """Nobody asks when it leaves."""
+
+
 class Venue(Protocol):
     """Where orders go.  One object per account.
 
@@ -128,6 +136,11 @@ class Venue(Protocol):
         """How often what the venue says unasked broke off: after each one, compare."""
         ...
 
+    @property
+    def refuses_until(self) -> datetime | None:
+        """Wall time at which a ban ends, or a pause that the venue asked for; None: it listens."""
+        ...
+
     async def open(self, listener: Callable[[Report], None]) -> None:
         """Connect (or load the durable book)."""
         ...
@@ -146,8 +159,10 @@ class Venue(Protocol):
         """
         ...
 
-    async def cancel(self, order: Order) -> Report:
+    async def cancel(self, order: Order, leaving: Leaving = unwatched) -> Report:
         """Cancel; an order that has already ended is reported as it ended.
+
+        Call *leaving* after the last wait, immediately before the request leaves.
 
         Raises `VenueUnavailable`, `VenueUncertain`, or `VenueRejected` if it is not known.
         """

@@ -94,6 +94,8 @@ class Sight:
             desk=self._desk_risk.use(),
             delayed=trader.books.delayed,
             holding_up=trader.enforcer.problem,
+            tries=trader.enforcer.tries,
+            refused_until=trader.venue.refuses_until,
         )
 
     def price(self, symbol: Symbol) -> Price:

@@ -203,6 +203,10 @@ class View:
     """Why it is not `ready` although it has tried, as a clause; empty while it first tries."""
     holding_up: str = ""
     """What keeps a halt from being carried out, as a clause; empty if nothing is known to."""
+    tries: int = 0
+    """How often it was tried to carry the latest halt out."""
+    refused_until: datetime | None = None
+    """Wall time at which the venue's ban ends, or the pause it asked for; None: it listens."""
 
     @property
     def halt(self) -> Halt | None:

@@ -582,6 +582,14 @@ Nothing reaches it now; what rests there stays and may fill. Asking on.
 [Status] [Stop]""",
     ),
     (
+        events.VenueLost(**WHO, silent=6 * SECOND, refused_until=at("20:57:10")),
+        Level.URGENT,
+        """\
+⚠ Venue refuses us until 20:57:10 UTC (paper)
+Too many requests. Nothing is sent to it before that; what rests there stays and may fill.
+[Status] [Stop]""",
+    ),
+    (
         events.VenueBack(**WHO, gap=134 * SECOND),
         Level.NOTICE,
         """\

@@ -15,6 +15,7 @@ from tests.handlers.story import (
     NOW,
     D,
     a_halt,
+    at,
     checked,
     lines_of,
     reached,
@@ -30,6 +31,12 @@ GUARD: dict[str, Any] = {
     "by": "guard",
     "why": "day -3.01\u00a0%, limit -3.00\u00a0%",
 }
+
+
+LATCHED = tuple(
+    reached(stage, NOW - timedelta(minutes=14))
+    for stage in (Stage.REQUESTED, Stage.ENTRIES_BLOCKED, Stage.SAVED)
+)
 
 
 def after_flatten(**changes: Any) -> View:
@@ -212,6 +219,8 @@ def test_what_is_unknown_is_said_so() -> None:
     assert now_line(view).replace("\u00a0", " ") == (
         "Now: flat, 0 resting, feed 1 s, venue silent 6 s."
     )
+    refused = replace(view, refused_until=at("20:57:10"))
+    assert now_line(refused).endswith("venue refuses us until 20:57:10\u00a0UTC.")
 
 
 def test_resumed_for_several() -> None:
@@ -227,11 +236,14 @@ def test_resumed_for_several() -> None:
 
 async def test_halts_tell_each_stage_and_its_time(house: House) -> None:
     halt = a_halt(
+        verb=Verb.FLATTEN,
         at=NOW - timedelta(minutes=14),
         stages=(
-            reached(Stage.REQUESTED, NOW - timedelta(minutes=14)),
-            reached(Stage.ENTRIES_BLOCKED, NOW - timedelta(minutes=14)),
+            *LATCHED,
+            reached(Stage.CANCELS_SENT, NOW - timedelta(minutes=14), "2"),
             reached(Stage.CANCELS_CONFIRMED, NOW - timedelta(minutes=13), "2/2"),
+            reached(Stage.FLATTENING, NOW - timedelta(minutes=13), "3"),
+            reached(Stage.FLAT, NOW - timedelta(minutes=12)),
         ),
     )
     house.desk.latch.adopt(halt)
@@ -245,38 +257,70 @@ async def test_halts_tell_each_stage_and_its_time(house: House) -> None:
   UTC       stage
   20:27:09  requested
   20:27:09  entries blocked
+  20:27:09  saved
+  20:27:09  cancels sent, 2
   20:28:09  cancels confirmed, 2/2
-H17 stop of majors 14 min ago by ben: /stop.
+  20:28:09  flattening, 3
+  20:29:09  flat, venue confirms
+H17 flatten of majors 14 min ago by ben: /stop.
 [Resume H17: /resume H17] [Status]""",
     )
     assert reply.level is Level.NOTICE
 
 
 def test_halts_tell_what_is_not_confirmed_yet_and_why() -> None:
-    halt = a_halt(verb=Verb.FLATTEN, stages=(reached(Stage.ENTRIES_BLOCKED),))
-    view = the_view(holding_up="BANNED UNTIL 20:57:00 UTC: the venue takes no requests from us")
+    halt = a_halt(verb=Verb.FLATTEN, stages=LATCHED)
+    view = the_view(holding_up="no answer", tries=3)
 
     reply = checked(halts_reply([halt], [view]))
 
-    assert reply.text.endswith(
-        "Not yet: cancels confirmed. BANNED UNTIL 20:57:00 UTC: "
-        "the venue takes no requests from us."
-    )
+    assert reply.text.splitlines()[1:] == [
+        "Not confirmed yet: cancels (2 entries may fill; not all sent) and flat (3 open).",
+        "No answer, try 3.",
+    ]
+
+
+def test_halts_tell_that_the_cancels_are_on_their_way() -> None:
+    halt = a_halt(stages=(*LATCHED, reached(Stage.CANCELS_SENT, NOW, "2")))
+
+    reply = checked(halts_reply([halt], [the_view()]))
+
+    assert reply.text.endswith("Not confirmed yet: cancels (2 entries may fill).")
+
+
+def test_halts_tell_until_when_the_exchange_refuses_us() -> None:
+    """Whatever the last try met: this is what the next one waits for."""
+    halt = a_halt(stages=LATCHED)
+    view = the_view(refused_until=at("20:57:10"), holding_up="no answer", tries=2)
+
+    reply = checked(halts_reply([halt], [view]))
+
+    assert reply.text.endswith("\nVenue refuses us until 20:57:10\u00a0UTC, try 2.")
+
+
+def test_halts_tell_that_one_is_not_saved() -> None:
+    halt = a_halt(verb=Verb.PAUSE, stages=LATCHED[:2])
+
+    reply = checked(halts_reply([halt], [the_view()]))
+
+    assert reply.text.splitlines()[1:] == ["Not saved yet: a crash now would forget it."]
 
 
 def test_halts_name_the_trader_that_has_not_come_as_far() -> None:
     of_all = a_halt(
         scope=EVERYONE,
         stages=(
-            ("majors", Reached(stage=Stage.ENTRIES_BLOCKED, at=NOW)),
-            ("majors", Reached(stage=Stage.CANCELS_CONFIRMED, at=NOW)),
+            *(("majors", Reached(stage=stage, at=NOW)) for stage in Stage.__members__.values()),
             ("alts", Reached(stage=Stage.ENTRIES_BLOCKED, at=NOW)),
+            ("alts", Reached(stage=Stage.SAVED, at=NOW)),
         ),
     )
 
     reply = checked(halts_reply([of_all], [the_view(), the_view(name="alts")]))
 
-    assert reply.text.endswith("Not yet: alts cancels confirmed.")
+    assert reply.text.endswith(
+        "Not confirmed yet: alts cancels (2 entries may fill; not all sent)."
+    )
     assert reply.table is not None
     assert ("20:41:09", "alts entries blocked") in reply.table.rows
 

@@ -78,7 +78,7 @@ def test_an_order_in_flight_is_booked_protected_and_told_and_nothing_follows(
         desk.until(lambda: desk.positions() == ["BTC"], "the fill is booked")
         desk.until(lambda: venue.stops("BTC"), "and protected")
         desk.until(lambda: desk.alerts("PositionOpened"), "and told")
-        desk.until(lambda: "confirmed" in desk.halts(), "and the stop is carried out")
+        desk.until(lambda: "cancels confirmed" in desk.halts(), "and the stop is carried out")
         assert len(venue.entries()) == 1
         assert desk.say("/buy ETH 500")["outcome"] == "refused"
         assert desk.complaints() == []
@@ -137,7 +137,7 @@ def test_in_an_outage_it_is_latched_and_retried_after_a_restart_too(tmp_path: Pa
 
             desk.start_is_over()
             desk.until(lambda: venue.stops("BTC") == [], "the entry is cancelled")
-            desk.until(lambda: "confirmed" in desk.halts(), "and that is told")
+            desk.until(lambda: "cancels confirmed" in desk.halts(), "and that is told")
             assert len(venue.stops("ETH")) == 1, "the stop stays"
             assert len(venue.entries()) == 2
         finally:

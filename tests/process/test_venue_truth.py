@@ -5,9 +5,11 @@ One desk serves several stories, each with a coin of its own.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -131,7 +133,8 @@ def test_a_ban_is_told_with_its_time_and_obeyed(desk: LiveDesk, ban: Refuse) -> 
     answer = desk.do("/buy DOGE 500")
 
     assert answer["outcome"] == "failed"
-    assert answer["text"] == f"Refused for 2 s: {ban.text} Nothing was sent."
+    told = rf"Refused until \d\d:\d\d:\d\d UTC: {re.escape(ban.text)} Nothing was sent\."
+    assert re.fullmatch(told, answer["text"])
     refused = desk.venue.asked("POST", "*/order")[-1].arrived
     meanwhile = desk.do("/buy DOGE 500")
     assert meanwhile["outcome"] == "refused"
@@ -141,6 +144,31 @@ def test_a_ban_is_told_with_its_time_and_obeyed(desk: LiveDesk, ban: Refuse) -> 
     early = [r for r in desk.venue.asked(since=refused + 1) if r.arrived < refused + 1_950_000_000]
     assert early == []
     desk.until(lambda: desk.do("/buy DOGE 500")["outcome"] == "done", "it trades again")
+
+
+def test_a_stop_during_a_ban_tells_until_when_it_waits(desk: LiveDesk) -> None:
+    """What may still fill is named, and so is what the exchange has confirmed, once it has."""
+    long = replace(BANNED, retry_after=4)
+    desk.venue.on("POST", "*/order", long, where={"symbol": "DOGEUSDT"})
+    desk.do("/buy DOGE 500")
+
+    seen = [""]
+
+    def waits() -> bool:
+        seen.append(desk.halts())
+        refused = re.search(r"Venue refuses us until [\d:]{8}.UTC, try \d", seen[-1])
+        return refused is not None and " saved\n" in seen[-1]
+
+    with desk.saying("/stop") as stopped:
+        desk.until(waits, "the stop waits for the ban's end")
+        assert "refuses us until" in desk.say("/status")["plain"]
+        answer = stopped()
+
+    assert "Not confirmed yet: cancels.\n" in seen[-1]
+    assert answer is not None
+    assert "LATCHED, RETRYING" in answer["title"]
+    desk.until(lambda: "cancels confirmed" in desk.halts(), "the ban is over")
+    assert "Not confirmed" not in desk.halts()
 
 
 def test_stopped_by_two_at_once_it_is_one_halt(desk: LiveDesk) -> None:

@@ -24,6 +24,7 @@ from tests.servers.exchange.values import Order as Theirs
 from trading.clocks import ManualClock
 from trading.errors import VenueRejected, VenueUnavailable, VenueUncertain
 from trading.halt import Permit
+from trading.ports import Leaving, unwatched
 from trading.types import (
     ZERO,
     Depth,
@@ -224,6 +225,11 @@ class EngineVenue:
     def interruptions(self) -> int:
         return self._exchange.interruptions
 
+    @property
+    def refuses_until(self) -> datetime | None:
+        """None: it never bans."""
+        return None
+
     async def open(self, listener: Callable[[Report], None]) -> None:
         await self._ask()
         self._listener = listener
@@ -271,7 +277,7 @@ class EngineVenue:
             raise VenueRejected(str(why)) from None
         return self._report_of(order.id, taken)
 
-    async def cancel(self, order: Order) -> Report:
+    async def cancel(self, order: Order, leaving: Leaving = unwatched) -> Report:
         if not order.id.startswith(TAG):
             raise AssertionError(f"{order.id} is not ours to cancel")
         fault = _next(self._exchange.faults.cancel)
@@ -279,6 +285,7 @@ class EngineVenue:
         self._check_line()
         if fault == "unavailable":
             raise VenueUnavailable("connection refused")
+        leaving()
         if fault == "lost":
             raise VenueUncertain("no answer")
         self._end(order)

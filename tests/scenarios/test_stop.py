@@ -147,6 +147,97 @@ async def test_a_stage_unconfirmed_for_a_minute_is_a_new_message_then_an_hour_is
         assert len(world.heard(HaltDelayed)) == 1
 
 
+async def test_each_stage_of_a_flatten_is_noted_in_order() -> None:
+    async with a_world(wishes=[wish(2)]).running() as world:
+        await a_held_position(world)
+        await world.rest_an_entry()
+
+        await world.desk.flatten("majors", by=BY, why="")
+        await settled()
+
+        (halt,) = world.desk.latch.active
+        noted = {r.stage: r.note for r in halt.stages_of("majors")}
+        assert sorted(noted) == sorted(set(Stage) - {Stage.FLAT_EXCEPT_DUST, Stage.FLAT_BLOCKED})
+        assert list(noted)[-1] is Stage.FLAT
+        assert noted[Stage.CANCELS_SENT] == "1"
+        assert noted[Stage.CANCELS_CONFIRMED] == "1/1"
+        assert noted[Stage.FLATTENING] == "1"
+        assert halt.missing("majors") == ()
+
+
+async def test_cancels_that_have_left_are_told_from_those_that_are_confirmed() -> None:
+    async with a_world().running() as world:
+        await world.rest_an_entry("90")
+        await world.rest_an_entry("91")
+        world.venue.faults.cancel = ["unavailable", "drop", "drop", "drop"]
+
+        stopping = asyncio.create_task(world.desk.stop(EVERYONE, by=BY, why=""))
+        await settled()
+        assert Stage.CANCELS_SENT not in stages(world), "one of them is still here"
+        world.clock.advance(0.05)
+        await settled()
+
+        assert stages(world)[-1] is Stage.CANCELS_SENT
+        await stopping
+        await seconds(world, 2)
+        assert stages(world)[-1] is Stage.CANCELS_CONFIRMED
+
+
+async def test_a_halt_is_told_as_saved_once_it_is() -> None:
+    store = MemoryStore(clock=ManualClock(NOON))
+    store.refuse("the disk is full")
+    async with a_world(store=store).running() as world:
+        world.latch_file.refuses = True
+        halting = await world.desk.pause(EVERYONE, by=BY, why="")
+        assert not halting.durable
+        assert Stage.SAVED not in stages(world)
+
+        world.latch_file.refuses = False
+        await seconds(world, 2)
+
+        (halt,) = world.desk.latch.active
+        saved = next(r for r in halt.stages_of("majors") if r.stage is Stage.SAVED)
+        assert saved.at > halt.at
+        assert halt.missing("majors") == ()
+
+
+async def test_what_is_carried_out_is_not_called_unconfirmed() -> None:
+    """The pause is all that it wants to be; the stop beside it waits for the venue."""
+    async with a_world().running() as world:
+        await world.rest_an_entry()
+        await world.desk.pause(EVERYONE, by=BY, why="")
+        world.venue.faults.down = True
+        stop = await world.desk.stop(EVERYONE, by=BY, why="")
+
+        await seconds(world, 90)
+
+        (delayed,) = world.heard(HaltDelayed)
+        assert isinstance(delayed, HaltDelayed)
+        assert delayed.halt.id == stop.halt.id
+
+
+async def test_a_stage_reached_while_a_halt_is_being_lifted_does_not_bring_it_back() -> None:
+    store = MemoryStore(clock=ManualClock(NOON))
+    async with a_world(store=store).running() as world:
+        await world.rest_an_entry()
+        world.venue.faults.down = True
+        halting = await world.desk.stop(EVERYONE, by=BY, why="")
+        world.latch_file.gate.clear()
+
+        lifting = asyncio.create_task(world.desk.resume([halting.halt.id], by=BY))
+        await settled()
+        world.venue.faults.down = False
+        world.clock.advance(1)
+        await settled()
+        assert Stage.CANCELS_CONFIRMED in stages(world)
+        world.latch_file.gate.set()
+        await lifting
+        await settled()
+
+        assert list(await store.halts()) == []
+        assert world.latch_file.halts == ()
+
+
 async def test_one_stuck_order_does_not_save_the_others() -> None:
     async with a_world().running() as world:
         await world.rest_an_entry("90")
@@ -385,7 +476,7 @@ async def test_what_a_dead_process_wrote_down_and_never_sent_ends_by_its_window(
     world.venue.window = 30.0
     async with world.running():
         await world.desk.stop(EVERYONE, by=BY, why="")
-        assert stages(world)[-1] is Stage.ENTRIES_BLOCKED
+        assert stages(world)[-1] is Stage.SAVED
         await seconds(world, 31)
 
         assert stages(world)[-1] is Stage.CANCELS_CONFIRMED

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from trading.clocks import Clock
 from trading.errors import VenueError
@@ -81,6 +82,8 @@ class Enforcer:
         self._reminded: dict[str, datetime] = {}
         self._refused: dict[Symbol, int] = {}
         self._swept_at: float | None = None
+        self._cancels_left: set[str] = set()
+        """Entries of which a cancel has left, whatever came of it."""
         self._entries: frozenset[str] = frozenset()
         self._trades: frozenset[str] = frozenset()
         """What rested, and what was closed already, when the latest halt came."""
@@ -104,6 +107,7 @@ class Enforcer:
         self.tries = 0
         self._covering = self._ids()
         self._refused.clear()
+        self._cancels_left.clear()
         self._entries = frozenset(o.id for o in self._ledger.alive_of(OrderRole.ENTRY))
         self._trades = frozenset(t.id for t in self._ledger.trades)
         self._protection.dust.clear()
@@ -213,7 +217,20 @@ class Enforcer:
         if order.status is not OrderStatus.OPEN:
             order = await self._orders.resolve(order)
         if order.status is OrderStatus.OPEN:
-            await self._orders.cancel(order)
+            await self._orders.cancel(order, leaving=partial(self._cancel_leaves, order.id))
+
+    def _cancel_leaves(self, order_id: str) -> None:
+        """The last cancel that is still here is about to leave: that is a stage of its own."""
+        self._cancels_left.add(order_id)
+        alive = {o.id for o in self._ledger.alive_of(OrderRole.ENTRY)}
+        if alive <= self._cancels_left:
+            self._reach_all(Stage.CANCELS_SENT, note=str(len(self._entries & self._cancels_left)))
+
+    def _reach_all(self, stage: Stage, *, note: str) -> None:
+        """Of every halt that cancels."""
+        for halt in self._halter.latch.covering(self._trader):
+            if halt.verb in SWEPT:
+                self._halter.reach(halt, self._trader, stage, note=note)
 
     async def _cancel_strays(self) -> None:
         """Entries with our tag that our books do not have: a crash may have left them."""
@@ -231,6 +248,8 @@ class Enforcer:
     async def _flatten(self, halts: list[Halt]) -> bool:
         by = halts[0].by
         symbols = list(self._ledger.positions)
+        for halt in halts if symbols else ():
+            self._halter.reach(halt, self._trader, Stage.FLATTENING, note=str(len(symbols)))
         outcomes = await asyncio.gather(
             *(self._close(symbol, by) for symbol in symbols), return_exceptions=True
         )
@@ -299,15 +318,12 @@ class Enforcer:
         return ""
 
     def _is_flat(self, halt: Halt) -> bool:
-        return any(self._has_reached(halt, s) for s in (Stage.FLAT, Stage.FLAT_EXCEPT_DUST))
+        known = self._halter.latch.get(halt.id)
+        return known is not None and known.is_flat(self._trader)
 
     def _tell_waiting(self) -> None:
         self._moved.set()
         self._moved = asyncio.Event()
-
-    def _has_reached(self, halt: Halt, stage: Stage) -> bool:
-        known = self._halter.latch.get(halt.id)
-        return known is not None and known.has_reached(self._trader, stage)
 
     # -- waiting --------------------------------------------------------------------------
 
@@ -328,6 +344,8 @@ class Enforcer:
     async def _remind(self) -> None:
         now = self._clock.now()
         for halt in self._halter.latch.covering(self._trader):
+            if not halt.missing(self._trader):
+                continue  # what holds the others up is no news of this one
             since = self._reminded.get(halt.id, halt.at)
             if now - since >= timedelta(seconds=self._patience.reminder):
                 self._reminded[halt.id] = now + timedelta(hours=1)

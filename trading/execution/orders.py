@@ -41,7 +41,7 @@ from trading.execution.plan import next_price
 from trading.execution.strangers import Strangers
 from trading.halt import Permit
 from trading.ledger import Applied, Booked, Ledger, exit_reason
-from trading.ports import Change, Journal, Lane, Meter, Venue
+from trading.ports import Change, Journal, Lane, Leaving, Meter, Venue, unwatched
 from trading.recorder import Recorder
 from trading.types import (
     ZERO,
@@ -247,18 +247,20 @@ class Orders:
             self._spawn(self._note_unsaved(order))
         return await self._place(order, _always)
 
-    async def cancel(self, order: Order, *, origin: str = "") -> Order:
+    async def cancel(
+        self, order: Order, *, origin: str = "", leaving: Leaving = unwatched
+    ) -> Order:
         """Cancel and return the order as it ended (it may have filled first).
 
-        *origin* is the chat that is answered.  Raises `VenueUnavailable` or `VenueUncertain`: it
-        may still rest.
+        *origin* is the chat that is answered; *leaving* is called when the request leaves.  Raises
+        `VenueUnavailable` or `VenueUncertain`: it may still rest.
         """
         with self._asked_by(order, origin):
-            return await self._cancel(order)
+            return await self._cancel(order, leaving)
 
-    async def _cancel(self, order: Order) -> Order:
+    async def _cancel(self, order: Order, leaving: Leaving) -> Order:
         try:
-            report = await self._answered(self.venue.cancel(order))
+            report = await self._answered(self.venue.cancel(order, leaving))
         except VenueRejected:
             return await self.resolve(order)
         return await self._absorb(report)

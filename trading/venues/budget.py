@@ -54,7 +54,7 @@ class Banned(VenueUnavailable):
         """*until*: wall time, for people."""
         super().__init__(
             f"BANNED UNTIL {until.astimezone(UTC):%H:%M:%S} UTC: "
-            f"the venue takes no requests from us for another {seconds:.0f} s"
+            "the venue takes no requests from us before that"
         )
         self.seconds = seconds
 
@@ -100,6 +100,12 @@ class Budget:
         """Seconds for which the venue refuses everything; 0: it does not."""
         return max(0.0, self._banned_until - self._clock.monotonic())
 
+    @property
+    def banned_until(self) -> datetime | None:
+        """The wall time at which that ends; None: it refuses nothing."""
+        seconds = self.banned_for
+        return self._clock.now() + timedelta(seconds=seconds) if seconds else None
+
     def ban(self, seconds: float) -> None:
         """The venue said so; a longer ban that is known already stays."""
         self._banned_until = max(self._banned_until, self._clock.monotonic() + seconds)
@@ -134,9 +140,9 @@ class Budget:
 
     def _wait_of(self, ticket: tuple[Urgency, int], weight: float, urgency: Urgency) -> float:
         """Seconds until it is worth looking again; 0: go."""
-        if self.banned_for:
-            seconds = self.banned_for
-            raise Banned(seconds, self._clock.now() + timedelta(seconds=seconds))
+        until = self.banned_until
+        if until is not None:
+            raise Banned(self.banned_for, until)
         if self._waiting[0] < ticket:
             return 0.05
         self._forget()

@@ -18,6 +18,7 @@ from typing import Any
 from trading.clocks import Clock
 from trading.errors import VenueError, VenueRejected
 from trading.halt import Permit
+from trading.ports import Leaving, unwatched
 from trading.types import (
     ZERO,
     Depth,
@@ -113,6 +114,10 @@ class CcxtVenue:
     @property
     def interruptions(self) -> int:
         return self._news.interruptions + self._heard.interruptions
+
+    @property
+    def refuses_until(self) -> datetime | None:
+        return self._connection.refuses_until
 
     # -- opening ----------------------------------------------------------------------------
 
@@ -236,7 +241,7 @@ class CcxtVenue:
         if order.role is OrderRole.ENTRY and self._rests(order.symbol):
             raise VenueRejected(f"trading in {order.symbol} is halted on {self.name}")
 
-    async def cancel(self, order: Order) -> Report:
+    async def cancel(self, order: Order, leaving: Leaving = unwatched) -> Report:
         """The answer itself tells how it ended; where it does not, the order is asked for."""
         self._heard.remember(order)
         entry = order.role is OrderRole.ENTRY
@@ -247,7 +252,7 @@ class CcxtVenue:
                 order.venue_id or order.id,
                 self._words.markets[order.symbol],
                 self._by_id(order),
-                permit=_always,
+                permit=leaving,
                 must_contain=(),
                 urgency=Urgency.EMERGENCY if entry else Urgency.REDUCTION,
             )
@@ -508,7 +513,3 @@ class CcxtVenue:
         urgency: Urgency | None = None,
     ) -> Any:
         return await self._connection.ask(family, request, *arguments, urgency=urgency)
-
-
-def _always() -> None:
-    """The permit of what only makes a position or a risk smaller."""

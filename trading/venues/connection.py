@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import aiohttp
@@ -103,6 +104,11 @@ class Connection:
         if self._exchange is None:
             raise VenueUnavailable(f"{self.quirks.exchange} is not connected yet")
         return self._exchange
+
+    @property
+    def refuses_until(self) -> datetime | None:
+        """The wall time until which the exchange takes nothing from us; None: it listens."""
+        return self.budget.banned_until
 
     @property
     def is_open(self) -> bool:
@@ -224,8 +230,11 @@ class Connection:
         if self.quirks.explained.get(code_of(error)) and code_of(error) != self.quirks.clock_code:
             return VenueRejected(words)
         if is_turned_away(error, self.quirks):
-            banned = max(self.budget.banned_for, self.orders.banned_for)
-            return VenueUnavailable(f"refused for {banned:.0f} s: {words}" if banned else words)
+            ends = filter(None, (self.budget.banned_until, self.orders.banned_until))
+            until = max(ends, default=None)
+            return VenueUnavailable(
+                f"refused until {until.astimezone(UTC):%H:%M:%S} UTC: {words}" if until else words
+            )
         if is_clear_no(error, self.quirks) and not self.quirks.means_duplicate(words):
             return VenueRejected(words)
         return VenueUncertain(words) if one is not None and one.left else VenueUnavailable(words)

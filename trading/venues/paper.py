@@ -23,7 +23,7 @@ from trading.clocks import MarketClock
 from trading.errors import StoreError, VenueRejected, VenueUnavailable, VenueUncertain
 from trading.halt import Permit
 from trading.market.candles import Candles
-from trading.ports import Feed, Journal
+from trading.ports import Feed, Journal, Leaving, unwatched
 from trading.types import (
     ZERO,
     Depth,
@@ -88,6 +88,7 @@ class PaperVenue:
     window = 0.0
     """Nothing is ever under way between us and this venue."""
     interruptions = 0
+    refuses_until = None
     """There is no line that could break."""
 
     def __init__(
@@ -177,8 +178,9 @@ class PaperVenue:
             raise await self._what_became_of(order, error) from error
         return report
 
-    async def cancel(self, order: Order) -> Report:
+    async def cancel(self, order: Order, leaving: Leaving = unwatched) -> Report:
         book = await self._ready()
+        leaving()
         records: list[Record] = []
         held = book.get(order.id)
         if held is None:

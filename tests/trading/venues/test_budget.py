@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -104,7 +104,9 @@ async def test_a_ban_is_obeyed_by_everybody(urgency: Urgency) -> None:
     budget = Budget(most=100, clock=clock)
     budget.ban(30)
     budget.ban(10)
-    with pytest.raises(Banned, match="30 s"):
+    end = clock.now() + timedelta(seconds=30)
+    assert budget.banned_until == end
+    with pytest.raises(Banned, match=f"UNTIL {end:%H:%M:%S} UTC"):
         await taken(budget, urgency)
     clock.advance(31)
     await taken(budget, urgency)
