@@ -212,6 +212,7 @@ def _trader(
             cycle_every=cycle_every(section, feed),
             replay_speed=feed.speed,
             entries=section.entries.build(),
+            universe=section.plan,
             place=place_of(settings, section),
             parameters=settings_in_use(section.strategy, section.parameters),
         ),

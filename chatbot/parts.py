@@ -101,12 +101,20 @@ def feed_of(settings: Settings, name: str, clock: Clock, connections: Connection
             name=section.feed,
             clock=clock,
             speed=float(feed.speed),
-            symbols=section.symbols,
+            symbols=_recorded(section, RECORDINGS[feed.data].rules),
             recording=lambda: _recording(feed.data),
             rules=RECORDINGS[feed.data].rules,
         )
     except ValueError as error:
         raise _mistake(settings, name, "symbols", error) from None
+
+
+def _recorded(section: TraderSection, rules: Mapping[Symbol, MarketRules]) -> Sequence[Symbol]:
+    """Of a recording: what the settings name, and all that a universe can find in it."""
+    if section.universe is None:
+        return section.symbols
+    others = (s for s in rules if s.quote == section.symbols[0].quote)
+    return tuple(dict.fromkeys((*section.symbols, *others)))
 
 
 def _recording(name: str) -> Recording:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
-from handlers import desk_alerts
+from handlers import desk_alerts, universe
 from handlers.describe import describe
 from handlers.format import (
     amount,
@@ -651,6 +651,7 @@ _COUNTED = {
     "OrderUnknown": ("order unknown", "orders unknown"),
     "OrderResolved": ("order resolved", "orders resolved"),
     **desk_alerts.COUNTED,
+    **universe.COUNTED,
 }
 _NEVER_ONLY_COUNTED = ("HaltEngaged", "HaltAdvanced", "HaltLifted")
 """Somebody waits for it: the newest is told in full."""

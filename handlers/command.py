@@ -52,7 +52,7 @@ Page = Annotated[int, Range(1, 9_999)]
 
 Handler = Callable[..., Awaitable[Reply]]
 Known = Mapping[str, Sequence[Symbol]]
-"""The symbols of each trader: those it trades, and those it still holds."""
+"""The symbols of each trader: those it trades, still holds, or has seen in a survey."""
 
 
 class BadUsage(Refused):

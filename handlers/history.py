@@ -49,7 +49,10 @@ async def why(
     """
     desk_trader = ctx.services.desk.traders[trader]
     found = await ctx.services.store.decisions(trader, symbol, limit=n)
-    reply = why_reply(desk_trader.view(), desk_trader.rules(symbol), symbol, found)
+    view = desk_trader.view()
+    outside = desk_trader.roster.objection(symbol, view.market)
+    rules = desk_trader.rules(symbol) if found else None
+    reply = why_reply(view, rules, symbol, found, outside=outside)
     return traders.addressed(ctx, trader, reply)
 
 
@@ -83,30 +86,44 @@ def _row(trade: Trade) -> tuple[str, ...]:
     )
 
 
-def why_reply(view: View, rules: MarketRules, symbol: Symbol, found: Sequence[Decision]) -> Reply:
-    rest = _rest(view, symbol, found)
-    if not found:
+def why_reply(
+    view: View,
+    rules: MarketRules | None,
+    symbol: Symbol,
+    found: Sequence[Decision],
+    *,
+    outside: str = "",
+) -> Reply:
+    """*rules*: None without decisions; *outside*: why it may not be entered now, as a clause."""
+    now = [sentence(why) for why in _against(view, symbol, outside) if not _said(why, found)]
+    universe = (Choice("Universe", "/universe"),) if outside else ()
+    if not found or rules is None:
         title = f"No decisions on {symbol.base} yet {mode(view.mode)}"
-        return Reply(title, text="\n".join(rest), as_of=view.as_of)
+        return Reply(title, text="\n".join(now), choices=universe, as_of=view.as_of)
     if len(found) == 1:
         return Reply(
             f"{symbol.base}: last decision",
-            text="\n".join([_in_full(view, rules, found[0]), *rest]),
-            choices=(Choice("Older", f"/why {symbol.base} 5"),),
+            text="\n".join([_in_full(view, rules, found[0]), *now]),
+            choices=(Choice("Older", f"/why {symbol.base} 5"), *universe),
             as_of=view.as_of,
         )
     return Reply(
         f"{symbol.base}: last {len(found)} decisions",
-        text="\n".join([*(clipped(_in_short(d), 72) for d in found), *rest]),
-        choices=(Choice("Last", f"/why {symbol.base}"),),
+        text="\n".join([*(clipped(_in_short(d), 72) for d in found), *now]),
+        choices=(Choice("Last", f"/why {symbol.base}"), *universe),
         as_of=view.as_of,
     )
 
 
-def _rest(view: View, symbol: Symbol, found: Sequence[Decision]) -> list[str]:
-    """Whether it rests now, unless the newest decision has said just that."""
-    told = [rest.told(view.market) for rest in view.symbol_rests if rest.symbol == symbol]
-    return [sentence(rest) for rest in told if not found or found[0].reason != rest]
+def _against(view: View, symbol: Symbol, outside: str) -> list[str]:
+    """What would keep it from being entered now."""
+    rests = [rest.told(view.market) for rest in view.symbol_rests if rest.symbol == symbol]
+    return [*([f"no entry now: {outside}"] if outside else []), *rests]
+
+
+def _said(why: str, found: Sequence[Decision]) -> bool:
+    """The newest decision has said just that."""
+    return bool(found) and why.removeprefix("no entry now: ") == found[0].reason
 
 
 def _in_full(view: View, rules: MarketRules, decision: Decision) -> str:

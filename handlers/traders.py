@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from handlers.command import Known, TraderName
 from handlers.context import Context, Services
 from handlers.reply import Choice, Reply, offer
+from trading.roster import Roster
 from trading.types import Symbol
 from trading.views import View
 
@@ -17,9 +18,10 @@ def views(services: Services) -> tuple[View, ...]:
 
 
 def known_symbols(services: Services) -> Known:
-    """What each trader trades, and what it still holds although it no longer trades it."""
+    """What each trader trades, what it still holds although it no longer trades it, and what the
+    survey of its universe has seen."""
     return {
-        name: trader.symbols + _held(trader.view())
+        name: (*trader.symbols, *_held(trader.view()), *_surveyed(trader.roster))
         for name, trader in services.desk.traders.items()
     }
 
@@ -53,6 +55,11 @@ def _named(services: Services, choice: Choice, name: str) -> tuple[Choice, ...]:
     if not takes or "trader=" in choice.command:
         return (choice,)
     return offer(choice.label, f"{choice.command} trader={name}")
+
+
+def _surveyed(roster: Roster) -> Iterable[Symbol]:
+    found = roster.found
+    return found.survey.stats if found and found.survey else ()
 
 
 def _held(view: View) -> tuple[Symbol, ...]:

@@ -16,6 +16,7 @@ from trading.errors import StoreError, VenueRejected, VenueUnavailable, VenueUnc
 from trading.halt import Halt, Permit
 from trading.market.candles import Candles
 from trading.market.recording import Recording
+from trading.market.universe import MarketStats, Survey, Universe
 from trading.ports import FeedState, Leaving, Venue, unwatched
 from trading.strategies.base import Signals
 from trading.types import (
@@ -56,6 +57,22 @@ def a_market(
         ),
         start=start,
     )
+
+
+class ScriptedSurveyor:
+    """Surveys as it is told to; the last answer lasts, and what is an error is raised."""
+
+    def __init__(self, *answers: Mapping[Symbol, MarketStats] | Exception, by_bars: bool) -> None:
+        self.answers = list(answers)
+        self.by_bars = by_bars
+        self.asked: list[datetime] = []
+
+    async def survey(self, at: datetime, of: Universe) -> Survey:
+        self.asked.append(at)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return Survey(at=at, stats=answer)
 
 
 @dataclass(frozen=True)

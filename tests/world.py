@@ -21,9 +21,20 @@ from trading.execution.exit_rules import ExitRules
 from trading.execution.orders import OrderIds, Patience
 from trading.halt import Latch
 from trading.halting import Halter
-from trading.ports import Alert, Announce, Beside, Feed, Journal, LatchFile, Store, at_once
+from trading.ports import (
+    Alert,
+    Announce,
+    Beside,
+    Feed,
+    Journal,
+    LatchFile,
+    Store,
+    Surveyor,
+    at_once,
+)
 from trading.recorder import Recorder
 from trading.risk.limits import EntryRules, Limits
+from trading.roster import UniversePlan
 from trading.trader import Start, Trader, TraderSettings
 from trading.types import MarketRules, Mode, Order, OrderRole, OrderType, Side, Symbol
 from trading.venues.paper import PaperVenue
@@ -119,6 +130,8 @@ def a_world(  # the parts that tests choose
     entries: EntryRules | None = None,
     strategy: ScriptedStrategy | None = None,
     beside: Beside = at_once,
+    universe: UniversePlan | None = None,
+    surveyor: Surveyor | None = None,
 ) -> World:
     """A desk whose market has these closes, one a minute, the first of them before NOON.
 
@@ -193,8 +206,10 @@ def a_world(  # the parts that tests choose
             cycle_every=timedelta(minutes=1),
             replay_speed=1.0,
             entries=entries or EntryRules(),
+            universe=universe,
         ),
         strategy=strategy,
+        surveyor=surveyor,
         feed=feed,
         venue=venue,
         store=store,

@@ -27,6 +27,7 @@ from trading.ports import Change, Feed, Lane, Meter, Store
 from trading.recorder import Recorder
 from trading.risk import words
 from trading.risk.cooldown import rest_until
+from trading.roster import Roster
 from trading.types import Decision, EquityPoint, ExitReason, Signal, Symbol
 from trading.valuation import Valuer
 from trading.views import Cycle, Scan
@@ -60,6 +61,7 @@ class Cycles:
         protection: Protection,
         resting_entries: RestingEntries,
         losses: LossWatch,
+        roster: Roster,
         feed: Feed,
         feed_watch: FeedWatch,
         valuer: Valuer,
@@ -80,6 +82,7 @@ class Cycles:
         self._protection = protection
         self._resting_entries = resting_entries
         self._losses = losses
+        self._roster = roster
         self._feed = feed
         self._feed_watch = feed_watch
         self._valuer = valuer
@@ -208,6 +211,8 @@ class Cycles:
         await self._protection.settle()
         await self._protection.exits(bar)
         await self._losses.observe(bar)
+        if self._roster.by_bars:
+            await self._roster.refresh(bar)
         decided = await self._decide(bar)
         await self._protection.settle()
         await self._tell_rest(bar)

@@ -285,6 +285,40 @@ class CooldownBegan(TraderEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TierChange:
+    """A symbol that has entered a universe, left it, or changed its tier."""
+
+    symbol: Symbol
+    before: int | None
+    """Number of its tier; None, here and below: outside."""
+    after: int | None
+    why: str
+    """Why it is outside, as a clause; empty if it is not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UniverseChanged(TraderEvent):
+    changes: tuple[TierChange, ...]
+    size: int
+    """Symbols that may be entered now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyFailed(TraderEvent):
+    """The last survey of the market is too old by now: what was only discovered is not entered."""
+
+    why: str
+    age: timedelta | None
+    """Of the last survey (market time); None: there was none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyRecovered(TraderEvent):
+    size: int
+    """Symbols that may be entered now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HaltEngaged(TraderEvent):
     halt: Halt
 

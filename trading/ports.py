@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 from trading.events import Event
 from trading.halt import Halt, Permit
 from trading.market.candles import Candles
+from trading.market.universe import Survey, Universe
 from trading.stats import DayBook
 from trading.types import (
     AccountState,
@@ -114,6 +115,20 @@ Leaving = Callable[[], None]
 
 def unwatched() -> None:
     """Nobody asks when it leaves."""
+
+
+class Surveyor(Protocol):
+    """Looks at every market there is, so that a trader can find its symbols."""
+
+    by_bars: bool
+    """It knows every moment of its market and answers at once, as a recording does."""
+
+    async def survey(self, at: datetime, of: Universe) -> Survey:
+        """All markets at market time *at*; what costs much is asked for candidates of *of* only.
+
+        Raises `VenueUnavailable` when it cannot be had: then nothing is known, not even a part.
+        """
+        ...
 
 
 class Venue(Protocol):

@@ -55,7 +55,7 @@ class Sight:
         return View(
             name=trader.name,
             mode=trader.mode,
-            quote=trader.symbols[0].quote,
+            quote=trader.settings.symbols[0].quote,
             strategy=trader.strategy.name,
             timeframe=trader.settings.timeframe,
             limits=trader.settings.limits,
@@ -87,7 +87,7 @@ class Sight:
             unsaved=self._recorder.unsaved,
             last_cycle=trader.cycles.last,
             cycle_every=trader.settings.cycle_every,
-            symbols=len(trader.symbols),
+            symbols=len(trader.roster.symbols),
             trades_today=trader.ledger.closed_since(day_begin(market, trader.settings.zone)),
             losses_in_row=streak(trader.ledger.trades, trader.settings.limits, market).losses,
             parameters=trader.settings.parameters,

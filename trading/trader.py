@@ -44,12 +44,13 @@ from trading.ports import (
     Meter,
     NoMeter,
     Store,
+    Surveyor,
     Venue,
     at_once,
 )
 from trading.recorder import Recorder
 from trading.risk.limits import EntryRules, Limits
-from trading.roster import Roster
+from trading.roster import Roster, SurveyedRoster, UniversePlan
 from trading.sight import Sight
 from trading.strategies.base import Strategy
 from trading.types import (
@@ -67,6 +68,8 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at live prices."""
+SURVEY_LOOK_EVERY = 30.0
+"""Seconds between two looks whether a survey of a live market is due, or is to be tried again."""
 THE_DESK = "the desk"
 """Who makes a halt that neither a person nor a guard made."""
 
@@ -76,6 +79,7 @@ class TraderSettings:
     name: str
     mode: Mode
     symbols: tuple[Symbol, ...]
+    """Those that the settings name; with a universe, others are found."""
     timeframe: timedelta
     capital: Decimal
     """In quote currency; what the account begins with."""
@@ -94,6 +98,8 @@ class TraderSettings:
     parameters: Mapping[str, object] = field(default_factory=dict)
     """Of the strategy, as they were set; for people to see."""
     entries: EntryRules = EntryRules()
+    universe: UniversePlan | None = None
+    """How it finds its symbols; None: they are a fixed list."""
     place: str = ""
     """Where real orders go, as in `binance swap`; empty where none do."""
 
@@ -126,17 +132,17 @@ class Trader:
         ids: OrderIds,
         patience: Patience,
         desk_risk: DeskRisk | None = None,
+        surveyor: Surveyor | None = None,
         meter: Meter = NoMeter(),  # noqa: B008  # holds nothing
         cycles: type[Cycles] = Cycles,
         beside: Beside = at_once,
     ) -> None:
+        """*surveyor* looks at the market for a universe; None: the feed's candles do."""
         self.settings = settings
-        self.feed, self.venue, self.roster = feed, venue, Roster(settings.symbols)
+        self.feed, self.venue = feed, venue
         self.strategy, self._own = strategy, (strategy, settings.parameters)
-        self._store = store
-        self._recorder = recorder
-        self._halter = halter
-        self._clock = clock
+        self._store, self._recorder = store, recorder
+        self._halter, self._clock = halter, clock
         self._patience = patience
         self._beside = beside
         desk_risk = desk_risk or DeskRisk(DeskLimits(), lambda: (self,))
@@ -146,6 +152,7 @@ class Trader:
         self.valuer = Valuer(self.ledger, feed, noted=(settings.capital, clock.now()))
         who: dict[str, Any] = {"trader": settings.name, "mode": settings.mode}
         means: dict[str, Any] = {"valuer": self.valuer, "recorder": recorder, "clock": clock}
+        self.roster = self._new_roster(surveyor)
         self.orders = Orders(
             **who, **means, ledger=self.ledger, venue=venue, journal=journal, ids=ids,
             patience=patience, meter=meter,
@@ -187,14 +194,26 @@ class Trader:
         self.cycles = cycles(
             **means, settings=lambda: self.settings, books=self.books, blocked=lambda: self.block,
             decider=self._decider, orders=self.orders, protection=self.protection,
-            resting_entries=self._resting_entries, losses=self._losses, feed=feed,
-            feed_watch=self._feed_watch, store=store, meter=meter, busy=busy,
+            resting_entries=self._resting_entries, losses=self._losses, roster=self.roster,
+            feed=feed, feed_watch=self._feed_watch, store=store, meter=meter, busy=busy,
         )  # fmt: skip
         self._sight = Sight(
             self, latch=halter.latch, desk_risk=desk_risk, feed_watch=self._feed_watch,
             venue_watch=self._venue_watch, recorder=recorder, clock=clock,
         )  # fmt: skip
         self._touched = asyncio.Event()
+
+    def _new_roster(self, surveyor: Surveyor | None) -> Roster:
+        plan = self.settings.universe
+        if plan is None:
+            return Roster(self.settings.symbols)
+        from trading.market.survey import CandleSurvey  # NumPy, which the first cycle needs
+
+        return SurveyedRoster(
+            trader=self.name, mode=self.mode, plan=plan, store=self._store,
+            surveyor=surveyor or CandleSurvey(self.feed.candles, self.settings.timeframe),
+            recorder=self._recorder, clock=self._clock, market=self.feed.now,
+        )  # fmt: skip
 
     @property
     def name(self) -> str:
@@ -206,7 +225,8 @@ class Trader:
 
     @property
     def symbols(self) -> tuple[Symbol, ...]:
-        return self.settings.symbols
+        """Those whose prices it follows; the roster says which of them may be entered."""
+        return tuple(self.feed.symbols)
 
     @property
     def ready(self) -> bool:
@@ -231,6 +251,7 @@ class Trader:
             if await self._store.order(order.id) is None:
                 self.ledger.add(order)
         self.cycles.resume()
+        await self.roster.load(self.cycles.cursor)
         self.valuer.note(self._clock.now())
 
     async def start(self, start: Start) -> None:
@@ -257,6 +278,7 @@ class Trader:
             group.create_task(self._mend())
             group.create_task(self._look_after())
             group.create_task(self._watch_prices())
+            group.create_task(self._watch_market())
 
     def _started(self, start: Start, result: Reconciled) -> TraderStarted:
         return TraderStarted(
@@ -305,6 +327,12 @@ class Trader:
         while self.feed.speed is None:
             await self._clock.sleep(LOOK_EVERY)
             await self.cycles.look()
+
+    async def _watch_market(self) -> None:
+        """Survey a live market beside the cycles: its many questions hold up no exit."""
+        while not self.roster.by_bars:
+            await self.roster.refresh(self.feed.now())
+            await self._clock.sleep(SURVEY_LOOK_EVERY)
 
     async def upkeep(self) -> None:
         """Ask about orders in doubt, end old entries, and repair what protects."""

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from chatbot.cli.page import Theme, drawn, image, page, preformatted, table
 from chatbot.parts import exit_rules_of, strategy_of
 from chatbot.settings import Settings
+from chatbot.settings import Trader as TraderSection
 from handlers.chart import EquityChart
 from handlers.figures import averages, exit_name, extremes, fall, ratio, ratios, symbol_names, won
 from handlers.format import duration, gained, listed, money, percent, plural
@@ -67,7 +68,7 @@ def made(settings: Settings, asked: Asked) -> Backtest:
     begin, end = _moment(asked.begin, settings), _moment(asked.end, settings, whole_day=True)
     if begin is not None and end is not None and begin >= end:
         raise ValueError(f"--from {asked.begin} is not before --to {asked.end}")
-    symbols = _symbols(asked.symbols, section.symbols)
+    symbols = _symbols(asked.symbols, section)
     timeframe = asked.timeframe or section.bar
     candles = read_candles(asked.data, timeframe=timeframe, symbols=symbols)
     return Backtest(
@@ -84,6 +85,7 @@ def made(settings: Settings, asked: Asked) -> Backtest:
             drawdown_alert=None,
             cycle_every=timeframe,
             replay_speed=1.0,
+            universe=section.plan,
             parameters=settings_in_use(section.strategy, section.parameters),
         ),
         strategy=strategy_of(settings, asked.trader),
@@ -96,9 +98,10 @@ def made(settings: Settings, asked: Asked) -> Backtest:
     )
 
 
-def _symbols(said: str, of_trader: Sequence[Any]) -> Sequence[Any] | None:
+def _symbols(said: str, section: TraderSection) -> Sequence[Any] | None:
+    """None: all that the data has, among which a universe finds its own."""
     if not said:
-        return of_trader
+        return section.symbols if section.universe is None else None
     return None if said == "all" else [parse_symbol(word) for word in said.split(",")]
 
 

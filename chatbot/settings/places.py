@@ -62,6 +62,8 @@ class Said:
 
     def wrong(self, keys: Keys, why: str) -> Mistake:
         """The value at *keys* is wrong; from the environment it is shown without quotes."""
+        if self.value(keys) is None:
+            return self.at(keys, f" is not set, {why}")
         value = shown(keys, self.value(keys))
         if keys in self.variables:
             value = unquoted(value)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
+from chatbot.settings.universe import UniverseSection
 from chatbot.settings.values import (
     Address,
     Duration,
@@ -28,6 +29,7 @@ from trading.desk_limits import DeskLimits
 from trading.market.recordings import CRASH, RECORDINGS
 from trading.ports import LONGEST_REST
 from trading.risk.limits import EntryRules, EntryStyle, Limits
+from trading.roster import UniversePlan
 from trading.types import Mode, Symbol
 from trading.venues.quirks import QUIRKS, Market, Quirks
 
@@ -212,6 +214,8 @@ class Trader(Section):
     symbols: tuple[Pair, ...] = Field(
         min_length=1, max_length=1_000, description='1 to 1,000 symbols, each as in "BTC/USDT"'
     )
+    universe: UniverseSection | None = None
+    """How it finds more symbols; None: those are all."""
     timeframe: Timeframe = "1m"
     mode: Mode = Mode.PAPER
     capital: Number = Field(Decimal(10_000), gt=0, le=1_000_000_000)
@@ -222,6 +226,10 @@ class Trader(Section):
     @property
     def bar(self) -> timedelta:
         return duration(self.timeframe)
+
+    @property
+    def plan(self) -> UniversePlan | None:
+        return None if self.universe is None else self.universe.build(self.symbols)
 
     @field_validator("symbols")
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from itertools import cycle
 from types import SimpleNamespace
@@ -22,10 +22,22 @@ from trading.clocks import ManualClock
 from trading.errors import Refused, SettingsError
 from trading.halt import Halt, Latch, Verb
 from trading.ports import Alert, Change, Word
+from trading.roster import Found
 from trading.stats import DayBook
 from trading.strategies.rules.regime import Reading, Regime
 from trading.types import Decision, MarketRules, Order, Side, Symbol, Trade
 from trading.views import Closed, Halting, Price, Scan, Ticket, View
+
+
+@dataclass
+class FakeRoster:
+    """Knows what it was given."""
+
+    found: Found | None = None
+    objections: dict[Symbol, str] = field(default_factory=dict)
+
+    def objection(self, symbol: Symbol, at: datetime) -> str:
+        return self.objections.get(symbol, "")
 
 
 @dataclass
@@ -43,6 +55,7 @@ class FakeTrader:
     order: Order = field(default_factory=an_order)
     """What becomes of an order that is sent or cancelled."""
     reading: Reading = Reading(regime=Regime.CHOP, trend=0.031, volatility=0.62)
+    roster: FakeRoster = field(default_factory=FakeRoster)
     broken_act: Exception | None = None
     then: View | None = None
     """How the trader looks once something was done."""

@@ -715,6 +715,40 @@ For new entries; what is open keeps its plan.""",
 bot.toml 41: max_positions = 0, allowed 1 to 50""",
     ),
     (
+        events.UniverseChanged(
+            **WHO,
+            changes=(
+                events.TierChange(symbol=SOL, before=None, after=1, why=""),
+                events.TierChange(symbol=BTC, before=2, after=1, why=""),
+                events.TierChange(symbol=LINK, before=3, after=None, why="volume 1.9 M < 2 M"),
+            ),
+            size=12,
+        ),
+        Level.INFO,
+        """\
+Universe (paper): 1 in, 1 out, 1 moved; 12 symbols now
+In: SOL (tier 1).
+Moved: BTC to tier 1.
+Out: LINK, volume 1.9 M < 2 M. What is open there goes on to its exit.
+[Universe]""",
+    ),
+    (
+        events.SurveyFailed(**WHO, why="no answer in 4.0 s", age=timedelta(hours=3)),
+        Level.NOTICE,
+        """\
+⚠ No survey of the market for 3 h (paper)
+No answer in 4.0 s. Nothing that was only discovered is entered until there is one; exits go on.
+[Universe] [Status]""",
+    ),
+    (
+        events.SurveyRecovered(**WHO, size=12),
+        Level.NOTICE,
+        """\
+✓ The market is surveyed again (paper)
+12 symbols may be entered.
+[Universe]""",
+    ),
+    (
         events.LoopLagged(at=NOW, seconds=1.2),
         Level.NOTICE,
         """\

@@ -308,7 +308,7 @@ def test_every_command_of_the_issue_is_there() -> None:
         stats performance balance daily weekly monthly
         risk limits price strategies scan traders cancel_order stop_loss take_profit buy sell
         alerts ack notify log audit who reload backup config watch accept_books
-        chart equity backtest end_backtest strategy regime"""
+        chart equity backtest end_backtest strategy regime universe"""
     assert set(COMMANDS) == set(wanted.split())
 
 

@@ -61,7 +61,7 @@ async def test_help_groups_what_the_caller_may_use(house: House) -> None:
         """\
 Commands for an operator
 Look: /status /traders /positions /position /price /chart /orders /risk /limits /trades /why \
-/watch /halts /stats, 7 more: /help look
+/watch /halts /stats, 8 more: /help look
 Stop: /pause /stop /flatten /close /resume
 Trade: /buy /sell /stop_loss /take_profit /cancel_order /scan
 Tell: /alerts /ack /notify /daily /weekly /monthly

@@ -37,7 +37,8 @@ from trading.execution.orders import OrderIds, Patience
 from trading.halt import Latch
 from trading.halting import Halter
 from trading.market.candles import Candles
-from trading.market.recording import Recording, crash_of_may_2021
+from trading.market.recording import Recording, crash_of_may_2021, recording
+from trading.market.recordings import HOURS
 from trading.market.tables import read_candles
 from trading.recorder import Recorder
 from trading.risk.limits import EntryRules, Limits
@@ -221,13 +222,16 @@ def _backtest(
 def shipped(
     system: str, candles: Candles, parameters: Mapping[str, object], *, step: timedelta
 ) -> Backtest:
-    """As `bot.toml` sets that trader up: its limits, exits, entries; on longer bars."""
+    """As `bot.toml` sets that trader up: limits, exits, entries, universe; on longer bars."""
     section = load(Path(__file__).parents[2] / "bot.toml", {}).traders[system]
     test = _backtest(
         candles, uses=strategy(section.strategy, parameters), step=step,
         exits=exit_rules_of(section),
     )  # fmt: skip
-    settings = replace(test.trader, limits=section.limits.build(), entries=section.entries.build())
+    settings = replace(
+        test.trader, limits=section.limits.build(), entries=section.entries.build(),
+        universe=section.plan,
+    )  # fmt: skip
     return replace(test, trader=settings)
 
 
@@ -276,6 +280,22 @@ async def test_both_systems_as_shipped_in_three_crashes(
     hour = timedelta(hours=1)
     test = shipped(system, THREE_CRASHES[crash](), SYSTEMS[system], step=hour)
     await compare(test, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("system", SYSTEMS)
+async def test_both_systems_in_a_universe_that_moves(system: str, tmp_path: Path) -> None:
+    """Fourteen markets, some of which are just good enough, and then are not."""
+    candles = recording(HOURS).candles
+    test = shipped(system, candles, SYSTEMS[system], step=timedelta(hours=1))
+    await compare(test, tmp_path)
+
+    free = replace(test, trader=replace(test.trader, universe=None))
+    kept_out = {
+        kind: count for kind, count in run(test).refused.items() if "outside the universe" in kind
+    }
+    assert sum(kept_out.values()) > 0
+    assert not any("universe" in kind for kind in run(free).refused)
 
 
 @pytest.mark.slow

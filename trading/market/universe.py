@@ -234,15 +234,19 @@ class Universe:
             return "not surveyed yet"
         return self.lacks(symbol, survey) or "good in 0 surveys yet"
 
-    def lacks(self, symbol: Symbol, survey: Survey) -> str:
-        """Why the survey alone lets *symbol* into no tier, as in `volume 3.1 M < 5 M`."""
+    def lacks(self, symbol: Symbol, survey: Survey, *, own: bool = False) -> str:
+        """Why the survey alone lets *symbol* into no tier, as in `volume 3.1 M < 5 M`.
+
+        *own*: into its own tier; empty, there too, if it does let it in.
+        """
         stats = survey.stats.get(symbol)
         if stats is None:
             return "not on the market's list"
         easiest = next((tier for tier in reversed(self.tiers) if tier.admits(symbol)), None)
-        if easiest is None:
+        tier = self.terms(symbol) if own else easiest
+        if tier is None:
             return "in none of the lists of the tiers"
-        short = easiest.shortfall(stats, survey.measured)
+        short = tier.shortfall(stats, survey.measured)
         if short or self._met(survey).get(symbol) is not None:
             return short
         return f"volume {words.short(_volume(stats))} is not among the {self.most} largest"

@@ -21,7 +21,8 @@ from storage.store import SqlStore
 from tests.builders import NOON
 from trading.clocks import ManualClock
 from trading.errors import Refused
-from trading.events import CycleFailed, Event
+from trading.events import CycleFailed, Event, UniverseChanged
+from trading.market.universe import TIERS
 from trading.strategies import strategy
 from trading.strategies.rules.regime import Regime
 from trading.trader import Trader
@@ -106,6 +107,34 @@ def test_as_shipped_they_are_off_and_their_settings_hold(tmp_path: Path) -> None
     assert rules.symbol_rest_after_stop == timedelta(hours=2)
     assert rules.symbol_rest_after_loss == timedelta(hours=1)
     assert (rules.loss_streak, rules.loss_streak_rest.total_seconds()) == (3, 3600)
+
+
+def test_as_shipped_both_find_their_symbols_by_themselves(tmp_path: Path) -> None:
+    traders = settings_with(tmp_path).traders
+    smc, rules = traders["smc"].plan, traders["rules"].plan
+    assert smc is not None
+    assert rules is not None
+    assert [tier.min_volume for tier in smc.empty.tiers] == [Decimal(5_000_000)]
+    assert smc.empty.most == 648
+    assert rules.empty.tiers == TIERS
+    assert traders["majors"].plan is None
+
+
+@pytest.mark.slow
+async def test_the_universe_of_the_recorded_hours_is_kept_over_a_restart(tmp_path: Path) -> None:
+    async with a_desk(tmp_path, "rules") as desk:
+        await desk.bars("rules", 30)
+        found = desk.trader("rules").roster.found
+        assert found is not None
+        members = found.universe.members
+        assert sorted(s.base for s, tier in members.items() if tier == 1) == ["BTC", "ETH", "SOL"]
+        assert set(members.values()) == {1, 2, 3}
+        assert any(isinstance(event, UniverseChanged) for event in desk.said)
+
+    async with a_desk(tmp_path, "rules") as desk:
+        again = desk.trader("rules").roster.found
+        assert again is not None
+        assert again.universe == found.universe
 
 
 @pytest.mark.slow

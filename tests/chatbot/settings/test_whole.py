@@ -14,6 +14,7 @@ import pytest
 from chatbot.settings import RiskLimits, Settings, load
 from chatbot.settings.chats import DiscordAlerts, TelegramAlerts
 from chatbot.settings.trading import Entries, ReplayFeed
+from chatbot.settings.universe import TierSection, UniverseSection
 from chatbot.state import locate
 from trading.errors import SettingsError
 from trading.risk.limits import EntryRules, Limits
@@ -87,7 +88,9 @@ def test_the_shipped_file_shows_every_key() -> None:
     sections += [chat, chat.telegram, chat.telegram.flood, chat.discord, settings.access]
     keys = {key for section in sections for key in type(section).model_fields}
     keys |= {*TelegramAlerts.model_fields, *DiscordAlerts.model_fields}
+    keys |= {*UniverseSection.model_fields, *TierSection.model_fields}
     tables = {"parameters", "limits", "exits", "entries", "rules", "telegram", "discord"}
+    tables |= {"universe", "tiers"}
     assert keys - said == tables | {"token", "totp"}  # secrets come from elsewhere
 
 
@@ -186,6 +189,22 @@ WRONG = [
         "partials = [{share = 0.6, at_r = 1}, {share = 0.6, at_r = 2}]",
         "the shares add up to more than 1",
     ),
+    (
+        "min_volume = 5_000_000  #",
+        "min_volume = 5\ntiers.core = {} #",
+        "smc.universe.min_volume = 5, give either min_volume, for all markets above it, or tiers",
+    ),
+    ("max_symbols = 648 ", "max_symbols = 0 ", "smc.universe.max_symbols = 0, allowed 1 to 1,000"),
+    ('every = "1h" ', 'every = "1s" ', 'smc.universe.every = "1s", allowed "1m" to "1d"'),
+    ('max_age = "3h" ', 'max_age = "30m" ', 'max_age = "30m", below every: each survey would be'),
+    ("cycles = 3 ", "cycle = 3 ", "cycle is not known, did you mean traders.smc.universe.cycles?"),
+    (
+        '# never = ["LUNA"]',
+        'never = ["LU NA"]',
+        'never[0] = "LU NA", allowed coins, as in ["LUNA"]',
+    ),
+    ("spread_bps = 20", "spread_bps = 0", "tiers.core.max_spread_bps = 0, allowed above 0 to 1,00"),
+    ("{ min_volume = 2_0", "{ volume = 2_0", "event.volume is not known, did you mean"),
     ("drawdown = 0.005", "drawdwn = 0.005", "alerts.drawdwn is not known, did you mean alerts.dr"),
 ]
 
@@ -197,6 +216,14 @@ def test_a_mistake_is_told_with_its_line_and_what_is_allowed(
     line = change(file, right, wrong)
     sentence = next(s for s in mistakes(file) if told.format(limits="traders.majors.limits.") in s)
     assert sentence.startswith(f"bot.toml {line}: ")
+
+
+def test_a_universe_needs_a_least_volume_or_tiers(file: Path) -> None:
+    change(file, "min_volume = 5_000_000", "#")
+    assert mistakes(file)[0].endswith(
+        "traders.smc.universe.min_volume is not set, give either min_volume, for all markets "
+        "above it, or tiers"
+    )
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(file: Path) -> None:
