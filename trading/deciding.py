@@ -31,7 +31,7 @@ from trading.risk.gate import evaluate
 from trading.risk.limits import EntryRules, EntryStyle, Limits
 from trading.roster import Roster
 from trading.strategies.base import Signals, Strategy, last_signals, leaving
-from trading.types import ONE, Decision, Depth, Mode, Order, OrderRole, Side, Signal, Symbol
+from trading.types import ONE, ZERO, Decision, Depth, Mode, Order, OrderRole, Side, Signal, Symbol
 from trading.valuation import Valuer
 from trading.values import replace
 
@@ -264,9 +264,11 @@ class Decider:
         busy = frozenset(order.symbol for order in self._ledger.alive_of(OrderRole.ENTRY))
         opened = frozenset(self._ledger.positions)
         losses = streak(self._ledger.trades, self._limits, at)
+        at_work = self._valuer.exposures(at)
         return RiskBook(
             equity=self._valuer.equity(at),
-            exposure=self._valuer.exposure(at),
+            exposure=sum(at_work.values(), ZERO),
+            exposures=at_work,
             open_symbols=opened,
             busy_symbols=frozenset(o.symbol for o in self._ledger.unknown()) | busy,
             positions=len(opened | busy),
@@ -341,6 +343,10 @@ class Decider:
         return replace(
             book,
             exposure=book.exposure + notional,
+            exposures={
+                **book.exposures,
+                order.symbol: book.exposures.get(order.symbol, ZERO) + notional,
+            },
             busy_symbols=book.busy_symbols | {order.symbol},
             positions=book.positions + 1,
             entered_at=(*book.entered_at, signal.bar),

@@ -19,7 +19,7 @@ class Size:
     risk: Decimal
     notional: Decimal
     bound: str
-    """What kept it small: `risk`, `position`, `exposure`, or `market` (its largest order)."""
+    """What kept it small: `risk`, `position`, `room`, or `market` (its largest order)."""
 
 
 def size(proposal: Proposal, *, equity: Decimal, room: Decimal, limits: Limits) -> Size:
@@ -38,7 +38,7 @@ def size(proposal: Proposal, *, equity: Decimal, room: Decimal, limits: Limits) 
         sizes = {
             "risk": budget / distance,
             "position": cap / proposal.price,
-            "exposure": room / proposal.price,
+            "room": room / proposal.price,
         }
         if proposal.rules.max_quantity is not None:
             sizes["market"] = proposal.rules.max_quantity
