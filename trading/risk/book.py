@@ -51,6 +51,8 @@ class RiskBook:
     """Notional of positions and entries under way, as `exposure()` counts it."""
     exposures: Mapping[Symbol, Decimal] = field(default_factory=dict)
     """The same by symbol."""
+    tiers: Mapping[Symbol, int] = field(default_factory=dict)
+    """Numbers of the tiers in which the symbols at work are now, where there are tiers."""
     open_symbols: frozenset[Symbol] = frozenset()
     busy_symbols: frozenset[Symbol] = frozenset()
     """Symbols with an order alive, or one whose fate is unknown."""

@@ -14,8 +14,8 @@ from trading.risk.book import Approved, Proposal, Refusal, RiskBook
 from trading.risk.cooldown import rest
 from trading.risk.limits import Limits
 from trading.risk.rooms import Room, narrowest
-from trading.risk.sizing import Size, size
-from trading.types import ZERO, Side
+from trading.risk.sizing import Size, size, usual
+from trading.types import ONE, ZERO, Side
 
 
 def evaluate(proposal: Proposal, book: RiskBook, limits: Limits) -> Approved | Refusal:
@@ -73,6 +73,10 @@ def _figures(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
     for theme in limits.themes:
         if not _is_positive(theme.max_exposure):
             return f"the limit of theme {theme.name} is not usable"
+    tier = proposal.tier
+    bounds = () if tier is None else (tier.base_size, tier.max_allocation)
+    if tier is not None and not all(bound is None or _is_positive(bound) for bound in bounds):
+        return f"what may be done in tier {tier.name} is not usable"
     minima = (limits.min_notional, proposal.rules.min_notional)
     return "" if all(m.is_finite() for m in minima) else "the minimum order is not usable"
 
@@ -181,12 +185,23 @@ def _approval(proposal: Proposal, sized: Size, equity: Decimal, limits: Limits, 
         f"{proposal.symbol.quote} ({words.percent(sized.risk / equity)})"
     )
     if sized.bound == "position":
-        return f"{text}, held to {words.percent(limits.max_position)} of equity per position"
+        return f"{text}, held to {_position(proposal, limits)}"
     if sized.bound == "room":
         return f"{text}, held to {room.bound}"
     if sized.bound == "market":
         return f"{text}, held to the venue's largest market order"
     return text
+
+
+def _position(proposal: Proposal, limits: Limits) -> str:
+    share = usual(proposal, limits)
+    if proposal.tier is None or share * proposal.size >= limits.max_position:
+        return f"{words.percent(limits.max_position)} of equity per position"
+    return f"{words.percent(share)} of equity in tier {proposal.tier.name}{_times(proposal.size)}"
+
+
+def _times(size: Decimal) -> str:
+    return "" if size == ONE else f", times {words.plain(size.normalize())}"
 
 
 def _is_positive(value: Decimal) -> bool:

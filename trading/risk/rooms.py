@@ -1,4 +1,4 @@
-"""How much more may be put to work: in all, in a theme, and on the whole desk."""
+"""How much more may be put to work: in all, in a theme, in a tier, and on the whole desk."""
 
 from __future__ import annotations
 
@@ -38,6 +38,11 @@ def in_theme(theme: Theme, exposures: Mapping[Symbol, Decimal]) -> Decimal:
     return sum((at_work for s, at_work in exposures.items() if s.base in theme.coins), ZERO)
 
 
+def in_tier(number: int, book: RiskBook) -> Decimal:
+    """What is at work in that tier, in quote currency."""
+    return sum((at for s, at in book.exposures.items() if book.tiers.get(s) == number), ZERO)
+
+
 def _rooms(proposal: Proposal, book: RiskBook, limits: Limits) -> Iterator[Room]:
     """Of those that leave the same, the first is told."""
     if book.desk_room is not None:
@@ -48,6 +53,9 @@ def _rooms(proposal: Proposal, book: RiskBook, limits: Limits) -> Iterator[Room]
         if proposal.symbol.base in theme.coins:
             name, used = f"theme {theme.name}", in_theme(theme, book.exposures)
             yield _room(name, f"in {name}", used, theme.max_exposure, book)
+    if proposal.tier is not None and proposal.tier.max_allocation is not None:
+        name, used = f"tier {proposal.tier.name}", in_tier(proposal.tier.number, book)
+        yield _room(name, f"in {name}", used, proposal.tier.max_allocation, book)
 
 
 def _room(name: str, within: str, used: Decimal, limit: Decimal, book: RiskBook) -> Room:
