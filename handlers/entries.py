@@ -125,22 +125,13 @@ def _worse(ticket: Ticket, price: Decimal | None) -> str:
     return f" ({percent(abs(lost), signed=False)} {'worse' if lost > 0 else 'better'})"
 
 
-_BOUND = {
-    "risk": "risk per trade",
-    "position": "position size",
-    "exposure": "exposure",
-    "market": "the venue's largest order",
-}
-"""What keeps an entry from being larger."""
-
-
 def _limits(ticket: Ticket, view: View) -> str:
     then = (view.exposure + ticket.notional) / view.equity if view.equity else None
     most = amount(ticket.most, view.quote)
     return (
         f"Exposure then {percent(then, signed=False)} of "
         f"{percent(view.limits.max_exposure, signed=False)}; "
-        f"at most {most} by {_BOUND[ticket.bound]}."
+        f"at most {most} by {ticket.bound}."
     )
 
 

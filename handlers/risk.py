@@ -14,12 +14,16 @@ from handlers.reply import Choice, Column, Level, Reply
 from handlers.screen import a_table
 from handlers.words import DOUBT, LOOK, mode, person, sentence, stale_note, total, whom
 from trading.risk.limits import Limits
+from trading.risk.rooms import in_theme
 from trading.risk.words import span
 from trading.types import ZERO
 from trading.views import DeskUse, Holding, View
 
 NEAR = Decimal("0.8")
 """Share of a limit from which on it is called near."""
+
+_THEMES = 3
+"""Of a trader that /limits has room for."""
 
 _COLUMNS = (Column(right=False), Column("now", gap=1), Column("limit"))
 _LIMIT_COLUMNS = (Column(right=False), Column("used", gap=1), Column("limit"))
@@ -172,10 +176,10 @@ def limits_reply(view: View) -> Reply:
         _largest("position", view, [_notional(h) for h in view.holdings], of.max_position),
         _exposure(view),
         _Gauge("positions", str(len(view.holdings)), str(of.max_positions), None),
-        *_losses(view),
+        *(_themes(view) or _losses(view)),  # one screen: /risk has these, too
     ]
     pace = _pace(of)
-    if not pace:  # one screen: /risk has it, too
+    if not pace:  # as above
         gauges.append(_streak(view))
     least, oldest = amount(of.min_notional, view.quote), duration(of.max_price_age)
     streak = f"{duration(of.loss_streak_rest)} after {plural(of.loss_streak, 'loss', 'losses')}"
@@ -187,6 +191,17 @@ def limits_reply(view: View) -> Reply:
         choices=(Choice("Risk", "/risk"),),
         as_of=view.as_of,
     )
+
+
+def _themes(view: View) -> list[_Gauge]:
+    """Those that are fullest."""
+    gauges = []
+    for theme in view.limits.themes:
+        share = _part(in_theme(theme, view.exposures), view.equity)
+        used = None if share is None else share / theme.max_exposure
+        now, limit = points(share, signed=False), points(theme.max_exposure, signed=False)
+        gauges.append(_Gauge(f"{theme.name}\u00a0%", now, limit, used))
+    return sorted(gauges, key=lambda gauge: -(gauge.used or ZERO))[:_THEMES]
 
 
 def _symbol_rest(limits: Limits) -> str:

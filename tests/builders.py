@@ -309,6 +309,7 @@ def a_view(**changes: Any) -> View:
         peak=Decimal(10_000),
         drawdown=Decimal(0),
         exposure=Decimal(0),
+        exposures={},
         holdings=(),
         orders=(),
         halts=(),
@@ -401,7 +402,7 @@ def a_ticket(**changes: Any) -> Ticket:
         stop=Decimal(98),
         risk=Decimal(4),
         most=Decimal(2_000),
-        bound="position",
+        bound="position size",
     )
     return replace(ticket, **changes)
 

@@ -31,7 +31,7 @@ from trading.risk.gate import evaluate
 from trading.risk.limits import EntryRules, EntryStyle, Limits
 from trading.roster import Roster
 from trading.strategies.base import Signals, Strategy, last_signals, leaving
-from trading.types import ONE, Decision, Depth, Mode, Order, OrderRole, Side, Signal, Symbol
+from trading.types import ONE, ZERO, Decision, Depth, Mode, Order, OrderRole, Side, Signal, Symbol
 from trading.valuation import Valuer
 from trading.values import replace
 
@@ -264,9 +264,12 @@ class Decider:
         busy = frozenset(order.symbol for order in self._ledger.alive_of(OrderRole.ENTRY))
         opened = frozenset(self._ledger.positions)
         losses = streak(self._ledger.trades, self._limits, at)
+        at_work = self._valuer.exposures(at)
         return RiskBook(
             equity=self._valuer.equity(at),
-            exposure=self._valuer.exposure(at),
+            exposure=sum(at_work.values(), ZERO),
+            exposures=at_work,
+            tiers=self._tiers(at_work),
             open_symbols=opened,
             busy_symbols=frozenset(o.symbol for o in self._ledger.unknown()) | busy,
             positions=len(opened | busy),
@@ -341,6 +344,8 @@ class Decider:
         return replace(
             book,
             exposure=book.exposure + notional,
+            exposures=(at_work := _added(book.exposures, order.symbol, notional)),
+            tiers=self._tiers(at_work),
             busy_symbols=book.busy_symbols | {order.symbol},
             positions=book.positions + 1,
             entered_at=(*book.entered_at, signal.bar),
@@ -348,6 +353,10 @@ class Decider:
             desk_room=None if room is None else room - notional,
             desk_objection=self._desk_risk.objection(),
         )
+
+    def _tiers(self, symbols: Iterable[Symbol]) -> dict[Symbol, int]:
+        tiers = ((symbol, self._roster.tier(symbol)) for symbol in symbols)
+        return {symbol: tier for symbol, tier in tiers if tier is not None}
 
     def _halted(self) -> str:
         halt = self._latch.strictest(self._trader)
@@ -376,6 +385,12 @@ class Decider:
             **({"quantity": answer.quantity, "risk": answer.risk} if answer else {}),
             order_id=order.id if order else "",
         )
+
+
+def _added(
+    exposures: Mapping[Symbol, Decimal], symbol: Symbol, notional: Decimal
+) -> dict[Symbol, Decimal]:
+    return {**exposures, symbol: exposures.get(symbol, ZERO) + notional}
 
 
 def _size(found: Signals, row: int, column: int) -> Decimal:

@@ -13,7 +13,7 @@ from trading.ports import FeedState
 from trading.recorder import Recorder
 from trading.risk.cooldown import streak, symbol_rests
 from trading.risk.drawdown import day_begin, day_end
-from trading.types import Symbol
+from trading.types import ZERO, Symbol
 from trading.views import Holding, Price, View
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Sight:
         if any(h.stale for h in holdings):
             equity = None
         newest = [q.at for q in map(trader.valuer.quote, trader.symbols) if q is not None]
+        at_work = trader.valuer.exposures()
         halts = self._latch.covering(trader.name)
         return View(
             name=trader.name,
@@ -73,7 +74,8 @@ class Sight:
             week_start=account.week_start,
             peak=account.peak,
             drawdown=trader.guards.lost("drawdown", equity),
-            exposure=trader.valuer.exposure(),
+            exposure=sum(at_work.values(), ZERO),
+            exposures=at_work,
             holdings=holdings,
             orders=tuple(trader.ledger.alive.values()),
             halts=tuple(sorted(halts, key=lambda h: (-h.verb, h.at))),

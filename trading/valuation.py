@@ -9,8 +9,8 @@ from decimal import Decimal
 from trading.ledger import Ledger
 from trading.market.belief import Belief
 from trading.ports import Feed
-from trading.risk.exposure import exposure
-from trading.types import Quote, Symbol
+from trading.risk.exposure import exposures
+from trading.types import ZERO, Quote, Symbol
 
 
 @dataclass(slots=True)
@@ -67,8 +67,12 @@ class Valuer:
 
     def exposure(self, at: datetime | None = None) -> Decimal:
         """Notional of positions and of all entries under way, UNKNOWN ones in full."""
+        return sum(self.exposures(at).values(), ZERO)
+
+    def exposures(self, at: datetime | None = None) -> dict[Symbol, Decimal]:
+        """The same by symbol."""
         positions = self.ledger.positions.values()
-        return exposure(
+        return exposures(
             ((position, self._price(position.symbol, at)) for position in positions),
             ((order, self._price(order.symbol, at)) for order in self.ledger.alive.values()),
         )

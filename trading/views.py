@@ -165,6 +165,8 @@ class View:
     """Share of the peak, positive."""
     exposure: Decimal
     """Notional of positions and entries under way, in quote currency."""
+    exposures: Mapping[Symbol, Decimal]
+    """The same by symbol."""
     holdings: tuple[Holding, ...]
     """Open positions, in the order in which they were opened."""
     orders: tuple[Order, ...]
@@ -265,7 +267,7 @@ class Ticket:
     most: Decimal
     """The largest notional that risk would take now."""
     bound: str
-    """The limit that keeps it from being larger, as `trading.risk.sizing` names it."""
+    """What keeps it from being larger, as people call it."""
     met: Preview | None = None
     """What it would meet at the venue; None: nobody has asked."""
 

@@ -14,6 +14,7 @@ from chatbot.settings.values import (
     Address,
     Duration,
     Gateway,
+    Name,
     Number,
     Pair,
     Section,
@@ -28,7 +29,7 @@ from chatbot.settings.values import (
 from trading.desk_limits import DeskLimits
 from trading.market.recordings import CRASH, RECORDINGS
 from trading.ports import LONGEST_REST
-from trading.risk.limits import EntryRules, EntryStyle, Limits
+from trading.risk.limits import EntryRules, EntryStyle, Limits, Theme
 from trading.roster import UniversePlan
 from trading.types import Mode, Symbol
 from trading.venues.quirks import QUIRKS, Market, Quirks
@@ -151,6 +152,23 @@ class Exits(Section):
 _AFTER = Field(None, ge=timedelta(0), le=LONGEST_REST)
 
 
+def _coins(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value or not all(coin.isalnum() for coin in value):
+        raise Wrong('allowed at least one coin, as in ["DOGE", "SHIB"]')
+    return tuple(coin.upper() for coin in value)
+
+
+class ThemeLimit(Section):
+    name: Name = Field(description='lower case letters, digits and single "_", at most 24')
+    coins: Annotated[tuple[str, ...], AfterValidator(_coins)] = Field(
+        max_length=1_000, description='1 to 1,000 coins, each as in "DOGE"'
+    )
+    max_exposure: Share = Field(gt=0, le=1)
+
+    def build(self) -> Theme:
+        return Theme(name=self.name, coins=frozenset(self.coins), max_exposure=self.max_exposure)
+
+
 class RiskLimits(Section):
     """The keys of `trading.risk.limits.Limits`, with what is allowed."""
 
@@ -158,6 +176,9 @@ class RiskLimits(Section):
     risk_per_trade: Share = Field(Decimal("0.003"), gt=0, le=Decimal("0.05"))
     max_position: Share = Field(Decimal("0.20"), gt=0, le=1)
     max_exposure: Share = Field(Decimal("0.60"), gt=0, le=1)
+    themes: tuple[ThemeLimit, ...] = Field(
+        (), max_length=20, description="at most 20 of {name, coins, max_exposure}"
+    )
     min_notional: Number = Field(Decimal(10), ge=0, le=1_000_000)
     max_daily_loss: Share = Field(Decimal("0.03"), gt=0, le=Decimal("0.5"))
     max_weekly_loss: Share = Field(Decimal("0.07"), gt=0, le=Decimal("0.5"))
@@ -184,8 +205,18 @@ class RiskLimits(Section):
             raise Wrong(f"above max_weekly_loss ({self.max_weekly_loss})", key="max_daily_loss")
         return self
 
+    @field_validator("themes")
+    @classmethod
+    def _each_once(cls, themes: tuple[ThemeLimit, ...]) -> tuple[ThemeLimit, ...]:
+        names = [theme.name for theme in themes]
+        twice = next((name for n, name in enumerate(names) if name in names[:n]), None)
+        if twice:
+            raise Wrong(f"two themes are called {twice}")
+        return themes
+
     def build(self) -> Limits:
-        return Limits(**{field.name: getattr(self, field.name) for field in fields(Limits)})
+        limits = {field.name: getattr(self, field.name) for field in fields(Limits)}
+        return Limits(**limits | {"themes": tuple(theme.build() for theme in self.themes)})
 
 
 class Entries(Section):

@@ -120,6 +120,7 @@ def the_view(**changes: Any) -> View:
         peak=D("10240.00"),
         drawdown=(D("10240.00") - D("9789.97")) / D("10240.00"),
         exposure=D("1508.51"),
+        exposures={BTC: D("658.99"), ETH: D("476.20"), SOL: D("373.32")},
         holdings=HOLDINGS,
         orders=ORDERS,
         symbols=5,

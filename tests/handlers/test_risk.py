@@ -13,6 +13,7 @@ from handlers.risk import limits_reply, risk_reply
 from tests import builders
 from tests.handlers.fakes import CLEO, House
 from tests.handlers.story import HOLDINGS, D, a_halt, checked, lines_of, reads, the_view
+from trading.risk.limits import Theme
 from trading.views import DeskUse, View
 
 LIMITS = builders.some_limits(max_positions=5)
@@ -166,6 +167,33 @@ def test_longer_rests_of_a_symbol_are_told(longer: dict[str, int], said: str) ->
     reply = checked(limits_reply(at_risk(limits=builders.some_limits(**rests))))
 
     assert lines_of(reply)[-2].endswith(said)
+
+
+THEMES = (
+    Theme(name="meme", coins=frozenset({"DOGE"}), max_exposure=D("0.05")),
+    Theme(name="l1", coins=frozenset({"ETH", "SOL"}), max_exposure=D("0.15")),
+)
+
+
+def test_what_is_used_of_each_theme_is_told() -> None:
+    limits = builders.some_limits(themes=THEMES)
+    reply = checked(limits_reply(at_risk(limits=limits)))
+    assert lines_of(reply)[5:8] == [
+        "  positions        3      3",
+        "  l1 %          8.68  15.00",
+        "  meme %        0.00   5.00",
+    ]
+    unknown = checked(limits_reply(at_risk(limits=limits, equity=None)))
+    assert "  meme %       unknown   5.00" in lines_of(unknown)
+
+
+def test_all_limits_of_the_rules_desk_fit_one_screen() -> None:
+    limits = builders.some_limits(
+        themes=THEMES * 3, entries_per_hour=5, entries_per_day=120,
+        entry_spacing=timedelta(seconds=90), symbol_rest_after_stop=timedelta(hours=2),
+        symbol_rest_after_loss=timedelta(hours=1),
+    )  # fmt: skip
+    checked(limits_reply(at_risk(limits=limits)))
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from trading.execution.exit_rules import ExitRules
 from trading.halt import EVERYONE
 from trading.market.candles import Candles
 from trading.market.recording import Recording
-from trading.risk.limits import Limits
+from trading.risk.limits import Limits, Theme
 from trading.strategies.base import Exits, Signals
 from trading.strategies.rules.regime import Regime
 from trading.types import Decision, ExitReason, Mode, Side, Symbol, Trade
@@ -301,6 +301,37 @@ async def test_what_is_closed_for_the_other_side_makes_room_in_the_same_cycle() 
         why = await answers(world, ETH, ADA)
         assert why[ETH].reason == "ETH rests until 12:19"
         assert why[ADA].reason == "3 of 3 positions open"
+
+
+# -- themes -----------------------------------------------------------------------------------
+
+
+async def test_wishes_of_one_cycle_share_what_their_theme_leaves() -> None:
+    """The most confident first; what rests or is held counts, and others are not held back."""
+    meme = Theme(name="meme", coins=frozenset({"DOGE", "ADA"}), max_exposure=D("0.08"))
+    limits = Limits(max_positions=5, max_exposure=D(1), max_position=D("0.06"), themes=(meme,))
+    points = {DOGE: 90.0, ADA: 80.0, BTC: 70.0}
+    wishes = [wish(2, symbol=s, confidence=c) for s, c in points.items()]
+    wishes.append(wish(3, symbol=XRP))
+    async with a_desk(wishes=wishes, symbols=FIVE, limits=limits).running() as world:
+        await world.minutes(3)
+
+        held = {s: p.quantity for s, p in world.trader.ledger.positions.items()}
+        assert held == {DOGE: D(6), ADA: D(2), BTC: D(6), XRP: D(6)}
+        told = (await answers(world, ADA))[ADA]
+        assert told.reason.endswith("held to 8.00 % in theme meme")
+        assert world.trader.view().exposures == {s: q * 100 for s, q in held.items()}
+
+
+async def test_a_full_theme_refuses_also_what_is_bought_by_hand() -> None:
+    meme = Theme(name="meme", coins=frozenset({"DOGE", "ADA"}), max_exposure=D("0.06"))
+    limits = Limits(max_positions=5, max_position=D("0.06"), themes=(meme,))
+    async with a_desk(
+        wishes=[wish(2, symbol=DOGE)], symbols=FIVE, limits=limits
+    ).running() as world:
+        await world.minutes(2)
+        with pytest.raises(Refused, match=r"theme meme 6\.00 % of 6\.00 %, no room left"):
+            await world.trader.by_hand.enter(ADA, Side.BUY, D(100), by=BY)
 
 
 # -- what a scan tells ------------------------------------------------------------------------

@@ -49,6 +49,10 @@ class RiskBook:
     """None while a held price is unknown: no entries then."""
     exposure: Decimal
     """Notional of positions and entries under way, as `exposure()` counts it."""
+    exposures: Mapping[Symbol, Decimal] = field(default_factory=dict)
+    """The same by symbol."""
+    tiers: Mapping[Symbol, int] = field(default_factory=dict)
+    """Numbers of the tiers in which the symbols at work are now, where there are tiers."""
     open_symbols: frozenset[Symbol] = frozenset()
     busy_symbols: frozenset[Symbol] = frozenset()
     """Symbols with an order alive, or one whose fate is unknown."""
@@ -82,7 +86,7 @@ class Approved:
     """To be reserved at once, before anything is awaited."""
     reason: str
     bound: str = ""
-    """The limit that keeps it from being larger, as `Size.bound` names it."""
+    """What keeps it from being larger, as people call it: `risk per trade`, `theme meme`."""
 
 
 @quick

@@ -5,25 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from trading.types import ZERO, Order, OrderRole, Position, Side
+from trading.types import ZERO, Order, OrderRole, Position, Side, Symbol
 
 UNKNOWN = Decimal("Infinity")
 """More than any limit allows: what cannot be priced blocks entries."""
+
+
+def exposures(
+    positions: Iterable[tuple[Position, Decimal | None]],
+    orders: Iterable[tuple[Order, Decimal | None]],
+) -> dict[Symbol, Decimal]:
+    """Notional of *positions* and of the entries among *orders*, in quote currency, by symbol.
+
+    Each comes with the last known price of its symbol, or None.  A position without one counts at
+    its entry price.  Entries count with what has not been filled, UNKNOWN ones like all others: in
+    full until they are proven ended.  Orders that have ended, or that only reduce, count
+    nothing.  An entry without any price makes its symbol's, and so the whole, infinite, and risk
+    refuses that.
+    """
+    found: dict[Symbol, Decimal] = {}
+    for position, mark in positions:
+        found[position.symbol] = found.get(position.symbol, ZERO) + _held(position, mark)
+    for order, mark in orders:
+        if at_work := reserved(order, mark):
+            found[order.symbol] = found.get(order.symbol, ZERO) + at_work
+    return found
 
 
 def exposure(
     positions: Iterable[tuple[Position, Decimal | None]],
     orders: Iterable[tuple[Order, Decimal | None]],
 ) -> Decimal:
-    """Notional of *positions* and of the entries among *orders*, in quote currency.
-
-    Each comes with the last known price of its symbol, or None.  A position without one counts at
-    its entry price.  Entries count with what has not been filled, UNKNOWN ones like all others: in
-    full until they are proven ended.  Orders that have ended, or that only reduce, count
-    nothing.  An entry without any price makes the whole infinite, and risk refuses that.
-    """
-    held = sum((_held(position, mark) for position, mark in positions), ZERO)
-    return held + sum((reserved(order, mark) for order, mark in orders), ZERO)
+    """All `exposures` together."""
+    return sum(exposures(positions, orders).values(), ZERO)
 
 
 def reserved(order: Order, mark: Decimal | None) -> Decimal:

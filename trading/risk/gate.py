@@ -13,8 +13,9 @@ from trading.risk import liquidity, pace, words
 from trading.risk.book import Approved, Proposal, Refusal, RiskBook
 from trading.risk.cooldown import rest
 from trading.risk.limits import Limits
-from trading.risk.sizing import Size, size
-from trading.types import ZERO, Side
+from trading.risk.rooms import Room, narrowest
+from trading.risk.sizing import Size, size, usual
+from trading.types import ONE, ZERO, Side
 
 
 def evaluate(proposal: Proposal, book: RiskBook, limits: Limits) -> Approved | Refusal:
@@ -24,11 +25,11 @@ def evaluate(proposal: Proposal, book: RiskBook, limits: Limits) -> Approved | R
         if reason:
             return Refusal(reason=reason)
     equity = book.equity or ZERO
-    room = _room(book, limits)
-    sized = size(proposal, equity=equity, room=room, limits=limits)
+    room = narrowest(proposal, book, limits)
+    sized = size(proposal, equity=equity, room=room.left, limits=limits)
     minimum = max(limits.min_notional, proposal.rules.min_notional)
     if sized.quantity <= ZERO or sized.notional < minimum:
-        return Refusal(reason=_too_small(proposal, sized, minimum, book, limits))
+        return Refusal(reason=_too_small(proposal, sized, minimum, room))
     shallow = liquidity.too_shallow(proposal, sized.notional)
     if shallow:
         return Refusal(reason=shallow)
@@ -36,8 +37,8 @@ def evaluate(proposal: Proposal, book: RiskBook, limits: Limits) -> Approved | R
         quantity=sized.quantity,
         risk=sized.risk,
         notional=sized.notional,
-        reason=_approval(proposal, sized, equity, limits),
-        bound=sized.bound,
+        reason=_approval(proposal, sized, equity, limits, room),
+        bound=room.name if sized.bound == "room" else _BOUND[sized.bound],
     )
 
 
@@ -69,6 +70,13 @@ def _figures(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
     for name in ("risk_per_trade", "max_position", "max_exposure"):
         if not _is_positive(getattr(limits, name)):
             return f"the limit {name} is not usable"
+    for theme in limits.themes:
+        if not _is_positive(theme.max_exposure):
+            return f"the limit of theme {theme.name} is not usable"
+    tier = proposal.tier
+    bounds = () if tier is None else (tier.base_size, tier.max_allocation)
+    if tier is not None and not all(bound is None or _is_positive(bound) for bound in bounds):
+        return f"what may be done in tier {tier.name} is not usable"
     minima = (limits.min_notional, proposal.rules.min_notional)
     return "" if all(m.is_finite() for m in minima) else "the minimum order is not usable"
 
@@ -140,29 +148,22 @@ _OBJECTIONS: tuple[Callable[[Proposal, RiskBook, Limits], str], ...] = (
 )
 
 
-def _room(book: RiskBook, limits: Limits) -> Decimal:
-    """Exposure that is left, by the trader's limit and by the desk's."""
-    own = limits.max_exposure * (book.equity or ZERO) - book.exposure
-    return own if book.desk_room is None else min(own, book.desk_room)
-
-
 # -- words ------------------------------------------------------------------------------------
 
+_BOUND = {
+    "risk": "risk per trade",
+    "position": "position size",
+    "market": "the venue's largest order",
+}
+"""What kept an entry small, where it was no room."""
 
-def _too_small(
-    proposal: Proposal, sized: Size, minimum: Decimal, book: RiskBook, limits: Limits
-) -> str:
-    equity = book.equity or ZERO
+
+def _too_small(proposal: Proposal, sized: Size, minimum: Decimal, room: Room) -> str:
     least = words.money(minimum)
-    if sized.bound == "exposure":
-        room = max(ZERO, _room(book, limits))
-        if book.desk_room is not None and room == max(ZERO, book.desk_room):
-            return f"the whole desk's exposure leaves {words.money(room)}"
-        used = words.percent(book.exposure / equity)
-        limit = words.percent(limits.max_exposure)
-        if room == ZERO:
-            return f"exposure {used} of {limit}, no room left"
-        return f"exposure {used} of {limit}, {_shortfall(proposal, room, minimum)}"
+    if sized.bound == "room":
+        if room.left == ZERO:
+            return f"{room.told}, no room left"
+        return f"{room.told}, {_shortfall(proposal, room.left, minimum)}"
     if sized.quantity <= ZERO:
         return f"size is below one lot of {words.plain(proposal.rules.lot)}"
     return (
@@ -178,18 +179,29 @@ def _shortfall(proposal: Proposal, room: Decimal, minimum: Decimal) -> str:
     return f"room {words.money(room)} is below one lot of {words.money(lot)}"
 
 
-def _approval(proposal: Proposal, sized: Size, equity: Decimal, limits: Limits) -> str:
+def _approval(proposal: Proposal, sized: Size, equity: Decimal, limits: Limits, room: Room) -> str:
     text = (
         f"size {words.plain(sized.quantity)} risks {words.money(sized.risk)} "
         f"{proposal.symbol.quote} ({words.percent(sized.risk / equity)})"
     )
     if sized.bound == "position":
-        return f"{text}, held to {words.percent(limits.max_position)} of equity per position"
-    if sized.bound == "exposure":
-        return f"{text}, held to {words.percent(limits.max_exposure)} exposure"
+        return f"{text}, held to {_position(proposal, limits)}"
+    if sized.bound == "room":
+        return f"{text}, held to {room.bound}"
     if sized.bound == "market":
         return f"{text}, held to the venue's largest market order"
     return text
+
+
+def _position(proposal: Proposal, limits: Limits) -> str:
+    share = usual(proposal, limits)
+    if proposal.tier is None or share * proposal.size >= limits.max_position:
+        return f"{words.percent(limits.max_position)} of equity per position"
+    return f"{words.percent(share)} of equity in tier {proposal.tier.name}{_times(proposal.size)}"
+
+
+def _times(size: Decimal) -> str:
+    return "" if size == ONE else f", times {words.plain(size.normalize())}"
 
 
 def _is_positive(value: Decimal) -> bool:

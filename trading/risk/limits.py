@@ -9,6 +9,17 @@ from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Theme:
+    """Coins that rise and fall together, so that all of them are one risk."""
+
+    name: str
+    coins: frozenset[str]
+    """Bases, as in `DOGE`."""
+    max_exposure: Decimal
+    """Share of equity in all positions and entries under way of the theme together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     max_positions: int = 3
     risk_per_trade: Decimal = Decimal("0.003")
@@ -17,6 +28,8 @@ class Limits:
     """Notional of one position."""
     max_exposure: Decimal = Decimal("0.60")
     """Notional of all positions and all entries under way."""
+    themes: tuple[Theme, ...] = ()
+    """A coin may be in several."""
     min_notional: Decimal = Decimal(10)
     """Smallest entry, in quote currency."""
     max_daily_loss: Decimal = Decimal("0.03")

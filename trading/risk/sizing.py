@@ -7,7 +7,7 @@ from decimal import ROUND_DOWN, Decimal, localcontext
 
 from trading.risk.book import Proposal
 from trading.risk.limits import Limits
-from trading.types import ONE, ZERO
+from trading.types import ZERO
 from trading.values import quick
 
 
@@ -19,26 +19,32 @@ class Size:
     risk: Decimal
     notional: Decimal
     bound: str
-    """What kept it small: `risk`, `position`, `exposure`, or `market` (its largest order)."""
+    """What kept it small: `risk`, `position`, `room`, or `market` (its largest order)."""
+
+
+def usual(proposal: Proposal, limits: Limits) -> Decimal:
+    """Share of equity of an entry whose size is 1: its tier's, or the largest position."""
+    base = None if proposal.tier is None else proposal.tier.base_size
+    return limits.max_position if base is None else base
 
 
 def size(proposal: Proposal, *, equity: Decimal, room: Decimal, limits: Limits) -> Size:
     """Return the largest whole number of lots inside all limits.
 
-    The loss at the stop is at most `risk_per_trade` of *equity*, the notional at most
-    `max_position` of it and at most *room*, the exposure that is left (quote currency); and the
-    quantity is at most what the market takes in one order.  All
-    prices and amounts must be finite and positive, *room* may be negative.
+    The loss at the stop is at most `risk_per_trade` of *equity*, the notional at most what is
+    `usual` in its tier, times the proposal's size, at most `max_position` of *equity*, and at most
+    *room*, the money that may still be put to work; and the quantity is at most what the market
+    takes in one order.  All prices and amounts must be finite and positive.
     """
     distance = abs(proposal.price - proposal.stop)
     budget = limits.risk_per_trade * equity * proposal.size
-    cap = limits.max_position * equity * min(ONE, proposal.size)
+    cap = min(limits.max_position, usual(proposal, limits) * proposal.size) * equity
     with localcontext() as context:
         context.rounding = ROUND_DOWN
         sizes = {
             "risk": budget / distance,
             "position": cap / proposal.price,
-            "exposure": room / proposal.price,
+            "room": room / proposal.price,
         }
         if proposal.rules.max_quantity is not None:
             sizes["market"] = proposal.rules.max_quantity

@@ -90,7 +90,7 @@ def test_the_shipped_file_shows_every_key() -> None:
     keys |= {*TelegramAlerts.model_fields, *DiscordAlerts.model_fields}
     keys |= {*UniverseSection.model_fields, *TierSection.model_fields}
     tables = {"parameters", "limits", "exits", "entries", "rules", "telegram", "discord"}
-    tables |= {"universe", "tiers"}
+    tables |= {"universe", "tiers", "themes"}
     assert keys - said == tables | {"token", "totp"}  # secrets come from elsewhere
 
 
@@ -123,6 +123,25 @@ def test_the_environment_wins(file: Path) -> None:
     assert trader.exits.partials[0].at_percent == 2
     assert trader.parameters["fast"] == 9
     assert not settings.chat.console.enabled
+
+
+def test_themes_are_named_coins_with_a_bound_and_the_environment_wins_there_too() -> None:
+    meme, layer = load(SHIPPED, {}).traders["rules"].limits.build().themes
+    assert (meme.name, meme.max_exposure) == ("meme", Decimal("0.05"))
+    assert {"DOGE", "SHIB"} < meme.coins
+    assert layer.name == "l1"
+
+    said = '[{"name": "ai", "coins": ["fet", "TAO"], "max_exposure": 0.1}]'
+    environ = {"QUARTERDECK__TRADERS__RULES__LIMITS__THEMES": said}
+    (only,) = load(SHIPPED, environ).traders["rules"].limits.build().themes
+    assert (only.name, only.coins) == ("ai", frozenset({"FET", "TAO"}))
+    assert only.max_exposure == Decimal("0.1")
+
+
+def test_two_themes_of_one_name_are_refused(file: Path) -> None:
+    change(file, 'name = "l1"', 'name = "meme"')
+    (told,) = mistakes(file)
+    assert told.endswith(", two themes are called meme")
 
 
 def test_say_finds_the_same_state_folder(file: Path) -> None:
@@ -159,6 +178,10 @@ WRONG = [
     ("max_drawdown = 0.10", "max_drawdown = nan", "{limits}max_drawdown = NaN, allowed above 0"),
     ("max_drawdown = 0.10", 'max_drawdown = "a"', '{limits}max_drawdown = "a", allowed above 0'),
     ('symbol_rest = "15m"', "symbol_rest = 15", '{limits}symbol_rest = 15, allowed "0s" to "7d"'),
+    ('name = "meme"', 'name = "Meme!"', 'themes[0].name = "Meme!", allowed lower case letters, '),
+    ('["DOGE", "SHIB", "PEPE", "BONK", "WIF", "FLOKI"]', '["DOGE/USDT"]', "at least one coin"),
+    ("max_exposure = 0.15", "max_share = 0.15", "did you mean traders.rules.limits.themes[1].max"),
+    ("max_exposure = 0.15", "max_exposure = 1.5", "max_exposure = 1.5, allowed above 0 to 1"),
     ("max_daily_loss = 0.03", "max_daily_loss = 0.08", "= 0.08, above max_weekly_loss (0.07)"),
     ("risk_per_trade = 0.003", "risk_per_trade = 0.04", "= 0.04, above max_daily_loss (0.03)"),
     ("max_positions = 3", "max_postions = 3", "{limits}max_postions is not known, did you mean "),

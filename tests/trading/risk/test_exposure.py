@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.builders import a_position, a_resting_entry, a_stop_order, an_exit, an_order
-from trading.risk.exposure import exposure, reserved
+from tests.builders import (
+    BTC,
+    ETH,
+    XRP,
+    a_position,
+    a_resting_entry,
+    a_stop_order,
+    an_exit,
+    an_order,
+)
+from trading.risk.exposure import exposure, exposures, reserved
 from trading.types import ZERO, OrderStatus, OrderType, Side
 
 D = Decimal
@@ -22,6 +31,14 @@ def test_positions_count_at_the_market_long_and_short_alike() -> None:
 def test_a_position_without_a_price_counts_at_its_entry() -> None:
     assert exposure([(a_position(), None)], []) == D(100)
     assert exposure([(a_position(), D("NaN"))], []) == D(100)
+
+
+def test_exposures_are_told_by_symbol_and_add_up_to_the_whole() -> None:
+    positions = [(a_position(), D(110)), (a_position(symbol=ETH), D(50))]
+    orders = [(an_order(symbol=ETH), D(50)), (an_order(symbol=XRP), D(3)), (an_exit(), D(110))]
+    found = exposures(positions, orders)
+    assert found == {BTC: D(110), ETH: D(100), XRP: D(3)}
+    assert exposure(positions, orders) == sum(found.values())
 
 
 def test_an_entry_counts_with_what_is_not_filled_yet() -> None:
