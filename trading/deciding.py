@@ -305,9 +305,18 @@ class Decider:
             entries=self._entries,
             tier=self._roster.terms(signal.symbol),
             outside=self._roster.objection(signal.symbol, signal.bar),
+            quote_age=self._quote_age(signal.symbol, look),
             unseen=look if isinstance(look, str) else "",
         )
         return evaluate(proposal, book, self._limits)
+
+    def _quote_age(self, symbol: Symbol, look: Look) -> timedelta | None:
+        if isinstance(look, Depth):
+            return self._feed.now() - look.at
+        if self._feed.speed is not None:
+            return None
+        quote = self._valuer.quote(symbol)
+        return timedelta.max if quote is None else self._feed.now() - quote.at
 
     def _approve(self, signal: Signal, answer: Approved, now: datetime) -> Decision | Approval:
         try:

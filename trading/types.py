@@ -204,6 +204,11 @@ class Depth:
     at: datetime
 
     @property
+    def is_usable(self) -> bool:
+        """Whether both sides have prices, and in their order; a side without any has 0."""
+        return ZERO < self.bid <= self.ask
+
+    @property
     def spread(self) -> Decimal:
         """As a share of the middle."""
         return (self.ask - self.bid) * 2 / (self.ask + self.bid)

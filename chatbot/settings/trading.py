@@ -227,6 +227,7 @@ class Entries(Section):
     max_spread: Share = Field(Decimal("0.002"), gt=0, le=Decimal("0.1"))
     min_depth: Number = Field(Decimal(2), ge=0, le=1_000)
     max_slippage: Share = Field(Decimal("0.005"), gt=0, le=Decimal("0.1"))
+    max_quote_age: Duration | None = Field(None, ge=timedelta(seconds=1), le=timedelta(hours=1))
     maker_wait: Duration = Field(
         timedelta(seconds=20), ge=timedelta(seconds=1), le=timedelta(hours=1)
     )

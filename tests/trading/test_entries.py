@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import pytest
 
 from tests.builders import BTC, NOON
+from tests.fakes import LivePrices
 from tests.trading.test_reconcile import Files
-from tests.world import World, a_world, settled, wish
+from tests.world import World, a_world, at_minute, settled, wish
+from trading.clocks import ManualClock
 from trading.errors import Refused
 from trading.events import EntryGivenUp, HaltEngaged
 from trading.risk.limits import EntryRules, EntryStyle
@@ -74,6 +77,51 @@ async def test_an_order_book_that_cannot_be_had_is_a_reason() -> None:
         await world.trader.cycle()
         (decision,) = await world.store.decisions("majors", BTC, limit=9)
         assert decision.reason == "the order book cannot be had"
+
+
+FRESH = EntryRules(max_quote_age=timedelta(seconds=5))
+
+
+@pytest.mark.parametrize(("seconds", "why"), [(5, ""), (6, "6 s"), (600, "10 min")])
+async def test_an_old_order_book_is_refused(seconds: int, why: str) -> None:
+    async with a_world(wishes=[wish(2)], entries=FRESH).running() as world:
+        world.venue.depths[BTC] = replace(a_book(), at=at_minute(2) - timedelta(seconds=seconds))
+        await world.minutes(2)
+        (decision,) = await world.store.decisions("majors", BTC, limit=9)
+        assert decision.approved is not bool(why)
+        if why:
+            assert decision.reason == f"the last quote is {why} old, the limit is 5 s"
+
+
+@pytest.mark.parametrize(("seconds", "approved"), [(5, True), (6, False)])
+async def test_on_paper_an_old_price_of_a_live_market_is_refused(
+    seconds: int, approved: bool
+) -> None:
+    clock = ManualClock(NOON)
+    prices = LivePrices(clock)
+    world = a_world(clock=clock, feed=prices, wishes=[wish(1)], entries=FRESH)
+    async with world.running():
+        clock.advance(60 - seconds)
+        prices.tick("100")
+        clock.advance(seconds)
+        await world.trader.cycle()
+        (decision,) = await world.store.decisions("majors", BTC, limit=9)
+        assert decision.approved is approved
+        assert approved or decision.reason == "the last quote is 6 s old, the limit is 5 s"
+
+
+async def test_candles_that_are_too_old_are_refused_and_a_recordings_are_as_old_as_they_are() -> (
+    None
+):
+    async with a_world(wishes=[wish(2)], entries=FRESH).running() as world:
+        world.clock.advance(60 * 6)  # all of them at once: the first is four minutes old
+        await world.trader.cycle()
+        (decision,) = await world.store.decisions("majors", BTC, limit=9)
+        assert decision.reason == "price is 4 min old"
+
+    async with a_world(wishes=[wish(2)], entries=FRESH).running() as world:
+        await world.minutes(2)
+        assert BTC in world.trader.ledger.positions
 
 
 async def test_by_hand_the_same_market_is_looked_at() -> None:
@@ -152,6 +200,18 @@ async def test_a_price_that_ran_away_is_not_run_after() -> None:
         (given_up,) = (e for e in world.said if isinstance(e, EntryGivenUp))
         assert given_up.why == "the price has run 0.61 %"
         assert (given_up.filled, given_up.ordered) == (D(0), entries(world)[0].quantity)
+
+
+@pytest.mark.parametrize(("bid", "ask"), [("0", "0"), ("0", "100.01"), ("99.99", "0")])
+async def test_into_an_empty_market_no_second_leg_is_sent(bid: str, ask: str) -> None:
+    """A price of 0 would look like a bargain."""
+    async with a_world(wishes=[wish(2)], entries=MAKER).running() as world:
+        await a_maker_rests(world)
+        world.venue.depths[BTC] = a_book(bid, ask)
+        await waited(world)
+        assert len(entries(world)) == 1
+        (given_up,) = (e for e in world.said if isinstance(e, EntryGivenUp))
+        assert given_up.why == "the order book is not usable"
 
 
 async def test_after_a_stop_no_second_leg_is_sent() -> None:

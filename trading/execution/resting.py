@@ -19,7 +19,7 @@ from trading.halt import Permit
 from trading.recorder import Recorder
 from trading.risk import words
 from trading.risk.limits import EntryRules
-from trading.risk.liquidity import slippage
+from trading.risk.liquidity import UNUSABLE, slippage
 from trading.types import ZERO, Depth, Mode, Order, OrderRole, OrderStatus, Symbol
 from trading.valuation import Valuer
 from trading.values import replace
@@ -103,6 +103,8 @@ class RestingEntries:
         quote = self.valuer.quote(order.symbol)
         if order.price is None or quote is None:
             return "its price is unknown"
+        if look is not None and not look.is_usable:
+            return UNUSABLE
         if look is None:
             lost = (quote.price - order.price) * order.side.sign / order.price
         else:

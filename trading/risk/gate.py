@@ -100,6 +100,13 @@ def _price_age(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
     return ""
 
 
+def _quote_age(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+    age, most = proposal.quote_age, proposal.entries.max_quote_age
+    if age is None or most is None or age <= most:
+        return ""
+    return f"the last quote is {words.span(age)} old, the limit is {words.span(most)}"
+
+
 def _symbol(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
     if proposal.symbol in book.open_symbols:
         return f"{proposal.symbol.base} is open already"
@@ -139,6 +146,7 @@ _OBJECTIONS: tuple[Callable[[Proposal, RiskBook, Limits], str], ...] = (
     _stop,
     _short,
     _price_age,
+    _quote_age,
     liquidity.objection,
     _symbol,
     _positions,

@@ -91,5 +91,8 @@ class EntryRules:
     """What must lie within 20 bps on the side that an entry takes from, in entries' worth."""
     max_slippage: Decimal = Decimal("0.005")
     """No entry at a price so much worse than its signal's."""
+    max_quote_age: timedelta | None = None
+    """No entry on an order book, or where there is none a newest price, that is older (market
+    time); None: only `max_price_age` counts.  A recording's prices are those of its bars."""
     maker_wait: timedelta = timedelta(seconds=20)
     """How long a maker entry rests before its rest goes at market."""

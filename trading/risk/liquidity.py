@@ -11,7 +11,9 @@ from decimal import Decimal
 from trading.risk import words
 from trading.risk.book import Proposal, RiskBook
 from trading.risk.limits import Limits
-from trading.types import ZERO, Depth, Side
+from trading.types import Depth, Side
+
+UNUSABLE = "the order book is not usable"
 
 
 def objection(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
@@ -19,8 +21,8 @@ def objection(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
     depth = proposal.depth
     if depth is None:
         return proposal.unseen
-    if not ZERO < depth.bid <= depth.ask:
-        return "the order book is not usable"
+    if not depth.is_usable:
+        return UNUSABLE
     widest, furthest = proposal.entries.max_spread, proposal.entries.max_slippage
     if depth.spread > widest:
         return f"spread {words.percent(depth.spread)} is above {words.percent(widest)}"

@@ -425,7 +425,7 @@ class CcxtVenue:
             found += [self._words.payment(raw, came=came) for raw in counted]
         return found
 
-    async def depth(self, symbol: Symbol) -> Depth | None:
+    async def depth(self, symbol: Symbol) -> Depth:
         market = self._market(symbol)["symbol"]
         fetch = self._exchange.fetch_order_book
         raw = await self._ask("book", fetch, market, 100, urgency=Urgency.ENTRY)

@@ -196,18 +196,18 @@ class Words:
             max_quantity=number(most) or None,
         )
 
-    def depth(self, raw: Any) -> Depth | None:
-        if not (raw["bids"] and raw["asks"]):
-            return None
+    def depth(self, raw: Any) -> Depth:
+        """A side on which nothing is offered has a price of 0, which nobody enters on."""
         bids, asks = (
             [(number(price), number(size)) for price, size, *_ in raw[side]]
             for side in ("bids", "asks")
         )
-        middle = (bids[0][0] + asks[0][0]) / 2
+        bid, ask = (side[0][0] if side else ZERO for side in (bids, asks))
+        middle = (bid + ask) / 2
         low, high = middle * (1 - NEAR), middle * (1 + NEAR)
         return Depth(
-            bid=bids[0][0],
-            ask=asks[0][0],
+            bid=bid,
+            ask=ask,
             bids=sum((p * q for p, q in bids if p >= low), ZERO),
             asks=sum((p * q for p, q in asks if p <= high), ZERO),
             at=moment(raw.get("timestamp")) or self._clock.now(),

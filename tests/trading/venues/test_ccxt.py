@@ -26,8 +26,11 @@ from tests.servers.exchange import (
     Swallow,
     spot_rules,
 )
+from tests.trading.risk.test_gate import a_book, a_proposal
 from tests.trading.venues.ccxt_world import BTC, ETH, D, a_world, until
 from trading.errors import Halted, VenueRejected, VenueUnavailable, VenueUncertain
+from trading.risk import liquidity
+from trading.risk.limits import Limits
 from trading.types import Held, MovementKind, OrderRole, OrderStatus, OrderType, Side, Symbol
 from trading.venues.budget import Budget, NoRoom
 
@@ -455,8 +458,18 @@ async def test_the_order_book_tells_what_lies_near(market: str) -> None:
         assert depth is not None
         assert (depth.bid, depth.ask) == (D(49_990), D(50_010))
         assert (depth.bids, depth.asks) == (D(49_990), D(150_070))
-        world.engine.set_book("BTCUSDT")
-        assert await world.venue.depth(BTC) is None
+
+
+@BOTH
+@pytest.mark.parametrize("sides", [{}, {"bids": [(49_990, 1)]}, {"asks": [(50_010, 1)]}])
+async def test_an_empty_order_book_is_one_that_nobody_enters_on(
+    market: str, sides: dict[str, list[tuple[int, int]]]
+) -> None:
+    async with a_world(market) as world:
+        world.engine.set_book("BTCUSDT", **sides)
+        depth = await world.venue.depth(BTC)
+        proposal = a_proposal(symbol=BTC, depth=depth)
+        assert liquidity.objection(proposal, a_book(), Limits()) == "the order book is not usable"
 
 
 async def test_funding_transfers_and_liquidations_are_movements_and_fills_are_not() -> None:
