@@ -20,6 +20,7 @@ from trading.errors import Refused, VenueUnavailable
 from trading.events import SurveyFailed, SurveyRecovered, UniverseChanged
 from trading.market.universe import CORE, EVENT, ROTATIONAL, MarketStats, Universe
 from trading.ports import Change
+from trading.risk.limits import Limits
 from trading.roster import Roster, UniversePlan
 from trading.types import Decision, ExitReason, Side, Symbol
 
@@ -77,6 +78,35 @@ async def test_who_is_in_is_entered_and_who_is_out_is_refused_with_the_reason() 
         assert [roster.tier(symbol) for symbol in THREE] == [1, 2, None]
         assert roster.terms(ETH) == ROTATIONAL
         assert roster.symbols == (BTC, ETH)
+
+
+ALL = {**GOOD, XRP: market(3_000_000)}
+WIDE = Limits(max_position=D("0.07"), max_exposure=D(1), risk_per_trade=D("0.05"))
+
+
+async def test_an_entry_is_as_large_as_its_tier_allows() -> None:
+    """3 %, 2 % and 0.7 % of 10,000, at a price of 100."""
+    wishes = [wish(1, symbol=symbol, stop=99.0) for symbol in THREE]
+    async with a_roster_world(ALL, wishes=wishes, limits=WIDE).running() as world:
+        await world.minutes(1)
+
+        held = {s: p.quantity for s, p in world.trader.ledger.positions.items()}
+        assert held == {BTC: D(3), ETH: D(2), XRP: D("0.7")}
+        assert (await decided(world, XRP)).reason.endswith("held to 0.70 % of equity in tier event")
+
+
+async def test_wishes_of_one_cycle_share_what_their_tier_takes() -> None:
+    large = replace(ROTATIONAL, base_size=D("0.07"), max_allocation=D("0.10"))
+    plan = replace(PLAN, empty=replace(PLAN.empty, tiers=(PLAN.empty.tiers[0], large)))
+    stats = {**GOOD, XRP: market(6_000_000)}
+    wishes = [wish(1, symbol=XRP, confidence=90.0, stop=99.0), wish(1, symbol=ETH, stop=99.0)]
+    world = a_roster_world(stats, wishes=wishes, limits=WIDE, universe=plan)
+    async with world.running():
+        await world.minutes(1)
+
+        held = {s: p.quantity for s, p in world.trader.ledger.positions.items()}
+        assert held == {XRP: D(7), ETH: D(3)}
+        assert (await decided(world, ETH)).reason.endswith("held to 10.00 % in tier rotational")
 
 
 async def test_a_person_cannot_enter_what_is_outside_either() -> None:
