@@ -22,7 +22,7 @@ from trading.execution.exit_rules import ExitRules
 from trading.market.candles import Candles
 from trading.risk.limits import Limits
 from trading.strategies import strategy
-from trading.trader import TraderSettings
+from trading.trader_settings import TraderSettings
 from trading.types import MarketRules, Mode, Symbol
 from trading.venues.paper import Costs
 

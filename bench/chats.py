@@ -35,7 +35,7 @@ from chatbot.frontends.telegram import Telegram
 from chatbot.platforms import StoredNotes
 from chatbot.render.pictures import PictureProcess
 from handlers import load_commands
-from handlers.context import Role
+from handlers.caller import Role
 from tests.process.desk_process import SHIPPED, DeskProcess
 from tests.servers import discord, telegram
 from trading.market.indicators import ema, rsi

@@ -20,8 +20,9 @@ import numpy as np
 
 from chatbot.delivery.outbox import Outbox, Subscriber
 from handlers import alerts, load_commands
-from handlers.confirm import Confirmations
-from handlers.context import Caller, Message, Role, Services
+from handlers.caller import Caller, Message, Role
+from handlers.confirmations import Confirmations
+from handlers.context import Services
 from handlers.dispatch import Dispatcher
 from handlers.reply import Reply
 from storage.journal import FileJournal
@@ -40,7 +41,8 @@ from trading.ports import Feed, Journal, Venue
 from trading.recorder import Recorder
 from trading.risk.limits import Limits
 from trading.strategies.base import Signals, Strategy
-from trading.trader import Start, Trader, TraderSettings
+from trading.trader import Start, Trader
+from trading.trader_settings import TraderSettings
 from trading.types import MarketRules, Mode, Symbol
 from trading.venues.paper import PaperVenue
 from trading.venues.replay import ReplayFeed

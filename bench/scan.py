@@ -39,7 +39,7 @@ from trading.ports import Feed
 from trading.risk.limits import EntryRules, Limits
 from trading.strategies import strategy
 from trading.strategies.base import Strategy
-from trading.trader import TraderSettings
+from trading.trader_settings import TraderSettings
 from trading.types import Mode, Symbol
 from trading.venues.connection import Connection
 from trading.venues.live_feed import LiveFeed

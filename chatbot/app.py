@@ -22,8 +22,8 @@ from chatbot.tidying import Tidying
 from chatbot.traders import KeptTrader
 from chatbot.watch.process import JUMP_TOLD
 from chatbot.watch.together import Watching
+from handlers.caller import Message, Role
 from handlers.command import split
-from handlers.context import Message, Role
 from handlers.dispatch import Dispatcher
 from handlers.reply import Outcome, Reply
 from storage.store import SqlStore

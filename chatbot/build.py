@@ -34,8 +34,9 @@ from chatbot.takeover import Takeover
 from chatbot.traders import KeptTrader
 from chatbot.watch.metrics import Metrics
 from chatbot.watch.together import Watching
-from handlers.confirm import Confirmations
-from handlers.context import Caller, Person, Services
+from handlers.caller import Caller
+from handlers.confirmations import Confirmations
+from handlers.context import Person, Services
 from handlers.dispatch import Dispatcher
 from storage import latch
 from storage.journal import FileJournal
@@ -50,7 +51,8 @@ from trading.halting import Halter
 from trading.ports import Change, Meter, Venue
 from trading.recorder import Recorder
 from trading.strategies import settings_in_use
-from trading.trader import Trader, TraderSettings
+from trading.trader import Trader
+from trading.trader_settings import TraderSettings
 from trading.types import Order, Symbol, Trade
 
 facts = structlog.stdlib.get_logger("facts")

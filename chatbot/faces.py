@@ -22,8 +22,8 @@ from chatbot.state import StateFolder
 from chatbot.watch.chats import ChatWatch
 from chatbot.watch.metrics import Metrics
 from handlers import alerts, load_commands
+from handlers.caller import Caller, Role
 from handlers.command import Commands
-from handlers.context import Caller, Role
 from handlers.describe import describe_with_name
 from handlers.in_place import Stories
 from storage.store import SqlStore

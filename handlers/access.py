@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from handlers.caller import Caller, Message, Role
 from handlers.command import Command, Commands
-from handlers.context import Caller, Message, Role
 from handlers.format import duration
 from trading.clocks import Clock
 from trading.errors import Refused

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
+from handlers.caller import Role
 from handlers.command import Page, Range, command
-from handlers.context import Context, Person, Role
+from handlers.context import Context, Person
 from handlers.format import clock_time, plural
 from handlers.reply import Choice, Column, Level, Outcome, Reply
 from handlers.screen import TABLE_ROWS, a_table

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from handlers import traders
+from handlers.caller import Role
 from handlers.command import TraderName, command
-from handlers.confirm import CANCEL, CONFIRM
-from handlers.context import Context, Role
+from handlers.confirmations import CANCEL, CONFIRM
+from handlers.context import Context
 from handlers.format import gained, money
 from handlers.reply import Choice, Level, Reply
 from handlers.words import DONE, LOOK, whom

@@ -17,7 +17,7 @@ from enum import Enum
 from types import ModuleType
 from typing import Annotated, Any, Literal, NewType
 
-from handlers.context import Role
+from handlers.caller import Role
 from handlers.format import listed, whole_percent
 from handlers.reply import Choice, Reply, offer
 from handlers.words import clipped

@@ -4,58 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
+from handlers.caller import Caller, Message, Role
 from handlers.in_place import Stories, Watches
 
 if TYPE_CHECKING:
     from handlers.command import Commands
-    from handlers.confirm import Confirmations
-    from handlers.notices import Notices
+    from handlers.confirmations import Confirmations
+    from handlers.hearing import Notices
     from trading.clocks import Clock
     from trading.desk import Desk
     from trading.ports import Store
-
-
-class Role(IntEnum):
-    VIEWER = 1
-    OPERATOR = 2
-    OWNER = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who speaks, from where.  `chat` and `user` are the platform's own ids, never names."""
-
-    user: str
-    """As in `telegram:111`, `local:1000`."""
-    name: str
-    """As people are called in answers: `ben`."""
-    role: Role
-    place: str
-    """The platform by name: `Telegram`, `console`, `socket`."""
-    chat: str
-    """Where confirmations hold, as in `telegram:-100123`."""
-    edits: bool = False
-    """Messages there can be edited: a live message, or stages, can stand in one place."""
-
-    @property
-    def signature(self) -> str:
-        return f"{self.name}, {self.place}"
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One line said to the desk.  A pressed button is the line it stands for."""
-
-    caller: Caller
-    text: str
-    sent_at: datetime
-    """Wall time by the platform: what loosens or spends is refused when it is old."""
-    id: str = ""
-    """The platform's event id; the same one twice acts once.  Empty: it cannot come twice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ from handlers.access import (
     check_on,
     check_role,
 )
+from handlers.caller import Message
 from handlers.command import BadUsage, Command, Commands, Known, split
-from handlers.context import Context, Message, Services
+from handlers.context import Context, Services
 from handlers.help import suggestion
 from handlers.reply import Choice, Level, Outcome, Reply, offer
 from handlers.words import DOUBT, REFUSED, clipped, sentence

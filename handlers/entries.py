@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from handlers import traders
+from handlers.caller import Role
 from handlers.command import BadUsage, Money, TraderName, command
-from handlers.confirm import CANCEL, CONFIRM
-from handlers.context import Context, Role
+from handlers.confirmations import CANCEL, CONFIRM
+from handlers.context import Context
 from handlers.format import amount, by_step, money, percent
 from handlers.market import price_seen
 from handlers.reply import Choice, Level, Outcome, Reply

@@ -6,9 +6,10 @@ from decimal import Decimal
 
 from handlers import traders
 from handlers.access import require_fresh
+from handlers.caller import Role
 from handlers.command import BadUsage, Price, TraderName, command
-from handlers.confirm import CANCEL, CONFIRM
-from handlers.context import Context, Role
+from handlers.confirmations import CANCEL, CONFIRM
+from handlers.context import Context
 from handlers.format import by_step, exact, gained, percent
 from handlers.positions import check_unchanged, holding_of, price_of
 from handlers.reply import Choice, Level, Reply

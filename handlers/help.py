@@ -6,8 +6,9 @@ import difflib
 from collections.abc import Sequence
 
 from handlers import traders
+from handlers.caller import Role
 from handlers.command import Command, Commands, command
-from handlers.context import Context, Role
+from handlers.context import Context
 from handlers.format import plural
 from handlers.reply import Choice, Reply, offer
 from handlers.screen import first_fitting

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handlers import traders
+from handlers.caller import Caller, Role
 from handlers.command import command
-from handlers.confirm import CANCEL, CONFIRM
-from handlers.context import Caller, Context, Role
+from handlers.confirmations import CANCEL, CONFIRM
+from handlers.context import Context
 from handlers.format import listed, plural
 from handlers.reply import Choice, Level, Reply
 from handlers.words import (

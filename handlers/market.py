@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from handlers import traders
+from handlers.caller import Role
 from handlers.command import TraderName, command
-from handlers.context import Context, Role
+from handlers.context import Context
 from handlers.format import UNKNOWN, ago, amount, by_step, duration, percent, plural, took, unit
 from handlers.reply import Choice, Level, Outcome, Reply
 from handlers.status import until_scan

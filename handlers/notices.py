@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Literal, Protocol
+from typing import Literal
 
 from handlers import traders
 from handlers.alerts import SILENT
+from handlers.caller import Role
 from handlers.command import BadUsage, Rest, command, symbol_meant
-from handlers.context import Context, Role
+from handlers.context import Context
 from handlers.format import by_step, clock_time, exact, plural
+from handlers.hearing import Hearing, PriceNotice, Unanswered
 from handlers.reply import Choice, Level, Reply, load, offer
 from handlers.screen import LINES, first_fitting, lines
 from handlers.words import DONE, clipped
@@ -21,89 +21,12 @@ from trading import events
 from trading.errors import Refused
 from trading.events import Event
 from trading.ports import Alert
-from trading.types import Symbol
 
 NOTHING = Rest("")
 LEVELS = tuple(level.name.lower() for level in Level)
 MOST = 100
 """Alerts that one question may be about."""
 STATUS = Choice("Status", "/status")
-
-
-# -- what the process keeps -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hearing:
-    """What one chat hears."""
-
-    chat: str
-    """As in `telegram:111`, `console:`."""
-    at_least: Level
-    muted: frozenset[str]
-    """Kinds, by their class names; critical alerts come all the same."""
-    quiet: str
-    """As in `23:00-07:00`; empty: no quiet hours."""
-    zone: str
-    queued: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unanswered:
-    """A critical alert that nobody has acknowledged."""
-
-    id: str
-    """A1, A2, ... in the order in which they were told."""
-    title: str
-    at: datetime
-    chats: tuple[str, ...]
-    """Where it was told."""
-    escalated: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriceNotice:
-    number: int
-    symbol: Symbol
-    above: bool
-    level: Decimal
-    by: str
-    chat: str
-    """Which chat is told; empty: all of them."""
-
-
-class Notices(Protocol):
-    """What people asked to be told, and what they have answered.  Outlives the process."""
-
-    def hearing(self, chat: str) -> Hearing | None:
-        """What *chat* hears; None: no alert goes there."""
-        ...
-
-    async def hear(self, chat: str, *, at_least: Level, muted: frozenset[str]) -> None:
-        """From now on *chat*, which hears something, hears no less than this."""
-        ...
-
-    async def told(self, chat: str, *, limit: int) -> Sequence[Alert]:
-        """The newest alerts of *chat*, newest first."""
-        ...
-
-    def unanswered(self) -> Sequence[Unanswered]:
-        """Oldest first."""
-        ...
-
-    async def acknowledge(self, ids: Sequence[str], *, by: str) -> None: ...
-
-    def price_notices(self) -> Sequence[PriceNotice]: ...
-
-    async def notify(
-        self, symbol: Symbol, *, above: bool, level: Decimal, by: str, chat: str
-    ) -> PriceNotice:
-        """Remember it; the same asked twice in one chat is one."""
-        ...
-
-    async def forget(self, number: int) -> bool:
-        """False: there is none with this number."""
-        ...
 
 
 def spoken(kind: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from handlers import traders
+from handlers.caller import Role
 from handlers.command import BadUsage, Page, TraderName, command
-from handlers.context import Context, Role
+from handlers.context import Context
 from handlers.format import ago, by_step, duration, plural
 from handlers.reply import Choice, Column, Level, Outcome, Reply, offer
 from handlers.screen import TABLE_ROWS, a_table

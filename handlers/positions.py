@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from handlers import traders
+from handlers.caller import Role
 from handlers.command import Page, Share, TraderName, command
-from handlers.confirm import CANCEL, CONFIRM
-from handlers.context import Context, Role
+from handlers.confirmations import CANCEL, CONFIRM
+from handlers.context import Context
 from handlers.format import (
     UNKNOWN,
     ago,

@@ -9,9 +9,10 @@ from itertools import islice
 from typing import Literal
 
 from handlers import traders
+from handlers.caller import Role
 from handlers.command import BadUsage, HaltId, TraderName, command
-from handlers.confirm import CANCEL, CONFIRM
-from handlers.context import Context, Role
+from handlers.confirmations import CANCEL, CONFIRM
+from handlers.context import Context
 from handlers.format import ago, amount, clock_time, duration, listed, money, plural
 from handlers.reply import Choice, Column, Level, Outcome, Reply, offer
 from handlers.screen import TABLE_ROWS, a_table, first_fitting

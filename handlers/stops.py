@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from handlers import traders
+from handlers.caller import Role
 from handlers.command import Rest, TraderName, command
-from handlers.confirm import CANCEL, CONFIRM
-from handlers.context import Context, Role, Services
+from handlers.confirmations import CANCEL, CONFIRM
+from handlers.context import Context, Services
 from handlers.describe import describe
 from handlers.format import (
     ago,

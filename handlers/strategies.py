@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from handlers import traders
+from handlers.caller import Role
 from handlers.command import BadUsage, TraderName, command
-from handlers.confirm import CANCEL, CONFIRM
-from handlers.context import Context, Role
+from handlers.confirmations import CANCEL, CONFIRM
+from handlers.context import Context
 from handlers.format import UNKNOWN, listed, percent, plural
 from handlers.reply import Choice, Level, Reply
 from handlers.words import DONE, LOOK, clipped, mode, person, whom

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from handlers.context import Caller, Message, Role
+from handlers.caller import Caller, Message, Role
 from trading.halt import Halt, Verb
 from trading.ports import Alert, FeedState, Word
 from trading.risk.limits import Limits

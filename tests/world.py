@@ -35,7 +35,8 @@ from trading.ports import (
 from trading.recorder import Recorder
 from trading.risk.limits import EntryRules, Limits
 from trading.roster import UniversePlan
-from trading.trader import Start, Trader, TraderSettings
+from trading.trader import Start, Trader
+from trading.trader_settings import TraderSettings
 from trading.types import MarketRules, Mode, Order, OrderRole, OrderType, Side, Symbol
 from trading.venues.paper import PaperVenue
 from trading.venues.replay import ReplayFeed

@@ -33,7 +33,7 @@ from trading.valuation import Valuer
 from trading.views import Cycle, Scan
 
 if TYPE_CHECKING:
-    from trading.trader import TraderSettings
+    from trading.trader_settings import TraderSettings
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from trading.types import Mode
 from trading.valuation import Valuer
 
 if TYPE_CHECKING:
-    from trading.trader import TraderSettings
+    from trading.trader_settings import TraderSettings
 
 _POINTS = 300
 """Of a report's picture."""

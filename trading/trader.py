@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import timedelta, tzinfo
-from decimal import Decimal
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,6 @@ from trading.events import (
     TraderStarted,
 )
 from trading.execution.enforce import Enforcer
-from trading.execution.exit_rules import ExitRules
 from trading.execution.orders import OrderIds, Orders, Patience
 from trading.execution.protection import Protection
 from trading.execution.reconcile import Reconciled
@@ -49,10 +47,10 @@ from trading.ports import (
     at_once,
 )
 from trading.recorder import Recorder
-from trading.risk.limits import EntryRules, Limits
-from trading.roster import Roster, SurveyedRoster, UniversePlan
+from trading.roster import Roster, SurveyedRoster
 from trading.sight import Sight
 from trading.strategies.base import Strategy
+from trading.trader_settings import TraderSettings
 from trading.types import (
     MarketRules,
     Mode,
@@ -72,36 +70,6 @@ SURVEY_LOOK_EVERY = 30.0
 """Seconds between two looks whether a survey of a live market is due, or is to be tried again."""
 THE_DESK = "the desk"
 """Who makes a halt that neither a person nor a guard made."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TraderSettings:
-    name: str
-    mode: Mode
-    symbols: tuple[Symbol, ...]
-    """Those that the settings name; with a universe, others are found."""
-    timeframe: timedelta
-    capital: Decimal
-    """In quote currency; what the account begins with."""
-    limits: Limits
-    exit_rules: ExitRules
-    zone: tzinfo
-    """Where the risk day begins at 00:00."""
-    drawdown_alert: Decimal | None
-    """Share of the peak at which people are told, long before a halt."""
-    cycle_every: timedelta
-    """Wall time between two cycles."""
-    replay_speed: float | None
-    slow_scan: timedelta = timedelta(seconds=300)
-    manual_stop: Decimal = Decimal("0.02")
-    """Distance of the stop of an entry by hand, as a share of its price."""
-    parameters: Mapping[str, object] = field(default_factory=dict)
-    """Of the strategy, as they were set; for people to see."""
-    entries: EntryRules = EntryRules()
-    universe: UniversePlan | None = None
-    """How it finds its symbols; None: they are a fixed list."""
-    place: str = ""
-    """Where real orders go, as in `binance swap`; empty where none do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

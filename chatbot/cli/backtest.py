@@ -26,7 +26,7 @@ from trading.market.tables import parse_symbol, read_candles
 from trading.risk.drawdown import day_of
 from trading.stats import Ratio, Stats, Tally
 from trading.strategies import settings_in_use
-from trading.trader import TraderSettings
+from trading.trader_settings import TraderSettings
 from trading.types import ExitReason, Mode, Trade
 from trading.venues.paper import Costs
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from chatbot.delivery.outbox import Subscriber
-from handlers.notices import Hearing, PriceNotice, Unanswered
+from handlers.hearing import Hearing, PriceNotice, Unanswered
 from handlers.reply import Choice, Level, Reply
 from trading.clocks import Clock
 from trading.events import AlertUnanswered, CycleEnded, DeskStopping, Event, PriceReached

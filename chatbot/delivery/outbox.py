@@ -23,8 +23,8 @@ from chatbot.delivery.bursts import BURST, WINDOW, QuietHours, Throttle, next_bu
 from chatbot.frontends import Speaker
 from chatbot.supervise import within
 from handlers.format import clock_time, long_duration, plural
+from handlers.hearing import Hearing
 from handlers.in_place import InPlace, Stories
-from handlers.notices import Hearing
 from handlers.reply import Choice, Column, Level, Reply, Table, dump, load
 from handlers.words import clipped
 from trading.clocks import Clock

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from chatbot.frontends import OnMessage
 from chatbot.render.plain import body, button, line, numbered, plain, title
 from chatbot.supervise import within
-from handlers.context import Caller, Message
+from handlers.caller import Caller, Message
 from handlers.reply import Choice, Level, Outcome, Reply
 from trading.clocks import Clock
 

@@ -26,7 +26,7 @@ import structlog
 
 from chatbot.cli.say import VERSION, address, login
 from chatbot.frontends import OnMessage
-from handlers.context import Caller, Message, Role
+from handlers.caller import Caller, Message, Role
 from handlers.reply import Outcome, Reply, to_json
 from trading.clocks import Clock
 from trading.errors import Refused

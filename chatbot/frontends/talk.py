@@ -12,8 +12,8 @@ from typing import Any, Protocol, TypeVar
 
 from chatbot.frontends import Pictures
 from chatbot.supervise import within
+from handlers.caller import Role
 from handlers.command import Commands, split
-from handlers.context import Role
 from handlers.reply import Outcome, Reply
 from handlers.words import REFUSED, WAIT
 from trading.clocks import Clock

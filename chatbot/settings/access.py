@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from chatbot.settings.values import Section, Whole
 from handlers.access import Policy
-from handlers.context import Role
+from handlers.caller import Role
 
 LEAST_BITS = 80
 """A secret that is shorter is guessed."""

@@ -21,7 +21,7 @@ from chatbot.settings.values import (
     Whole,
     Wrong,
 )
-from handlers.context import Role
+from handlers.caller import Role
 
 USERS = 'numeric ids, each a viewer, operator or owner, as in { "111" = "owner" }'
 

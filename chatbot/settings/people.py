@@ -14,7 +14,7 @@ from chatbot.settings.places import PREFIX, Mistake, Said, is_on, tables
 from chatbot.settings.values import perhaps
 from handlers import load_commands
 from handlers.access import ALWAYS
-from handlers.context import Role
+from handlers.caller import Role
 
 
 def chats_and_people(said: Said) -> Iterator[Mistake]:

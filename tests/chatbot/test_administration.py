@@ -13,7 +13,8 @@ from chatbot import logs
 from chatbot.administration import ProcessAdministration
 from chatbot.settings import Settings, load
 from chatbot.state import StateFolder
-from handlers.context import Person, Role
+from handlers.caller import Role
+from handlers.context import Person
 from storage.memory import MemoryStore
 from storage.store import SqlStore
 from tests.process.desk_process import SHIPPED

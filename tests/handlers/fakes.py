@@ -11,10 +11,11 @@ from itertools import cycle
 from types import SimpleNamespace
 from typing import Any, cast
 
-from handlers.confirm import Confirmations
-from handlers.context import BackedUp, Caller, Message, Person, Role, Services
+from handlers.caller import Caller, Message, Role
+from handlers.confirmations import Confirmations
+from handlers.context import BackedUp, Person, Services
 from handlers.dispatch import Dispatcher
-from handlers.notices import Hearing, PriceNotice, Unanswered
+from handlers.hearing import Hearing, PriceNotice, Unanswered
 from handlers.reply import Level, Reply
 from tests.builders import a_close, a_scan, an_order
 from tests.handlers.story import COMMANDS, NOW, RULES, a_sweep, checked, the_view

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from handlers.access import ALWAYS, UNLIMITED, Policy, RateLimit, is_limited
-from handlers.context import Role
+from handlers.caller import Role
 from handlers.dispatch import Dispatcher
 from handlers.help import as_markdown, overview
 from handlers.reply import Level, Outcome

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from handlers.caller import Role
 from handlers.command import (
     BadUsage,
     Command,
@@ -29,7 +30,7 @@ from handlers.command import (
     _convert,
     command,
 )
-from handlers.context import Context, Role
+from handlers.context import Context
 from handlers.help import as_markdown
 from handlers.reply import Reply
 from tests.handlers.story import COMMANDS

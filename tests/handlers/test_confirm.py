@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from handlers.confirm import ALPHABET, Confirmations, random_code
+from handlers.confirmations import ALPHABET, Confirmations, random_code
 from handlers.reply import Outcome, Reply
 from tests.handlers.fakes import ANNA, BEN, CLEO, House
 from tests.handlers.story import NOW, reads, shown

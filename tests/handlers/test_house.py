@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from handlers.caller import Role
 from handlers.command import Command, Commands
-from handlers.context import Role
 from handlers.help import overview
 from handlers.house import greeting, shutdown_question
 from handlers.reply import Outcome

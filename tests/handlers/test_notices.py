@@ -8,7 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from handlers.notices import KINDS, Unanswered, last, spoken
+from handlers.hearing import Unanswered
+from handlers.notices import KINDS, last, spoken
 from handlers.reply import Level, Outcome, Reply, dump
 from tests.builders import a_quote
 from tests.handlers.fakes import ANNA, BEN, CLEO, House

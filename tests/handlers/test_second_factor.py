@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pyotp import TOTP
 
-from handlers.confirm import SAFE, Confirmations
-from handlers.context import Caller, Message
+from handlers.caller import Caller, Message
+from handlers.confirmations import SAFE, Confirmations
 from handlers.dispatch import AT_ONCE, Dispatcher
 from handlers.reply import Outcome, Reply
 from handlers.second_factor import Answer, SecondFactor, address_of, new_secret

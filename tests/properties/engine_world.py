@@ -30,7 +30,8 @@ from trading.halting import Halter
 from trading.ports import Alert, Change, Lane, Store, Venue
 from trading.recorder import Recorder
 from trading.risk.limits import EntryRules, EntryStyle, Limits
-from trading.trader import Start, Trader, TraderSettings
+from trading.trader import Start, Trader
+from trading.trader_settings import TraderSettings
 from trading.types import Mode, Symbol
 
 MARKETS = ("spot", "swap", "hedge")

@@ -10,8 +10,9 @@ from typing import Any, cast
 import pytest
 
 from handlers import load_commands
-from handlers.confirm import Confirmations
-from handlers.context import Caller, Message, Role, Services
+from handlers.caller import Caller, Message, Role
+from handlers.confirmations import Confirmations
+from handlers.context import Services
 from handlers.dispatch import Dispatcher
 from handlers.reply import Level, Outcome, Reply
 from tests.builders import BTC, ETH, NOON

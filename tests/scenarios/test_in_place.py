@@ -14,8 +14,9 @@ import pytest
 from chatbot.delivery.outbox import Outbox, Subscriber
 from chatbot.frontends.talk import follow
 from handlers import alerts, load_commands
-from handlers.confirm import Confirmations
-from handlers.context import Caller, Message, Role, Services
+from handlers.caller import Caller, Message, Role
+from handlers.confirmations import Confirmations
+from handlers.context import Services
 from handlers.dispatch import Dispatcher
 from handlers.in_place import Stories
 from handlers.reply import Level, Reply

@@ -20,8 +20,9 @@ import numpy as np
 from chatbot.delivery.notices import DeskNotices
 from chatbot.delivery.outbox import Outbox, Subscriber
 from handlers import alerts, load_commands
-from handlers.confirm import Confirmations
-from handlers.context import Message, Services
+from handlers.caller import Message
+from handlers.confirmations import Confirmations
+from handlers.context import Services
 from handlers.dispatch import Dispatcher
 from handlers.reply import Reply
 from storage.journal import FileJournal
@@ -45,7 +46,8 @@ from trading.ports import Alert
 from trading.recorder import Recorder
 from trading.risk.limits import Limits
 from trading.strategies import strategy
-from trading.trader import Start, Trader, TraderSettings
+from trading.trader import Start, Trader
+from trading.trader_settings import TraderSettings
 from trading.types import ONE, Mode, Symbol
 from trading.venues.paper import PaperVenue
 from trading.venues.replay import ReplayFeed

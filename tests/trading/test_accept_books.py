@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from handlers.context import Caller, Role
+from handlers.caller import Caller, Role
 from handlers.reply import Outcome
 from tests.builders import BTC, an_exit, an_order
 from tests.scenarios.test_by_hand import Chat

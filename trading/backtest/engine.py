@@ -41,7 +41,8 @@ from trading.recorder import Recorder
 from trading.risk.cooldown import Streak, streak
 from trading.risk.drawdown import READINGS, day_end, day_of
 from trading.strategies.base import Strategy
-from trading.trader import Start, Trader, TraderSettings
+from trading.trader import Start, Trader
+from trading.trader_settings import TraderSettings
 from trading.types import ZERO, MarketRules, Order, OrderRole, OrderStatus, Symbol
 from trading.venues.paper import Costs
 

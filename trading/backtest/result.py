@@ -24,7 +24,7 @@ from trading.stats import (
     drawdown,
     summarise,
 )
-from trading.trader import TraderSettings
+from trading.trader_settings import TraderSettings
 from trading.types import Fill, Order, Position, Trade
 
 Floats = NDArray[np.float64]

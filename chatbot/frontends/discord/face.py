@@ -39,8 +39,8 @@ from chatbot.frontends.talk import (
     tell,
 )
 from chatbot.supervise import failure_of
+from handlers.caller import Caller, Message, Role
 from handlers.command import Commands
-from handlers.context import Caller, Message, Role
 from handlers.reply import Reply
 from trading.clocks import Clock
 

@@ -37,8 +37,8 @@ from chatbot.frontends.telegram.menu import Menu
 from chatbot.frontends.telegram.places import Moves, Place
 from chatbot.frontends.telegram.posting import Post, Poster
 from handlers.access import is_limited
+from handlers.caller import Role
 from handlers.command import Commands, split
-from handlers.context import Role
 from handlers.format import clock_time
 from handlers.reply import Level, Reply
 from trading.clocks import Clock

@@ -35,8 +35,8 @@ from chatbot.frontends.telegram.places import Moves, Place
 from chatbot.frontends.telegram.posting import OnScreen, Post, Poster
 from chatbot.supervise import within
 from handlers.access import FRESH
+from handlers.caller import Caller, Message
 from handlers.command import Commands
-from handlers.context import Caller, Message
 from handlers.reply import Reply
 from trading.clocks import Clock
 

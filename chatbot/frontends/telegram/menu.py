@@ -13,8 +13,8 @@ from chatbot.frontends import Notes
 from chatbot.frontends.telegram.failures import TelegramFailed
 from chatbot.frontends.telegram.places import Moves
 from chatbot.frontends.telegram.posting import Poster
+from handlers.caller import Role
 from handlers.command import Commands
-from handlers.context import Role
 
 if TYPE_CHECKING:
     from telegram import Bot, BotCommandScopeChat

@@ -19,7 +19,7 @@ from chatbot.cli import backtest
 from chatbot.history import HISTORY
 from chatbot.settings import Settings, load
 from chatbot.state import StateFolder
-from handlers.context import Caller, Message, Role
+from handlers.caller import Caller, Message, Role
 from handlers.reply import Outcome, Reply
 from handlers.words import REFUSED
 from storage.store import SqlStore

@@ -26,7 +26,7 @@ from prompt_toolkit.output import Output, create_output
 from prompt_toolkit.output.plain_text import PlainTextOutput
 
 from chatbot.frontends.console import LINGER, ROOM, Console, Stalled, _completer
-from handlers.context import Caller, Message, Role
+from handlers.caller import Caller, Message, Role
 from handlers.reply import Choice, Level, Reply
 from trading.clocks import ManualClock
 

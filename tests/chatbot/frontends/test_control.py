@@ -21,7 +21,7 @@ import pytest
 from chatbot.cli.say import address, ask
 from chatbot.frontends import OnMessage
 from chatbot.frontends.control import LONGEST_LINE, ControlSocket
-from handlers.context import Message, Role
+from handlers.caller import Message, Role
 from handlers.reply import Outcome, Reply, to_json
 from trading.clocks import ManualClock, SystemClock
 from trading.errors import Refused

@@ -17,9 +17,9 @@ from chatbot.frontends import NoPicture
 from chatbot.frontends.discord import Discord, Waits
 from chatbot.frontends.discord.alerts import MayNotWrite, NotConnected
 from chatbot.frontends.talk import People
+from handlers.caller import Message, Role
 from handlers.chart import Chart, EquityChart
 from handlers.command import Commands
-from handlers.context import Message, Role
 from handlers.reply import Choice, Level, Outcome, Reply
 from tests.handlers.story import COMMANDS
 from tests.servers.discord import DiscordServer, Fault, Interaction, Person, Sent

@@ -20,8 +20,8 @@ from chatbot.frontends.talk import People
 from chatbot.frontends.telegram import Flood, Polling, Telegram
 from chatbot.frontends.telegram.face import BUSY
 from chatbot.frontends.telegram.failures import BlockedByUser, ChatUnknown, NoAnswer, NotInChat
+from handlers.caller import Message, Role
 from handlers.chart import Chart, EquityChart
-from handlers.context import Message, Role
 from handlers.reply import Choice, Level, Reply
 from tests.handlers.fakes import House
 from tests.handlers.story import COMMANDS, NOW

@@ -15,7 +15,8 @@ from chatbot.delivery.outbox import Delivery
 from chatbot.platforms import delivery
 from chatbot.settings import Discord, Settings, load
 from chatbot.settings.chats import Flood, Timing
-from handlers.context import Person, Role
+from handlers.caller import Role
+from handlers.context import Person
 from trading.errors import SettingsError
 
 SHIPPED = (Path(__file__).parents[3] / "bot.toml").read_text()

@@ -15,7 +15,7 @@ from trading.market.candles import Candles
 from trading.risk.limits import Limits
 from trading.strategies import strategy
 from trading.strategies.base import Strategy
-from trading.trader import TraderSettings
+from trading.trader_settings import TraderSettings
 from trading.types import Mode, Symbol
 
 MINUTE = timedelta(minutes=1)

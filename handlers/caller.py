@@ -1,0 +1,46 @@
+"""Who speaks to the desk, from where, as what; and what was said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+
+class Role(IntEnum):
+    VIEWER = 1
+    OPERATOR = 2
+    OWNER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who speaks, from where.  `chat` and `user` are the platform's own ids, never names."""
+
+    user: str
+    """As in `telegram:111`, `local:1000`."""
+    name: str
+    """As people are called in answers: `ben`."""
+    role: Role
+    place: str
+    """The platform by name: `Telegram`, `console`, `socket`."""
+    chat: str
+    """Where confirmations hold, as in `telegram:-100123`."""
+    edits: bool = False
+    """Messages there can be edited: a live message, or stages, can stand in one place."""
+
+    @property
+    def signature(self) -> str:
+        return f"{self.name}, {self.place}"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One line said to the desk.  A pressed button is the line it stands for."""
+
+    caller: Caller
+    text: str
+    sent_at: datetime
+    """Wall time by the platform: what loosens or spends is refused when it is old."""
+    id: str = ""
+    """The platform's event id; the same one twice acts once.  Empty: it cannot come twice."""
