@@ -8,12 +8,10 @@ from typing import Literal
 from handlers import traders
 from handlers.command import BadUsage, Page, TraderName, command
 from handlers.context import Context
-from handlers.describe import describe
 from handlers.format import ago, duration, listed, plural
 from handlers.reply import Choice, Column, Level, Reply
 from handlers.screen import TABLE_ROWS, a_table
-from handlers.words import DONE, LOOK, clipped, mode, our_time, sentence
-from trading import events
+from handlers.words import LOOK, clipped, mode, our_time, sentence
 from trading.market.universe import DEPTH, SPREAD, Drift, MarketStats, Universe
 from trading.risk import words
 from trading.roster import Found
@@ -21,20 +19,12 @@ from trading.types import Symbol
 from trading.views import View
 
 Part = Literal["all", "in", "out"]
-
 STATUS, UNIVERSE = Choice("Status", "/status"), Choice("Universe", "/universe")
-COUNTED = {
-    "UniverseChanged": ("universe changed", "universe changed"),
-    "SurveyFailed": ("survey missing", "surveys missing"),
-    "SurveyRecovered": ("survey back", "surveys back"),
-}
-"""What a burst counts them as: one, several."""
-
 _NAMED = 3
 """Symbols that are named in a line; the rest is counted."""
 _REASON = 23
 """Columns of a reason in a table."""
-_STAYS = "What is open there goes on to its exit."
+STAYS = "What is open there goes on to its exit."
 _TIERS = (Column(right=False), Column("in", gap=1), Column("least volume"))
 _IN = (Column(right=False), Column("tier", gap=1), Column("volume"), Column("spread bps"))
 _OUT = (Column(right=False), Column("why", right=False))
@@ -60,9 +50,6 @@ async def universe(
         columns = _IN if part == "in" else _OUT
         reply = _list_reply(view, rows, columns, part, page)
     return traders.addressed(ctx, trader, reply)
-
-
-# -- the overview -------------------------------------------------------------------------
 
 
 def fixed_reply(view: View, symbols: Sequence[Symbol]) -> Reply:
@@ -120,7 +107,7 @@ def _coming(found: Found) -> list[str]:
     for symbol, drift in of.drifts.items():
         if drift.better and not of.never_trades(symbol):
             said.append(f"{symbol.base} to tier {drift.worst} {_in_cycles(of, drift)}")
-    return [f"Joins: {_some(said)}."] if said else []
+    return [f"Joins: {some(said)}."] if said else []
 
 
 def _going(found: Found) -> list[str]:
@@ -131,7 +118,7 @@ def _going(found: Found) -> list[str]:
             why = of.lacks(symbol, found.survey, own=True) if found.survey else ""
             reason = f", {why}" if why else ""
             said.append(f"{symbol.base}{to} {_in_cycles(of, drift)}{reason}")
-    return [f"Leaves: {_some(said)}."] if said else []
+    return [f"Leaves: {some(said)}."] if said else []
 
 
 def _in_cycles(of: Universe, drift: Drift) -> str:
@@ -145,7 +132,7 @@ def _open(view: View, found: Found) -> list[str]:
     left = [symbol for symbol in left if found.universe.tier(symbol) is None]
     if not left:
         return []
-    return [f"Open, though out: {_some(s.base for s in left)}; exits go on."]
+    return [f"Open, though out: {some(s.base for s in left)}; exits go on."]
 
 
 def _outside(found: Found) -> list[str]:
@@ -176,9 +163,6 @@ def _by_volume_alone(found: Found) -> list[str]:
         return []
     are = "is" if len(missing) == 1 else "are"
     return [f"{sentence(listed(missing))[:-1]} {are} not recorded: volume decides alone."]
-
-
-# -- the lists ----------------------------------------------------------------------------
 
 
 def _list_reply(
@@ -250,54 +234,7 @@ def _size(of: Universe) -> int:
     return sum(of.tier(symbol) is not None for symbol in of.members)
 
 
-def _some(names: Iterable[str]) -> str:
+def some(names: Iterable[str]) -> str:
     every = list(names)
     hidden = len(every) - _NAMED
     return "; ".join(every[:_NAMED]) + (f"; {hidden} more" if hidden > 0 else "")
-
-
-# -- alerts -------------------------------------------------------------------------------
-
-
-@describe.register
-def _(event: events.UniverseChanged) -> Reply:
-    came = [c for c in event.changes if c.before is None]
-    gone = [c for c in event.changes if c.after is None]
-    moved = [c for c in event.changes if c.before is not None and c.after is not None]
-    counts = [
-        f"{len(changes)} {word}"
-        for changes, word in ((came, "in"), (gone, "out"), (moved, "moved"))
-        if changes
-    ]
-    lines = [
-        (f"In: {_some(f'{c.symbol.base} (tier {c.after})' for c in came)}.", came),
-        (f"Moved: {_some(f'{c.symbol.base} to tier {c.after}' for c in moved)}.", moved),
-        (f"Out: {_some(f'{c.symbol.base}, {c.why}' for c in gone)}. {_STAYS}", gone),
-    ]
-    return Reply(
-        f"Universe {mode(event.mode)}: {', '.join(counts)}; {plural(event.size, 'symbol')} now",
-        text="\n".join(line for line, changes in lines if changes),
-        choices=(UNIVERSE,),
-    )
-
-
-@describe.register
-def _(event: events.SurveyFailed) -> Reply:
-    since = "yet" if event.age is None else f"for {duration(event.age)}"
-    return Reply(
-        f"{LOOK} No survey of the market {since} {mode(event.mode)}",
-        text=f"{sentence(clipped(event.why, 100))} Nothing that was only discovered is entered "
-        "until there is one; exits go on.",
-        choices=(UNIVERSE, STATUS),
-        level=Level.NOTICE,
-    )
-
-
-@describe.register
-def _(event: events.SurveyRecovered) -> Reply:
-    return Reply(
-        f"{DONE} The market is surveyed again {mode(event.mode)}",
-        text=f"{plural(event.size, 'symbol')} may be entered.",
-        choices=(UNIVERSE,),
-        level=Level.NOTICE,
-    )

@@ -1,7 +1,7 @@
 """Facts about what has happened.  Past tense, frozen, dated by the wall clock, never vetoed.
 
 Each carries what its announcement needs, already rounded to the market's tick and lot.
-`handlers/alerts.py` decides how each reads, or that it is silent.
+`handlers/alerts/` decides how each reads, or that it is silent.
 """
 
 from __future__ import annotations

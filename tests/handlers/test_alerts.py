@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from handlers.alerts import _COUNTED, SILENT, describe, fold
+from handlers.alerts import SILENT, describe, fold
+from handlers.alerts.fold import COUNTED
 from handlers.describe import describe_with_name
 from handlers.reply import Level, Reply
 from tests import builders
@@ -1059,7 +1060,7 @@ def test_a_burst_does_not_hide_that_all_is_flat() -> None:
 
 
 def test_all_that_a_burst_counts_by_name_is_an_event() -> None:
-    assert set(_COUNTED) <= {kind.__name__ for kind in KINDS}
+    assert set(COUNTED) <= {kind.__name__ for kind in KINDS}
 
 
 def test_a_burst_counts_reports_and_the_like() -> None:

@@ -10,10 +10,12 @@ from typing import Any, cast
 import pytest
 
 from handlers.dispatch import Dispatcher
+from handlers.flattening import flatten_question, flattening
 from handlers.in_place import InPlace
 from handlers.positions import closed_reply
 from handlers.reply import Level, Outcome
-from handlers.stops import flat_reply, flatten_question, flattening, paused, stopped, target_of
+from handlers.stopped import flat_reply, paused, stopped
+from handlers.stops import target_of
 from tests import builders
 from tests.handlers.fakes import BEN, FakeDesk, House
 from tests.handlers.story import (

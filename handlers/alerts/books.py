@@ -1,0 +1,92 @@
+"""How the books and the account at the venue read in a chat, above all where they differ."""
+
+from __future__ import annotations
+
+from handlers.alerts.parts import ORDERS, POSITIONS, STATUS, STOP
+from handlers.describe import describe
+from handlers.format import amount, exact, gained, money
+from handlers.reply import Choice, Level, Reply
+from handlers.words import LOOK, clipped, mode, person, sentence, whom
+from trading import events
+
+
+@describe.register
+def _(event: events.BooksDiffered) -> Reply:
+    both = f"ours {exact(event.ours)}, venue {exact(event.venue)}"
+    return Reply(
+        f"{LOOK} Books differ on {event.symbol.base} {mode(event.mode)}: {both}",
+        text=sentence(event.done),
+        choices=(POSITIONS, ORDERS, STOP),
+        level=Level.CRITICAL,
+    )
+
+
+@describe.register
+def _(event: events.ForeignOrderSeen) -> Reply:
+    return Reply(
+        f"{LOOK} An order that is not ours: {event.symbol.base} {mode(event.mode)}",
+        text=f"Its id is {clipped(event.order_id, 40)}. Reported, untouched.",
+        choices=(ORDERS,),
+        level=Level.URGENT,
+    )
+
+
+@describe.register
+def _(event: events.ForeignHoldingSeen) -> Reply:
+    base = event.symbol.base
+    return Reply(
+        f"{exact(event.quantity)} {base} on the account {mode(event.mode)} that are not ours",
+        text="Left alone, and never sold. Said once.",
+        choices=(POSITIONS,),
+        level=Level.NOTICE,
+    )
+
+
+@describe.register
+def _(event: events.FundingBooked) -> Reply:
+    what = "received" if event.amount > 0 else "paid"
+    worth = amount(abs(event.amount), event.symbol.quote)
+    return Reply(f"Funding {what} on {event.symbol.base} {mode(event.mode)}: {worth}")
+
+
+@describe.register
+def _(event: events.TransferSeen) -> Reply:
+    what = "came in" if event.amount > 0 else "went out"
+    return Reply(
+        f"{amount(abs(event.amount), event.quote)} {what} {mode(event.mode)}",
+        text="It lies beside the money of this trader: equity, day and drawdown stay as they are.",
+    )
+
+
+@describe.register
+def _(event: events.LiquidationBooked) -> Reply:
+    where = "" if event.symbol is None else f" on {event.symbol.base}"
+    return Reply(
+        f"{LOOK} Liquidation{where} {mode(event.mode)}: {gained(event.amount, event.quote)}",
+        text="The venue closed by force. It is booked as a loss.",
+        choices=(POSITIONS, STATUS, STOP),
+        level=Level.CRITICAL,
+    )
+
+
+@describe.register
+def _(event: events.DustLeft) -> Reply:
+    worth = amount(event.worth, event.symbol.quote)
+    return Reply(
+        f"Dust left: {exact(event.quantity)} {event.symbol.base} {mode(event.mode)}, {worth}",
+        text="Too small for the venue to sell. It stays there, "
+        "and left our books at the last price.",
+        level=Level.NOTICE,
+    )
+
+
+@describe.register
+def _(event: events.BalanceAccepted) -> Reply:
+    return Reply(
+        f"{LOOK} Venue's wallet accepted: {whom(event.trader, event.mode)}, "
+        f"{gained(event.amount, event.quote)}, by {person(event.by)}",
+        text=f"Wallet {money(event.wallet)}, in both. No trade explains it: day, week and drawdown "
+        "are measured without it.",
+        choices=(Choice("Balance", "/balance"), STATUS),
+        level=Level.URGENT,
+    )

@@ -1,0 +1,152 @@
+"""How a halt and its stages read in a chat."""
+
+from __future__ import annotations
+
+from handlers.alerts.parts import FLATTEN, HALTS, POSITIONS, RESUME, STATUS, STOP, place
+from handlers.describe import describe
+from handlers.format import clock_time, duration, listed, plural, took
+from handlers.reply import Choice, Column, Level, Reply
+from handlers.screen import a_table
+from handlers.stopped import engaged_title, flat_reply
+from handlers.words import DONE, HALTED, LOOK, clipped, person, sentence
+from trading import events
+from trading.halt import Halt, Stage, Verb
+
+
+@describe.register
+def _(event: events.HaltEngaged) -> Reply:
+    halt = event.halt
+    return Reply(
+        engaged_title(halt, place(event)),
+        text=_engaged(halt),
+        choices=_after(halt),
+        level=Level.NOTICE if halt.verb is Verb.PAUSE else Level.CRITICAL,
+        story=_story(halt, event.trader),
+    )
+
+
+def _engaged(halt: Halt) -> str:
+    if halt.verb is Verb.PAUSE:
+        return "Done: no new entries. Not done: resting entries, positions and stops stay."
+    if halt.guard:
+        return (
+            "3 reads in a row. Done: entries blocked, cancels under way. "
+            "Not done: positions and stops stay. Only a person resumes."
+        )
+    if halt.verb is Verb.FLATTEN:
+        return "Done: entries blocked. Under way: cancels, then every position is closed."
+    return "Done: entries blocked, cancels under way. Not done: positions and stops stay."
+
+
+def _after(halt: Halt) -> tuple[Choice, ...]:
+    if halt.verb is Verb.PAUSE:
+        return STOP, RESUME
+    if halt.verb is Verb.FLATTEN:
+        return STATUS, HALTS
+    return POSITIONS, FLATTEN
+
+
+@describe.register
+def _(event: events.HaltAdvanced) -> Reply | None:
+    stage, halt = event.reached.stage, event.halt
+    if stage not in _STAGES:
+        return None  # told when the halt was engaged, or a step to what is told
+    if halt.verb is Verb.FLATTEN and stage is Stage.CANCELS_CONFIRMED:
+        return None  # on the way to flat, which is told
+    return _STAGES[stage](event, (event.reached.at - halt.at).total_seconds())
+
+
+def _cancels_confirmed(event: events.HaltAdvanced, waited: float) -> Reply:
+    left = len(event.left_open)
+    stay = f"{plural(left, 'position')} and {'its stop stays' if left == 1 else 'stops stay'}"
+    word = "Halted" if event.halt.guard else "Stopped"
+    return Reply(
+        f"{HALTED} {word} {place(event)}, confirmed in {took(waited)}",
+        table=a_table(_STAGE_COLUMNS, _stages(event)),
+        text=f"Not done: {stay if left else 'nothing; no position is open'}.",
+        choices=(POSITIONS, FLATTEN) if left else (STATUS, RESUME),
+        level=Level.NOTICE,
+        story=_story(event.halt, event.trader),
+    )
+
+
+def _stages(event: events.HaltAdvanced) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for reached in event.halt.stages_of(event.trader):
+        note = reached.note
+        if reached.stage in (Stage.SAVED, Stage.CANCELS_SENT, Stage.FLATTENING):
+            continue  # `/halts` tells each step
+        if reached.stage is Stage.REQUESTED:
+            note = f"by {person(event.halt.by)}"
+        elif reached.stage is Stage.CANCELS_CONFIRMED:
+            note = note or "nothing rested"
+        told = f"{reached.stage.value}{f', {note}' if note else ''}"
+        rows.append((clock_time(reached.at), clipped(told, 22)))
+    return rows
+
+
+_STAGE_COLUMNS = (Column("UTC", right=False), Column("stage", right=False))
+
+
+def _flat(event: events.HaltAdvanced, waited: float) -> Reply:
+    return flat_reply(place(event), waited, event.closes, _story(event.halt, event.trader))
+
+
+def _flat_except_dust(event: events.HaltAdvanced, waited: float) -> Reply:
+    dust = listed([s.base for s in event.left_open]) or event.reached.note
+    return Reply(
+        f"{DONE} Flat except dust: {place(event)}, in {took(waited)}",
+        text=f"Too small for the venue to take: {dust}.\n"
+        "Not done: entries stay blocked until /resume.",
+        choices=(POSITIONS, RESUME),
+        level=Level.NOTICE,
+        story=_story(event.halt, event.trader),
+    )
+
+
+def _flat_blocked(event: events.HaltAdvanced, waited: float) -> Reply:
+    left = listed([s.base for s in event.left_open])
+    note = sentence(event.reached.note)
+    open_still = f"{left} {'is' if len(event.left_open) == 1 else 'are'} open." if left else ""
+    return Reply(
+        f"{LOOK} Not flat after {took(waited)}: {place(event)}",
+        text=f"{note} {open_still} Trying on; entries stay blocked.".strip(),
+        choices=(POSITIONS, HALTS),
+        level=Level.CRITICAL,
+    )
+
+
+_STAGES = {
+    Stage.CANCELS_CONFIRMED: _cancels_confirmed,
+    Stage.FLAT: _flat,
+    Stage.FLAT_EXCEPT_DUST: _flat_except_dust,
+    Stage.FLAT_BLOCKED: _flat_blocked,
+}
+
+
+@describe.register
+def _(event: events.HaltDelayed) -> Reply:
+    # A new message, not an edit: it needs a person.
+    return Reply(
+        f"{HALTED} Not confirmed after {duration(event.waited)}: {place(event)}",
+        text=f"{event.halt.id}: {sentence(event.why or 'no answer yet')} "
+        "Entries stay blocked; trying on.",
+        choices=(STATUS, HALTS),
+        level=Level.CRITICAL,
+    )
+
+
+@describe.register
+def _(event: events.HaltLifted) -> Reply:
+    halt = event.halt
+    return Reply(
+        f"{DONE} Lifted {halt.id} of {place(event)}, by {halt.lifted_by}",
+        text=f"It was made by {person(halt.by)}. Nothing was sent.",
+        choices=(STATUS, STOP),
+        level=Level.NOTICE,
+    )
+
+
+def _story(halt: Halt, trader: str) -> str:
+    """One message per halt; per trader where a halt covers several of them."""
+    return halt.id if trader == halt.scope else f"{halt.id} {trader}"

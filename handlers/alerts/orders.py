@@ -1,0 +1,90 @@
+"""How orders read in a chat: refused, in doubt, resolved, given up."""
+
+from __future__ import annotations
+
+from handlers.alerts.parts import ORDERS, STATUS
+from handlers.describe import describe
+from handlers.format import duration, exact, took
+from handlers.reply import Choice, Level, Reply
+from handlers.words import DONE, DOUBT, LOOK, REFUSED, clipped, mode, sentence
+from trading import events
+from trading.types import Order, OrderRole, OrderStatus
+
+
+@describe.register
+def _(event: events.OrderRefused) -> Reply:
+    order, base = event.order, event.symbol.base
+    limit = order.price if order.price is not None else order.stop_price
+    at = "market" if limit is None else exact(limit)
+    said = sentence(clipped(event.said, 120)) or "No reason was given."
+    left = f"{exact(event.open_quantity)} is open." if event.open_quantity else "Nothing is open."
+    return Reply(
+        f"{REFUSED} Venue refused {_order(order)} at {at} {mode(event.mode)}",
+        text=f'"{said}" {left}',
+        choices=(Choice("Why", f"/why {base}"),),
+        level=Level.NOTICE,
+    )
+
+
+@describe.register
+def _(event: events.OrderUnknown) -> Reply:
+    waited = took(event.waited.total_seconds())
+    return Reply(
+        f"{DOUBT} Unknown: {_order(event.order)} {mode(event.mode)}",
+        text=f"No answer in {waited}. Not resent; asking the venue by its id.",
+        choices=(ORDERS,),
+        level=Level.URGENT,
+        story=event.order.id,
+    )
+
+
+@describe.register
+def _(event: events.OrderResolved) -> Reply:
+    found = _OUTCOMES.get(event.outcome, f"it is {event.outcome.value}")
+    if event.outcome is OrderStatus.ABSENT and event.order.role is OrderRole.ENTRY:
+        found += "; not sent again"
+    return Reply(
+        f"{DONE} Resolved in {duration(event.took)}: {found}",
+        text=f"{_order(event.order)} {mode(event.mode)}.",
+        choices=(ORDERS,),
+        level=Level.NOTICE,
+        story=event.order.id,
+    )
+
+
+_OUTCOMES = {
+    OrderStatus.ABSENT: "the venue never had it",
+    OrderStatus.OPEN: "it rests at the venue",
+    OrderStatus.FILLED: "it was filled",
+    OrderStatus.CANCELLED: "it was cancelled",
+    OrderStatus.REJECTED: "the venue refused it",
+    OrderStatus.EXPIRED: "it expired",
+    OrderStatus.NOT_SENT: "it never left us",
+}
+
+
+def _order(order: Order) -> str:
+    return f"{order.symbol.base} {order.side.value} {exact(order.quantity)}"
+
+
+@describe.register
+def _(event: events.ReductionUnsaved) -> Reply:
+    waited = took(event.waited.total_seconds())
+    return Reply(
+        f"{LOOK} Sent before it was saved: {_order(event.order)} {mode(event.mode)}",
+        text=f"History did not take it in {waited}; the fallback journal did. "
+        "What protects and what closes does not wait for the disk.",
+        choices=(ORDERS, STATUS),
+        level=Level.CRITICAL,
+    )
+
+
+@describe.register
+def _(event: events.EntryGivenUp) -> Reply:
+    base = event.symbol.base
+    return Reply(
+        f"Entry given up: {base} {mode(event.mode)}, "
+        f"{exact(event.filled)} of {exact(event.ordered)} filled",
+        text=f"It rested without filling, and was not taken at market: {event.why}.",
+        level=Level.NOTICE,
+    )

@@ -1,0 +1,155 @@
+"""`/flatten`: the question before it, and how far the closes are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from handlers.confirmations import CANCEL, CONFIRM
+from handlers.format import amount, by_step, exact, gain, listed, money, took
+from handlers.reply import Choice, Column, Level, Reply
+from handlers.screen import a_table, fitting
+from handlers.stopped import CLOSED_COLUMNS, cancelled, durable, flat_reply, stopped
+from handlers.words import (
+    LOOK,
+    base_and_side,
+    count_entries,
+    entries,
+    price_time,
+    stale_note,
+    total,
+    unknown,
+    whom,
+)
+from trading.halt import Stage
+from trading.types import Side, Trade
+from trading.views import Halting, Holding, Swept, View
+
+_CLOSE_COLUMNS = (Column(right=False), Column(gap=1), Column(), Column())
+
+
+def flatten_question(view: View) -> Reply:
+    held = view.holdings
+    if not held:
+        waiting = len(entries(view.orders))
+        resting = f"{count_entries(waiting)} would be cancelled" if waiting else "No entry rests"
+        return Reply(
+            f"{LOOK} Stop {whom(view.name, view.mode)}? Nothing is open",
+            text=f"{resting}; entries stay blocked.",
+            choices=(Choice("Cancel", CANCEL), Choice("Flatten", CONFIRM)),
+            as_of=view.as_of,
+        )
+    return fitting(lambda rows: _flatten_question(view, rows), len(held))
+
+
+def _flatten_question(view: View, rows: int) -> Reply:
+    count = len(view.holdings)
+    return Reply(
+        f"{LOOK} Close all of {whom(view.name, view.mode)} at market?",
+        table=a_table(_CLOSE_COLUMNS, _close_rows(view.holdings, rows)),
+        text=f"{_worth(view)}\nProtective stops go once flat; entries stay blocked.",
+        choices=(Choice("Cancel", CANCEL), Choice(f"Close {count} now", CONFIRM)),
+        as_of=price_time(view, view.holdings),
+    )
+
+
+def _worth(view: View) -> str:
+    value = total([_value(h) for h in view.holdings])
+    profit = gain(total([h.profit for h in view.holdings]))
+    if value is None:
+        return f"Worth unknown: {stale_note(view)}; P&L {profit}."
+    return f"About {amount(value, view.quote)}, P&L {profit}; prices {{age}}."
+
+
+def _value(holding: Holding) -> Decimal | None:
+    if holding.quote is None or holding.stale:
+        return None
+    return holding.position.notional(holding.quote.price)
+
+
+def _close_rows(held: Sequence[Holding], rows: int) -> list[tuple[str, ...]]:
+    shown = held if rows >= len(held) else held[: max(rows - 1, 0)]
+    found: list[tuple[str, ...]] = [
+        (
+            base_and_side(h),
+            by_step(abs(h.position.quantity), h.rules.lot),
+            money(_value(h)),
+            gain(h.profit),
+        )
+        for h in shown
+    ]
+    hidden = held[len(shown) :]
+    if hidden:
+        value = money(total([_value(h) for h in hidden]))
+        found.append((f"{len(hidden)} more", "", value, gain(total([h.profit for h in hidden]))))
+    return found
+
+
+def flattening(halting: Halting, before: View, now: View) -> Reply:
+    """The answer while the closes are under way; its story goes on by `HaltAdvanced`."""
+    if not before.holdings:
+        return stopped(halting, [now])
+    if halting.flat:
+        place = whom(before.name, before.mode)
+        seconds = (now.as_of - halting.halt.at).total_seconds()
+        return flat_reply(place, seconds, halting.closes, halting.halt.id)
+    return fitting(lambda rows: _flattening(halting, before, now, rows), len(before.holdings))
+
+
+def _flattening(halting: Halting, before: View, now: View, rows: int) -> Reply:
+    left = {h.position.symbol for h in now.holdings}
+    count = len(before.holdings)
+    gone = sum(h.position.symbol not in left for h in before.holdings)
+    reached = [r.stage for r in halting.halt.stages_of(before.name)]
+    entries_done = "entries blocked" + (_sweep_note(halting.swept, reached))
+    return Reply(
+        f"{LOOK} Flattening {whom(before.name, before.mode)}: {gone} of {count} closed",
+        table=a_table(CLOSED_COLUMNS, _so_far(halting.closes, before, now)[:rows]),
+        text="\n".join([
+            f"Done: {entries_done}{durable(halting)}.",
+            *(_doubts(now) or ["Closing goes on until flat; the result is told here."]),
+        ]),
+        choices=(Choice("Status", "/status"), Choice("Halts", "/halts")),
+        level=Level.CRITICAL,
+        story=halting.halt.id,
+    )  # fmt: skip
+
+
+def _sweep_note(swept: Sequence[Swept], reached: Sequence[Stage]) -> str:
+    if all(s.confirmed for s in swept) or Stage.CANCELS_CONFIRMED in reached:
+        return f"; {cancelled(swept)}"
+    return f"; {count_entries(sum(s.resting for s in swept))} may rest and fill, retrying"
+
+
+def _doubts(view: View) -> list[str]:
+    orders = unknown(view.orders)
+    names = sorted({o.symbol.base for o in orders})
+    if not names:
+        return []
+    if len(orders) > 1:
+        has = "it may have been closed" if len(names) == 1 else "they may have been closed"
+        return [f"{listed(names)}: no answer yet, {has}. Asking before resending."]
+    (order,) = orders
+    waited = took((view.as_of - order.created_at).total_seconds())
+    did = "bought" if order.side is Side.BUY else "sold"
+    stops = (h.plan.stop for h in view.holdings if h.position.symbol == order.symbol)
+    stop = next((s for s in stops if s is not None), None)
+    stays = f" Stop {exact(stop)} stays." if stop is not None else ""
+    return [
+        f"{names[0]}: no answer in {waited}, it may have {did}. Asking before resending.{stays}"
+    ]
+
+
+def _so_far(closes: Sequence[Trade], before: View, now: View) -> list[tuple[str, ...]]:
+    """What was closed, at which price and with what result; then what is still to be."""
+    left = {h.position.symbol for h in now.holdings}
+    doubtful = {o.symbol for o in unknown(now.orders)}
+    closed = {t.symbol: t for t in closes}
+    done, open_still = [], []
+    for symbol in (h.position.symbol for h in before.holdings):
+        trade = closed.get(symbol)
+        if trade is not None and symbol not in left:
+            done.append((symbol.base, exact(trade.exit_price), gain(trade.profit)))
+        elif symbol in left:
+            open_still.append((symbol.base, "unknown" if symbol in doubtful else "open", ""))
+    return [*done, *open_still]

@@ -1,0 +1,211 @@
+"""What is said of a pause, a stop, a flat account: by whoever asked, and by alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from handlers.format import ago, exact, gain, gained, plural, took
+from handlers.reply import Choice, Column, Level, Reply
+from handlers.screen import TABLE_ROWS, a_table
+from handlers.words import (
+    DONE,
+    HALTED,
+    LOOK,
+    PAUSED,
+    count_entries,
+    entries,
+    holdings_of,
+    orders_of,
+    person,
+    scope,
+)
+from trading.halt import Halt, Verb
+from trading.types import ZERO, Symbol, Trade
+from trading.views import Halting, Swept, View
+
+_NO_TRIES: Mapping[Symbol, int] = {}
+_NTH = {2: "2nd", 3: "3rd"}
+
+
+def paused(halting: Halting, views: Sequence[View], note: str = "") -> Reply:
+    waiting, held = len(entries(orders_of(views))), len(holdings_of(views))
+    rest = "rests" if waiting == 1 else "rest"
+    not_done = (
+        f"Not done: {count_entries(waiting)} {rest} and may fill; {_stay(held)}; exits go on."
+    )
+    if not waiting:
+        not_done = f"Not done: {_stay(held)}; exits go on."
+    if not waiting and not held:
+        not_done = "Not done: nothing else; no entry rests, no position is open."
+    return Reply(
+        _title(PAUSED, "Paused", halting, views),
+        lead=note,
+        text=f"Done: no new entries{durable(halting)}.\n{not_done}",
+        choices=(Choice("Stop", "/stop"), Choice("Resume", "/resume")),
+        level=Level.NOTICE,
+        story=halting.halt.id,
+    )
+
+
+def _stay(held: int) -> str:
+    return f"{plural(held, 'position')} and {'its stop stays' if held == 1 else 'stops stay'}"
+
+
+def stopped(halting: Halting, views: Sequence[View], note: str = "") -> Reply:
+    unconfirmed = [s for s in halting.swept if not s.confirmed]
+    if unconfirmed:
+        return _retrying(halting, views, unconfirmed, note)
+    if _was_there(halting):
+        left = sum(s.resting for s in halting.swept)
+        rest = "rests" if left == 1 else "rest"
+        done = f"Swept again: {count_entries(left)} {rest}."
+    else:
+        done = f"Done: entries blocked{durable(halting)}; {cancelled(halting.swept)}.\n"
+        done += f"Not done: {kept(views)}."
+    return Reply(
+        _title(HALTED, "Stopped", halting, views),
+        lead="\n".join(filter(None, [note, _on_top(halting)])),
+        text=done,
+        choices=after_stop(views),
+        level=Level.CRITICAL,
+        story=halting.halt.id,
+    )
+
+
+def after_stop(views: Sequence[View]) -> tuple[Choice, ...]:
+    if views and not holdings_of(views):
+        return Choice("Status", "/status"), Choice("Resume", "/resume")
+    return Choice("Positions", "/positions"), Choice("Flatten", "/flatten")
+
+
+def _retrying(
+    halting: Halting, views: Sequence[View], unconfirmed: list[Swept], note: str
+) -> Reply:
+    saved = "saved, a restart stays halted" if halting.durable else _NOT_DURABLE
+    rows = [_not_yet(s, named=len(halting.swept) > 1) for s in unconfirmed[:3]]
+    return Reply(
+        f"{HALTED} Stopped {scope(views, halting.halt.scope)}: LATCHED, RETRYING",
+        lead=note,
+        text="\n".join([f"Done: entries blocked; {saved}.", *rows]),
+        choices=(Choice("Status", "/status"), Choice("Halts", "/halts")),
+        level=Level.CRITICAL,
+        story=halting.halt.id,
+    )
+
+
+def _not_yet(swept: Swept, *, named: bool) -> str:
+    who = f"{swept.trader}: " if named else ""
+    problem = swept.problem or "the venue has not confirmed"
+    return (
+        f"Not yet: {who}{count_entries(swept.resting)} may rest and fill. "
+        f"{problem[0].upper()}{problem[1:].rstrip('.')}, try {max(1, swept.tries)}."
+    )
+
+
+_NOT_DURABLE = "NOT YET DURABLE, a crash now would forget it"
+
+
+def durable(halting: Halting) -> str:
+    return "" if halting.durable else f" ({_NOT_DURABLE})"
+
+
+def _was_there(halting: Halting) -> bool:
+    """The same halt answers again; nothing new was engaged."""
+    return halting.earlier is not None and halting.earlier.id == halting.halt.id
+
+
+def _on_top(halting: Halting) -> str:
+    if halting.earlier is None or _was_there(halting):
+        return ""
+    return f"{halting.earlier.id} by {person(halting.earlier.by)} holds as well."
+
+
+def _title(symbol: str, word: str, halting: Halting, views: Sequence[View]) -> str:
+    halt = halting.halt
+    if not _was_there(halting):
+        return f"{symbol} {word} {scope(views, halt.scope)}, by {halt.by}"
+    since = ago(views[0].as_of - halt.at) if views else "earlier"
+    shown = PAUSED if halt.verb is Verb.PAUSE else HALTED
+    state = _ALREADY[halt.verb]
+    if halt.verb is Verb.FLATTEN and views and not holdings_of(views):
+        state = "flat and stopped"
+    return f"{shown} Already {state} {since} by {person(halt.by)}"
+
+
+_ALREADY = {Verb.PAUSE: "paused", Verb.STOP: "stopped", Verb.FLATTEN: "told to be flat"}
+
+
+def cancelled(swept: Sequence[Swept]) -> str:
+    """As in `2 of 2 cancelled, confirmed in 0.4 s`."""
+    all_of, done = sum(s.total for s in swept), sum(s.cancelled for s in swept)
+    if not all_of:
+        return "no entry rested"
+    filled = f", {all_of - done} filled" if done < all_of else ""
+    return (
+        f"{done} of {all_of} cancelled{filled}, confirmed in {took(max(s.seconds for s in swept))}"
+    )
+
+
+def kept(views: Sequence[View]) -> str:
+    """What a stop leaves alone: `3 positions stay with their protective stops; exits go on`."""
+    held = holdings_of(views)
+    if not views:
+        return "positions and their stops stay; exits go on"
+    if not held:
+        return "nothing else; no position is open"
+    bare = sum(h.plan.stop is None for h in held)
+    stay, its = ("stays", "its") if len(held) == 1 else ("stay", "their")
+    stops = f" with {its} protective {'stop' if len(held) == 1 else 'stops'}"
+    if bare:
+        stops = f", {bare} of them without a stop"
+    return f"{plural(len(held), 'position')} {stay}{stops}; exits go on"
+
+
+CLOSED_COLUMNS = (Column(right=False), Column(), Column())
+
+
+def flat_reply(  # the last three are known to who followed it
+    place: str,
+    seconds: float,
+    closes: Sequence[Trade],
+    story: str,
+    *,
+    tries: Mapping[Symbol, int] = _NO_TRIES,
+    stops: int | None = None,
+) -> Reply:
+    """`✓ Flat: majors (paper), confirmed in 23 s`, with what was closed and its sum."""
+    rows: list[tuple[str, ...]] = [
+        (t.symbol.base, exact(t.exit_price), gain(t.profit), _tried(tries.get(t.symbol, 1)))
+        for t in closes[:TABLE_ROWS]
+    ]
+    columns: tuple[Column, ...] = (*CLOSED_COLUMNS, Column(right=False))
+    if not any(row[-1] for row in rows):
+        rows, columns = [row[:-1] for row in rows], CLOSED_COLUMNS
+    done = f"{_result(closes)} after fees" if closes else "flat"
+    gone = "protective stops" if stops is None else plural(stops, "stop")
+    return Reply(
+        f"{DONE} Flat: {place}, confirmed in {took(seconds)}",
+        table=a_table(columns, rows),
+        text=f"Done: {done}; {gone} cancelled.\nNot done: entries stay blocked until /resume.",
+        choices=(Choice("Trades", "/trades"), Choice("Resume", "/resume")),
+        level=Level.NOTICE,
+        story=story,
+    )
+
+
+def _tried(times: int) -> str:
+    """As in `2nd try`; nothing for the first."""
+    return f"{_NTH.get(times, f'{times}th')} try" if times > 1 else ""
+
+
+def _result(closes: Sequence[Trade]) -> str:
+    return gained(sum((t.profit for t in closes), ZERO), closes[0].symbol.quote)
+
+
+def engaged_title(halt: Halt, place: str) -> str:
+    """How a halt reads on its own: `■ Stopped majors (paper), by ben, Telegram`."""
+    if halt.guard:
+        return f"{HALTED} Halted {place} by guard: {halt.why}"
+    word = {Verb.PAUSE: "Paused", Verb.STOP: "Stopped", Verb.FLATTEN: "Flattening"}[halt.verb]
+    symbol = {Verb.PAUSE: PAUSED, Verb.STOP: HALTED, Verb.FLATTEN: LOOK}[halt.verb]
+    return f"{symbol} {word} {place}, by {halt.by}"
