@@ -36,6 +36,7 @@ from trading.execution.exit_rules import ExitRules, PartialRule
 from trading.execution.orders import OrderIds, Patience
 from trading.halt import Latch
 from trading.halting import Halter
+from trading.ledger import exit_reason
 from trading.market.candles import Candles
 from trading.market.recording import Recording, crash_of_may_2021, recording
 from trading.market.recordings import HOURS
@@ -45,7 +46,7 @@ from trading.risk.limits import EntryRules, Limits
 from trading.strategies import strategy
 from trading.strategies.base import Strategy
 from trading.trader import Start, Trader
-from trading.types import Fill, MarketRules, Order, OrderRole, Symbol, Trade
+from trading.types import ExitReason, Fill, MarketRules, Order, OrderRole, Symbol, Trade
 from trading.venues.paper import Costs, PaperVenue
 from trading.venues.replay import ReplayFeed
 
@@ -68,6 +69,9 @@ EVERYTHING = ExitRules(
     partials=(PartialRule(share=Decimal("0.5"), at_r=Decimal(1)),),
     break_even=True,
 )
+NEAR = replace(EVERYTHING, trail_r=Decimal("0.5"))
+BRIEF = replace(EVERYTHING, time_limit=timedelta(minutes=7))
+MINUTE, QUARTER, HOUR = timedelta(minutes=1), timedelta(minutes=15), timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -246,22 +250,6 @@ async def compare(test: Backtest, folder: Path) -> None:
     assert_same(result, desk)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("exits", [ExitRules(), EVERYTHING], ids=["stop and target", "everything"])
-async def test_may_2021_minute_by_minute(tmp_path: Path, exits: ExitRules) -> None:
-    candles = crash_of_may_2021().candles.upto(680).last(260)
-    test = _backtest(candles, uses=ema(), step=timedelta(minutes=1), exits=exits)
-    await compare(test, tmp_path)
-
-
-@pytest.mark.slow
-async def test_the_scanner_in_may_2021(tmp_path: Path) -> None:
-    candles = crash_of_may_2021().candles
-    scanner = strategy("smc", {"threshold": 55})
-    test = _backtest(candles, uses=scanner, step=timedelta(minutes=1), exits=ExitRules())
-    await compare(test, tmp_path)
-
-
 SYSTEMS: Mapping[str, Mapping[str, object]] = {"smc": {"trend": 50}, "rules": {}}
 """Of the longer trend 50 bars: warm after 300 hours, where the 804 of 200 are not in the slices."""
 THREE_CRASHES: Mapping[str, Callable[[], Candles]] = {
@@ -271,15 +259,22 @@ THREE_CRASHES: Mapping[str, Callable[[], Candles]] = {
 }
 
 
+def systems() -> dict[str, Backtest]:
+    """Both as shipped, in all three."""
+    return {
+        f"{system}, {crash}": shipped(system, candles(), parameters, step=HOUR)
+        for system, parameters in SYSTEMS.items()
+        for crash, candles in THREE_CRASHES.items()
+    }
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize("crash", THREE_CRASHES)
+@pytest.mark.parametrize("system", SYSTEMS)
 async def test_both_systems_as_shipped_in_three_crashes(
     system: str, crash: str, tmp_path: Path
 ) -> None:
-    hour = timedelta(hours=1)
-    test = shipped(system, THREE_CRASHES[crash](), SYSTEMS[system], step=hour)
-    await compare(test, tmp_path)
+    await compare(systems()[f"{system}, {crash}"], tmp_path)
 
 
 @pytest.mark.slow
@@ -298,26 +293,80 @@ async def test_both_systems_in_a_universe_that_moves(system: str, tmp_path: Path
     assert not any("universe" in kind for kind in run(free).refused)
 
 
-@pytest.mark.slow
-async def test_the_collapse_of_ftx_hour_by_hour(tmp_path: Path) -> None:
-    candles = read_candles(CRASHES / "ftx_2022_11_1h.csv")
-    test = _backtest(candles, uses=ema(), step=timedelta(hours=1), exits=EVERYTHING)
-    await compare(test, tmp_path)
+def may_by_minute(exits: ExitRules) -> Backtest:
+    candles = crash_of_may_2021().candles.upto(680).last(260)
+    return _backtest(candles, uses=ema(), step=MINUTE, exits=exits)
 
 
-@pytest.mark.slow
-async def test_the_liquidations_of_october_2025(tmp_path: Path) -> None:
+def scanner_in_may() -> Backtest:
+    scanner = strategy("smc", {"threshold": 55})
+    candles = crash_of_may_2021().candles
+    return _backtest(candles, uses=scanner, step=MINUTE, exits=ExitRules())
+
+
+def october(exits: ExitRules, *, costs: Costs | None = None, bars: int | None = None) -> Backtest:
     candles = read_candles(CRASHES / "crash_2025_10_10_15m.parquet")
-    test = _backtest(candles, uses=ema(), step=timedelta(minutes=15), exits=ExitRules())
-    await compare(test, tmp_path)
+    candles = candles.upto(bars or candles.bars)
+    return _backtest(candles, uses=ema(), step=QUARTER, exits=exits, costs=costs)
+
+
+def ftx() -> Backtest:
+    candles = read_candles(CRASHES / "ftx_2022_11_1h.csv")
+    return _backtest(candles, uses=ema(), step=HOUR, exits=EVERYTHING)
+
+
+def until_a_guard_halts(test: Backtest) -> Backtest:
+    limits = replace(BUSY, risk_per_trade=Decimal("0.02"), max_daily_loss=Decimal("0.002"))
+    return replace(test, trader=replace(test.trader, limits=limits))
+
+
+THIN = replace(Costs(), participation=Decimal("0.00001"))
+SLICES: Mapping[str, Callable[[], Backtest]] = {
+    "May 2021 by the minute": lambda: may_by_minute(ExitRules()),
+    "the same with every exit": lambda: may_by_minute(EVERYTHING),
+    "the same with a near trailing stop": lambda: may_by_minute(NEAR),
+    "the same with little time": lambda: may_by_minute(BRIEF),
+    "the same until a guard halts": lambda: until_a_guard_halts(may_by_minute(EVERYTHING)),
+    "the scanner in May 2021": scanner_in_may,
+    "the collapse of FTX by the hour": ftx,
+    "the liquidations of October 2025": lambda: october(ExitRules()),
+    "orders too large for a bar": lambda: october(EVERYTHING, costs=THIN, bars=160),
+}
 
 
 @pytest.mark.slow
-async def test_orders_too_large_for_a_bar_fill_in_the_same_parts(tmp_path: Path) -> None:
-    candles = read_candles(CRASHES / "crash_2025_10_10_15m.parquet").upto(160)
-    thin = replace(Costs(), participation=Decimal("0.00001"))
-    test = _backtest(candles, uses=ema(), step=timedelta(minutes=15), exits=EVERYTHING, costs=thin)
-    await compare(test, tmp_path)
+@pytest.mark.parametrize("name", SLICES)
+async def test_a_slice_of_a_crash(name: str, tmp_path: Path) -> None:
+    await compare(SLICES[name](), tmp_path)
+
+
+EXITS = {
+    (OrderRole.PROTECT, ExitReason.STOP), (OrderRole.PROTECT, ExitReason.TRAIL),
+    (OrderRole.EXIT, ExitReason.STOP),  # crossed already when it was to be placed
+    (OrderRole.EXIT, ExitReason.TARGET), (OrderRole.EXIT, ExitReason.TIME),
+    (OrderRole.EXIT, ExitReason.SIGNAL),
+}  # fmt: skip
+"""All by which a trader leaves of its own accord."""
+
+
+def test_every_kind_of_exit_and_of_halt_occurs_in_what_is_compared() -> None:
+    """Else the tests above would agree on what they never saw."""
+    tests = [*(make() for make in SLICES.values()), *systems().values()]
+    results = [run(test) for test in tests]
+    orders = [o for r in results for o in r.sent if o.filled and o.role is not OrderRole.ENTRY]
+    assert {(o.role, exit_reason(o)) for o in orders} == EXITS
+    assert {h.guard for r in results for h in r.halts} == {"day"}
+    assert any(is_partial(trade, r.sent) for r in results for trade in r.trades)
+    refused = {reason for r in results for reason in r.refused}
+    for limit in ("rests until", "positions open", "apart", "after its stop", "losses in a row"):
+        assert any(limit in reason for reason in refused), limit
+
+
+def is_partial(trade: Trade, sent: Iterable[Order]) -> bool:
+    """Whether *trade* was left in parts."""
+    exits = [o for o in sent if o.symbol == trade.symbol and o.role is OrderRole.EXIT and o.filled]
+    within = [o for o in exits if trade.opened_at < o.created_at <= trade.closed_at]
+    return len(within) > 1 and all(o.filled < trade.quantity for o in within)
 
 
 MAY, FTX, OCTOBER = (
@@ -325,7 +374,7 @@ MAY, FTX, OCTOBER = (
     "crypto/binance_spot_universe_1h_FTX_2022-11-03_2022-11-14.parquet",
     "crypto/binance_usdtm_universe_15m_crash_2025-10-10.parquet",
 )
-STEPS = {MAY: timedelta(minutes=1), FTX: timedelta(hours=1), OCTOBER: timedelta(minutes=15)}
+STEPS = {MAY: MINUTE, FTX: HOUR, OCTOBER: QUARTER}
 whole_files = pytest.mark.skipif(
     "QUARTERDECK_DATA" not in os.environ, reason="QUARTERDECK_DATA is not set"
 )

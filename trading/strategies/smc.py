@@ -296,7 +296,7 @@ def _newest(formed: Mask, top: Panel, bottom: Panel, low: Panel) -> tuple[Panel,
     """
     latest = recent(formed, _ZONE_AGE)
     top, bottom = taken(top, latest), taken(bottom, latest)
-    touches = np.cumsum((low <= top) & ~formed, axis=1, dtype=np.int32)
+    touches = np.cumsum(low <= top, axis=1, dtype=np.int32)
     top[touches > taken(touches, latest, 0)] = np.nan
     return shifted(top, 1), shifted(bottom, 1)
 

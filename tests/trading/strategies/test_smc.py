@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.trading.strategies.recorded import (
     assert_live_sees_what_a_backtest_sees,
     assert_prefix,
+    assert_same_columns,
     assert_suffix,
     majors,
     walks,
@@ -23,6 +24,7 @@ from trading.strategies.smc import Smc
 from trading.types import Symbol
 
 CRASH = crash_of_may_2021().candles
+SCANNER = Smc(threshold=30)
 SMALL = Smc(higher=2, trend=10)
 """Warm-up: 300 bars."""
 
@@ -53,6 +55,27 @@ def test_on_a_real_crash_live_sees_what_a_backtest_sees(strategy: Smc) -> None:
 @given(st.integers(0, CRASH.bars))
 def test_on_a_real_crash_prefixes_agree_exactly(bars: int) -> None:
     assert_prefix(Smc(), CRASH, bars)
+
+
+@pytest.mark.parametrize("newest", [20, 40, 60])
+def test_after_an_outage_the_last_column_is_that_of_the_whole_all_the_same(newest: int) -> None:
+    """The bars before it count in place of those that are missing: the newest 300 columns alone
+    would give other answers here in some of the markets."""
+    for seed in range(30):
+        candles = without(walks(seed, bars=900), slice(-300, -newest))
+        whole = SCANNER.signals(candles)
+        assert whole.exits is not None
+        assert np.isfinite(whole.exits.long[:, -1]).all()
+        assert_same_columns(SCANNER.last(candles), 0, whole, candles.bars - 1)
+
+
+def without(candles: Candles, columns: slice) -> Candles:
+    """With no bar of any symbol in *columns*."""
+    names = ("open", "high", "low", "close", "volume")
+    panels = {name: getattr(candles, name).copy() for name in names}
+    for panel in panels.values():
+        panel[:, columns] = np.nan
+    return replace(candles, **panels)
 
 
 def test_symbols_do_not_see_each_other() -> None:
@@ -171,6 +194,59 @@ def test_a_bar_that_comes_back_into_a_standing_gap_adds_a_zone() -> None:
     low[0, -1] = 1011.5
     _, why = last(SMALL, replace(candles, low=low))
     assert "zone 10" in why
+
+
+LOOSE = Smc(higher=2, trend=10, threshold=1)
+LEAP = [*swinging(), 1002.0, 1005.0, 1010.0, 1016.0, 1018.0]
+"""It leaves gaps: the newest from 1010 to 1012, another one from 1005 to 1010."""
+REST = (1018.0, 1014.0)
+
+
+def leapt(*bars: tuple[float, float]) -> Candles:
+    """After the leap so many bars more: close and low."""
+    candles = market([*LEAP, *(close for close, _ in bars)])
+    low = candles.low.copy()
+    low[0, len(LEAP) - 1 :] = [1012.0, *(low for _, low in bars)]
+    return replace(candles, low=low)
+
+
+def sure(candles: Candles) -> float:
+    """Confidence in being long at the last bar."""
+    exits = LOOSE.signals(candles).exits
+    assert exits is not None
+    return float(exits.long[0, -1])
+
+
+@pytest.mark.parametrize(
+    ("bars", "counts"),
+    [
+        ([(1016.0, 1012.0)], True),
+        ([(1016.0, 1012.1)], False),
+        ([(1010.0, 1008.0)], True),
+        ([(1009.9, 1008.0)], False),
+        ([REST, REST, (1016.0, 1011.0)], True),
+        ([(1016.0, 1011.0), (1016.0, 1011.0)], False),
+        ([(1016.0, 1011.0), REST, (1016.0, 1011.0)], False),
+        ([(1016.0, 1011.0), REST, (1016.0, 1009.0)], False),
+    ],
+    ids=[
+        "touched", "not touched", "closed at its end", "closed through it", "later",
+        "touched before", "touched long before", "only an older one still stands",
+    ],
+)  # fmt: skip
+def test_the_newest_zone_counts_once_when_it_is_touched_and_holds(
+    bars: list[tuple[float, float]], counts: bool
+) -> None:
+    for candles in (leapt(*bars), mirrored(leapt(*bars))):
+        score, why = last(LOOSE, candles)
+        assert np.sign(score) == np.sign(candles.close[0, -1] - 1000)
+        assert ("zone 10" in why) is counts
+
+
+def test_a_zone_counts_for_a_hundred_bars() -> None:
+    """It is touched then by a bar that closes below all others: no sweep that counts as well."""
+    points = [sure(leapt(*[REST] * rested, (1011.0, 1010.5))) for rested in (60, 99, 100, 150)]
+    assert points == [30, 30, 20, 20]
 
 
 def test_against_the_longer_trend_there_is_no_wish() -> None:
