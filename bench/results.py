@@ -17,7 +17,7 @@ from pathlib import Path
 from chatbot.cli.backtest import Asked, backtest
 from chatbot.settings import Settings, load
 from trading.backtest.result import Result
-from trading.stats import Ratio
+from trading.stats.ratios import Ratio
 
 SETTINGS = Path(__file__).parents[1] / "bot.toml"
 TRADERS = ("majors", "smc", "rules")

@@ -12,7 +12,7 @@ from chatbot.delivery.outbox import Outbox
 from chatbot.delivery.strangers import Strangers
 from chatbot.delivery.subscribers import subscribers
 from chatbot.frontends import ChatPlatform, Frontend, Speaker
-from chatbot.frontends.console import Console
+from chatbot.frontends.console.face import Console
 from chatbot.frontends.control import ControlSocket
 from chatbot.platforms import Around, StoredNotes, delivery, platforms, symbols_of
 from chatbot.render.pictures import PictureProcess

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from chatbot.delivery.outbox import Delivery
+from chatbot.delivery.waiting import Delivery
 from chatbot.frontends import ChatPlatform, Notes, Pictures
 from chatbot.frontends.talk import OnStranger
 from chatbot.settings import Discord, Settings, Telegram

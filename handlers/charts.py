@@ -41,7 +41,8 @@ from trading.errors import Refused
 from trading.market.candles import Candles
 from trading.ports import Store
 from trading.risk.drawdown import day_of
-from trading.stats import DayBook, Reading, share_of
+from trading.stats.daybook import DayBook, Reading
+from trading.stats.summary import share_of
 from trading.types import ZERO, MarketRules, Side, Symbol, Trade
 from trading.views import Holding, Price, View
 

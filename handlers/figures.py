@@ -32,18 +32,10 @@ from handlers.screen import TABLE_COLUMNS, TABLE_ROWS, a_table, first_fitting, w
 from handlers.words import clipped, mode, sentence, stale_note
 from trading.errors import Refused
 from trading.risk.drawdown import day_of
-from trading.stats import (
-    DayBook,
-    Drawdown,
-    Period,
-    Ratio,
-    Stats,
-    Tally,
-    Unit,
-    periods,
-    share_of,
-    summarise,
-)
+from trading.stats.daybook import DayBook
+from trading.stats.ratios import Drawdown, Ratio
+from trading.stats.summary import Period, Stats, Unit, periods, share_of, summarise
+from trading.stats.tally import Tally
 from trading.types import ExitReason, Mode, Symbol
 from trading.views import View
 

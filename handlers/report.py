@@ -22,7 +22,10 @@ from handlers.figures import (
 )
 from handlers.format import MONTHS, duration, gain, gained, percent, plural
 from handlers.words import whom
-from trading.stats import DayBook, Drawdown, Ratio, Stats, Tally
+from trading.stats.daybook import DayBook
+from trading.stats.ratios import Drawdown, Ratio
+from trading.stats.summary import Stats
+from trading.stats.tally import Tally
 from trading.types import Mode
 
 

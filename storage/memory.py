@@ -13,7 +13,7 @@ from trading.clocks import Clock
 from trading.errors import StoreError
 from trading.halt import Halt
 from trading.ports import Alert, Books, Change, Lane, Tidied, Word, recent
-from trading.stats import DayBook
+from trading.stats.daybook import DayBook
 from trading.types import (
     ZERO,
     AccountState,

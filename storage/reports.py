@@ -22,7 +22,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from storage import migrate, schema, sums
 from storage.sqlite import connect_to, reason, url_of
 from trading.errors import StoreError
-from trading.stats import DayBook, Floats, Reading, RoundTrip, floats_of
+from trading.stats.daybook import DayBook, Reading, floats_of
+from trading.stats.ratios import Floats
+from trading.stats.tally import RoundTrip
 
 _ROWS = 2048
 """At a time: some 10 ms of work, and less than a megabyte."""

@@ -38,7 +38,7 @@ from trading.ports import (
     Tidied,
     Word,
 )
-from trading.stats import DayBook
+from trading.stats.daybook import DayBook
 from trading.types import Decision, EquityPoint, Fill, Order, Position, Symbol, Trade
 
 RECENT_MOVEMENTS = 2_000

@@ -14,7 +14,8 @@ from datetime import date, tzinfo
 from decimal import Decimal
 from typing import Any
 
-from trading.stats import Breakdown, DayBook, Tally
+from trading.stats.daybook import DayBook
+from trading.stats.tally import Breakdown, Tally
 
 NOTE = "day_sums"
 

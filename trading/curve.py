@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from trading.stats import DayBook, Floats, Reading
+from trading.stats.daybook import DayBook, Reading
+from trading.stats.ratios import Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from trading.halting import Halter
 from trading.ports import Store
 from trading.recorder import Recorder
 from trading.risk.drawdown import day_of
-from trading.stats import Reading
+from trading.stats.daybook import Reading
 from trading.types import Mode
 from trading.valuation import Valuer
 

@@ -13,7 +13,7 @@ from trading.events import Event
 from trading.halt import Halt, Permit
 from trading.market.candles import Candles
 from trading.market.universe import Survey, Universe
-from trading.stats import DayBook
+from trading.stats.daybook import DayBook
 from trading.types import (
     AccountState,
     Decision,

@@ -24,7 +24,9 @@ from trading.curve import curve
 from trading.errors import SettingsError
 from trading.market.tables import parse_symbol, read_candles
 from trading.risk.drawdown import day_of
-from trading.stats import Ratio, Stats, Tally
+from trading.stats.ratios import Ratio
+from trading.stats.summary import Stats
+from trading.stats.tally import Tally
 from trading.strategies import settings_in_use
 from trading.trader_settings import TraderSettings
 from trading.types import ExitReason, Mode, Trade

@@ -11,7 +11,7 @@ from handlers.report import Report
 from storage.reports import read_day_books
 from trading.errors import StoreError
 from trading.risk.drawdown import day_of
-from trading.stats import DayBook
+from trading.stats.daybook import DayBook
 
 
 def report(settings: Settings, span: Span, *, now: datetime) -> list[Report]:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
-from chatbot.delivery.outbox import Subscriber
+from chatbot.delivery.waiting import Subscriber
 from handlers.hearing import Hearing, PriceNotice, Unanswered
 from handlers.reply import Choice, Level, Reply
 from trading.clocks import Clock

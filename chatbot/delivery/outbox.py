@@ -8,42 +8,33 @@ neither trading nor the others.  One clerk talks to the store for all of them.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
-import re
 import secrets
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
-from chatbot.delivery.bursts import BURST, WINDOW, QuietHours, Throttle, next_burst
+from chatbot.delivery.back import back
+from chatbot.delivery.bursts import WINDOW, QuietHours
+from chatbot.delivery.waiting import Chat, Delivery, Health, Parcel, Subscriber, Throttled, reply_of
 from chatbot.frontends import Speaker
 from chatbot.supervise import within
-from handlers.format import clock_time, long_duration, plural
+from handlers.format import plural
 from handlers.hearing import Hearing
 from handlers.in_place import InPlace, Stories
-from handlers.reply import Choice, Column, Level, Reply, Table, dump, load
-from handlers.words import clipped
+from handlers.reply import Level, Reply, dump
 from trading.clocks import Clock
 from trading.events import ChatBack, ChatLost, Event, HaltAdvanced
 from trading.ports import Alert, Change, Meter, NoMeter, Store
 
 log = logging.getLogger(__name__)
-
 GIVEN_UP = timedelta(days=7)
 """So long an alert waits for a chat that is gone from the settings: it may come back."""
 EDITED_WITHIN = timedelta(seconds=15)
 """So long a stage may take to be edited into the answer of a stop; then an alert tells it."""
-GATHERED = 10
-"""So many urgent alerts that wait at once become one message; fewer keep their own."""
-WAITED_LINES, LINE = 5, 22
-"""How many of the alerts that waited are listed when a chat is back, and how wide."""
 PAGE = 100
 """Alerts acknowledged in one commit; and read at once, beyond those already in hand."""
-
 Describe = Callable[[Event], Reply | None]
 
 
@@ -81,202 +72,6 @@ class InPlaces(Protocol):
     def state(self, chat: str, story: str) -> InPlace | None: ...
 
 
-class Throttled(Exception):
-    """The platform says: not before *retry_after* seconds.  Raised by a speaker."""
-
-    def __init__(self, retry_after: float) -> None:
-        super().__init__(f"again in {retry_after:g} s")
-        self.retry_after = retry_after
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subscriber:
-    key: str
-    """As in `telegram:111`, `console:`; alerts wait under it."""
-    speaker: str
-    chat: str
-    """The platform's own id of the chat."""
-    at_least: Level = Level.INFO
-    owner: bool = True
-    """An owner reads here: hears of critical alerts that nobody acknowledged."""
-    on_call: bool = False
-    """Hears of nothing else."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """How patient the outbox is; seconds."""
-
-    first_delay: float = 1.0
-    """After a failure; doubled after each further one."""
-    longest_delay: float = 60.0
-    patience: float = 30.0
-    """A message that takes longer counts as failed, and may arrive twice."""
-    back_after: float = 60.0
-    """A chat that failed for longer hears first that it is back."""
-    poll: float = 5.0
-    """The store is looked at this often even if nobody wakes the outbox."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """How one platform does, for status pages."""
-
-    waiting: int
-    last_success: datetime | None
-    failing_since: datetime | None
-    """None: the last message went through, or none was sent yet."""
-    problem: str
-    """The error's kind, never its words: they may hold a token."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Absence:
-    """How long a chat was away, and what waited for it."""
-
-    away: timedelta
-    waited: int
-    critical: int
-    """Of those; they go first, each by itself."""
-
-
-# -- one chat -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Parcel:
-    alert: Alert
-    reply: Reply
-
-
-class _Chat:
-    """What one chat still has to hear, and how it fares."""
-
-    def __init__(
-        self, subscriber: Subscriber, speaker: Speaker, quiet_hours: QuietHours | None
-    ) -> None:
-        self.subscriber = subscriber
-        self.speaker = speaker
-        self.quiet_hours = quiet_hours
-        self.at_least = subscriber.at_least
-        self.muted: frozenset[str] = frozenset()
-        """Kinds that are not told here, unless critical."""
-        self.stir = asyncio.Event()
-        """Something arrived."""
-        self.alarm = asyncio.Event()
-        """Something critical arrived: worth a try although the chat is failing."""
-        self.last_success: datetime | None = None
-        self.failing_since: datetime | None = None
-        self.problem = ""
-        self.absence: Absence | None = None
-        """It is back, and has heard the critical alerts; that it was away is still to be told."""
-        self._throttle = Throttle()
-        self._critical: deque[_Parcel] = deque()
-        self._urgent: deque[_Parcel] = deque()
-        self._quiet: deque[_Parcel] = deque()
-        self._told: deque[datetime] = deque(maxlen=BURST - 1)
-        """When the last quiet alerts that were told had happened."""
-
-    @property
-    def waiting(self) -> int:
-        return len(self._critical) + len(self._urgent) + len(self._quiet)
-
-    def hopeful(self, now: datetime) -> bool:
-        """Something waits, and is likely to arrive soon."""
-        quiet = 0 if self.quiet_for(now) else len(self._quiet)
-        waits = len(self._critical) + len(self._urgent) + quiet
-        return waits > 0 and self.failing_since is None
-
-    def quiet_for(self, now: datetime) -> float:
-        """Seconds until the quiet hours are over; 0 outside of them."""
-        return self.quiet_hours.left(now) if self.quiet_hours else 0.0
-
-    def wants(self, kind: str, level: Level) -> bool:
-        if self.subscriber.on_call:
-            return False
-        return level >= self.at_least and (level >= Level.CRITICAL or kind not in self.muted)
-
-    @property
-    def critical(self) -> int:
-        return len(self._critical)
-
-    def take(self, alert: Alert) -> bool:
-        """Queue *alert*; False if it only repeats what was said."""
-        reply = self._throttle.admit(alert, _read(alert))
-        if reply is None:
-            return False
-        self._queue(alert.level).append(_Parcel(alert, reply))
-        self.stir.set()
-        if alert.level >= Level.CRITICAL:
-            self.alarm.set()
-        return True
-
-    def next(self, now: datetime, *, hurry: bool) -> tuple[Sequence[_Parcel], float | None]:
-        """What to say now, as one message; or nothing, and for how many seconds."""
-        if self._critical:
-            return [self._critical[0]], None
-        urgent = self._next_urgent()
-        quiet_for = self.quiet_for(now)
-        if quiet_for or not self._quiet:
-            return urgent, (quiet_for or None) if self._quiet and not urgent else None
-        if urgent and urgent[0].alert.at <= self._quiet[0].alert.at:
-            return urgent, None
-        night = self._of_the_night()
-        if night > 1:
-            return list(itertools.islice(self._quiet, night)), None
-        size, hold = next_burst((p.alert.at for p in self._quiet), self._told, now)
-        if size or hurry:
-            return list(itertools.islice(self._quiet, size or None)), None
-        return urgent, None if urgent else hold
-
-    def _next_urgent(self) -> list[_Parcel]:
-        """One by one; what has gathered because the chat is slow, as one."""
-        gathered = len(self._urgent) >= GATHERED
-        return list(itertools.islice(self._urgent, None if gathered else 1))
-
-    def _of_the_night(self) -> int:
-        """How many of those in front came in quiet hours, and are told as one."""
-        came = (self.quiet_for(parcel.alert.at) > 0 for parcel in self._quiet)
-        return sum(1 for _ in itertools.takewhile(bool, came))
-
-    def rest(self, now: datetime) -> list[_Parcel]:
-        """All but the critical ones that may be told now, oldest first."""
-        quiet = () if self.quiet_for(now) else self._quiet
-        return sorted((*self._urgent, *quiet), key=lambda parcel: parcel.alert.at)
-
-    def done(self, parcels: Sequence[_Parcel], now: datetime) -> None:
-        for parcel in parcels:
-            queue = self._queue(parcel.alert.level)
-            queue.remove(parcel)
-            if queue is self._quiet:
-                self._told.append(parcel.alert.at)
-        self.last_success, self.failing_since, self.problem = now, None, ""
-
-    def was_away(self, now: datetime, *, at_least: float) -> Absence | None:
-        """The absence to tell of, if it is over now and lasted so many seconds."""
-        away = self.down_for(now)
-        if self.absence is not None or away.total_seconds() <= at_least:
-            return self.absence
-        return Absence(away=away, waited=self.waiting, critical=self.critical)
-
-    def failed(self, error: Exception, now: datetime) -> None:
-        if self.failing_since is None:
-            self.failing_since = now
-            log.warning("%s does not take alerts", self.subscriber.key, exc_info=error)
-        self.problem = type(error).__name__
-
-    def down_for(self, now: datetime) -> timedelta:
-        return now - self.failing_since if self.failing_since else timedelta()
-
-    def _queue(self, level: int) -> deque[_Parcel]:
-        if level >= Level.CRITICAL:
-            return self._critical
-        return self._urgent if level >= Level.URGENT else self._quiet
-
-
-# -- all of them ----------------------------------------------------------------------------------
-
-
 class Outbox:
     """Makes alerts of events, and delivers what waits in the store.
 
@@ -310,7 +105,7 @@ class Outbox:
         self._describe = describe
         self._fold = fold
         self._delivery = delivery or Delivery()
-        self._chats = {s.key: _Chat(s, speakers[s.speaker], quiet_hours) for s in subscribers}
+        self._chats = {s.key: Chat(s, speakers[s.speaker], quiet_hours) for s in subscribers}
         self._known: set[str] = set()
         """Ids in a queue, or told and not yet acknowledged."""
         self._told: list[str] = []
@@ -423,7 +218,7 @@ class Outbox:
 
     def health(self) -> Mapping[str, Health]:
         """By the speaker's name; of several chats the one that fails longest counts."""
-        by_speaker: dict[str, list[_Chat]] = {}
+        by_speaker: dict[str, list[Chat]] = {}
         for chat in self._chats.values():
             by_speaker.setdefault(chat.subscriber.speaker, []).append(chat)
         return {name: _health(chats) for name, chats in by_speaker.items()}
@@ -533,7 +328,7 @@ class Outbox:
     def _look_at_held(self) -> None:
         """Tell the stages that no edit tells, and forget those that one has told."""
         for alert in tuple(self._held.values()):
-            state = self._stories.state(alert.to, _read(alert).story)
+            state = self._stories.state(alert.to, reply_of(alert).story)
             late = self._hurry or self._clock.now() - alert.at > EDITED_WITHIN
             if state is InPlace.FOLLOWED and not late:
                 continue
@@ -564,7 +359,7 @@ class Outbox:
 
     # -- the workers
 
-    async def _serve(self, chat: _Chat) -> None:
+    async def _serve(self, chat: Chat) -> None:
         delay = self._delivery.first_delay
         while True:
             chat.stir.clear()
@@ -579,7 +374,7 @@ class Outbox:
                 await self._rest(delay, chat.alarm)
                 delay = min(delay * 2, self._delivery.longest_delay)
 
-    async def _told_them(self, chat: _Chat, parcels: Sequence[_Parcel]) -> bool:
+    async def _told_them(self, chat: Chat, parcels: Sequence[Parcel]) -> bool:
         try:
             await self._tell(chat, parcels)
         except Throttled as told:
@@ -591,7 +386,7 @@ class Outbox:
             return False
         return True
 
-    async def _tell(self, chat: _Chat, parcels: Sequence[_Parcel]) -> None:
+    async def _tell(self, chat: Chat, parcels: Sequence[Parcel]) -> None:
         """Say *parcels*; after a long absence the rest with the word that the chat is back."""
         now = self._clock.now()
         away = chat.was_away(now, at_least=self._delivery.back_after)
@@ -606,7 +401,7 @@ class Outbox:
         await self._said(chat, *self._as_one(parcels))
         chat.absence = away if back_is_told else None
 
-    async def _said(self, chat: _Chat, parcels: Sequence[_Parcel], reply: Reply) -> None:
+    async def _said(self, chat: Chat, parcels: Sequence[Parcel], reply: Reply) -> None:
         await self._send(chat, reply)
         now = self._clock.now()
         chat.done(parcels, now)
@@ -614,19 +409,19 @@ class Outbox:
             self._meter.time("queue", max(0.0, (now - parcel.alert.at).total_seconds()))
         self._tell_clerk(parcel.alert for parcel in parcels)
 
-    async def _send(self, chat: _Chat, reply: Reply) -> None:
+    async def _send(self, chat: Chat, reply: Reply) -> None:
         await within(
             self._clock,
             self._delivery.patience,
             chat.speaker.send(chat.subscriber.chat, reply, silent=self._is_silent(chat, reply)),
         )
 
-    def _is_silent(self, chat: _Chat, reply: Reply) -> bool:
+    def _is_silent(self, chat: Chat, reply: Reply) -> bool:
         if reply.level >= Level.CRITICAL:
             return False
         return reply.level < Level.URGENT or chat.quiet_for(self._clock.now()) > 0
 
-    def _as_one(self, parcels: Sequence[_Parcel]) -> tuple[Sequence[_Parcel], Reply]:
+    def _as_one(self, parcels: Sequence[Parcel]) -> tuple[Sequence[Parcel], Reply]:
         """Fold them; if that fails, tell the first by itself."""
         if len(parcels) > 1:
             try:
@@ -655,7 +450,7 @@ class Outbox:
             )
 
 
-def _seconds(parcels: Sequence[_Parcel]) -> int:
+def _seconds(parcels: Sequence[Parcel]) -> int:
     """In how long they came; of a burst, the window that it is counted in."""
     span = max(parcels[-1].alert.at - parcels[0].alert.at, WINDOW)
     return round(span.total_seconds())
@@ -665,63 +460,7 @@ def _zone(quiet_hours: QuietHours | None) -> str:
     return "" if quiet_hours is None else str(quiet_hours.zone)
 
 
-def back(speaker: str, absence: Absence, rest: Sequence[tuple[datetime, Reply]]) -> Reply:
-    """What a chat hears when it is there again, instead of *rest*, one by one (oldest first)."""
-    name, waited = speaker.capitalize(), absence.waited
-    gap, alerts = long_duration(absence.away), plural(waited, "alert")
-    shown = sorted(
-        sorted(rest, key=lambda each: (each[1].level, each[0]))[-WAITED_LINES:],
-        key=lambda each: each[0],
-    )
-    rows = tuple((clock_time(at), _short(reply.title)) for at, reply in shown)
-    return Reply(
-        title=f"✓ {name} back after {gap}: {alerts} waited",
-        lead=_of_the_rest(absence.critical, len(shown), len(rest)),
-        table=Table((Column(right=False), Column(right=False)), rows) if rows else None,
-        choices=(Choice(f"All {waited}", f"/alerts last {waited}"),) if waited else (),
-        level=max((reply.level for _, reply in rest), default=Level.NOTICE),
-    )
-
-
-def _of_the_rest(critical: int, shown: int, rest: int) -> str:
-    """As in `1 critical went first. The rest, UTC:`."""
-    first = f"{critical} critical went first." if critical else ""
-    if not rest:
-        return first
-    listed = "The rest" if critical else "They were"
-    if shown < rest:
-        listed = f"{shown} of the other {rest}" if critical else f"{shown} of them"
-    return f"{first} {listed}, UTC:".strip()
-
-
-def _short(title: str) -> str:
-    """A title for a narrow column: its first words, and what was won or lost."""
-    plain = title.lstrip("✓…⚠?‖■✕ ")
-    for end in (" (paper)", " (live)", " (dry run)", ": "):
-        plain = plain.partition(end)[0] or plain
-    gained = _GAIN.search(title.partition(plain)[2])
-    if gained is None:
-        return clipped(plain, LINE)
-    return f"{clipped(plain, LINE - len(gained[0]) - 1)} {gained[0]}"
-
-
-_GAIN = re.compile(r"[+-][\d,]+\.\d\d")
-"""As in `+33.27`."""
-
-
-def _read(alert: Alert) -> Reply:
-    """The reply as it was written; an older or newer version's may not be readable."""
-    try:
-        return load(alert.body)
-    except Exception:
-        log.exception("alert %s cannot be read", alert.id)
-        return Reply(
-            title=f"⚠ {alert.kind} at {clock_time(alert.at)} UTC: its message cannot be read",
-            level=Level.CRITICAL if alert.level >= Level.CRITICAL else Level.URGENT,
-        )
-
-
-def _health(chats: Sequence[_Chat]) -> Health:
+def _health(chats: Sequence[Chat]) -> Health:
     failing = [(c.failing_since, c.problem) for c in chats if c.failing_since]
     since, problem = min(failing, default=(None, ""))
     return Health(

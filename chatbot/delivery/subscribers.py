@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from chatbot.delivery.outbox import Subscriber
+from chatbot.delivery.waiting import Subscriber
 from chatbot.settings import Discord, Settings, Telegram
 from handlers.reply import Level
 

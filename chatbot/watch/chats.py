@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from chatbot.delivery.outbox import Health, Subscriber
+from chatbot.delivery.waiting import Health, Subscriber
 from chatbot.frontends import ChatPlatform
 from trading.clocks import Clock
 from trading.events import ChatBack, ChatLost

@@ -13,7 +13,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     # chats and faces
     "telegram": ("chatbot/frontends",),
     "discord": ("chatbot/frontends",),
-    "prompt_toolkit": ("chatbot/frontends/console.py",),
+    "prompt_toolkit": ("chatbot/frontends/console",),
     "aiohttp": ("chatbot/frontends", "chatbot/watch/ping.py", "trading/venues"),
     "matplotlib": ("chatbot/render/drawing.py",),
     # the process

@@ -35,7 +35,7 @@ from tests.contracts.builders import (
 from trading.clocks import ManualClock
 from trading.errors import StoreError
 from trading.ports import Change, Lane, Store
-from trading.stats import DayBook
+from trading.stats.daybook import DayBook
 from trading.types import ZERO, OrderStatus
 
 AnyStore = MemoryStore | SqlStore

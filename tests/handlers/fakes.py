@@ -24,7 +24,7 @@ from trading.errors import Refused, SettingsError
 from trading.halt import Halt, Latch, Verb
 from trading.ports import Alert, Change, Word
 from trading.roster import Found
-from trading.stats import DayBook
+from trading.stats.daybook import DayBook
 from trading.strategies.rules.regime import Reading, Regime
 from trading.types import Decision, MarketRules, Order, Side, Symbol, Trade
 from trading.views import Closed, Halting, Price, Scan, Ticket, View

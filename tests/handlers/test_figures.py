@@ -37,7 +37,10 @@ from tests.handlers.story import (
     the_view,
 )
 from trading.ports import Change
-from trading.stats import TOO_FEW, DayBook, Drawdown, Period, Ratio, Stats, Tally
+from trading.stats.daybook import DayBook
+from trading.stats.ratios import TOO_FEW, Drawdown, Ratio
+from trading.stats.summary import Period, Stats
+from trading.stats.tally import Tally
 from trading.types import EquityPoint, ExitReason, Mode, Symbol, Trade
 from trading.views import View
 

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from chatbot.delivery.outbox import Outbox, Subscriber
+from chatbot.delivery.outbox import Outbox
+from chatbot.delivery.waiting import Subscriber
 from handlers import alerts
 from storage.memory import MemoryStore
 from tests.builders import NOON

@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import pytest
 
-from chatbot.delivery.outbox import Outbox, Subscriber
+from chatbot.delivery.outbox import Outbox
+from chatbot.delivery.waiting import Subscriber
 from chatbot.frontends.talk import follow
 from handlers import alerts, load_commands
 from handlers.caller import Caller, Message, Role

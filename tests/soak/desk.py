@@ -18,7 +18,8 @@ from typing import Any, cast
 import numpy as np
 
 from chatbot.delivery.notices import DeskNotices
-from chatbot.delivery.outbox import Outbox, Subscriber
+from chatbot.delivery.outbox import Outbox
+from chatbot.delivery.waiting import Subscriber
 from handlers import alerts, load_commands
 from handlers.caller import Message
 from handlers.confirmations import Confirmations

@@ -21,7 +21,8 @@ from tests.contracts.builders import BTC, ETH, NOON, a_point, a_trade, after
 from trading.clocks import ManualClock
 from trading.errors import StoreError
 from trading.ports import Change
-from trading.stats import DayBook, Reading, RoundTrip, floats_of
+from trading.stats.daybook import DayBook, Reading, floats_of
+from trading.stats.tally import RoundTrip
 from trading.types import Trade
 
 MANY = 5_000

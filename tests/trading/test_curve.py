@@ -19,7 +19,7 @@ from trading.clocks import ManualClock
 from trading.curve import curve
 from trading.errors import StoreError
 from trading.events import PeriodEnded
-from trading.stats import DayBook, Reading
+from trading.stats.daybook import DayBook, Reading
 
 DAY = date(2025, 10, 10)
 MIDNIGHT = datetime(2025, 10, 10, tzinfo=UTC)

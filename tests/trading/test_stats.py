@@ -30,21 +30,11 @@ from hypothesis import strategies as st
 
 from tests import builders
 from tests.builders import ADA, BTC, ETH
-from trading import stats
-from trading.stats import (
-    FEWEST_RETURNS,
-    TOO_FEW,
-    DayBook,
-    Drawdown,
-    Ratio,
-    Reading,
-    RoundTrip,
-    Stats,
-    Tally,
-    Unit,
-    periods,
-    summarise,
-)
+from trading.stats import ratios
+from trading.stats.daybook import DayBook, Reading
+from trading.stats.ratios import FEWEST_RETURNS, TOO_FEW, Drawdown, Ratio
+from trading.stats.summary import Stats, Unit, periods, summarise
+from trading.stats.tally import RoundTrip, Tally
 from trading.types import EquityPoint, ExitReason, Symbol, Trade
 
 PUBLISHED = json.loads((Path(__file__).parents[1] / "data" / "empyrical.json").read_text("utf-8"))
@@ -95,7 +85,7 @@ def agrees(ours: float | None, expected: Any, *, places: int = 8) -> bool:
 
 
 def fall_of(curve: Sequence[float]) -> Drawdown | None:
-    return stats.drawdown(np.arange(len(curve), dtype=float), np.array(curve, dtype=float))
+    return ratios.drawdown(np.arange(len(curve), dtype=float), np.array(curve, dtype=float))
 
 
 @published("test_cum_returns")
@@ -110,19 +100,19 @@ def test_the_curve_of_these_tests_is_the_published_one(
 
 @published("test_sharpe_ratio")
 def test_sharpe_agrees(returns: str, risk_free: str | float, expected: Any) -> None:
-    assert agrees(stats.sharpe(excess(returns, risk_free), 252), expected)
+    assert agrees(ratios.sharpe(excess(returns, risk_free), 252), expected)
 
 
 @published("test_sortino")
 def test_sortino_agrees(
     returns: str, required_return: str | float, period: str, expected: Any
 ) -> None:
-    assert agrees(stats.sortino(excess(returns, required_return), A_YEAR[period]), expected)
+    assert agrees(ratios.sortino(excess(returns, required_return), A_YEAR[period]), expected)
 
 
 @published("test_annual_volatility")
 def test_volatility_agrees(returns: str, period: str, expected: float) -> None:
-    assert agrees(stats.volatility(known(returns), A_YEAR[period]), expected)
+    assert agrees(ratios.volatility(known(returns), A_YEAR[period]), expected)
 
 
 @published("test_cagr")
@@ -136,7 +126,7 @@ def test_annual_return_agrees(returns: str, period: str, expected: float) -> Non
 
 
 def yearly(name: str, period: str) -> float | None:
-    return stats.cagr(growth(known(name))[-1], len(series(name)), A_YEAR[period])
+    return ratios.cagr(growth(known(name))[-1], len(series(name)), A_YEAR[period])
 
 
 @published("test_max_drawdown")
@@ -155,7 +145,7 @@ def test_drawdown_agrees_in_every_window(returns: str, window: int, expected: li
 
 @published("test_roll_sharpe_ratio")
 def test_sharpe_agrees_in_every_window(returns: str, window: int, expected: list[float]) -> None:
-    found = [stats.sharpe(part, 252) for part in windows(returns, window)]
+    found = [ratios.sharpe(part, 252) for part in windows(returns, window)]
 
     assert found == pytest.approx(expected, abs=1e-6)
 
@@ -174,23 +164,23 @@ def test_ratios_are_per_year_of_365_days() -> None:
     mean, deviation = 0.00625, 0.0110867789
     downside = math.sqrt(0.005**2 / 4)
 
-    assert stats.sharpe(returns) == pytest.approx(mean / deviation * math.sqrt(365))
-    assert stats.sortino(returns) == pytest.approx(mean / downside * math.sqrt(365))
+    assert ratios.sharpe(returns) == pytest.approx(mean / deviation * math.sqrt(365))
+    assert ratios.sortino(returns) == pytest.approx(mean / downside * math.sqrt(365))
 
 
-@pytest.mark.parametrize("ratio", [stats.sharpe, stats.sortino, stats.volatility])
+@pytest.mark.parametrize("ratio", [ratios.sharpe, ratios.sortino, ratios.volatility])
 @pytest.mark.parametrize("returns", [[], [0.01]])
 def test_one_day_has_no_ratio(ratio: Any, returns: list[float]) -> None:
     assert ratio(returns) is None
 
 
 def test_nothing_gained_and_nothing_risked_is_no_ratio() -> None:
-    assert stats.sharpe([0.0] * 20) is None
-    assert stats.sortino([0.0] * 20) is None
+    assert ratios.sharpe([0.0] * 20) is None
+    assert ratios.sortino([0.0] * 20) is None
 
 
 def test_loss_without_deviation_is_infinitely_bad() -> None:
-    assert stats.sharpe([-0.5] * 20) == -math.inf
+    assert ratios.sharpe([-0.5] * 20) == -math.inf
 
 
 @pytest.mark.parametrize(
@@ -199,7 +189,7 @@ def test_loss_without_deviation_is_infinitely_bad() -> None:
      (-0.2, 9, -1.0), (1e300, 1, math.inf), (1.1, 0, None)],
 )  # fmt: skip
 def test_cagr(growth: float, days: int, expected: float | None) -> None:
-    found = stats.cagr(growth, days)
+    found = ratios.cagr(growth, days)
 
     assert found is expected is None or found == pytest.approx(expected)
 
@@ -466,7 +456,7 @@ def test_returns_are_of_whole_days_and_today_is_not_one_yet() -> None:
     tomorrow = figures(book, last=FEWEST_RETURNS, today=FEWEST_RETURNS + 1)
 
     assert today.returns == FEWEST_RETURNS
-    assert today.sharpe.value == pytest.approx(stats.sharpe(whole))
+    assert today.sharpe.value == pytest.approx(ratios.sharpe(whole))
     assert tomorrow.returns == FEWEST_RETURNS + 1
 
 

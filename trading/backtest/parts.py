@@ -15,7 +15,7 @@ from trading.errors import StoreError
 from trading.halt import Halt
 from trading.market.candles import Candles
 from trading.ports import Alert, Books, Change, Lane, Tidied, Word
-from trading.stats import DayBook
+from trading.stats.daybook import DayBook
 from trading.strategies.base import Exits, Signals, Strategy
 from trading.types import Decision, EquityPoint, Fill, Order, OrderType, Report, Symbol, Trade
 from trading.venues.book import BarDone

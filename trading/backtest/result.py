@@ -14,16 +14,10 @@ from numpy.typing import NDArray
 from trading.curve import Curve, curve
 from trading.halt import Halt
 from trading.risk.drawdown import day_of
-from trading.stats import (
-    DayBook,
-    Drawdown,
-    Reading,
-    RoundTrip,
-    Stats,
-    Tally,
-    drawdown,
-    summarise,
-)
+from trading.stats.daybook import DayBook, Reading
+from trading.stats.ratios import Drawdown, drawdown
+from trading.stats.summary import Stats, summarise
+from trading.stats.tally import RoundTrip, Tally
 from trading.trader_settings import TraderSettings
 from trading.types import Fill, Order, Position, Trade
 

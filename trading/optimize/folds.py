@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 
 from trading.risk.drawdown import day_of
-from trading.stats import FEWEST_RETURNS
+from trading.stats.ratios import FEWEST_RETURNS
 
 INSIDE = 3
 """The first window in sample is so many times as long as those out of sample."""

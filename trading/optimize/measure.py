@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 from trading.backtest.engine import Backtest, run
 from trading.backtest.result import Result, book_of, last_day, whole
 from trading.optimize.spaces import Value
-from trading.stats import DayBook, Floats, Ratio, RoundTrip, Stats, daily
+from trading.stats.daybook import DayBook
+from trading.stats.ratios import Floats, Ratio
+from trading.stats.summary import Stats, daily
+from trading.stats.tally import RoundTrip
 
 FEWEST_TRADES = 10
 """With fewer a good figure is chance, and counts as none."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import aiohttp
 import discord
 
-from chatbot.delivery.outbox import Throttled
+from chatbot.delivery.waiting import Throttled
 from chatbot.frontends.discord.waits import FLOODED
 
 REFUSED_TOKEN = "its token is refused"  # noqa: S105  # what is said of one

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from chatbot.delivery.outbox import Throttled
+from chatbot.delivery.waiting import Throttled
 from chatbot.frontends import Notes, OnMessage, Pictures
 from chatbot.frontends.talk import OnStranger, People, Recent, Tasks
 from chatbot.frontends.telegram.connection import OFFICIAL, Connection, Flood, Polling, connect

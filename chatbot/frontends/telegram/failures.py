@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from chatbot.delivery.outbox import Throttled
+from chatbot.delivery.waiting import Throttled
 
 if TYPE_CHECKING:
     from telegram.error import TelegramError

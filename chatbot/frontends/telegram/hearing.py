@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from chatbot.delivery.outbox import Throttled
+from chatbot.delivery.waiting import Throttled
 from chatbot.frontends import OnMessage
 from chatbot.frontends.talk import (
     OnStranger,

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from chatbot.delivery.outbox import Throttled
+from chatbot.delivery.waiting import Throttled
 from chatbot.frontends import Notes
 from chatbot.frontends.telegram.failures import TelegramFailed
 from chatbot.frontends.telegram.places import Moves

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chatbot.delivery.outbox import Throttled
+from chatbot.delivery.waiting import Throttled
 from chatbot.frontends import Pictures
 from chatbot.frontends.talk import drawn, without_picture
 from chatbot.frontends.telegram.failures import (

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from chatbot.delivery.notices import MOST_UNANSWERED, DeskNotices
-from chatbot.delivery.outbox import Outbox, Subscriber
+from chatbot.delivery.outbox import Outbox
+from chatbot.delivery.waiting import Subscriber
 from handlers import alerts
 from handlers.reply import Level, load
 from storage.store import SqlStore

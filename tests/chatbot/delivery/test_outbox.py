@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from chatbot.delivery.bursts import BURST, Repeats, Throttle, next_burst
-from chatbot.delivery.outbox import PAGE, Delivery, Outbox, Subscriber, Throttled
+from chatbot.delivery.outbox import PAGE, Outbox
+from chatbot.delivery.waiting import Delivery, Subscriber, Throttled
 from handlers.in_place import Stories
 from handlers.reply import Level, Reply, dump
 from storage.memory import MemoryStore

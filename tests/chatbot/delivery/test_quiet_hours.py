@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chatbot.delivery.bursts import HOUR, REMEMBERED, QuietHours, Throttle
-from chatbot.delivery.outbox import Outbox, Subscriber
+from chatbot.delivery.outbox import Outbox
+from chatbot.delivery.waiting import Subscriber
 from handlers.alerts import fold as folded
 from handlers.in_place import Stories
 from handlers.reply import Level, Reply, dump

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatbot.delivery.outbox import Subscriber
 from chatbot.delivery.subscribers import discord, telegram
+from chatbot.delivery.waiting import Subscriber
 from chatbot.settings import Discord, Telegram
 from handlers.reply import Level
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from chatbot.delivery.outbox import Throttled
+from chatbot.delivery.waiting import Throttled
 from chatbot.frontends import NoPicture
 from chatbot.frontends.discord import Discord, Waits
 from chatbot.frontends.discord.alerts import MayNotWrite, NotConnected

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from chatbot import logs
-from chatbot.delivery.outbox import Throttled
+from chatbot.delivery.waiting import Throttled
 from chatbot.frontends import ChatPlatform, NoPicture
 from chatbot.frontends.talk import People
 from chatbot.frontends.telegram import Flood, Polling, Telegram

@@ -11,7 +11,7 @@ import pytest
 
 from chatbot.access import persons
 from chatbot.administration import _flat
-from chatbot.delivery.outbox import Delivery
+from chatbot.delivery.waiting import Delivery
 from chatbot.platforms import delivery
 from chatbot.settings import Discord, Settings, load
 from chatbot.settings.chats import Flood, Timing

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from chatbot.delivery.outbox import Outbox, Subscriber
+from chatbot.delivery.outbox import Outbox
+from chatbot.delivery.waiting import Subscriber
 from chatbot.frontends import OnMessage
 from chatbot.watch.chats import ChatWatch
 from handlers import alerts

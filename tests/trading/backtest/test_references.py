@@ -33,7 +33,7 @@ from trading.backtest.engine import Backtest, run
 from trading.backtest.result import Result
 from trading.market.candles import Candles
 from trading.risk.limits import Limits
-from trading.stats import drawdown, sharpe
+from trading.stats.ratios import drawdown, sharpe
 from trading.strategies.base import Signals
 from trading.types import MarketRules, Symbol
 from trading.venues.paper import Costs

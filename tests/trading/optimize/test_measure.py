@@ -15,7 +15,7 @@ from trading.backtest.feed import moment
 from trading.market.candles import Candles
 from trading.optimize.measure import BEYOND, Course, Measure, Metric
 from trading.optimize.spaces import Value
-from trading.stats import TOO_FEW
+from trading.stats.ratios import TOO_FEW
 from trading.strategies import strategy
 from trading.strategies.base import Signals
 

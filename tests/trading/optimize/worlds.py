@@ -15,7 +15,7 @@ from trading.backtest.rules import rules_for
 from trading.optimize.measure import Course, Measured
 from trading.optimize.spaces import Value
 from trading.risk.limits import Limits
-from trading.stats import RoundTrip
+from trading.stats.tally import RoundTrip
 from trading.strategies import strategy
 from trading.types import ONE, ZERO
 
