@@ -7,24 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from storage.store import SqlStore
 from tests.process import books
 from tests.process.desk_process import DeskProcess
 from tests.servers.exchange import OWNER, ApiKey, ExchangeServer, Fault, Recorded, Wish
 from tests.servers.exchange.access import Quota
 from tests.servers.exchange.faults import Act
 from tests.servers.exchange.server import KEYS
+from trading.clocks import SystemClock
+from trading.guards import new_account
+from trading.ports import Change
 
 T = TypeVar("T")
 
@@ -316,14 +319,10 @@ class LiveDesk(DeskProcess):
     def _hears(self, base: str) -> bool:
         return re.search(r"Price \d+\ss old", self.say(f"/price {base}")["plain"]) is not None
 
-    def day_before(self) -> None:
-        """As if it had last run yesterday: the candle that has closed since is news."""
-        assert not self.lives
-        with closing(sqlite3.connect(self.state / "history.db")) as history, history:
-            ((cursor,),) = history.execute("SELECT cursor FROM accounts")
-            earlier = datetime.fromisoformat(cursor) - timedelta(days=1)
-            text = earlier.isoformat(timespec="microseconds")
-            history.execute("UPDATE accounts SET cursor = ?", [text])
+    def ran_until_yesterday(self) -> None:
+        """As if it had run, and done nothing: the candle that has closed since is news."""
+        self.state.mkdir(mode=0o700)
+        asyncio.run(_write_account(self.state / "history.db"))
 
     def at_ease(self) -> None:
         """Nothing goes wrong any more, nothing is open, nobody has halted."""
@@ -355,6 +354,17 @@ def live_desk(folder: Path, venue: Exchange, **more: str) -> Iterator[LiveDesk]:
         yield desk
     finally:
         desk.kill()
+
+
+async def _write_account(history: Path) -> None:
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    begun = new_account(TRADER, books.CAPITAL, today - timedelta(days=1), UTC)
+    account = replace(begun, cursor=today - timedelta(days=1))
+    store = await SqlStore.open(history, clock=SystemClock())
+    try:
+        await store.commit(Change(accounts=(account,)))
+    finally:
+        await store.close()
 
 
 def doubled(orders: Sequence[Recorded]) -> set[str]:

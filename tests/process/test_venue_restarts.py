@@ -51,8 +51,7 @@ def test_what_filled_at_the_exchange_while_it_was_dead_is_booked(
     """A resting entry of one coin is bought; the stop of the other is reached."""
     venue.rise("ETH", to=PRICE - 500)
     desk = LiveDesk(tmp_path, venue, style="limit")
-    desk.start().kill()
-    desk.day_before()
+    desk.ran_until_yesterday()
     try:
         desk.start().hears_prices()
         desk.say("/scan")
@@ -71,6 +70,47 @@ def test_what_filled_at_the_exchange_while_it_was_dead_is_booked(
         assert desk.complaints() == []
     finally:
         desk.kill()
+
+
+def test_on_spot_a_sale_a_stop_and_an_entry_that_came_while_it_was_dead_are_booked_once(
+    tmp_path: Path,
+) -> None:
+    """What it sells a second time would be the operator's own, which lie beside."""
+    with Exchange(market="spot", bases=("BTC", "ETH", "SOL")) as venue:
+        venue.rise("ETH", to=PRICE - 500)
+        desk = LiveDesk(tmp_path, venue, style="limit")
+        desk.ran_until_yesterday()
+        own = venue.held("SOL")
+        try:
+            desk.start().hears_prices()
+            desk.say("/scan")
+            desk.bought("BTC", "SOL")
+            sale = {"symbol": "SOLUSDT", "side": "SELL", "type": "MARKET"}
+            held = venue.on("POST", "*/order", Hold(done=True), where=sale)
+            with desk.saying(confirmation(desk.say("/close SOL"))):
+                desk.until(lambda: held.acted, "the exchange has sold it")
+                desk.kill()
+            venue.do(lambda v: v.faults.clear())
+            venue.trades_at("ETH", PRICE - 600)
+            venue.trades_at("BTC", PRICE - 2_000)
+
+            desk.start()
+
+            desk.until(lambda: desk.positions() == ["ETH"], "all three are booked")
+            desk.until(lambda: len(venue.stops("ETH")) == 1, "the new one is protected")
+            assert any("BTC" in told and "stop" in told for told in desk.alerts("PositionClosed"))
+            assert_sold_once(venue, "BTC", "SOL", own=own)
+            assert desk.complaints() == []
+        finally:
+            desk.kill()
+
+
+def assert_sold_once(venue: Exchange, *bases: str, own: Decimal) -> None:
+    """All that was bought, and no more of what lay there before."""
+    dust = Decimal("0.00002")
+    assert all(0 <= venue.held(base) - own < dust for base in bases)
+    assert [venue.stops(base) for base in bases] == [[] for _ in bases]
+    assert doubled([r for r in venue.asked("POST") if r.is_new_order]) == set()
 
 
 def test_hedge_legs_warm_cold_and_beside_a_leg_of_the_operators_own(tmp_path: Path) -> None:

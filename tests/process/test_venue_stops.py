@@ -24,6 +24,10 @@ WISHED = MANY[::16]
 """Those that the strategy wants to buy."""
 
 
+DUST = Decimal("0.00002")
+"""Of each coin: less than that may be left of what was bought."""
+
+
 def is_latched(desk: LiveDesk) -> bool:
     return bool(latch.read(latch.path_in(desk.state)).halts)
 
@@ -36,8 +40,7 @@ def test_during_a_scan_of_648_symbols_no_entry_leaves_after_the_stop(tmp_path: P
     with Exchange(market="swap", bases=MANY) as venue:
         venue.rise(*WISHED, to=PRICE)
         desk = LiveDesk(tmp_path, venue)
-        desk.start().kill()
-        desk.day_before()
+        desk.ran_until_yesterday()
         venue.a_minute_passes()
         held = venue.on("GET", "*/depth", Hold(), times=None)
         try:
@@ -88,8 +91,7 @@ def test_during_the_comparison_at_start_it_holds(tmp_path: Path) -> None:
     with Exchange(market="swap") as venue:
         venue.rise("BTC", "ETH", to=PRICE)
         desk = LiveDesk(tmp_path, venue)
-        desk.start().kill()
-        desk.day_before()
+        desk.ran_until_yesterday()
         held = venue.on("GET", "*/openOrders", Hold(), times=None)
         try:
             desk.launch()
@@ -115,8 +117,7 @@ def test_in_an_outage_it_is_latched_and_retried_after_a_restart_too(tmp_path: Pa
     with Exchange(market="swap") as venue:
         venue.rise("BTC", to=PRICE - 1_000)
         desk = LiveDesk(tmp_path, venue, style="limit")
-        desk.start().kill()
-        desk.day_before()
+        desk.ran_until_yesterday()
         try:
             desk.start().hears_prices()
             desk.say("/scan")
@@ -142,6 +143,38 @@ def test_in_an_outage_it_is_latched_and_retried_after_a_restart_too(tmp_path: Pa
             assert len(venue.entries()) == 2
         finally:
             desk.kill()
+
+
+def test_told_to_flatten_in_an_outage_and_killed_it_is_flat_once_the_exchange_is_back(
+    tmp_path: Path,
+) -> None:
+    """On spot: each stop has to go before its coin is sold, and nothing may be sold twice."""
+    with Exchange(market="spot") as venue, live_desk(tmp_path, venue) as desk:
+        own = venue.held("BTC")
+        desk.bought("BTC", "ETH")
+        asked = desk.say("/flatten")
+        venue.run(venue.server.stop_listening())
+
+        answer = desk.say(confirmation(asked))
+
+        assert "0 of 2 closed" in answer["title"]
+        told = desk.halts()
+        assert "Not confirmed yet: cancels and flat (2 open)." in told
+        desk.kill()
+        desk.launch()
+        desk.until(lambda: desk.alerts("StartDelayed"), "the exchange is still away")
+        assert "flat (2 open)" in desk.halts(), "it goes on"
+        sent = time.monotonic_ns()
+        venue.run(venue.server.start_listening())
+
+        desk.start_is_over()
+        desk.until(lambda: "flat, " in desk.halts(), "it is flat, and tells that")
+        assert desk.positions() == []
+        assert all(0 <= venue.held(base) - own < DUST for base in ("BTC", "ETH"))
+        assert venue.open_orders() == []
+        sold = [r.params["symbol"] for r in venue.asked("POST", "*/order", since=sent)]
+        assert sorted(sold) == ["BTCUSDT", "ETHUSDT"]
+        assert desk.say("/buy ETH 500")["outcome"] == "refused"
 
 
 # -- history is silent --------------------------------------------------------------------------

@@ -54,6 +54,47 @@ def test_an_order_whose_answer_was_lost_is_one_order_here_and_there(desk: LiveDe
     assert len([r for r in desk.venue.entries() if r.params["symbol"] == "BTCUSDT"]) == 1
 
 
+def test_a_close_whose_answer_was_lost_is_not_made_twice(desk: LiveDesk) -> None:
+    desk.bought("UNI")
+    selling = {"symbol": "UNIUSDT", "side": "SELL"}
+    lost = desk.venue.on("POST", "*/order", DROP_REPLY, where=selling)
+    desk.venue.do(lambda v: v.faults.on_event("ORDER_TRADE_UPDATE", "drop", times=None))
+
+    desk.do("/flatten")
+
+    desk.until(lambda: "UNI" not in desk.positions(), "it is found")
+    assert lost.acted == 1
+    sent = [r for r in desk.venue.asked("POST", "*/order") if r.params["symbol"] == "UNIUSDT"]
+    assert [r.params["side"] for r in sent] == ["BUY", "SELL"]
+
+
+def test_a_stop_whose_answer_was_lost_rests_once(desk: LiveDesk) -> None:
+    lost = desk.venue.on("POST", "*/algoOrder", DROP_REPLY, where={"symbol": "LINKUSDT"})
+
+    desk.bought("LINK")
+
+    desk.until(lambda: "venue" in desk.say("/position LINK")["plain"], "it is known to rest there")
+    assert lost.acted == 1
+    assert len(desk.venue.stops("LINK")) == 1
+    sent = desk.venue.asked("POST", "*/algoOrder")
+    assert len([r for r in sent if r.params["symbol"] == "LINKUSDT"]) == 1
+
+
+def test_told_to_flatten_by_two_at_once_it_closes_once(desk: LiveDesk) -> None:
+    desk.bought("DOT", "UNI")
+    asked = [confirmation(desk.say("/flatten")) for _ in range(2)]
+    since = time.monotonic_ns()
+
+    with ThreadPoolExecutor(2) as people:
+        answers = list(people.map(desk.say, asked))
+
+    desk.until(lambda: desk.positions() == [], "it is flat")
+    assert {answer["outcome"] for answer in answers} == {"done"}
+    closes = [r.params["symbol"] for r in desk.venue.asked("POST", "*/order", since=since)]
+    assert sorted(closes) == ["DOTUSDT", "UNIUSDT"]
+    assert desk.is_flat()
+
+
 def test_a_position_closed_by_hand_is_gone_and_so_is_its_stop(desk: LiveDesk) -> None:
     desk.bought("SOL")
 
