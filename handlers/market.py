@@ -93,8 +93,7 @@ def scan_reply(view: View, found: Scan) -> Reply:
     if found.cycle is None:
         return Reply(
             f"{REFUSED} The scan failed {mode(view.mode)}",
-            text=f"{sentence(clipped(found.problem, 160))} Exits and stops are tried again in "
-            "the next scan.",
+            text=sentence(clipped(found.problem, 160)),
             choices=(Choice("Again", "/scan"), Choice("Status", "/status")),
             level=Level.URGENT,
             outcome=Outcome.FAILED,

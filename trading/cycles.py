@@ -38,6 +38,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+AGAIN = "exits and stops are tried again in the next scan"
+WENT_ON = "exits and stops went on"
+
+
+class Undecided(Exception):
+    """At a bar everything was done that protects, and nothing was decided: its cause says why."""
+
+
 class Cycles:
     last: Cycle | None = None
     _resting_until: datetime | None = None
@@ -142,14 +150,25 @@ class Cycles:
             )
 
     async def bars(self) -> tuple[int, int]:
-        """Handle every bar that closed; raise what fails.  Return their number, and of answers."""
+        """Handle every bar that closed; raise what fails.  Return their number, and of answers.
+
+        Raises `Undecided` after all of them when a strategy failed: its bar counts as handled, so
+        that the exits of the bars after it wait for nothing.
+        """
         decisions, self._decided, self._triggers = 0, (), 0
+        failure: Exception | None = None
         closes = await self._feed.closes(self.cursor)
         for bar in closes:
             began = self._clock.monotonic()
-            made = await self._bar(bar)
+            await self._leave_at(bar)
+            try:
+                made = await self._enter_at(bar)
+            except Exception as error:  # noqa: BLE001  # whatever a strategy raises
+                made, failure = 0, failure or error
             decisions += made
             await self._save_cursor(bar, made, self._clock.monotonic() - began)
+        if failure is not None:
+            raise Undecided from failure
         return len(closes), decisions
 
     async def look(self) -> None:
@@ -181,13 +200,10 @@ class Cycles:
             )
         except VenueError as error:
             await self._feed_watch.failed(error)
-            return f"no prices: {error}"
-        except Exception:
+            return f"no prices: {error}; {AGAIN}"
+        except Exception as error:  # noqa: BLE001  # told and logged
             self._meter.count("cycle_errors")
-            reference = secrets.token_hex(3)
-            log.exception("a cycle failed, reference %s", reference)
-            await self._recorder.say(CycleFailed(reference=reference, **self._about()))
-            return f"an error of ours, reference {reference}"
+            return await self._broke(error)
         seconds = self._clock.monotonic() - began
         self.last = Cycle(
             at=self._clock.now(),
@@ -200,17 +216,28 @@ class Cycles:
         await self._tell_slow(seconds)
         return ""
 
+    async def _broke(self, error: Exception) -> str:
+        reference, protected = secrets.token_hex(3), isinstance(error, Undecided)
+        log.error("a cycle failed, reference %s", reference, exc_info=error)
+        failed = CycleFailed(reference=reference, protected=protected, **self._about())
+        await self._recorder.say(failed)
+        return f"an error of ours, reference {reference}; {WENT_ON if protected else AGAIN}"
+
     async def _tell_slow(self, seconds: float) -> None:
         limit = self._settings().slow_scan.total_seconds()
         if seconds > limit:
             await self._recorder.say(ScanSlow(seconds=seconds, limit=limit, **self._about()))
 
-    async def _bar(self, bar: datetime) -> int:
+    async def _leave_at(self, bar: datetime) -> None:
+        """What protects comes first, and depends on nothing that the strategy says."""
         await self._venue.catch_up(bar)
         await self._recorder.settle()
         await self._protection.settle()
         await self._protection.exits(bar)
         await self._losses.observe(bar)
+
+    async def _enter_at(self, bar: datetime) -> int:
+        """Return how many answers were given."""
         if self._roster.by_bars:
             await self._roster.refresh(bar)
         decided = await self._decide(bar)

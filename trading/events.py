@@ -366,9 +366,11 @@ class FeedBack(TraderEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleFailed(TraderEvent):
-    """A cycle broke on our side; exits and stops are tried again in the next."""
+    """A cycle broke on our side."""
 
     reference: str
+    protected: bool = False
+    """Exits and stops were seen to before it broke; else they are tried again in the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

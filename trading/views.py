@@ -84,7 +84,7 @@ class Scan:
     """None: it failed."""
     decisions: tuple[Decision, ...]
     problem: str = ""
-    """Why it failed."""
+    """Why it failed, and what that means for exits, as a clause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

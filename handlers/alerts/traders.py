@@ -47,9 +47,11 @@ def _(event: events.FeedEnded) -> Reply:
 
 @describe.register
 def _(event: events.CycleFailed) -> Reply:
+    went_on = "Exits and stops went on; no entries were decided at these candles."
+    again = "Exits and stops are tried again in the next scan."
     return Reply(
         f"{LOOK} Scan failed {mode(event.mode)}, reference {event.reference}",
-        text="Exits and stops are tried again in the next scan.",
+        text=went_on if event.protected else again,
         choices=(STATUS, STOP),
         level=Level.URGENT,
         reference=event.reference,

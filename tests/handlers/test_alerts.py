@@ -452,6 +452,14 @@ Exits and stops are tried again in the next scan.
 [Status] [Stop]""",
     ),
     (
+        events.CycleFailed(**WHO, reference="4f1c9a", protected=True),
+        Level.URGENT,
+        """\
+⚠ Scan failed (paper), reference 4f1c9a
+Exits and stops went on; no entries were decided at these candles.
+[Status] [Stop]""",
+    ),
+    (
         events.ChatLost(
             at=NOW,
             chat="Telegram",

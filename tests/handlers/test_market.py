@@ -195,7 +195,11 @@ def test_a_scan_that_finds_much_stays_on_one_screen() -> None:
 
 
 def test_a_scan_that_failed_is_not_told_as_done() -> None:
-    failed = Scan(cycle=None, decisions=(), problem="no prices: connection refused")
+    failed = Scan(
+        cycle=None,
+        decisions=(),
+        problem="no prices: connection refused; exits and stops are tried again",
+    )
 
     reply = scan_reply(the_view(), failed)
 
@@ -203,7 +207,7 @@ def test_a_scan_that_failed_is_not_told_as_done() -> None:
         reply,
         """\
 ✕ The scan failed (paper)
-No prices: connection refused. Exits and stops are tried again in the next scan.
+No prices: connection refused; exits and stops are tried again.
 [Again: /scan] [Status]""",
     )
     assert (reply.outcome, reply.level) == (Outcome.FAILED, Level.URGENT)

@@ -36,6 +36,20 @@ async def test_asked_to_end_it_cancels_entries_and_notes_a_clean_exit(
     assert any(o.status is OrderStatus.CANCELLED for o in left.orders)
 
 
+async def test_ctrl_c_closes_nothing(new_desk: NewDesk) -> None:
+    """Positions stay, each with its stop."""
+    desk = new_desk().start(QUARTERDECK__FEEDS__CRASH__SPEED="360")
+    desk.until(lambda: desk.alerts("PositionOpened"), "a position")
+
+    desk.signal(signal.SIGINT)
+
+    assert desk.wait() == 0
+    left = await books.read(desk.state)
+    exits = [order for order in left.orders if order.role is OrderRole.EXIT]
+    assert not [order for order in exits if order.reason in {"hand", "flatten"}]
+    assert books.faults(left) == []
+
+
 def _role(order: object) -> OrderRole | None:
     return getattr(order, "role", None)
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
+
 from tests.builders import BTC, ETH, a_fill, an_exit
 from tests.trading.test_reconcile import Files, by_hand
 from tests.world import World, settled, wish
@@ -136,6 +138,24 @@ async def test_a_deposit_changes_nothing_but_what_lies_beside_our_money() -> Non
         (told,) = (e for e in world.said if isinstance(e, TransferSeen))
         assert (told.amount, told.quote) == (D(500), "USDT")
         assert world.trader.block == ""
+
+
+@pytest.mark.parametrize("amount", ["5000", "-5000"])
+async def test_a_deposit_hides_no_drawdown_and_a_withdrawal_makes_none(amount: str) -> None:
+    closes = (100, 100, 100, 95, 95, 95)
+    async with Files().a_desk(*closes, wishes=[wish(2, stop=50.0)]).running() as world:
+        await world.minutes(4)
+        before = world.trader.view()
+        assert before.drawdown is not None
+        assert before.drawdown > 0
+
+        world.venue.moved.append(a_move(world, amount, MovementKind.TRANSFER, symbol=None))
+        await looked(world)
+        await world.minutes(1)
+        after = world.trader.view()
+        assert (after.drawdown, after.equity) == (before.drawdown, before.equity)
+        assert (after.today, after.peak) == (before.today, before.peak)
+        assert after.halts == ()
 
 
 async def test_a_liquidation_fee_is_booked_as_a_loss() -> None:

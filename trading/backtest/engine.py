@@ -274,7 +274,7 @@ class _Run:
             limit = self._limits[kind] - _DOUBT
             if base > 0 and (base - lowest) / base < limit:
                 continue
-            bases = peaks if kind == "drawdown" else np.full(many, base)
+            bases = peaks if kind == "drawdown" else np.full(len(equity), base)
             past = (bases - equity) / bases >= limit
             if past.any():
                 many = min(many, int(past.argmax()))

@@ -119,6 +119,17 @@ def test_a_halt_by_a_guard_comes_at_the_same_bar() -> None:
     same(leaping, plain)
 
 
+def test_two_guards_that_come_near_within_one_leap_are_both_watched() -> None:
+    candles = a_walk(900, symbols=(BTC, ETH), seed=431183685)
+    limits = Limits(
+        max_positions=1, max_exposure=Decimal("0.3"), risk_per_trade=Decimal("0.002"),
+        max_daily_loss=Decimal("0.004"), max_weekly_loss=Decimal("0.006"),
+        max_drawdown=Decimal("0.008"), loss_streak=2, symbol_rest=timedelta(0),
+    )  # fmt: skip
+    test = a_backtest(candles, limits=limits)
+    same(run(test), run(test, leap=False))
+
+
 def test_an_owner_who_looks_once_a_day_lets_it_trade_again() -> None:
     candles = a_walk(4_000, symbols=(BTC,), seed=5)
     limits = Limits(max_daily_loss=Decimal("0.002"), risk_per_trade=Decimal("0.01"))
