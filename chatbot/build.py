@@ -24,6 +24,7 @@ from chatbot.parts import (
     feed_of,
     place_of,
     strategy_of,
+    surveyor_of,
     venue_of,
 )
 from chatbot.schedule import Schedule
@@ -229,6 +230,7 @@ def _trader(
         ids=ids,
         patience=patience,
         desk_risk=desk_risk,
+        surveyor=surveyor_of(settings, name, connections),
         meter=meter,
         beside=asyncio.to_thread,
     )

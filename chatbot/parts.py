@@ -15,7 +15,7 @@ from trading.clocks import Clock
 from trading.errors import SettingsError
 from trading.execution.exit_rules import ExitRules, PartialRule
 from trading.market.recordings import RECORDINGS
-from trading.ports import Feed, Journal, Venue
+from trading.ports import Feed, Journal, Surveyor, Venue
 from trading.strategies import strategy
 from trading.strategies.base import Strategy
 from trading.types import MarketRules, Mode, Symbol
@@ -109,6 +109,17 @@ def feed_of(settings: Settings, name: str, clock: Clock, connections: Connection
         raise _mistake(settings, name, "symbols", error) from None
 
 
+def surveyor_of(settings: Settings, name: str, connections: Connections) -> Surveyor | None:
+    """Who looks at the market for the universe of trader *name*; None: its candles show all."""
+    section = settings.traders[name]
+    feed = settings.feeds[section.feed]
+    if section.universe is None or not isinstance(feed, CcxtFeed):
+        return None
+    from trading.venues.survey import ExchangeSurvey
+
+    return ExchangeSurvey(connection=connections.of_prices(feed), quote=section.symbols[0].quote)
+
+
 def _recorded(section: TraderSection, rules: Mapping[Symbol, MarketRules]) -> Sequence[Symbol]:
     """Of a recording: what the settings name, and all that a universe can find in it."""
     if section.universe is None:
@@ -151,6 +162,7 @@ def account_of(
         price=feed.quote,
         read_only=venue.read_only or section.mode is not Mode.LIVE,
         clock=clock,
+        every=section.universe is not None,
     )
 
 

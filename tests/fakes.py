@@ -74,6 +74,9 @@ class ScriptedSurveyor:
             raise answer
         return Survey(at=at, stats=answer)
 
+    async def close(self) -> None:
+        """Nothing is open."""
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -300,6 +303,9 @@ class LivePrices:
 
     def state(self) -> FeedState:
         return FeedState.LIVE
+
+    async def follow(self, symbols: Sequence[Symbol]) -> None:
+        self.symbols = tuple(symbols)
 
     async def close(self) -> None:
         self.closed = True

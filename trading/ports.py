@@ -104,6 +104,13 @@ class Feed(Protocol):
 
     def state(self) -> FeedState: ...
 
+    async def follow(self, symbols: Sequence[Symbol]) -> None:
+        """Show *symbols* from now on, and no others; a recording shows all it has.
+
+        One whose candles cannot be had joins when it is asked for again.
+        """
+        ...
+
     async def close(self) -> None:
         """Let go of whatever is open; harmless when nothing is."""
         ...
@@ -128,6 +135,10 @@ class Surveyor(Protocol):
 
         Raises `VenueUnavailable` when it cannot be had: then nothing is known, not even a part.
         """
+        ...
+
+    async def close(self) -> None:
+        """Let go of whatever is open; harmless when nothing is."""
         ...
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -77,6 +77,10 @@ class Roster:
         """Those that may be entered."""
         return self._symbols
 
+    def followed(self, held: Iterable[Symbol]) -> tuple[Symbol, ...]:
+        """Those whose prices a trader needs that has something under way in *held*."""
+        return self._symbols
+
     def tier(self, symbol: Symbol) -> int | None:
         """The number of its tier; None: it has none, or may not be entered."""
         terms = self.terms(symbol)
@@ -95,6 +99,9 @@ class Roster:
 
     async def refresh(self, at: datetime) -> None:
         """Survey the market if that is due at market time *at*."""
+
+    async def close(self) -> None:
+        """Let go of whatever the surveys hold open."""
 
 
 class SurveyedRoster(Roster):
@@ -146,6 +153,11 @@ class SurveyedRoster(Roster):
     def symbols(self) -> tuple[Symbol, ...]:
         return tuple(s for s in self._universe.members if self._universe.tier(s) is not None)
 
+    def followed(self, held: Iterable[Symbol]) -> tuple[Symbol, ...]:
+        """What is listed, held or in; and what is about to be, so that it is warm by then."""
+        joining = (s for s, drift in self._universe.drifts.items() if drift.better)
+        return tuple(dict.fromkeys((*self._plan.listed, *held, *self.symbols, *joining)))
+
     def terms(self, symbol: Symbol) -> Tier | None:
         return self._universe.terms(symbol)
 
@@ -178,6 +190,9 @@ class SurveyedRoster(Roster):
             return
         if self._last is not seen:
             await self._save(before)
+
+    async def close(self) -> None:
+        await self._surveyor.close()
 
     # -- inside ---------------------------------------------------------------------------
 

@@ -220,6 +220,7 @@ class Trader:
                 self.ledger.add(order)
         self.cycles.resume()
         await self.roster.load(self.cycles.cursor)
+        await self._follow()
         self.valuer.note(self._clock.now())
 
     async def start(self, start: Start) -> None:
@@ -300,7 +301,15 @@ class Trader:
         """Survey a live market beside the cycles: its many questions hold up no exit."""
         while not self.roster.by_bars:
             await self.roster.refresh(self.feed.now())
+            await self._follow()
             await self._clock.sleep(SURVEY_LOOK_EVERY)
+
+    async def _follow(self) -> None:
+        """Have the feed show what may be entered, now or soon, and what is held or under way."""
+        if self.roster.by_bars:
+            return
+        under_way = (order.symbol for order in self.ledger.alive.values())
+        await self.feed.follow(self.roster.followed((*self.ledger.positions, *under_way)))
 
     async def upkeep(self) -> None:
         """Ask about orders in doubt, end old entries, and repair what protects."""
@@ -315,8 +324,9 @@ class Trader:
         await self.protection.watch()
 
     async def close(self) -> None:
-        """Let go of the feed and the venue."""
-        await asyncio.gather(self.feed.close(), self.venue.close(), return_exceptions=True)
+        """Let go of the feed, the venue and what surveys the market."""
+        closing = (self.feed.close(), self.venue.close(), self.roster.close())
+        await asyncio.gather(*closing, return_exceptions=True)
 
     # -- what people ask for --------------------------------------------------------------
 

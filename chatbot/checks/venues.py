@@ -77,7 +77,7 @@ async def _feed(looked: Looked, name: str, section: CcxtFeed, what: str) -> Asyn
             return
         await feed.closes(feed.first_cursor)
         bars = feed.candles(feed.first_cursor, 1_000_000).bars
-        said = f"{section.place}, {plural(len(trader.symbols), 'symbol')}, {bars} bars of warm-up"
+        said = f"{section.place}, {_symbols(trader)}, {bars} bars of warm-up"
         yield Finding(what, Verdict.OK, said)
     finally:
         await feed.close()
@@ -144,6 +144,11 @@ def _sizes(trader: Trader, name: str, connection: Connection) -> Iterator[Findin
         yield Finding(what, Verdict.OK, f"{plural(len(rules), 'symbol')} within lot and notional")
     if trader.mode is not Mode.LIVE:
         yield Finding(what, Verdict.OK, f"{trader.mode.value}: no real order is sent")
+
+
+def _symbols(trader: Trader) -> str:
+    others = "" if trader.universe is None else " and what surveys find"
+    return f"{plural(len(trader.symbols), 'symbol')}{others}"
 
 
 def _missing(trader: Trader, connection: Connection) -> list[str]:

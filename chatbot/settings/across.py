@@ -71,11 +71,6 @@ def _venue_and_feed(said: Said, name: str, trader: Mapping[str, Any]) -> Iterato
     feed = tables(said.values.get("feeds")).get(str(trader.get("feed")))
     if venue is None or feed is None:
         return  # told already
-    if trader.get("universe") and feed.get("kind") == CCXT:
-        yield said.at(
-            ("traders", name, "universe"),
-            ": so far it surveys recordings only; on real prices, list the symbols",
-        )
     mode, place = trader.get("mode", Mode.PAPER), ("traders", name, "mode")
     real = venue.get("kind") == CCXT
     if mode == Mode.PAPER and real:

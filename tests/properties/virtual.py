@@ -103,6 +103,9 @@ class Ticker:
     def state(self) -> FeedState:
         return FeedState.LIVE
 
+    async def follow(self, symbols: Sequence[Symbol]) -> None:
+        """It has these symbols only."""
+
     async def close(self) -> None:
         """Nothing is open."""
 

@@ -233,6 +233,28 @@ async def test_a_live_market_is_surveyed_beside_the_cycles() -> None:
         assert world.trader.roster.symbols == (BTC, ETH)
 
 
+async def test_the_feed_shows_what_may_be_entered_soon_and_what_is_held_though_it_has_left() -> (
+    None
+):
+    world = live(GOOD, GOOD, GOOD, {BTC: market(10**9)}, wishes=[wish(2, symbol=ETH)])
+    async with world.running():
+        assert len(world.feed.symbols) == 1, "until something is found"
+        await settled()
+        assert set(world.feed.symbols) == {BTC, ETH}, "it is warm before it may be entered"
+        await surveys(world)
+        world.clock.advance(60)
+        await world.trader.cycle()
+        await settled()
+        assert set(world.trader.ledger.positions) == {ETH}
+
+        await surveys(world, 3)
+        assert world.trader.roster.tier(ETH) is None
+        assert set(world.feed.symbols) == {BTC, ETH}, "it is held"
+        await world.trader.by_hand.close(ETH, share=D(1), by="ben")
+        await surveys(world)
+        assert world.feed.symbols == (BTC,)
+
+
 async def test_with_a_survey_that_is_too_old_only_what_is_listed_is_entered() -> None:
     async with live(GOOD, GOOD, GONE).running() as world:
         await settled()

@@ -95,6 +95,9 @@ class HandFeed:
     def state(self) -> FeedState:
         return FeedState.ENDED if self.column == len(self._times) - 1 else FeedState.LIVE
 
+    async def follow(self, symbols: Sequence[Symbol]) -> None:
+        """A recording shows all it has."""
+
     async def close(self) -> None:
         return None
 

@@ -48,3 +48,6 @@ class CandleSurvey:
             )
         }
         return Survey(at=at, stats=stats, measured=_VOLUMES)
+
+    async def close(self) -> None:
+        """Nothing is open."""

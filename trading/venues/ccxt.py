@@ -41,7 +41,7 @@ from trading.venues.ccxt_news import News
 from trading.venues.ccxt_preview import Asking
 from trading.venues.ccxt_words import Price, Words, child_of, exact, millis, misfit, number
 from trading.venues.connection import Connection
-from trading.venues.listed import UNTOLD
+from trading.venues.listed import UNTOLD, EveryMarket
 from trading.venues.quirks import Market
 
 log = logging.getLogger(__name__)
@@ -79,14 +79,19 @@ class CcxtVenue:
         price: Price,
         read_only: bool,
         clock: Clock,
+        every: bool = False,
     ) -> None:
-        """*price*: the last one known, to value fees in other currencies."""
+        """*price*: the last one known, to value fees in other currencies.
+
+        *every*: it trades more than *symbols*, whatever is listed in the same quote currency.
+        """
         self.name = name
         self.window = connection.quirks.window
         self.cash = connection.quirks.market is Market.SPOT
         self._connection = connection
         self._quirks = connection.quirks
         self._symbols = tuple(symbols)
+        self._every = every
         self._read_only = read_only
         self._clock = clock
         self._hedged = False
@@ -99,6 +104,7 @@ class CcxtVenue:
             symbols=symbols,
             price=price,
             clock=clock,
+            every=EveryMarket(connection, symbols[0].quote) if every else None,
         )
         self._heard = Heard(
             name=name, words=self._words, quirks=self._quirks, clock=clock, find=self.find
@@ -346,10 +352,11 @@ class CcxtVenue:
         return list(found.values())
 
     async def open_orders(self) -> Sequence[Report]:
-        if len(self._symbols) > ALL_AT_ONCE:
+        symbols = list(self._words.markets)
+        if len(symbols) > ALL_AT_ONCE:
             raws = await self._open_raw(None)
         else:
-            asked = await asyncio.gather(*(self._open_raw(symbol) for symbol in self._symbols))
+            asked = await asyncio.gather(*(self._open_raw(symbol) for symbol in symbols))
             raws = [raw for some in asked for raw in some]
         reports = []
         for raw in raws:
@@ -372,9 +379,9 @@ class CcxtVenue:
     async def positions(self) -> Mapping[Symbol, Held]:
         if self.cash:
             total = (await self._balance())["total"]
-            held = {symbol: number(total.get(symbol.base)) for symbol in self._symbols}
+            held = {symbol: number(total.get(symbol.base)) for symbol in self._words.markets}
             return {symbol: Held(long=size) for symbol, size in held.items() if size}
-        markets = list(self._words.markets.values())
+        markets = None if self._every else list(self._words.markets.values())
         fetch = self._exchange.fetch_positions
         return self._words.held(
             await self._ask("account", fetch, markets, urgency=Urgency.REDUCTION)

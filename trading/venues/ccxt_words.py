@@ -27,12 +27,14 @@ from trading.types import (
     Side,
     Symbol,
 )
+from trading.venues.listed import EveryMarket
 from trading.venues.quirks import Market, Quirks
 
 log = logging.getLogger(__name__)
 
 Price = Callable[[Symbol], Quote | None]
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NEAR = Decimal("0.002")
 """How far from the middle an order book counts as near, as a share."""
 
@@ -58,15 +60,20 @@ class Words:
         symbols: Sequence[Symbol],
         price: Price,
         clock: Clock,
+        every: EveryMarket | None = None,
     ) -> None:
+        """*every*: all markets of the exchange are ours, not only those of *symbols*."""
         self._venue = venue
         self._trader = trader
         self._quirks = quirks
         self._cash = quirks.market is Market.SPOT
         self._price = price
         self._clock = clock
-        self.markets = {symbol: quirks.market_of(symbol) for symbol in symbols}
-        self.symbols = {market: symbol for symbol, market in self.markets.items()}
+        own = {symbol: quirks.market_of(symbol) for symbol in symbols}
+        self.markets: Mapping[Symbol, str] = own if every is None else every
+        self.symbols: Mapping[str, Symbol] = (
+            {market: symbol for symbol, market in own.items()} if every is None else every.symbols
+        )
 
     # -- orders -----------------------------------------------------------------------------
 
@@ -197,21 +204,28 @@ class Words:
         )
 
     def depth(self, raw: Any) -> Depth:
-        """A side on which nothing is offered has a price of 0, which nobody enters on."""
-        bids, asks = (
-            [(number(price), number(size)) for price, size, *_ in raw[side]]
-            for side in ("bids", "asks")
-        )
-        bid, ask = (side[0][0] if side else ZERO for side in (bids, asks))
-        middle = (bid + ask) / 2
-        low, high = middle * (1 - NEAR), middle * (1 + NEAR)
-        return Depth(
-            bid=bid,
-            ask=ask,
-            bids=sum((p * q for p, q in bids if p >= low), ZERO),
-            asks=sum((p * q for p, q in asks if p <= high), ZERO),
-            at=moment(raw.get("timestamp")) or self._clock.now(),
-        )
+        return near(raw, self._clock.now())
+
+
+def near(raw: Any, now: datetime = EPOCH) -> Depth:
+    """The near side of an order book; *now*: if it tells no time itself.
+
+    A side on which nothing is offered has a price of 0, which nobody enters on.
+    """
+    bids, asks = (
+        [(number(price), number(size)) for price, size, *_ in raw[side]]
+        for side in ("bids", "asks")
+    )
+    bid, ask = (side[0][0] if side else ZERO for side in (bids, asks))
+    middle = (bid + ask) / 2
+    low, high = middle * (1 - NEAR), middle * (1 + NEAR)
+    return Depth(
+        bid=bid,
+        ask=ask,
+        bids=sum((p * q for p, q in bids if p >= low), ZERO),
+        asks=sum((p * q for p, q in asks if p <= high), ZERO),
+        at=moment(raw.get("timestamp")) or now,
+    )
 
 
 def misfit(order: Order, rules: MarketRules) -> str:

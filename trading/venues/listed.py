@@ -1,4 +1,4 @@
-"""The rules of an exchange's markets, read from its list when they are first asked for."""
+"""The markets that an exchange lists: which there are, and their rules when first asked for."""
 
 from __future__ import annotations
 
@@ -11,6 +11,62 @@ from trading.venues.connection import Connection
 
 UNTOLD = MarketRules(tick=Decimal("1e-8"), lot=Decimal("1e-8"), min_notional=ZERO)
 """To show figures by before an exchange has told its rules; nothing can be sent then."""
+
+
+def listed_in(connection: Connection, quote: str) -> dict[Symbol, Any]:
+    """Every market in *quote* of the kind that the connection is for, as ccxt describes it."""
+    market_of = connection.quirks.market_of
+    every = connection.exchange.markets.values()
+    found = ((Symbol(m["base"], m["quote"]), m) for m in every if m["quote"] == quote)
+    return {symbol: market for symbol, market in found if market_of(symbol) == market["symbol"]}
+
+
+class EveryMarket(Mapping[Symbol, str]):
+    """ccxt's names of all markets in one quote currency; empty before the connection is open."""
+
+    def __init__(self, connection: Connection, quote: str) -> None:
+        self._connection = connection
+        self._quote = quote
+        self.symbols = EverySymbol(self)
+
+    def __getitem__(self, symbol: Symbol) -> str:
+        """Also of one that is not listed any more: an order of ours may still be asked about."""
+        if symbol.quote != self._quote:
+            raise KeyError(symbol)
+        return self._connection.quirks.market_of(symbol)
+
+    def __iter__(self) -> Iterator[Symbol]:
+        return iter(self._listed())
+
+    def __len__(self) -> int:
+        return len(self._listed())
+
+    def symbol(self, market: str) -> Symbol:
+        """Raises `KeyError` for what is no such market."""
+        base = market.partition("/")[0]
+        symbol = Symbol(base, self._quote)
+        if self[symbol] != market:
+            raise KeyError(market)
+        return symbol
+
+    def _listed(self) -> dict[Symbol, Any]:
+        return listed_in(self._connection, self._quote) if self._connection.is_open else {}
+
+
+class EverySymbol(Mapping[str, Symbol]):
+    """The other way round."""
+
+    def __init__(self, markets: EveryMarket) -> None:
+        self._markets = markets
+
+    def __getitem__(self, market: str) -> Symbol:
+        return self._markets.symbol(market)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._markets.values())
+
+    def __len__(self) -> int:
+        return len(self._markets)
 
 
 class ListedRules(Mapping[Symbol, MarketRules]):

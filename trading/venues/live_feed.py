@@ -8,38 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-import numpy as np
-
 from trading.clocks import Clock
-from trading.errors import VenueError, VenueUnavailable
+from trading.errors import VenueError
 from trading.market.candles import Candles
 from trading.ports import FeedState
 from trading.types import ZERO, Quote, Symbol
 from trading.venues.answers import said
 from trading.venues.connection import Connection
+from trading.venues.live_candles import LiveCandles, millis, moment
 
 log = logging.getLogger(__name__)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-TOGETHER = 8
-"""Symbols whose candles are asked for at a time."""
-MOST_BARS = 1_000
-"""That one request brings."""
-GRACE = timedelta(seconds=10)
-"""How long a bar that has closed is waited for; after that it counts as missing."""
-AGAIN = 2.5
-"""Seconds until a bar that is not there yet is asked for again."""
-LONGEST_BAN = 60.0
-"""Seconds of a ban that are waited out; a longer one counts as no prices, and is told as that."""
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
 """Seconds between two tries of the stream."""
 BATCH = 50
 """Symbols of one subscription."""
+MOST_SMALL = 8
+"""Subscriptions of a few symbols that joined later, before all are made anew."""
 PAUSE = 0.1
 """Seconds between two looks at a batch: hundreds of symbols tick without waking anybody each."""
 ASK_EVERY = 5.0
@@ -68,11 +58,11 @@ class LiveFeed:
         self._connection = connection
         self._wanted = tuple(symbols)
         self._markets = {symbol: connection.quirks.market_of(symbol) for symbol in symbols}
-        self._timeframe = timeframe
-        self._bars = bars
         self._clock = clock
         self._stale_after = timedelta(seconds=stale_after)
-        self._candles = _empty(self._wanted)
+        self._candles = LiveCandles(
+            connection=connection, symbols=symbols, timeframe=timeframe, bars=bars, clock=clock
+        )
         self._quotes: dict[Symbol, Quote] = {}
         self._seen: dict[Symbol, Any] = {}
         """The last tick of each, as ccxt keeps it."""
@@ -80,12 +70,10 @@ class LiveFeed:
         """When the exchange made that price; our own clock may be set back meanwhile."""
         self._wrong: set[Symbol] = set()
         """Those whose last tick made no sense."""
-        self._streams: list[asyncio.Task[None]] = []
+        self._streams: list[tuple[Mapping[Symbol, str], asyncio.Task[None]]] = []
+        """Batches of markets as they were subscribed, and who listens to each."""
+        self._listening = False
         self._asked_at = float("-inf")
-        self._fetching = asyncio.Lock()
-        self._ready: dict[Symbol, list[list[float]]] = {}
-        """Rows that are there already while others are waited for."""
-        self._ready_until: datetime | None = None
 
     @property
     def symbols(self) -> Sequence[Symbol]:
@@ -94,7 +82,7 @@ class LiveFeed:
     @property
     def first_cursor(self) -> datetime:
         """The last bar that has closed: what came before is warm-up."""
-        return self._last_close(self._clock.now())
+        return self._candles.last_close(self._clock.now())
 
     def now(self) -> datetime:
         return self._clock.now()
@@ -105,19 +93,30 @@ class LiveFeed:
     async def open(self) -> None:
         """Connect and read the warm-up.  Raises `VenueError`; safe to call again."""
         await self._connection.open(self)
-        await self._fill_up()
-        if not self._streams:
-            markets = list(self._markets.items())
-            batches = [dict(markets[n : n + BATCH]) for n in range(0, len(markets), BATCH)]
-            self._streams = [
-                asyncio.create_task(self._listen(batch), name=f"{self.name}: prices")
-                for batch in batches
-            ]
+        await self._candles.fill_up()
+        if not self._listening:
+            self._listening = True
+            self._listen_to(self._markets)
+
+    async def follow(self, symbols: Sequence[Symbol]) -> None:
+        """Take part in the markets of *symbols* alone from now on.
+
+        A symbol whose candles cannot be had joins when it is asked for again.  Before `open` there
+        is nothing to fetch: it then begins with these.
+        """
+        self._wanted = tuple(symbols)
+        self._markets = {symbol: self._connection.quirks.market_of(symbol) for symbol in symbols}
+        await self._candles.keep(self._wanted)
+        for known in (self._quotes, self._seen, self._made):
+            for symbol in [symbol for symbol in known if symbol not in self._markets]:
+                del known[symbol]  # what is known of its price is old from now on
+        if self._listening:
+            self._change_streams()
 
     async def close(self) -> None:
-        streams, self._streams = self._streams, []
-        for stream in streams:
-            stream.cancel()
+        self._listening = False
+        streams = [stream for _, stream in self._streams]
+        self._end_streams()
         await asyncio.gather(*streams, return_exceptions=True)
         await self._connection.close(self)
 
@@ -129,24 +128,23 @@ class LiveFeed:
         the end of a short ban, and up to `GRACE` for a bar that is late.
         """
         await self.open()
-        last = self._last_close(self._clock.now())
-        self._forget_after(last)
+        last = self._candles.last_close(self._clock.now())
+        self._candles.forget_after(last)
         if last <= after:
             return ()
-        await self._fill_up()
-        known = _moment(self._candles.times[-1]) if self._candles.bars else after
+        await self._candles.fill_up()
+        known = self._candles.newest or after
         return (known,) if known > after else ()
 
     def candles(self, until: datetime, bars: int) -> Candles:
-        column = int(np.searchsorted(self._candles.times, _millis(until), side="right"))
-        return self._candles.upto(column).last(bars)
+        return self._candles.until(until, bars)
 
     def quote(self, symbol: Symbol, at: datetime | None = None) -> Quote | None:
         """The newest price, if it is not of after *at*; else the last close before *at*."""
         quote = self._quotes.get(symbol)
         if quote is not None and (at is None or quote.at <= at):
             return quote
-        return self._last_known(symbol, at or self._clock.now())
+        return self._candles.last_known(symbol, at or self._clock.now())
 
     @property
     def heard(self) -> Collection[Symbol]:
@@ -158,120 +156,31 @@ class LiveFeed:
         fresh = newest is not None and self._clock.now() - newest <= self._stale_after
         return FeedState.LIVE if fresh else FeedState.STALE
 
-    # -- candles ----------------------------------------------------------------------------
-
-    async def _fill_up(self) -> None:
-        """Fetch every bar that has closed and is not here; all symbols, or none."""
-        async with self._fetching:
-            last = self._last_close(self._clock.now())
-            have = _moment(self._candles.times[-1]) if self._candles.bars else None
-            if have is not None and have >= last:
-                return
-            missing = self._bars if have is None else (last - have) // self._timeframe
-            times = [
-                _millis(last - n * self._timeframe)
-                for n in reversed(range(min(missing, self._bars)))
-            ]
-            rows = await self._rows(last, times)
-            self._append(np.array(times, dtype=np.int64), np.array(rows, dtype=np.float64))
-
-    async def _rows(self, last: datetime, times: Sequence[int]) -> list[list[list[float]]]:
-        """Of all symbols; what was read stays read when others have to be asked again."""
-        if self._ready_until != last:
-            self._ready, self._ready_until = {}, last
-        room = asyncio.Semaphore(TOGETHER)
-        late = (last + GRACE - self._clock.now()).total_seconds()
-        until = self._clock.monotonic() + late  # waits go on when the wall clock jumps
-
-        async def fetch(symbol: Symbol) -> None:
-            async with room:
-                found = await self._found(symbol, times)
-            while times[-1] not in found and (left := until - self._clock.monotonic()) > 0:
-                await self._clock.sleep(min(AGAIN, left))
-                async with room:
-                    found |= await self._found(symbol, times[-1:])
-            self._ready[symbol] = _columns(found, times)
-
-        wanted = [symbol for symbol in self._wanted if symbol not in self._ready]
-        failed = [
-            error
-            for error in await asyncio.gather(*map(fetch, wanted), return_exceptions=True)
-            if error is not None
-        ]
-        if failed:
-            raise failed[0]
-        ready, self._ready, self._ready_until = self._ready, {}, None
-        return [ready[symbol] for symbol in self._wanted]
-
-    async def _found(self, symbol: Symbol, times: Sequence[int]) -> dict[int, Sequence[Any]]:
-        """Open, high, low, close and volume of *symbol* at those of *times* that are there."""
-        step = _length(self._timeframe)
-        found: dict[int, Sequence[Any]] = {}
-        begin = times[0] - step
-        while begin <= times[-1] - step:
-            asked = min(MOST_BARS, (times[-1] - step - begin) // step + 1)
-            answer = await self._ask_candles(symbol, begin, asked)
-            found.update({int(row[0]) + step: row[1:6] for row in answer})
-            begin += asked * step
-        return found
-
-    async def _ask_candles(self, symbol: Symbol, begin: int, count: int) -> list[list[Any]]:
-        """Asks again after a ban that is short: being told to wait is no loss of prices."""
-        name = _name(self._timeframe)
-        while True:
-            try:
-                answer: list[list[Any]] = await self._connection.ask(
-                    "candles",
-                    self._connection.exchange.fetch_ohlcv,
-                    self._markets[symbol],
-                    name,
-                    begin,
-                    count,
-                )
-            except VenueUnavailable:
-                banned = self._connection.budget.banned_for
-                if not 0 < banned <= LONGEST_BAN:
-                    raise
-                await self._clock.sleep(banned)
-            else:
-                return answer
-
-    def _forget_after(self, last: datetime) -> None:
-        """The clock was ahead for a while: bars of the future were never there."""
-        if self._candles.bars and _moment(self._candles.times[-1]) > last:
-            column = int(np.searchsorted(self._candles.times, _millis(last), side="right"))
-            self._candles = self._candles.upto(column)
-
-    def _append(self, times: Any, rows: Any) -> None:
-        """*rows*: [symbols, 5, bars]."""
-        old = self._candles
-        panels: dict[str, Any] = {
-            name: np.concatenate([getattr(old, name), rows[:, n, :]], axis=1)[:, -self._bars :]
-            for n, name in enumerate(("open", "high", "low", "close", "volume"))
-        }
-        every = np.concatenate([old.times, times])[-self._bars :]
-        self._candles = Candles(symbols=self._wanted, times=every, **panels)
-
-    def _last_known(self, symbol: Symbol, at: datetime) -> Quote | None:
-        candles = self._candles
-        row = candles.row(symbol)
-        column = int(np.searchsorted(candles.times, _millis(at), side="right")) - 1
-        if row is None:
-            return None
-        while column >= 0 and not np.isfinite(candles.close[row, column]):  # mostly the first is
-            column -= 1
-        if column < 0:
-            return None
-        return Quote(
-            symbol=symbol,
-            price=Decimal(repr(float(candles.close[row, column]))),
-            at=_moment(candles.times[column]),
-        )
-
-    def _last_close(self, at: datetime) -> datetime:
-        return _EPOCH + (at - _EPOCH) // self._timeframe * self._timeframe
-
     # -- the latest price -------------------------------------------------------------------
+
+    def _change_streams(self) -> None:
+        """A subscription stays as it is while one of its markets is followed: each other list of
+        markets is another connection.  Those that are not heard any more end with their
+        connection, within a day."""
+        gone = [each for each in self._streams if not self._markets.keys() & each[0].keys()]
+        for each in gone:
+            self._streams.remove(each)
+            each[1].cancel()
+        if len(self._streams) > 2 * len(self._markets) / BATCH + MOST_SMALL:
+            self._end_streams()
+        heard = {symbol for batch, _ in self._streams for symbol in batch}
+        self._listen_to({s: m for s, m in self._markets.items() if s not in heard})
+
+    def _listen_to(self, markets: Mapping[Symbol, str]) -> None:
+        every = list(markets.items())
+        for batch in (dict(every[n : n + BATCH]) for n in range(0, len(every), BATCH)):
+            listening = asyncio.create_task(self._listen(batch), name=f"{self.name}: prices")
+            self._streams.append((batch, listening))
+
+    def _end_streams(self) -> None:
+        streams, self._streams = self._streams, []
+        for _, stream in streams:
+            stream.cancel()
 
     async def _listen(self, batch: Mapping[Symbol, str]) -> None:
         """Hear prices for ever; while the stream is broken, ask for them now and then."""
@@ -280,7 +189,7 @@ class LiveFeed:
         while True:
             try:
                 await exchange.watch_tickers(markets)
-                self._hear(batch, exchange.tickers)
+                self._hear(exchange.tickers, batch)
                 delay = FIRST_DELAY
                 await self._clock.sleep(PAUSE)
                 continue
@@ -290,6 +199,8 @@ class LiveFeed:
             await self._clock.sleep(delay)
             delay = min(delay * 2, LONGEST_DELAY)
             await self._ask_prices()
+            # One that has left may be listed no longer, and would break it again.
+            markets = [market for s, market in batch.items() if s in self._markets] or markets
 
     async def _ask_prices(self) -> None:
         """Of all symbols at once, whichever stream broke."""
@@ -299,13 +210,13 @@ class LiveFeed:
         self._asked_at = now
         try:
             fetch, markets = self._connection.exchange.fetch_tickers, list(self._markets.values())
-            self._hear(self._markets, await self._connection.ask("prices", fetch, markets))
+            self._hear(await self._connection.ask("prices", fetch, markets), self._markets)
         except VenueError as error:
             log.warning("no prices of %s: %s", self.name, error)
 
-    def _hear(self, batch: Mapping[Symbol, str], tickers: Mapping[str, Any]) -> None:
-        for symbol, market in batch.items():
-            raw = tickers.get(market)
+    def _hear(self, tickers: Mapping[str, Any], batch: Iterable[Symbol]) -> None:
+        for symbol in batch:
+            raw = tickers.get(self._markets.get(symbol, ""))
             if raw is not None and raw is not self._seen.get(symbol):
                 self._seen[symbol] = raw
                 self.take(symbol, raw)
@@ -315,7 +226,7 @@ class LiveFeed:
         now = self._clock.now()
         price = _price(raw.get("last"))
         told = raw.get("timestamp")
-        made = int(told) if told else _millis(now)
+        made = int(told) if told else millis(now)
         if price is None or (told and made < self._made.get(symbol, made)):
             if symbol not in self._wrong:
                 log.warning("a tick of %s makes no sense and is ignored", symbol)
@@ -323,7 +234,7 @@ class LiveFeed:
             return
         self._wrong.discard(symbol)
         self._made[symbol] = made
-        self._quotes[symbol] = Quote(symbol=symbol, price=price, at=min(now, _moment(made)))
+        self._quotes[symbol] = Quote(symbol=symbol, price=price, at=min(now, moment(made)))
 
 
 def _price(value: object) -> Decimal | None:
@@ -333,46 +244,3 @@ def _price(value: object) -> Decimal | None:
     except InvalidOperation:
         return None
     return price if price.is_finite() and price > ZERO else None
-
-
-def _columns(found: Mapping[int, Sequence[Any]], times: Sequence[int]) -> list[list[float]]:
-    """Open, high, low, close and volume at each of *times*; NaN where missing."""
-    rows = [_floats(found.get(time)) for time in times]
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
-def _floats(row: Sequence[Any] | None) -> list[float]:
-    return [float("nan")] * 5 if row is None else [float(value) for value in row]
-
-
-def _empty(symbols: Sequence[Symbol]) -> Candles:
-    nothing = np.empty((len(symbols), 0), dtype=np.float64)
-    return Candles(
-        symbols=tuple(symbols),
-        times=np.empty(0, dtype=np.int64),
-        open=nothing,
-        high=nothing,
-        low=nothing,
-        close=nothing,
-        volume=nothing,
-    )
-
-
-def _millis(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(milliseconds=1)
-
-
-def _moment(millis: Any) -> datetime:
-    return _EPOCH + timedelta(milliseconds=int(millis))
-
-
-def _length(timeframe: timedelta) -> int:
-    return timeframe // timedelta(milliseconds=1)
-
-
-def _name(timeframe: timedelta) -> str:
-    """As ccxt calls it: `15m`, `4h`, `1d`."""
-    minutes = timeframe // timedelta(minutes=1)
-    if minutes % 1440 == 0:
-        return f"{minutes // 1440}d"
-    return f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"

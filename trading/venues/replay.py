@@ -92,6 +92,9 @@ class ReplayFeed:
     def state(self) -> FeedState:
         return FeedState.ENDED if self.now() >= self.end else FeedState.LIVE
 
+    async def follow(self, symbols: Sequence[Symbol]) -> None:
+        """A recording shows all it has."""
+
     async def close(self) -> None:
         """Nothing is open."""
 

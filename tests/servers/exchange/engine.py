@@ -121,6 +121,10 @@ class Engine(ABC):
             self._put_back(symbol, side, offered, moved)
         self._settle(symbol)
 
+    def others_trade(self, symbol: str, price: Number, quantity: Number) -> None:
+        """Volume on the tape that touches no order of ours."""
+        self._print(symbol, Decimal(price), Decimal(quantity), buyer_maker=False)
+
     def halt(self, symbol: str) -> None:
         """Status BREAK: no new orders; cancels go on."""
         self.halted.add(symbol)

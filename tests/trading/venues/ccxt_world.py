@@ -49,6 +49,7 @@ class CcxtWorld:
             price=lambda symbol: Quote(symbol=symbol, price=D(600), at=self.clock.now()),
             read_only=self._settings.get("read_only", False),
             clock=self.clock,
+            every=self._settings.get("every", False),
         )
 
     @property

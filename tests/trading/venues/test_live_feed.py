@@ -238,6 +238,111 @@ async def test_without_candles_nothing_is_decided() -> None:
         assert await market.feed.closes(market.last - HOUR) == (market.last,)
 
 
+# -- who is followed ------------------------------------------------------------------------------
+
+XRP = Symbol("XRP", "USDT")
+MORE = ("BTC", "ETH", "XRP")
+
+
+async def test_who_joins_brings_the_bars_that_the_others_have() -> None:
+    async with a_market(symbols=MORE) as market:
+        market.print_bars(25, base="XRP")
+        await market.feed.open()
+        asked = len(market.server.asked("GET", "*/klines"))
+        await market.feed.follow((ETH, BTC, XRP))
+
+        candles = market.feed.candles(market.clock.now(), 20)
+        assert candles.symbols == (ETH, BTC, XRP)
+        assert market.feed.symbols == (ETH, BTC, XRP)
+        assert candles.close.tolist() == [[float(n) for n in range(6, 26)]] * 3
+        assert len(market.server.asked("GET", "*/klines")) == asked + 1, "only the new one"
+
+        await market.feed.follow((ETH, BTC, XRP))
+        assert len(market.server.asked("GET", "*/klines")) == asked + 1
+
+
+async def test_who_has_joined_gets_its_price_by_stream_and_who_has_left_no_longer() -> None:
+    async with a_market(symbols=MORE) as market:
+        market.print_bars(25, base="XRP")
+        for base, price in (("BTC", 100), ("ETH", 200), ("XRP", 300)):
+            market.engine.quote(f"{base}USDT", price)
+        await market.feed.open()
+        await until(lambda: {BTC, ETH} <= set(market.feed.heard))
+
+        await market.feed.follow((BTC, XRP))
+        market.engine.others_trade("XRPUSDT", 301, 1)
+        await until(lambda: XRP in market.feed.heard)
+        assert ETH not in market.feed.heard
+        assert market.feed.quote(ETH) is None
+        assert market.feed.candles(market.clock.now(), 1).symbols == (BTC, XRP)
+
+
+async def test_a_bar_that_closes_later_is_fetched_for_whoever_is_followed_then() -> None:
+    async with a_market(symbols=MORE) as market:
+        market.print_bars(25, base="XRP")
+        await market.feed.open()
+        await market.feed.follow((BTC, XRP))
+        after = market.last
+        market.clock.ahead += HOUR
+        for base in ("BTC", "XRP"):
+            market.one_more_bar(base)
+
+        assert await market.feed.closes(after) == (market.last,)
+        candles = market.feed.candles(market.clock.now(), 1)
+        assert candles.close.tolist() == [[77.0], [77.0]]
+
+
+async def test_one_whose_candles_cannot_be_had_joins_later_and_holds_up_nobody() -> None:
+    async with a_market(symbols=MORE) as market:
+        market.print_bars(25, base="XRP")
+        await market.feed.open()
+        market.server.faults.on("GET", "*/klines", Refuse(503, -1008, "overloaded"))
+        await market.feed.follow((BTC, ETH, XRP))
+        assert market.feed.candles(market.clock.now(), 1).symbols == (BTC, ETH)
+
+        await market.feed.follow((BTC, ETH, XRP))
+        assert market.feed.candles(market.clock.now(), 1).symbols == (BTC, ETH, XRP)
+
+
+async def test_before_it_is_open_it_takes_note_of_whom_to_begin_with() -> None:
+    async with a_market(symbols=MORE) as market:
+        market.print_bars(25, base="XRP")
+        await market.feed.follow((XRP, ETH))
+        assert market.server.asked("GET", "*/klines") == []
+
+        await market.feed.open()
+        assert market.feed.candles(market.clock.now(), 1).symbols == (XRP, ETH)
+
+
+async def test_many_small_changes_end_in_few_subscriptions() -> None:
+    async with a_market(symbols=MORE) as market:
+        for base in MORE:
+            market.print_bars(25, base=base)
+            market.engine.quote(f"{base}USDT", 100)
+        await market.feed.open()
+        for _ in range(12):
+            await market.feed.follow((BTC,))
+            await market.feed.follow((BTC, ETH))
+            await market.feed.follow((BTC, ETH, XRP))
+        assert len(asyncio.all_tasks()) < 30
+        await until(lambda: set(market.feed.heard) == {BTC, ETH, XRP})
+
+
+async def test_when_all_leave_it_listens_to_nobody_and_can_be_joined_again() -> None:
+    async with a_market(symbols=MORE) as market:
+        for base in MORE:
+            market.print_bars(25, base=base)
+            market.engine.quote(f"{base}USDT", 100)
+        await market.feed.open()
+        await market.feed.follow(())
+        assert market.feed.candles(market.clock.now(), 1).symbols == ()
+
+        await market.feed.follow((XRP,))
+        market.engine.others_trade("XRPUSDT", 101, 1)
+        await until(lambda: XRP in market.feed.heard)
+        assert set(market.feed.heard) == {XRP}
+
+
 # -- the latest price -----------------------------------------------------------------------------
 
 
