@@ -46,7 +46,7 @@ async def stop_loss(ctx: Context, symbol: Symbol, price: Price, *, trader: Trade
 
 @command(role=Role.OPERATOR, family="Trade", rank=40, acts=True, example="SYMBOL 150.00")
 async def take_profit(ctx: Context, symbol: Symbol, price: Price, *, trader: TraderName) -> Reply:
-    """Move the target of a position; the desk keeps it.
+    """Move the target of a position.
 
     symbol: as in BTC
     price: where it is to stand
@@ -57,7 +57,8 @@ async def take_profit(ctx: Context, symbol: Symbol, price: Price, *, trader: Tra
     _check_target_side(holding, price)
     protection = ctx.services.desk.traders[trader].protection
     await protection.move_target(symbol, price, by=ctx.caller.signature)
-    reply = target_moved(traders.view_of(ctx, trader), holding, price)
+    view = traders.view_of(ctx, trader)
+    reply = target_moved(view, holding, price, on_venue=_target_rests(view, symbol))
     return traders.addressed(ctx, trader, reply, title=False)
 
 
@@ -165,15 +166,20 @@ def stop_moved(view: View, before: Holding, price: Decimal) -> Reply:
     )
 
 
-def target_moved(view: View, before: Holding, price: Decimal) -> Reply:
+def _target_rests(view: View, symbol: Symbol) -> bool:
+    return any(h.target_on_venue for h in view.holdings if h.position.symbol == symbol)
+
+
+def target_moved(view: View, before: Holding, price: Decimal, *, on_venue: bool) -> Reply:
     base, old = before.position.symbol.base, before.plan.target
     path = f"set to {_told(before, price)}"
     if old is not None:
         path = f"moved {_told(before, old)} to {_told(before, price)}"
     profit = gained(before.position.open_profit(price), view.quote)
+    kept = "it rests at the venue" if on_venue else "the desk watches it"
     return Reply(
         f"{DONE} {base} target {path} {mode(view.mode)}",
-        text=f"Done: the desk watches it. At the target {profit}. Not done: its stop stays.",
+        text=f"Done: {kept}. At the target {profit}. Not done: its stop stays.",
         choices=(Choice("Position", f"/position {base}"), Choice("Positions", "/positions")),
     )
 

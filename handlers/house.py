@@ -104,11 +104,20 @@ def _while_down(views: Sequence[View]) -> str:
     unwatched = f" Unprotected while down: {listed(bare)}." if bare else ""
     count = plural(stops, "stop")
     if any(v.mode is Mode.LIVE for v in views):
-        stay = "stays" if stops == 1 else "stay"
-        return f"{count} {stay} on the venue; targets and trailing wait, unwatched.{unwatched}"
+        return f"{_stay_there(views, stops)}{unwatched}"
     are = "is" if stops == 1 else "are"
     quiet = f"{count} {are} kept; paper fills nothing until the next start."
     return f"{quiet}{unwatched} Chats go silent."
+
+
+def _stay_there(views: Sequence[View], stops: int) -> str:
+    """What goes on at a real venue, and what waits."""
+    targets = sum(h.target_on_venue for h in holdings_of(views))
+    stay = "stays" if stops + targets == 1 else "stay"
+    kept = [plural(stops, "stop"), *([plural(targets, "target")] if targets else [])]
+    waiting = any(h.plan.target and not h.target_on_venue for h in holdings_of(views))
+    rest = "targets and trailing wait" if waiting or not targets else "trailing waits"
+    return f"{listed(kept)} {stay} on the venue; {rest}, unwatched."
 
 
 def ending(views: Sequence[View], by: str) -> Reply:

@@ -20,10 +20,11 @@ from handlers.words import (
     entries,
     mode,
     protective,
+    targets,
     unknown,
 )
 from trading.errors import Refused
-from trading.types import MarketRules, Order, OrderRole, OrderStatus, Symbol
+from trading.types import MarketRules, Order, OrderRole, OrderStatus, OrderType, Symbol
 from trading.views import View
 
 Rules = Callable[[Symbol], MarketRules]
@@ -97,6 +98,7 @@ def _kinds(alive: list[Order]) -> str:
     counts = (
         (count_entries(len(entries(alive))), entries(alive)),
         (plural(len(protective(alive)), "stop"), protective(alive)),
+        (plural(len(targets(alive)), "target"), targets(alive)),
         (plural(len(exits), "exit"), exits),
         (f"{len(unknown(alive))} unknown", unknown(alive)),
     )
@@ -110,8 +112,12 @@ def _row(order: Order, rules: MarketRules) -> tuple[str, ...]:
         f"{order.symbol.base} {order.side.value}",
         by_step(order.remaining, rules.lot),
         "market" if price is None else by_step(price, rules.tick),
-        f"{_ROLES[order.role]}{doubt}",
+        f"{_kind(order)}{doubt}",
     )
+
+
+def _kind(order: Order) -> str:
+    return "target" if order.type is OrderType.TARGET else _ROLES[order.role]
 
 
 def _asked(view: View) -> str:

@@ -201,7 +201,8 @@ def _plan_rows(holding: Holding) -> list[tuple[str, ...]]:
     rows += [(whole_percent(p.share), *_distance(holding, p.price), "desk") for p in waiting]
     if plan.target is not None:
         label = "rest" if plan.partials else "target"
-        rows.append((label, *_distance(holding, plan.target), "desk"))
+        keeper = "venue" if holding.target_on_venue else "desk"
+        rows.append((label, *_distance(holding, plan.target), keeper))
     return rows[:TABLE_ROWS]
 
 

@@ -42,6 +42,7 @@ from handlers.words import (
     sentence,
     stale,
     stale_note,
+    targets,
     total,
     unknown,
 )
@@ -303,8 +304,12 @@ def _below(view: View, chats: Mapping[str, str], spared: int) -> list[str]:
 
 def _resting(view: View) -> str:
     waiting, stops = len(entries(view.orders)), len(protective(view.orders))
-    if not waiting and not stops:
+    aims = len(targets(view.orders))
+    if not waiting and not stops and not aims:
         return "Resting: nothing"
+    if aims:
+        kinds = (count_entries(waiting), plural(stops, "stop"), plural(aims, "target"))
+        return f"Resting: {', '.join(kinds)}"
     return f"Resting: {count_entries(waiting)}, {plural(stops, 'protective stop')}"
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from handlers.format import listed, old, plural
 from trading.halt import EVERYONE, Halt
-from trading.types import Mode, Order, OrderRole, OrderStatus, Side
+from trading.types import Mode, Order, OrderRole, OrderStatus, OrderType, Side
 from trading.views import Holding, View
 
 DONE, WAIT, LOOK, DOUBT, PAUSED, HALTED, REFUSED = "✓", "…", "⚠", "?", "‖", "■", "✕"
@@ -74,6 +74,15 @@ def entries(orders: Sequence[Order]) -> list[Order]:
 
 
 def protective(orders: Sequence[Order]) -> list[Order]:
+    """Stops; targets protect a profit at most."""
+    return [o for o in _legs(orders) if o.type is not OrderType.TARGET]
+
+
+def targets(orders: Sequence[Order]) -> list[Order]:
+    return [o for o in _legs(orders) if o.type is OrderType.TARGET]
+
+
+def _legs(orders: Sequence[Order]) -> list[Order]:
     return [o for o in orders if o.role is OrderRole.PROTECT and o.is_alive]
 
 

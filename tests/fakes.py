@@ -137,6 +137,7 @@ class FaultyVenue:
         self.name = venue.name
         self.window = venue.window
         self.cash = venue.cash
+        self.targets = venue.targets
         self.interruptions = 0
         self.refuses_until: datetime | None = None
         self.faults = Faults()

@@ -20,6 +20,7 @@ from trading.types import (
     Order,
     OrderRole,
     OrderStatus,
+    OrderType,
     Preview,
     Side,
     Signal,
@@ -97,6 +98,8 @@ class ByHand:
             many = "no" if not found else "more than one"
             raise Refused(f"There is {many} resting order whose id ends with {order_id}")
         (order,) = found
+        if order.type is OrderType.TARGET:
+            raise Refused(f"/take_profit {order.symbol.base} PRICE moves its target")
         if order.role is OrderRole.PROTECT:
             raise Refused(
                 f"{order.symbol.base} would be unprotected; /stop_loss {order.symbol.base} PRICE "

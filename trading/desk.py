@@ -16,7 +16,7 @@ from trading.halt import EVERYONE, Halt, Latch, Verb
 from trading.halting import Halter
 from trading.recorder import Recorder
 from trading.trader import Trader
-from trading.types import ExitReason, OrderRole, OrderStatus, Symbol, Trade
+from trading.types import ExitReason, OrderRole, OrderStatus, OrderType, Symbol, Trade
 from trading.views import Halting, Swept
 
 
@@ -80,6 +80,7 @@ class Desk:
         )
         stops = sum(
             o.role is OrderRole.PROTECT
+            and o.type is OrderType.STOP
             and o.status is OrderStatus.CANCELLED
             and (o.updated_at or o.created_at) >= halt.at
             for o in trader.ledger.orders.values()

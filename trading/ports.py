@@ -31,6 +31,7 @@ from trading.types import (
     Report,
     Side,
     Symbol,
+    Targets,
     Trade,
 )
 from trading.values import quick
@@ -156,6 +157,8 @@ class Venue(Protocol):
     cash: bool
     """What is bought is paid in full and lies beside the operator's own coins (spot): nothing can
     be marked reduce-only, and a resting stop locks what it would sell."""
+    targets: Targets
+    """Where a target can rest."""
 
     @property
     def interruptions(self) -> int:

@@ -13,7 +13,7 @@ from trading.ports import FeedState
 from trading.recorder import Recorder
 from trading.risk.cooldown import streak, symbol_rests
 from trading.risk.drawdown import day_begin, day_end
-from trading.types import ZERO, Symbol
+from trading.types import ZERO, OrderType, Symbol
 from trading.views import Holding, Price, View
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ class Sight:
             age=age,
             stale=self._too_old(age),
             stop_on_venue=trader.protection.rests(symbol),
+            target_on_venue=trader.protection.confirmed(OrderType.TARGET, symbol),
         )
 
     def _too_old(self, age: timedelta | None) -> bool:

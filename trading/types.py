@@ -53,7 +53,22 @@ class OrderType(StrEnum):
     MARKET = "market"
     LIMIT = "limit"
     STOP = "stop"
-    """Becomes a market order when the price touches `stop_price`."""
+    """Becomes a market order when the price touches `stop_price`, against us."""
+    TARGET = "target"
+    """Becomes a market order when the price touches `stop_price`, for a profit."""
+
+
+CONDITIONAL = frozenset({OrderType.STOP, OrderType.TARGET})
+"""Types that wait for a price, and are market orders then."""
+
+
+class Targets(StrEnum):
+    """Where the target of a position can rest."""
+
+    DESK = "desk"
+    """Nowhere: the desk keeps it."""
+    BESIDE = "beside"
+    """At the venue, as an order of its own beside the stop; both only reduce."""
 
 
 class OrderStatus(StrEnum):

@@ -41,6 +41,8 @@ class Holding:
     """The price is missing or too old to be believed: say `unknown`."""
     stop_on_venue: bool
     """A stop for the whole open quantity rests at the venue; else the desk keeps it."""
+    target_on_venue: bool = False
+    """Likewise its target."""
 
     @property
     def profit(self) -> Decimal | None:

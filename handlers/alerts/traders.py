@@ -158,7 +158,7 @@ def _(event: events.StartDelayed) -> Reply:
     return Reply(
         f"{LOOK} Not started: {whom(event.trader, event.mode)}",
         text=f"{sentence(clipped(event.why, 240))} Nothing was changed. No entries; what rests at "
-        "the venue stays, targets and time limits wait. Tried on, and told when it starts.",
+        "the venue stays, what the desk keeps waits. Tried on, and told when it starts.",
         choices=(STATUS, STOP),
         level=Level.CRITICAL,
     )

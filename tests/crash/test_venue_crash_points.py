@@ -199,6 +199,21 @@ async def stopped_out(living: Living) -> None:
     await minute(living, -6.0)
 
 
+async def reach_the_target(living: Living) -> None:
+    """The venue closes it, unless the desk has to."""
+    await minute(living)
+    living.outside.set_price(BTC, 111.0)
+    await settled()
+    await minute(living, 11.0)
+
+
+async def move_both(living: Living) -> None:
+    await minute(living)
+    protection = living.trader.protection
+    await protection.move_target(BTC, Decimal(112), by=BY)
+    await protection.move_stop(BTC, Decimal(97), by=BY)
+
+
 async def carry_out_the_plan(living: Living) -> None:
     """A partial exit, break-even, the stop trailing after it."""
     await minute(living)
@@ -217,7 +232,8 @@ async def compare(living: Living) -> None:
 
 
 def wish(minutes: int = 1, stop: float = 95.0) -> Wish:
-    return Wish(at=an_outside("swap").clock.now() + timedelta(minutes=minutes), stop=stop)
+    at = an_outside("swap").clock.now() + timedelta(minutes=minutes)
+    return Wish(at=at, stop=stop, target=110.0)
 
 
 ENTRY = (wish(),)
@@ -227,11 +243,14 @@ STORIES = {
     "submit, no answer": Story(enter_and_resolve, ENTRY, place=("drop",)),
     "submit, arrives late": Story(enter_and_resolve, ENTRY, place=("late",)),
     "submit, no answer about the stop": Story(enter_and_resolve, ENTRY, place=("", "hidden")),
+    "submit, no answer about the target": Story(enter_and_resolve, ENTRY, place=("", "", "hidden")),
     "cancel": Story(rest_and_stop, entries=2),
     "close": Story(close_by_hand, ENTRY),
-    "close, no answer": Story(close_by_hand, ENTRY, place=("", "", "drop", "drop")),
+    "close, no answer": Story(close_by_hand, ENTRY, place=("", "", *("drop",) * 3)),
     "flatten": Story(flatten, ENTRY),
     "stopped out": Story(stopped_out, ENTRY),
+    "target": Story(reach_the_target, ENTRY),
+    "stop and target moved": Story(move_both, ENTRY),
     "plan": Story(carry_out_the_plan, ENTRY),
     "reconcile": Story(compare, ENTRY, tell_faults=("dropped",) * 4),
 }

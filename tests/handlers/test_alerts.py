@@ -341,7 +341,7 @@ Wallet 9,762.21, in both. No trade explains it: day, week and drawdown are measu
         """\
 ⚠ Not started: majors (paper)
 The book of paper cannot be read: line 1 is corrupt. Nothing was changed. No entries; what rests \
-at the venue stays, targets and time limits wait. Tried on, and told when it starts.
+at the venue stays, what the desk keeps waits. Tried on, and told when it starts.
 [Status] [Stop]""",
     ),
     (

@@ -26,6 +26,7 @@ from trading.errors import VenueRejected, VenueUnavailable, VenueUncertain
 from trading.halt import Permit
 from trading.ports import Leaving, unwatched
 from trading.types import (
+    CONDITIONAL,
     ZERO,
     Depth,
     Fill,
@@ -41,6 +42,7 @@ from trading.types import (
     Report,
     Side,
     Symbol,
+    Targets,
 )
 
 TAG = "qd-test-"
@@ -73,6 +75,12 @@ _STATUS = {
     "EXPIRED_IN_MATCH": OrderStatus.EXPIRED,
     "TRIGGERING": OrderStatus.OPEN,
     "TRIGGERED": OrderStatus.OPEN,
+}
+_TYPES = {
+    OrderType.MARKET: "MARKET",
+    OrderType.LIMIT: "LIMIT",
+    OrderType.STOP: "STOP_MARKET",
+    OrderType.TARGET: "TAKE_PROFIT_MARKET",
 }
 _MOVED = {
     "DEPOSIT": MovementKind.TRANSFER,
@@ -169,16 +177,16 @@ class Exchange:
     def carry_out(self, order: Order) -> Theirs | Algo:
         """Raises `Refusal`."""
         wish = self.wish(order)
-        if order.type is OrderType.STOP and isinstance(self.engine, SwapEngine):
+        if order.type in CONDITIONAL and isinstance(self.engine, SwapEngine):
             return self.engine.place_algo(wish)
         return self.engine.place(wish)
 
     def wish(self, order: Order) -> Wish:
         """*order* as the venue's request has it."""
         reduces = order.role is not OrderRole.ENTRY
-        kind = {OrderType.MARKET: "MARKET", OrderType.LIMIT: "LIMIT"}.get(order.type, "STOP_MARKET")
+        kind = _TYPES[order.type]
         if self.spot:
-            kind = {"STOP_MARKET": "STOP_LOSS"}.get(kind, kind)
+            kind = {"STOP_MARKET": "STOP_LOSS", "TAKE_PROFIT_MARKET": "TAKE_PROFIT"}.get(kind, kind)
             kind = "LIMIT_MAKER" if order.post_only else kind
         hedge = isinstance(self.engine, SwapEngine) and self.engine.hedge
         opens = order.side.opposite if reduces else order.side
@@ -213,6 +221,7 @@ class EngineVenue:
         self.name = name
         self.window = WINDOW
         self.cash = exchange.spot
+        self.targets = Targets.DESK if exchange.spot else Targets.BESIDE
         self._exchange = exchange
         self._engine = exchange.engine
         self._trader = trader
@@ -457,7 +466,7 @@ class EngineVenue:
     # -- from the engine's words to ours ------------------------------------------------------
 
     def _is_apart(self, order: Order) -> bool:
-        return order.type is OrderType.STOP and not self.cash
+        return order.type in CONDITIONAL and not self.cash
 
     def _id_of(self, theirs: Theirs | Algo) -> str:
         if isinstance(theirs, Algo):
@@ -505,12 +514,13 @@ class EngineVenue:
         symbol = self._exchange.symbol(wish.symbol)
         assert symbol is not None
         kind = OrderType.LIMIT if wish.price else OrderType.MARKET
+        waits = OrderType.TARGET if wish.type.startswith("TAKE_PROFIT") else OrderType.STOP
         return Order(
             id=order_id,
             trader=self._trader,
             symbol=symbol,
             side=Side[wish.side],
-            type=OrderType.STOP if wish.stop_price else kind,
+            type=waits if wish.stop_price else kind,
             role=role_of(order_id),
             quantity=wish.quantity,
             created_at=_time(theirs.created),

@@ -7,6 +7,7 @@ failure prints what reproduces it; QUARTERDECK_SEED=7 tells other stories than t
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
@@ -20,6 +21,7 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from storage.memory import MemoryJournal
 from tests.builders import BTC
 from tests.fakes import Wish
 from tests.properties import quiet
@@ -168,11 +170,13 @@ class Commanding(RuleBasedStateMachine):
 
     async def die(self) -> None:
         """Every task is dropped where it stands, and memory with it."""
+        self.outside.witness.remember(self.living.trader.ledger.orders.values())
         await self.living.venue.close()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        await self.outside.witness.forget_unsaved(self.keeping.store)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -261,7 +265,8 @@ class Commanding(RuleBasedStateMachine):
             if side is not None:
                 # Each wish has a stop of its own: that is how it is known again.
                 stop = round(prices[symbol] * (1 - 0.02 * side.sign) + self.bars * 0.01, 2)
-                wish = Wish(at=at, side=side, symbol=symbol, stop=stop)
+                target = prices[symbol] * (1 + 0.03 * side.sign) if self.bars % 3 else math.nan
+                wish = Wish(at=at, side=side, symbol=symbol, stop=stop, target=target)
                 self.living.strategy.wishes.append(wish)
 
     async def pass_by(self, prices: dict[Symbol, float]) -> None:
@@ -456,7 +461,8 @@ class Commanding(RuleBasedStateMachine):
         if not lost:
             return
         self.run(self.die())
-        self.keeping = replace(self.keeping, store=SlowStore(clock=self.outside.clock))
+        store = SlowStore(clock=self.outside.clock)
+        self.keeping = replace(self.keeping, store=store, journal=MemoryJournal())
         self.outside.witness.begin_anew()
         self.entered.clear()
         self.begin_a_life()

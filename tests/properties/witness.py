@@ -18,6 +18,7 @@ from tests.servers.exchange.spot import SpotEngine
 from tests.servers.exchange.swap import SwapEngine
 from tests.servers.exchange.values import Algo, AlgoTold, OrderTold, Told, Trade, Wish, sign
 from tests.servers.exchange.values import Order as Theirs
+from trading.ports import Store
 from trading.types import ONE, ZERO, ExitReason, Order, OrderRole, Side, Symbol
 
 
@@ -35,6 +36,10 @@ class Witness:
     broken: list[str] = field(default_factory=list)
     gone: dict[str, Order] = field(default_factory=dict)
     """What the desk has booked as closed elsewhere."""
+    forgotten: frozenset[str] = frozenset()
+    """Orders of a desk that has lost its history: the next one adopts those that still rest."""
+    perhaps: set[str] = field(default_factory=set)
+    """Their trades since: booked, or a stranger's if they came before anybody adopted them."""
     others_act: bool = False
     """Somebody else, or the venue itself, is the one who acts now."""
     venue_name: str = "engine"
@@ -83,6 +88,8 @@ class Witness:
         before = self.traded.get(key, ZERO) + self._booked_out(trade)
         if role_of(owner) is not OrderRole.ENTRY and not _reduces(before, trade):
             self.broken.append(f"{owner} sold {trade.quantity} of {before} that are ours: {key}")
+        if owner in self.forgotten:
+            self.perhaps.add(f"{self.venue_name}:{trade.symbol}:{trade.id}")
         self.traded[key] = self.traded.get(key, ZERO) + bought(self.exchange, trade)
         if self.exchange.spot and self.traded[key] < ZERO:
             self.broken.append(f"{owner} sold {trade.symbol} that was never bought")
@@ -91,6 +98,7 @@ class Witness:
     def begin_anew(self) -> None:
         """The desk has lost its history: nothing that was traded before is in its books."""
         self.trades.clear()
+        self.forgotten = frozenset(self.taken)
         self.others_traded = True
 
     def _booked_out(self, trade: Trade) -> Decimal:
@@ -108,6 +116,10 @@ class Witness:
         """Note what the desk's books say was closed elsewhere."""
         gone = (o for o in orders if o.reason == ExitReason.EXTERNAL.value and o.filled)
         self.gone.update({order.id: order for order in gone})
+
+    async def forget_unsaved(self, store: Store) -> None:
+        """The desk has died: what its history does not have, the next one books anew."""
+        self.gone = {i: o for i, o in self.gone.items() if await store.order(i) is not None}
 
     def _owner(self, order: Theirs) -> str:
         """The client id of the order, or of the conditional order it came of."""

@@ -178,6 +178,7 @@ class Orders:
         quantity: Decimal,
         price: Decimal | None = None,
         stop_price: Decimal | None = None,
+        target_price: Decimal | None = None,
         post_only: bool = False,
         reason: str = "",
         by: str = "",
@@ -185,9 +186,12 @@ class Orders:
     ) -> Order:
         """Make an intent and reserve its exposure at once.  Nothing is sent yet.
 
-        A limit order with *price*, a stop with *stop_price*, else at market.
+        A limit order with *price*, a stop with *stop_price*, a target with *target_price*, else
+        at market.
         """
-        kind = OrderType.LIMIT if price else OrderType.STOP if stop_price else OrderType.MARKET
+        kinds = ((price, OrderType.LIMIT), (stop_price, OrderType.STOP))
+        kind = next((kind for told, kind in kinds if told), OrderType.MARKET)
+        kind = OrderType.TARGET if target_price else kind
         order = Order(
             id=self.ids.new(role),
             trader=self._trader,
@@ -198,7 +202,7 @@ class Orders:
             quantity=quantity,
             created_at=self._clock.now(),
             price=price,
-            stop_price=stop_price,
+            stop_price=stop_price or target_price,
             reduce_only=role is not OrderRole.ENTRY and not self.venue.cash,
             post_only=post_only,
             reason=reason,

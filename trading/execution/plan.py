@@ -51,17 +51,20 @@ def due(
     now: datetime,
     rules: MarketRules,
     stop_rests: bool = False,
+    target_rests: bool = False,
 ) -> ExitOrder | None:
     """Return what must be closed at *price*, or None.
 
     *held* is the open quantity, unsigned, less what is being closed already.  Checked in this
     order: stop, target, time, then the partial exits whose price is reached.  Without a usable
-    price the time limit still holds.  A stop that rests at the venue is the venue's to fill: it
-    knows the price that counts, and one wrong tick here must not sell.
+    price the time limit still holds.  A stop or target that rests at the venue is the venue's to
+    fill: it knows the price that counts, and one wrong tick here must not sell.
     """
     if held <= ZERO:
         return None
-    reason = _whole_exit(replace(plan, stop=None) if stop_rests else plan, price, now, rules)
+    ours = replace(plan, stop=None) if stop_rests else plan
+    ours = replace(ours, target=None) if target_rests else ours
+    reason = _whole_exit(ours, price, now, rules)
     if reason is not None:
         return ExitOrder(quantity=held, reason=reason, plan=plan)
     return _partial_exit(plan, held, price, rules) if _is_positive(price) else None

@@ -4,10 +4,11 @@
 what rests with what should, and repairs the difference.  It may be called at any time, any number
 of times.
 
-Of a bracket only the stop rests at the venue: target, trailing and time limit are the desk's, so
-two resting orders never compete for one quantity.  A cash account's stop locks the coins: before a
-sale it is cancelled and its end awaited, and what is left is protected again.  What the venue
-cannot sell (dust) is booked out at the last price and stays there, the operator's from then on.
+The target rests there too where the venue can hold it beside the stop (`trading.types.Targets`);
+trailing, time limit and partial exits are the desk's.  When one of the two has filled, the other is
+a leg too many, and goes.  A cash account's stop locks the coins: before a sale it is cancelled and
+its end awaited, and what is left is protected again.  What the venue cannot sell (dust) is booked
+out at the last price and stays there, the operator's from then on.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 from trading.clocks import Clock
 from trading.errors import Refused, VenueError, VenueUnavailable
 from trading.events import DustLeft, Protected, ProtectionPaused, StopMoved, Unprotected
+from trading.execution.legs import Difference, compare, legs
 from trading.execution.orders import Orders
 from trading.execution.plan import due, observe, stop_reason
 from trading.ledger import exit_reason
@@ -38,9 +40,11 @@ from trading.types import (
     Order,
     OrderRole,
     OrderStatus,
+    OrderType,
     Position,
     Report,
     Symbol,
+    Targets,
 )
 from trading.valuation import Valuer
 from trading.values import replace
@@ -73,27 +77,31 @@ class Protection:
         self._clock = clock
         self._locks: dict[Symbol, asyncio.Lock] = {}
         self._unprotected: set[Symbol] = set()
+        self._refused_targets: dict[Symbol, Decimal] = {}
+        """Targets that the venue would not take: the desk keeps those."""
         self.dust: dict[Symbol, Decimal] = {}
         """What was left at the venue because it was too small to sell, latest of each symbol."""
 
-    def rests(self, symbol: Symbol) -> bool:
-        """Whether stops for the whole open quantity, in whole lots, rest at the venue."""
+    def rests(self, symbol: Symbol, kind: OrderType = OrderType.STOP) -> bool:
+        """Whether stops (or targets) for the whole open quantity, in whole lots, rest there."""
         position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
         if position is None or plan is None:
             return False
+        if kind is OrderType.TARGET and self._target(plan, symbol) is None:
+            return False
         is_leaving = self._orders.venue.cash and self._ledger.alive_of(OrderRole.EXIT, symbol)
-        return not is_leaving and not any(self._compared(position, plan))
+        return not is_leaving and not self._compared(position, plan).of(kind)
 
-    def _venue_has_stop(self, symbol: Symbol) -> bool:
-        """It has confirmed stops for all that is open: when they fill is its business."""
-        stops = self._stops(symbol)
-        confirmed = all(stop.status is OrderStatus.OPEN for stop in stops)
-        return bool(stops) and confirmed and self.rests(symbol)
+    def confirmed(self, kind: OrderType, symbol: Symbol) -> bool:
+        """The venue has confirmed them for all that is open: when they fill is its business."""
+        resting = [order for order in self._legs(symbol) if order.type is kind]
+        confirmed = all(order.status is OrderStatus.OPEN for order in resting)
+        return bool(resting) and confirmed and self.rests(symbol, kind)
 
     # -- stops at the venue ---------------------------------------------------------------
 
     async def converge(self, symbol: Symbol) -> None:
-        """Make the resting stop equal the open quantity and the plan's price."""
+        """Make what rests equal the open quantity and the plan's prices."""
         async with self._locks.setdefault(symbol, asyncio.Lock()):
             try:
                 await self._converge(symbol)
@@ -107,27 +115,30 @@ class Protection:
             await asyncio.gather(*map(self.converge, touched))
 
     async def watch(self) -> None:
-        """Look again after every position whose stop does not rest as it should."""
-        for symbol in list(self._ledger.positions):
-            if not self.rests(symbol):
+        """Look again after every position whose legs do not rest as they should."""
+        for symbol, position in list(self._ledger.positions.items()):
+            plan = self._ledger.plans.get(symbol)
+            if plan is None or not self.rests(symbol) or self._compared(position, plan):
                 await self.converge(symbol)
         for order in self._ledger.alive_of(OrderRole.PROTECT):
             if order.symbol not in self._ledger.positions:
                 await self.converge(order.symbol)
 
-    def _compared(self, position: Position, plan: ExitPlan) -> tuple[list[Order], list[Decimal]]:
-        """Stops that should not rest, and quantities of those that should and do not."""
-        wanted = self._to_protect(position)
-        wrong = []
-        for stop in self._stops(position.symbol):
-            if _fits(stop, position, plan) and stop.remaining in wanted:
-                wanted.remove(stop.remaining)
-            else:
-                wrong.append(stop)
-        return wrong, wanted
+    def _compared(self, position: Position, plan: ExitPlan) -> Difference:
+        """What rests, against what should."""
+        wanted = legs(
+            self._to_protect(position), stop=plan.stop, target=self._target(plan, position.symbol)
+        )
+        return compare(self._legs(position.symbol), wanted, position.side.opposite)
+
+    def _target(self, plan: ExitPlan, symbol: Symbol) -> Decimal | None:
+        """Where the venue should keep the target; None: nowhere, the desk does."""
+        if self._orders.venue.targets is Targets.DESK:
+            return None
+        return None if self._refused_targets.get(symbol) == plan.target else plan.target
 
     def _to_protect(self, position: Position) -> list[Decimal]:
-        """Quantities of its stops; [0] if it is smaller than a lot.
+        """Quantities of its legs; [0] if it is smaller than a lot.
 
         On a cash account less what is being sold: a stop for that would sell strangers' coins.
         """
@@ -147,23 +158,31 @@ class Protection:
             left -= slices[-1]
         return slices
 
-    async def _cancel_wrong(self, symbol: Symbol) -> None:
+    async def _cancel_wrong(self, symbol: Symbol, *kinds: OrderType) -> None:
         while True:
             position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
-            stops = self._stops(symbol)
-            wrong = stops if position is None or plan is None else self._compared(position, plan)[0]
-            if not wrong:
-                return
-            if (await self._orders.cancel(wrong[0])).is_alive:
+            resting = self._legs(symbol)
+            if position is not None and plan is not None:
+                resting = list(self._compared(position, plan).wrong)
+            wrong = next((order for order in resting if order.type in kinds), None)
+            if wrong is None or (await self._orders.cancel(wrong)).is_alive:
                 return  # in doubt: asked again later
 
     async def _converge(self, symbol: Symbol) -> None:
-        await self._cancel_wrong(symbol)
+        """The stop first, so that it is away no longer than its own move takes."""
+        await self._cancel_wrong(symbol, OrderType.STOP)
         position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
         if position is None or plan is None:
+            await self._cancel_wrong(symbol, OrderType.TARGET)
             self._unprotected.discard(symbol)
+            self._refused_targets.pop(symbol, None)
             await self._end_leftover_entries(symbol)
             return
+        await self._converge_stops(symbol, position, plan)
+        await self._cancel_wrong(symbol, OrderType.TARGET)
+        await self._add_targets(symbol)
+
+    async def _converge_stops(self, symbol: Symbol, position: Position, plan: ExitPlan) -> None:
         if self._is_left_over(position):
             await self._write_off(position, self._last_reason(symbol))
             return
@@ -175,18 +194,18 @@ class Protection:
             await self._add_stops(position, plan, plan.stop)
 
     async def _add_stops(self, position: Position, plan: ExitPlan, stop: Decimal) -> None:
-        wrong, wanted = self._compared(position, plan)
-        if wrong:
+        stops = self._compared(position, plan).of(OrderType.STOP)
+        if stops.wrong:
             return  # one is in doubt: a second must not join it
-        if not all(wanted):
+        if not all(leg.quantity for leg in stops.missing):
             await self._stay_unprotected(position.symbol, "it is smaller than one lot")
             return
         if self._crossed(plan, position.symbol):
             rules = self._orders.venue.rules(position.symbol)
             await self._leave(position.symbol, abs(position.quantity), stop_reason(plan, rules))
             return
-        for quantity in wanted:
-            await self._place(position, plan, stop, quantity)
+        for leg in stops.missing:
+            await self._place(position, plan, stop, leg.quantity)
 
     async def _place(
         self, position: Position, plan: ExitPlan, stop: Decimal, quantity: Decimal
@@ -206,8 +225,35 @@ class Protection:
         elif order.status is OrderStatus.OPEN and self.rests(position.symbol):
             await self._is_protected(position.symbol, stop)
 
-    def _stops(self, symbol: Symbol) -> list[Order]:
+    async def _add_targets(self, symbol: Symbol) -> None:
+        """What is reached already is not sent: the desk closes in its next look."""
+        position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
+        if position is None or plan is None or self._is_reached(plan, symbol):
+            return
+        targets = self._compared(position, plan).of(OrderType.TARGET)
+        for leg in () if targets.wrong else targets.missing:
+            order = await self._orders.reduce(
+                self._orders.prepare(
+                    symbol=symbol,
+                    side=position.side.opposite,
+                    role=OrderRole.PROTECT,
+                    quantity=leg.quantity,
+                    target_price=leg.price,
+                    reason=ExitReason.TARGET.value,
+                )
+            )
+            if order.status is OrderStatus.REJECTED and plan.target is not None:
+                log.warning("the desk keeps the target of %s: %s", symbol.base, order.note)
+                self._refused_targets[symbol] = plan.target
+
+    def _legs(self, symbol: Symbol) -> list[Order]:
         return self._ledger.alive_of(OrderRole.PROTECT, symbol)
+
+    def _is_reached(self, plan: ExitPlan, symbol: Symbol) -> bool:
+        quote = self._valuer.quote(symbol)
+        if quote is None or plan.target is None:
+            return False
+        return (quote.price - plan.target) * plan.side.sign >= ZERO
 
     def _crossed(self, plan: ExitPlan, symbol: Symbol) -> bool:
         quote = self._valuer.quote(symbol)
@@ -260,7 +306,8 @@ class Protection:
             await self.change_plan(symbol, plan, why="trailing")
         wanted = due(
             plan, self._held(symbol), price=price, now=at, rules=rules,
-            stop_rests=self._venue_has_stop(symbol),
+            stop_rests=self.confirmed(OrderType.STOP, symbol),
+            target_rests=self.confirmed(OrderType.TARGET, symbol),
         )  # fmt: skip
         if wanted is None:
             return
@@ -278,9 +325,10 @@ class Protection:
         self._ledger.set_plan(symbol, plan)
         change = Change(positions=((self._ledger.positions[symbol], plan),))
         await self._recorder.keep(change, Lane.REDUCTION)
+        if (plan.stop, plan.target) != (before.stop, before.target):
+            await self.converge(symbol)
         if plan.stop is None or plan.stop == before.stop:
             return
-        await self.converge(symbol)
         await self._recorder.say(
             StopMoved(
                 at=self._clock.now(), trader=self._trader, mode=self._mode, symbol=symbol,
@@ -395,7 +443,7 @@ class Protection:
 
     async def _free_coins(self, symbol: Symbol) -> bool:
         """End the stops that lock them; whether there were any.  Raises `VenueError`."""
-        stops = self._stops(symbol)
+        stops = self._legs(symbol)
         for stop in stops:
             if (await self._orders.cancel(stop)).is_alive:
                 raise VenueUnavailable(f"the stop of {symbol.base} has not ended yet")
@@ -490,11 +538,3 @@ class Protection:
 
     def _held(self, symbol: Symbol) -> Decimal:
         return self._ledger.closable(symbol)
-
-
-def _fits(stop: Order, position: Position, plan: ExitPlan) -> bool:
-    return (
-        stop.status is not OrderStatus.UNKNOWN
-        and stop.stop_price == plan.stop
-        and stop.side is position.side.opposite
-    )

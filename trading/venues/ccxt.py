@@ -20,6 +20,7 @@ from trading.errors import VenueError, VenueRejected
 from trading.halt import Permit
 from trading.ports import Leaving, unwatched
 from trading.types import (
+    CONDITIONAL,
     ZERO,
     Depth,
     Held,
@@ -88,6 +89,7 @@ class CcxtVenue:
         self.name = name
         self.window = connection.quirks.window
         self.cash = connection.quirks.market is Market.SPOT
+        self.targets = connection.quirks.targets
         self._connection = connection
         self._quirks = connection.quirks
         self._symbols = tuple(symbols)
@@ -271,8 +273,9 @@ class CcxtVenue:
 
     def _params(self, order: Order) -> dict[str, Any]:
         params: dict[str, Any] = {"clientOrderId": order.id}
-        if order.type is OrderType.STOP:
-            params |= {"stopLossPrice": exact(order.stop_price), **self._quirks.stop_params}
+        if order.type in CONDITIONAL:
+            price = "stopLossPrice" if order.type is OrderType.STOP else "takeProfitPrice"
+            params |= {price: exact(order.stop_price), **self._quirks.conditional_params}
         if order.post_only:
             params["postOnly"] = True
         reduces = order.role is not OrderRole.ENTRY
@@ -284,8 +287,10 @@ class CcxtVenue:
         return params
 
     def _marks(self, order: Order) -> list[str]:
-        is_stop = order.type is OrderType.STOP
-        return [order.id, self._quirks.trigger_field] if is_stop else [order.id]
+        quirks, marks = self._quirks, [order.id]
+        if order.type in CONDITIONAL:
+            marks.append(quirks.trigger_field)
+        return [*marks, quirks.target_type] if order.type is OrderType.TARGET else marks
 
     def _by_id(self, order: Order) -> dict[str, Any]:
         return {"clientOrderId": order.id, **self._where(order)}

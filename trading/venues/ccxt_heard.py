@@ -15,7 +15,7 @@ from typing import Any
 
 from trading.clocks import Clock
 from trading.errors import VenueError
-from trading.types import ZERO, Order, OrderStatus, OrderType, Report, Symbol
+from trading.types import CONDITIONAL, ZERO, Order, OrderStatus, Report, Symbol
 from trading.venues.ccxt_words import Words, child_of, number
 from trading.venues.quirks import Quirks
 
@@ -104,7 +104,7 @@ class Heard:
         return venue_id in self._ids
 
     def is_apart(self, order: Order) -> bool:
-        return self._quirks.conditional_apart and order.type is OrderType.STOP
+        return self._quirks.conditional_apart and order.type in CONDITIONAL
 
     def asked(self, order: Order, report: Report, trades: dict[str, Any]) -> None:
         """*report* is on its way to whoever asked: its *trades* are told by it."""
@@ -224,7 +224,7 @@ class Heard:
             )
 
     def _parents(self, symbol: Symbol, side: str) -> list[_Known]:
-        """Resting stops of ours that may have become the stranger."""
+        """Resting stops and targets of ours that may have become the stranger."""
         return [
             known
             for known in self._known.values()

@@ -92,7 +92,8 @@ class Words:
         order_id = str(raw.get("clientOrderId") or f"venue:{raw['id']}")
         stop = number(raw.get("triggerPrice") or raw.get("stopPrice")) or None
         price = number(raw.get("price")) or None
-        kind = OrderType.STOP if stop else OrderType.LIMIT if price else OrderType.MARKET
+        kind = OrderType.LIMIT if price else OrderType.MARKET
+        kind = _waiting(raw) if stop else kind
         return Order(
             id=order_id,
             trader=self._trader,
@@ -277,6 +278,13 @@ def child_of(raw: Any) -> str:
 
 def _info(raw: Any) -> Any:
     return raw.get("info") or {}
+
+
+def _waiting(raw: Any) -> OrderType:
+    """Of an order that waits for a price, whatever it becomes then."""
+    told = _info(raw).get("orderType") or _info(raw).get("type") or raw.get("type") or ""
+    is_target = str(told).upper().replace(" ", "_").startswith("TAKE_PROFIT")
+    return OrderType.TARGET if is_target else OrderType.STOP
 
 
 def _role(order_id: str) -> OrderRole:

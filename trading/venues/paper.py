@@ -39,6 +39,7 @@ from trading.types import (
     Report,
     Side,
     Symbol,
+    Targets,
 )
 from trading.venues import matching
 from trading.venues.book import (
@@ -85,6 +86,7 @@ class PaperVenue:
     stands at the bar being handled.
     """
 
+    targets = Targets.DESK
     window = 0.0
     """Nothing is ever under way between us and this venue."""
     interruptions = 0

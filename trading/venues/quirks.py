@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from trading.types import MovementKind, Symbol
+from trading.types import MovementKind, Symbol, Targets
 
 
 class Market(StrEnum):
@@ -55,12 +55,16 @@ class Quirks:
     """Seconds after which a request that is not found can no longer arrive."""
     id_pattern: str
     """What a client order id may be."""
+    targets: Targets
+    """Where the target of a position can rest."""
     trigger_field: str
-    """Must stand in the request that makes a stop: without it, it would be a market order."""
-    stop_params: Mapping[str, Any]
-    """Extra parameters of a stop."""
+    """Must stand in the request of what waits for a price: it would be a market order without."""
+    target_type: str
+    """Must stand in the request that makes a target: as a stop it would sell at once."""
+    conditional_params: Mapping[str, Any]
+    """Extra parameters of stops and targets."""
     conditional_apart: bool
-    """Stops live on endpoints of their own: asked, listed and cancelled there."""
+    """They live on endpoints of their own: asked, listed and cancelled there."""
     reduce_only: bool
     """Reductions can be marked, and never open anything."""
     hedge: bool
@@ -161,8 +165,10 @@ _ROWS = (
         weight_per_minute=1_200,
         used_factor=0.2,
         orders_per_10s=100,
+        targets=Targets.DESK,
         trigger_field="stopPrice=",
-        stop_params={},
+        target_type="type=TAKE_PROFIT",
+        conditional_params={},
         conditional_apart=False,
         reduce_only=False,
         hedge=False,
@@ -186,8 +192,10 @@ _ROWS = (
         weight_per_minute=2_400,
         used_factor=1.0,
         orders_per_10s=300,
+        targets=Targets.BESIDE,
         trigger_field="triggerPrice=",
-        stop_params={"workingType": "MARK_PRICE"},
+        target_type="type=TAKE_PROFIT_MARKET",
+        conditional_params={"workingType": "MARK_PRICE"},
         conditional_apart=True,
         reduce_only=True,
         hedge=True,

@@ -15,6 +15,8 @@ def refuse_wrong(
     """Raise `VenueRejected` unless *order* fits the rules, the *price* and the position *held*."""
     _refuse_odd_steps(order, rules)
     _refuse_large(order, rules)
+    if order.type is OrderType.TARGET:
+        raise VenueRejected("no target can rest here")
     if order.post_only and matching.is_marketable(order, price):
         raise VenueRejected(f"post-only, and {order.price} would be filled at once at {price}")
     if order.type is OrderType.STOP and matching.is_crossed(order, price):

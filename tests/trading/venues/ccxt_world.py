@@ -78,6 +78,9 @@ class CcxtWorld:
     def stop(self, price: str = "45000", **changed: Any) -> Order:
         return self.order(OrderRole.PROTECT, type=OrderType.STOP, stop_price=D(price), **changed)
 
+    def target(self, price: str = "55000", **changed: Any) -> Order:
+        return self.order(OrderRole.PROTECT, type=OrderType.TARGET, stop_price=D(price), **changed)
+
     async def place(self, order: Order) -> Report:
         return await self.venue.place(order, allowed)
 

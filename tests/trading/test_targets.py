@@ -1,0 +1,306 @@
+"""Targets that rest at the venue beside the stop: one of each, and none too many."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from tests.builders import BTC
+from tests.fakes import Wish
+from tests.properties.engine_world import (
+    DEEP,
+    Keeping,
+    Living,
+    Outside,
+    a_keeping,
+    a_life,
+    an_outside,
+)
+from tests.servers.exchange.swap import SwapEngine
+from tests.servers.exchange.values import Algo
+from tests.world import settled
+from trading.errors import VenueError
+from trading.events import PositionClosed, StopMoved
+from trading.execution.exit_rules import ExitRules, PartialRule
+from trading.risk.limits import Limits
+from trading.types import ONE, ZERO, ExitReason, Order, OrderRole, OrderType
+
+D = Decimal
+BY = "ben, Telegram"
+MINUTE = timedelta(minutes=1)
+PERPETUALS = pytest.mark.parametrize("market", ["swap", "hedge"])
+STOP, TARGET = "STOP_MARKET", "TAKE_PROFIT_MARKET"
+
+
+@dataclass
+class Told:
+    """A desk that holds BTC from 100, its stop at 95 and its target at 110."""
+
+    outside: Outside
+    keeping: Keeping
+    living: Living
+    exits: ExitRules
+    lives: int = 1
+
+    @property
+    def size(self) -> Decimal:
+        position = self.living.trader.ledger.positions.get(BTC)
+        return abs(position.quantity) if position else ZERO
+
+    @property
+    def resting(self) -> list[tuple[str, Decimal, Decimal]]:
+        """Kind, price and quantity of what waits at the venue, in order."""
+        return sorted((a.wish.type, a.wish.stop_price, a.wish.quantity) for a in self.algos())
+
+    def algos(self) -> list[Algo]:
+        engine = self.outside.exchange.engine
+        assert isinstance(engine, SwapEngine)
+        return engine.open_algos()
+
+    def id_of(self, kind: str) -> str:
+        (found,) = [a.client_id for a in self.algos() if a.wish.type == kind]
+        return found
+
+    async def trades_at(self, price: float) -> None:
+        """At the venue; no bar tells of it."""
+        self.outside.set_price(BTC, price)
+        await settled()
+
+    async def minute(self, price: float) -> None:
+        """A bar closes at *price* as the feed has it, and its cycle runs."""
+        self.outside.clock.advance(60)
+        self.outside.ticker.next_bar({BTC: price})
+        await self.living.trader.cycle()
+        await settled()
+
+    async def upkeep(self, seconds: int = 12) -> None:
+        for _ in range(seconds):
+            self.outside.second()
+        await self.living.trader.upkeep()
+        await settled()
+
+    def why_closed(self) -> list[ExitReason]:
+        closed = self.living.heard(PositionClosed)
+        return [e.trade.reason for e in closed if isinstance(e, PositionClosed)]
+
+    async def die(self) -> None:
+        for task in self.living.tasks:
+            task.cancel()
+        await asyncio.gather(*self.living.tasks, return_exceptions=True)
+        await self.living.venue.close()
+
+    async def live_again(self) -> None:
+        self.lives += 1
+        self.living = _a_life(self.outside, self.keeping, self.lives, self.exits, ())
+        await _come_up(self.living)
+
+
+def _a_life(
+    outside: Outside, keeping: Keeping, number: int, exits: ExitRules, wishes: Sequence[Wish]
+) -> Living:
+    limits = Limits(max_position=D("0.3"), risk_per_trade=D("0.02"))
+    return a_life(outside, keeping, number=number, limits=limits, exits=exits, wishes=wishes)
+
+
+async def _come_up(living: Living) -> None:
+    await living.load()
+    living.tasks.append(asyncio.create_task(living.recorder.run()))
+    await living.start()
+    living.tasks.append(asyncio.create_task(living.trader.run()))
+    await settled()
+
+
+@asynccontextmanager
+async def holding(
+    market: str = "swap", *, exits: ExitRules | None = None, place: Sequence[str] = ()
+) -> AsyncIterator[Told]:
+    """*place*: what becomes of the entry, the stop, the target."""
+    outside = an_outside(market)
+    outside.exchange.faults.place = list(place)
+    keeping, exits = a_keeping(outside), exits or ExitRules()
+    wish = Wish(at=outside.clock.now() + MINUTE, target=110.0)
+    told = Told(outside, keeping, _a_life(outside, keeping, 1, exits, [wish]), exits)
+    try:
+        await _come_up(told.living)
+        await told.minute(100.0)
+        assert told.size > ZERO
+        yield told
+        assert outside.witness.broken == []
+    finally:
+        await told.die()
+
+
+@PERPETUALS
+async def test_both_rest_for_all_that_is_open(market: str) -> None:
+    async with holding(market) as told:
+        assert told.resting == [(STOP, D(95), told.size), (TARGET, D(110), told.size)]
+        (held,) = told.living.trader.view().holdings
+        assert held.stop_on_venue
+        assert held.target_on_venue
+
+
+@PERPETUALS
+async def test_when_the_target_fills_the_stop_goes(market: str) -> None:
+    async with holding(market) as told:
+        await told.trades_at(110.5)
+
+        assert told.size == ZERO
+        assert told.why_closed() == [ExitReason.TARGET]
+        assert told.resting == []
+
+
+@PERPETUALS
+async def test_when_the_stop_fills_the_target_goes(market: str) -> None:
+    async with holding(market) as told:
+        await told.trades_at(94.5)
+
+        assert told.why_closed() == [ExitReason.STOP]
+        assert told.resting == []
+
+
+@PERPETUALS
+async def test_what_a_thin_market_leaves_open_keeps_its_stop_and_is_closed(market: str) -> None:
+    """The venue sells part at the target; the desk closes what it could not sell."""
+    async with holding(market) as told:
+        before = told.size
+        told.outside.depth = told.size / 4
+        told.outside.second()
+        await told.trades_at(110.5)
+        await told.upkeep()
+
+        assert ZERO < told.size < before
+        assert [one for one in told.resting if one[0] == STOP] == [(STOP, D(95), told.size)]
+        assert [q for kind, _, q in told.resting if kind == TARGET] in ([], [told.size])
+
+        told.outside.depth = DEEP
+        await told.upkeep()
+        await told.minute(110.5)
+
+        assert told.size == ZERO
+        assert told.why_closed() == [ExitReason.TARGET]
+        assert told.resting == []
+
+
+async def test_closing_half_leaves_both_for_the_other_half_and_never_more_than_is_open() -> None:
+    async with holding() as told:
+        before = told.size
+        more: list[str] = []
+
+        def look(order: Order) -> None:
+            if order.role is OrderRole.PROTECT and order.quantity > told.size:
+                more.append(order.id)
+
+        told.outside.exchange.leaving = look
+        await told.living.trader.by_hand.close(BTC, share=D("0.5"), by=BY)
+        await settled()
+
+        assert told.size == before / 2
+        assert told.resting == [(STOP, D(95), told.size), (TARGET, D(110), told.size)]
+        assert more == []
+
+
+async def test_closing_all_takes_both_away() -> None:
+    async with holding() as told:
+        await told.living.trader.by_hand.close(BTC, share=ONE, by=BY)
+        await settled()
+
+        assert told.resting == []
+
+
+async def test_a_target_is_moved_without_touching_the_stop() -> None:
+    async with holding() as told:
+        stop = told.id_of(STOP)
+        await told.living.trader.protection.move_target(BTC, D(120), by=BY)
+
+        assert told.resting == [(STOP, D(95), told.size), (TARGET, D(120), told.size)]
+        assert told.id_of(STOP) == stop
+        assert told.living.heard(StopMoved) == []
+
+
+async def test_a_stop_is_moved_without_touching_the_target() -> None:
+    async with holding() as told:
+        target = told.id_of(TARGET)
+        await told.living.trader.protection.move_stop(BTC, D(98), by=BY)
+
+        assert told.resting == [(STOP, D(98), told.size), (TARGET, D(110), told.size)]
+        assert told.id_of(TARGET) == target
+
+
+async def test_trailing_and_partial_exits_go_on_beside_it() -> None:
+    exits = ExitRules(trail_r=ONE, partials=(PartialRule(share=D("0.5"), at_r=ONE),))
+    async with holding(exits=exits) as told:
+        before = told.size
+        await told.trades_at(106.0)
+        await told.minute(106.0)
+
+        assert told.size == before / 2
+        assert told.resting == [(STOP, D(101), told.size), (TARGET, D(110), told.size)]
+
+
+async def test_the_desk_leaves_a_target_that_rests_to_the_venue() -> None:
+    """One wrong tick here must not sell."""
+    async with holding() as told:
+        before = told.size
+        await told.minute(111.0)
+
+        assert told.size == before
+        assert told.why_closed() == []
+
+
+async def test_a_target_that_the_venue_refuses_is_kept_by_the_desk() -> None:
+    async with holding(place=["", "", "refuse"]) as told:
+        await told.upkeep()
+        assert [kind for kind, _, _ in told.resting] == [STOP]
+        (held,) = told.living.trader.view().holdings
+        assert not held.target_on_venue
+        sent = [o for o in told.living.trader.ledger.orders.values() if o.type is OrderType.TARGET]
+        assert len(sent) == 1, "it is not asked again and again"
+
+        await told.minute(111.0)
+
+        assert told.why_closed() == [ExitReason.TARGET]
+        assert told.resting == []
+
+
+async def test_a_refused_one_is_sent_again_once_it_is_moved() -> None:
+    async with holding(place=["", "", "refuse"]) as told:
+        await told.living.trader.protection.move_target(BTC, D(115), by=BY)
+
+        assert (TARGET, D(115), told.size) in told.resting
+
+
+@pytest.mark.parametrize("fault", ["drop", "hidden", "late", "lost", "unavailable"])
+async def test_without_an_answer_there_is_one_in_the_end(fault: str) -> None:
+    async with holding(place=["", "", fault]) as told:
+        for _ in range(3):
+            with suppress(VenueError):
+                await told.upkeep()
+
+        assert told.resting == [(STOP, D(95), told.size), (TARGET, D(110), told.size)]
+
+
+async def test_a_target_that_filled_while_nobody_looked_is_booked_and_its_stop_goes() -> None:
+    async with holding() as told:
+        await told.die()
+        told.outside.set_price(BTC, 110.5)
+        assert [kind for kind, _, _ in told.resting] == [STOP]
+        await told.live_again()
+
+        assert told.why_closed() == [ExitReason.TARGET]
+        assert told.resting == []
+
+
+async def test_after_a_restart_both_are_known_and_none_is_added() -> None:
+    async with holding() as told:
+        before = {a.client_id for a in told.algos()}
+        await told.die()
+        await told.live_again()
+        await told.upkeep()
+
+        assert {a.client_id for a in told.algos()} == before
