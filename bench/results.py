@@ -98,7 +98,7 @@ def _cells(market: Market, found: Result) -> Iterator[str]:
     yield _ratio(stats.sharpe)
     yield "" if stats.drawdown is None else _percent(-stats.drawdown.share)
     yield f"{total.trades:,}"
-    yield "" if total.win_rate is None else f"{total.win_rate:.0%}"
+    yield "" if total.win_rate is None else f"{total.win_rate:.0%}".replace("%", " %")
     yield _ratio(total.profit_factor)
     yield str(len(found.halts))
     yield _percent(found.holding_growth)

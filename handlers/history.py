@@ -128,6 +128,8 @@ def _said(why: str, found: Sequence[Decision]) -> bool:
 
 def _in_full(view: View, rules: MarketRules, decision: Decision) -> str:
     head = f"{minute(decision.bar)} {decision.side.held}"
+    if decision.leaves:
+        return f"{head} {_left(decision)}"
     wish = f"{decision.signal}, confidence {decision.confidence}"
     if not decision.approved:
         return f"{head} refused: {sentence(decision.reason)} The signal was: {sentence(wish)}"
@@ -141,7 +143,15 @@ def _in_full(view: View, rules: MarketRules, decision: Decision) -> str:
     return f"{head} approved: {wish}. Size {size} risks {risk}{share}."
 
 
+def _left(decision: Decision) -> str:
+    if decision.approved:
+        return f"closed: {sentence(decision.signal)}"
+    return f"not closed: {sentence(decision.reason)} It was to be: {sentence(decision.signal)}"
+
+
 def _in_short(decision: Decision) -> str:
+    if decision.leaves:
+        return f"{minute(decision.bar)} {decision.side.held} {_left(decision)}"
     answer = "approved" if decision.approved else "refused"
     why = decision.signal if decision.approved else decision.reason
     return f"{minute(decision.bar)} {decision.side.held} {answer}: {why}"

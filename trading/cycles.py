@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from trading.recorder import Recorder
 from trading.risk import words
 from trading.risk.cooldown import rest_until
 from trading.roster import Roster
-from trading.types import Decision, EquityPoint, ExitReason, Signal, Symbol
+from trading.types import LEAVE, ZERO, Decision, EquityPoint, ExitReason, Order, Signal, Symbol
 from trading.valuation import Valuer
 from trading.views import Cycle, Scan
 
@@ -250,9 +250,9 @@ class Cycles:
         signals = await self._undecided(await self._decider.signals(bar), bar)
         self._triggers += self._decider.triggers
         for signal in signals:
-            await self._close_opposite(signal)
+            await self._close_opposite(signal, bar)
         for symbol, why in self._decider.leaving(bar).items():
-            await self._leave(symbol, why)
+            await self._leave(symbol, why, bar)
         looks = await self._decider.looks(signal.symbol for signal in signals)
         now, blocked = self._clock.now(), self._blocked()
         answers = self._decider.decide(signals, looks, now=now, blocked=blocked)
@@ -274,24 +274,39 @@ class Cycles:
         trader, known = self._settings().name, self._store.decided
         return [s for s in signals if await known(decision_id(trader, s)) is None]
 
-    async def _leave(self, symbol: Symbol, why: str) -> None:
+    async def _close_opposite(self, signal: Signal, bar: datetime) -> None:
+        position = self._ledger.positions.get(signal.symbol)
+        if position is not None and position.side is not signal.side:
+            await self._leave(signal.symbol, f"a wish for the other side, {signal.reason}", bar)
+
+    async def _leave(self, symbol: Symbol, why: str, bar: datetime) -> None:
+        """Close the position, and record what became of that."""
         position = self._ledger.positions.get(symbol)
         if position is None:
             return
-        log.info("%s: %s", symbol, why)
+        held, problem = abs(position.quantity), ""
+        orders: tuple[Order, ...] = ()
         try:
-            await self._protection.close(symbol, abs(position.quantity), ExitReason.SIGNAL)
+            orders = await self._protection.close(symbol, held, ExitReason.SIGNAL)
         except VenueError as error:
-            log.warning("%s was not closed: %s", symbol, error)
-
-    async def _close_opposite(self, signal: Signal) -> None:
-        position = self._ledger.positions.get(signal.symbol)
-        if position is None or position.side is signal.side:
-            return
-        try:
-            await self._protection.close(signal.symbol, abs(position.quantity), ExitReason.SIGNAL)
-        except VenueError as error:
-            log.warning("%s was not closed: %s", signal.symbol, error)
+            problem = str(error)
+        orders = tuple(self._ledger.orders[order.id] for order in orders)
+        filled = sum((order.filled for order in orders), ZERO)
+        decision = Decision(
+            id=f"{self._settings().name}|{symbol}|{bar.isoformat()}{LEAVE}",
+            trader=self._settings().name,
+            symbol=symbol,
+            bar=bar,
+            at=self._clock.now(),
+            side=position.side,
+            approved=filled > ZERO,
+            reason=problem or _left(orders, filled),
+            signal=why,
+            confidence=0,
+            quantity=filled,
+            order_id=orders[0].id if orders else "",
+        )
+        await self._recorder.keep(Change(decisions=(decision,)), Lane.REST)
 
     async def _save_cursor(self, bar: datetime, decisions: int, seconds: float) -> None:
         account = self._ledger.change_account(cursor=bar)
@@ -325,3 +340,14 @@ class Cycles:
     def _about(self) -> dict[str, Any]:
         settings = self._settings()
         return {"at": self._clock.now(), "trader": settings.name, "mode": settings.mode}
+
+
+def _left(orders: Sequence[Order], filled: Decimal) -> str:
+    """What became of *orders* that were to close a position, as a clause."""
+    if filled:
+        return "closed"
+    if not orders:
+        return "nothing was left to close"
+    if any(order.is_alive for order in orders):
+        return "no answer yet, it may have been closed"
+    return "the venue did not close it"

@@ -320,13 +320,20 @@ class ExitPlan:
             raise ValueError("partial exits add up to more than the whole")
 
 
+LEAVE = "|leave"
+
+
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Risk's answer to a signal, with its reason; recorded whether yes or no."""
+    """Risk's answer to a signal, with its reason; recorded whether yes or no.
+
+    Or what became of a strategy's wish to leave what is open: see `leaves`.
+    """
 
     id: str
-    """`trader|symbol|bar`: one answer per signal, also after a crash and a second look."""
+    """`trader|symbol|bar`: one answer per signal, also after a crash and a second look; of a wish
+    to leave it ends in `LEAVE`."""
     trader: str
     symbol: Symbol
     bar: datetime
@@ -340,6 +347,11 @@ class Decision:
     risk: Decimal = ZERO
     """Loss at the stop, in quote currency."""
     order_id: str = ""
+
+    @property
+    def leaves(self) -> bool:
+        """It is about closing what is open; `approved` says whether that was done."""
+        return self.id.endswith(LEAVE)
 
 
 @quick

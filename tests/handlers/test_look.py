@@ -40,7 +40,7 @@ from trading.errors import Refused
 from trading.halt import Stage, Verb
 from trading.ports import FeedState
 from trading.risk.cooldown import SymbolRest
-from trading.types import ExitReason, OrderRole, OrderStatus, PartialExit, Side
+from trading.types import LEAVE, ExitReason, OrderRole, OrderStatus, PartialExit, Side
 from trading.views import Holding, View
 
 STALE_SOL = replace(HOLDINGS[2], stale=True, age=timedelta(seconds=48))
@@ -521,6 +521,22 @@ def test_why_tells_a_rest_that_is_not_over_once() -> None:
     refused = replace(SOL_DECISION, approved=False, reason=told)
     assert shown(checked(why_reply(view, RULES[SOL], SOL, [refused]))).count(told) == 1
     assert "rests" not in shown(why_reply(view, RULES[BTC], BTC, []))
+
+
+def test_why_it_was_left() -> None:
+    left = replace(
+        SOL_DECISION, id=f"majors|SOL/USDT|2025{LEAVE}", reason="closed", risk=D("0"),
+        signal="confidence fell from 80 to 59", confidence=0,
+    )  # fmt: skip
+    told = checked(why_reply(the_view(), RULES[SOL], SOL, [left]))
+    assert lines_of(told)[1] == "19:30 long closed: Confidence fell from 80 to 59."
+    failed = replace(left, approved=False, reason="connection refused")
+    told = checked(why_reply(the_view(), RULES[SOL], SOL, [failed]))
+    assert lines_of(told)[1] == (
+        "19:30 long not closed: Connection refused. It was to be: Confidence fell from 80 to 59."
+    )
+    both = checked(why_reply(the_view(), RULES[SOL], SOL, [left, SOL_DECISION]))
+    assert lines_of(both)[1] == "19:30 long closed: Confidence fell from 80 to 59."
 
 
 def test_why_not() -> None:

@@ -30,7 +30,7 @@ from trading.market.recording import Recording
 from trading.risk.limits import Limits, Theme
 from trading.strategies.base import Exits, Signals
 from trading.strategies.rules.regime import Regime
-from trading.types import Decision, ExitReason, Mode, Side, Symbol, Trade
+from trading.types import Decision, ExitReason, Mode, OrderRole, Side, Symbol, Trade
 from trading.venues.replay import ReplayFeed
 
 D = Decimal
@@ -191,6 +191,12 @@ async def test_a_position_that_lost_more_than_twenty_points_is_closed(side: Side
         assert [t.reason for t in trades(world)] == [ExitReason.SIGNAL]
         assert not await world.venue.positions()
         assert not world.trader.ledger.alive
+        left = (await answers(world, BTC))[BTC]
+        assert (left.leaves, left.approved, left.side) == (True, True, side)
+        assert (left.signal, left.bar) == ("confidence fell from 80 to 59", at_minute(5))
+        exit_ = await world.store.order(left.order_id)
+        assert exit_ is not None
+        assert (exit_.role, exit_.filled) == (OrderRole.EXIT, left.quantity)
 
 
 async def test_the_other_sides_confidence_closes_nothing() -> None:
@@ -237,7 +243,28 @@ async def test_a_wish_for_the_other_side_closes_and_after_its_rest_opens() -> No
 
         assert [t.reason for t in trades(world)] == [ExitReason.SIGNAL]
         assert not await world.venue.positions()
-        assert (await answers(world, BTC))[BTC].reason == "BTC rests until 12:19"
+        why, left, _ = await world.store.decisions("majors", BTC, limit=9)
+        assert why.reason == "BTC rests until 12:19"
+        assert (left.leaves, left.signal) == (True, "a wish for the other side, scripted")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("refuse", "the venue did not close it"), ("lost", "no answer yet, it may have been closed")],
+)
+async def test_a_position_that_could_not_be_left_is_recorded_as_that(
+    fault: str, reason: str
+) -> None:
+    opinion = Opinion(long={3: 10.0})
+    async with a_desk(wishes=[wish(2, confidence=80.0)], opinion=opinion).running() as world:
+        await world.minutes(2)
+        world.venue.faults.place = [fault]
+        await world.minutes(1)
+
+        left = (await answers(world, BTC))[BTC]
+        assert (left.leaves, left.approved, left.quantity) == (True, False, D(0))
+        assert left.reason == reason
+        assert BTC in world.trader.ledger.positions
 
 
 async def test_what_the_strategy_thought_is_not_kept() -> None:

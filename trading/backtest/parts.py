@@ -52,6 +52,8 @@ class KeptHistory:
             self._count(decision)
 
     def _count(self, decision: Decision) -> None:
+        if decision.leaves:
+            return
         if decision.approved:
             self.approved += 1
             return
