@@ -100,6 +100,14 @@ def test_as_shipped_they_are_off_and_their_settings_hold(tmp_path: Path) -> None
     assert (smc.max_positions, smc.entries_per_cycle) == (3, 3)
     assert smc.max_position * 3 <= smc.max_exposure
     assert smc.risk_per_trade == Decimal("0.003")
+    assert (rules.max_positions, rules.max_position) == (8, Decimal("0.03"))
+    assert rules.max_exposure == Decimal("0.25")
+    losses = (rules.max_daily_loss, rules.max_weekly_loss, rules.max_drawdown)
+    assert losses == (Decimal("0.03"), Decimal("0.07"), Decimal("0.10"))
+    assert rules.min_notional == 10
+    entries = settings.traders["rules"].entries.build()
+    assert entries.max_quote_age == timedelta(seconds=5)
+    assert entries.max_slippage == Decimal("0.005")
     assert (rules.entries_per_day, rules.entries_per_hour) == (120, 5)
     assert rules.entry_spacing is not None
     assert rules.entry_spacing.total_seconds() == 90

@@ -374,6 +374,24 @@ def test_a_hole_in_the_time_axis_is_no_move() -> None:
     assert not strengths(replace(candles, times=times))
 
 
+def test_volatility_makes_an_entry_smaller_in_proportion_within_bounds() -> None:
+    """Of 24 hours, for a year: one hour of 3 % among quiet ones is about 57 %."""
+    candles = market(coin(103.0))
+
+    def size(calm: float) -> float:
+        signals = Rules(calm=calm).signals(candles)
+        assert signals.size is not None
+        return float(signals.size[1, -1])
+
+    whole = size(10.0)
+    volatility = 0.30 / (size(0.30) / whole)
+    assert 0.5 < volatility < 0.65
+    for calm in (0.25, 0.40, 0.50):
+        assert size(calm) / whole == pytest.approx(calm / volatility)
+    assert size(0.60) == size(1.0) == whole
+    assert size(0.01) / whole == pytest.approx(0.25)
+
+
 # -- conviction and rules -------------------------------------------------------------------------
 
 
