@@ -125,8 +125,10 @@ def _scanned(view: View, cycle: Cycle) -> str:
 
 def _report(view: View, cycle: Cycle) -> str:
     """What `quarterdeck scan --once` reports, too."""
-    triggers, proposals = plural(cycle.triggers, "trigger"), plural(cycle.decisions, "proposal")
-    seen = f", {triggers}, {proposals}" if cycle.bars else ""
+    look, seen = cycle if cycle.bars else view.last_look, ""
+    if look is not None:
+        triggers, proposals = plural(look.triggers, "trigger"), plural(look.decisions, "proposal")
+        seen = f"{', ' if cycle.bars else '; at the last candle '}{triggers}, {proposals}"
     today = f"{len(view.holdings)} open, {plural(view.trades_today, 'trade')} today"
     equity = f"equity {amount(view.equity, view.quote)}"
     return f"{plural(view.symbols, 'symbol')}{seen}; {today}, {equity}."

@@ -323,6 +323,7 @@ def a_view(**changes: Any) -> View:
         symbol_rests=(),
         symbols=1,
         trades_today=0,
+        last_look=None,
         last_cycle=Cycle(at=after(seconds=-10), seconds=0.04, bars=1, decisions=0),
         cycle_every=timedelta(minutes=1),
     )

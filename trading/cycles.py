@@ -48,6 +48,8 @@ class Undecided(Exception):
 
 class Cycles:
     last: Cycle | None = None
+    last_look: Cycle | None = None
+    """The last one that had a new bar."""
     _resting_until: datetime | None = None
     _decided: tuple[Decision, ...] = ()
     """What the cycle that runs, or the last one, has decided."""
@@ -212,6 +214,8 @@ class Cycles:
             decisions=decisions,
             triggers=self._triggers,
         )
+        if bars:
+            self.last_look = self.last
         self._meter.time("scan", seconds)
         await self._tell_slow(seconds)
         return ""

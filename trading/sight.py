@@ -88,6 +88,7 @@ class Sight:
             venue_silent=self._venue_watch.silent,
             unsaved=self._recorder.unsaved,
             last_cycle=trader.cycles.last,
+            last_look=trader.cycles.last_look,
             cycle_every=trader.settings.cycle_every,
             symbols=len(trader.roster.symbols),
             trades_today=trader.ledger.closed_since(day_begin(market, trader.settings.zone)),

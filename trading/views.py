@@ -191,6 +191,8 @@ class View:
     unsaved: int
     """Facts that the database has not taken yet."""
     last_cycle: Cycle | None
+    last_look: Cycle | None
+    """The last scan that had a new candle."""
     cycle_every: timedelta
     """Wall time between two scans."""
     symbols: int

@@ -166,6 +166,14 @@ Next in 14 min.
         (found(bars=0), the_view(), ["✓ Scanned (paper) in 0.04 s: no new candle"]),
         (
             found(bars=0),
+            the_view(last_look=found(APPROVED).cycle),
+            [
+                "✓ Scanned (paper) in 0.04 s: no new candle",
+                f"5 symbols; at the last candle 4 triggers, 1 proposal; {BOOKS}",
+            ],
+        ),
+        (
+            found(bars=0),
             the_view(feed=FeedState.ENDED),
             [
                 "✓ Scanned (paper) in 0.04 s: no new candle",

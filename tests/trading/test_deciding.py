@@ -378,6 +378,8 @@ async def test_a_scan_counts_what_happened_and_what_was_wished() -> None:
         again = (await world.trader.scan()).cycle
         assert again is not None
         assert (again.bars, again.triggers, again.decisions) == (0, 0, 0)
+        assert world.trader.view().last_look is not None
+        assert world.trader.view().last_look != world.trader.view().last_cycle
 
 
 async def test_wishes_count_as_triggers_where_a_strategy_has_none() -> None:
