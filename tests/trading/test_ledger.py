@@ -16,6 +16,7 @@ from tests.builders import (
     a_fill,
     a_plan,
     a_report,
+    a_trade,
     after,
     an_account,
     an_exit,
@@ -304,6 +305,26 @@ def test_a_trade_tells_the_whole_round_trip() -> None:
 
 
 # -- memory -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("minutes", "kept"),
+    [(40, 231), (48, 211), (60, 200)],
+    ids=["all within a week", "a week has more than 200", "over more than a week"],
+)
+def test_no_trade_is_forgotten_that_a_rest_may_hang_on(minutes: int, kept: int) -> None:
+    """The last 200 are remembered, and all of a week, which is the longest rest there is."""
+    past = [a_trade(id=f"t-{n}", closed_at=after(minutes=-n * minutes)) for n in range(1, 231)]
+    ledger = Ledger(an_account(), lambda symbol: RULES)
+    ledger.restore(an_account(), Books(recent_trades=tuple(past)))
+    ledger.add(an_order())
+    ledger.add(an_exit())
+    ledger.apply(a_report(fills=(a_fill(),)), now=NOON)
+    left = a_fill(id="f-2", order_id="x-1", side=Side.SELL)
+    ledger.apply(a_report(order_id="x-1", fills=(left,)), now=NOON)
+
+    assert len(ledger.trades) == kept
+    assert ledger.closed_since(after(minutes=-3 * minutes)) == 4
 
 
 def test_an_order_is_forgotten_with_its_fills_and_the_newest_are_still_known() -> None:
