@@ -25,6 +25,7 @@ from bench import (
     stats,
     status,
     stop,
+    universe,
     venue,
 )
 from bench.figures import Figure, table
@@ -43,6 +44,7 @@ SUBJECTS = {
     "lag": lag.measure,
     "analysis": analysis.measure,
     "scan": scan.measure,
+    "universe": universe.measure,
     "backtest": backtest.measure,
     "history": history.measure,
 }

@@ -35,8 +35,10 @@ from trading.execution.exit_rules import ExitRules
 from trading.market.candles import Candles
 from trading.market.recording import Recording
 from trading.market.tables import read_candles
+from trading.market.universe import Tier, Universe
 from trading.ports import Feed
 from trading.risk.limits import EntryRules, Limits
+from trading.roster import UniversePlan
 from trading.strategies import strategy
 from trading.strategies.base import Strategy
 from trading.trader_settings import TraderSettings
@@ -62,8 +64,19 @@ STRATEGIES: Mapping[str, Mapping[str, object]] = {
 }
 
 
+PLAN = UniversePlan(
+    empty=Universe(
+        tiers=(Tier(number=1, name="liquid", min_volume=Decimal(5_000_000)),), cycles=1, most=648
+    ),
+    listed=(),
+    every=HOUR,
+    max_age=3 * HOUR,
+)
+"""A survey in each cycle."""
+
+
 def measure() -> list[Figure]:
-    figures = []
+    figures = [_in_a_universe()]
     for name in STRATEGIES:
         for kind, feed_of, goal in (
             ("cycle from cached candles", _cached, CACHED_GOAL),
@@ -79,8 +92,18 @@ def measure() -> list[Figure]:
     return figures
 
 
+def _in_a_universe() -> Figure:
+    seconds, decisions = asyncio.run(_cycles("smc", _cached, PLAN))
+    return Figure(
+        name=f"cycle from cached candles, smc in a universe surveyed each cycle, {_which()}",
+        value=seconds, unit="s", goal=CACHED_GOAL, note=f"{decisions:.0f} decisions in each",
+    )  # fmt: skip
+
+
 async def _cycles(
-    name: str, feed_of: Callable[[ManualClock, Strategy], Feed]
+    name: str,
+    feed_of: Callable[[ManualClock, Strategy], Feed],
+    universe: UniversePlan | None = None,
 ) -> tuple[float, float]:
     """Seconds of a cycle, and its decisions."""
     candles = _market()
@@ -91,7 +114,7 @@ async def _cycles(
         feed=feed_of(market, chosen),
         rules=rules_for(candles),
         strategy=chosen,
-        settings=_settings(candles.symbols),
+        settings=replace(_settings(candles.symbols), universe=universe),
     )
     seconds, decisions = list[float](), list[float]()
     with tempfile.TemporaryDirectory() as folder:

@@ -77,8 +77,11 @@ class Roster:
         """Those that may be entered."""
         return self._symbols
 
-    def followed(self, held: Iterable[Symbol]) -> tuple[Symbol, ...]:
-        """Those whose prices a trader needs that has something under way in *held*."""
+    def followed(self, held: Iterable[Symbol], *, at_once: bool = False) -> tuple[Symbol, ...]:
+        """Those whose prices a trader needs that has something under way in *held*.
+
+        *at_once*: those alone that a start has to wait for.
+        """
         return self._symbols
 
     def tier(self, symbol: Symbol) -> int | None:
@@ -153,10 +156,11 @@ class SurveyedRoster(Roster):
     def symbols(self) -> tuple[Symbol, ...]:
         return tuple(s for s in self._universe.members if self._universe.tier(s) is not None)
 
-    def followed(self, held: Iterable[Symbol]) -> tuple[Symbol, ...]:
-        """What is listed, held or in; and what is about to be, so that it is warm by then."""
+    def followed(self, held: Iterable[Symbol], *, at_once: bool = False) -> tuple[Symbol, ...]:
+        """What is listed or held; then who is in, or about to be, so that it is warm by then."""
         joining = (s for s, drift in self._universe.drifts.items() if drift.better)
-        return tuple(dict.fromkeys((*self._plan.listed, *held, *self.symbols, *joining)))
+        others = () if at_once else (*self.symbols, *joining)
+        return tuple(dict.fromkeys((*self._plan.listed, *held, *others)))
 
     def terms(self, symbol: Symbol) -> Tier | None:
         return self._universe.terms(symbol)

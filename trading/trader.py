@@ -220,7 +220,7 @@ class Trader:
                 self.ledger.add(order)
         self.cycles.resume()
         await self.roster.load(self.cycles.cursor)
-        await self._follow()
+        await self._follow(at_once=True)
         self.valuer.note(self._clock.now())
 
     async def start(self, start: Start) -> None:
@@ -304,12 +304,16 @@ class Trader:
             await self._follow()
             await self._clock.sleep(SURVEY_LOOK_EVERY)
 
-    async def _follow(self) -> None:
-        """Have the feed show what may be entered, now or soon, and what is held or under way."""
+    async def _follow(self, *, at_once: bool = False) -> None:
+        """Have the feed show what may be entered, now or soon, and what is held or under way.
+
+        *at_once*: only what the start has to wait for; the others join while exits go on already.
+        """
         if self.roster.by_bars:
             return
         under_way = (order.symbol for order in self.ledger.alive.values())
-        await self.feed.follow(self.roster.followed((*self.ledger.positions, *under_way)))
+        held = (*self.ledger.positions, *under_way)
+        await self.feed.follow(self.roster.followed(held, at_once=at_once))
 
     async def upkeep(self) -> None:
         """Ask about orders in doubt, end old entries, and repair what protects."""

@@ -13,6 +13,7 @@ from chatbot.traders import KeptTrader
 from chatbot.watch import metrics as figures
 from chatbot.watch.chats import ChatWatch
 from chatbot.watch.health import Health
+from chatbot.watch.memory import MemoryWatch
 from chatbot.watch.metrics import Metrics
 from chatbot.watch.ping import Ping
 from chatbot.watch.process import ClockWatch, Heartbeat, LagWatch
@@ -53,6 +54,7 @@ class Watching:
         alerts = settings.alerts
         self._lag = LagWatch(clock=clock, recorder=recorder, metrics=metrics)
         self._wall = ClockWatch(clock=clock, recorder=recorder, on_jump=on_jump)
+        self._memory = MemoryWatch(clock=clock)
         self.ping = Ping(url=alerts.ping_url, clock=clock)
         self._heartbeat = Heartbeat(
             at=alerts.heartbeat,
@@ -89,6 +91,7 @@ class Watching:
         yield "unanswered alerts", self.notices.run
         yield "heartbeat", self._heartbeat.run
         yield "ping", self.ping.run
+        yield "memory", self._memory.run
 
     def use(self, settings: Settings) -> None:
         """Go by the alerts of *settings* from now on."""

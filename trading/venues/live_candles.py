@@ -17,7 +17,7 @@ import numpy as np
 
 from trading.clocks import Clock
 from trading.errors import VenueError, VenueUnavailable
-from trading.market.candles import Candles
+from trading.market.candles import Candles, Panel
 from trading.types import Quote, Symbol
 from trading.venues.connection import Connection
 
@@ -57,7 +57,7 @@ class LiveCandles:
         self._clock = clock
         self.all = _empty(symbols)
         self._fetching = asyncio.Lock()
-        self._ready: dict[Symbol, list[list[float]]] = {}
+        self._ready: dict[Symbol, Panel] = {}
         """Rows that are there already while others are waited for."""
         self._ready_until: datetime | None = None
 
@@ -116,48 +116,54 @@ class LiveCandles:
         fetched nothing is fetched here either.
         """
         joining = [symbol for symbol in symbols if symbol not in self.all.symbols]
-        found = await self._history(joining, self.all.times.tolist())
+        times = self.all.times.tolist()
+        found = await self._history(joining, times)
         async with self._fetching:
-            found = await self._up_to_date(found)
+            found = await self._up_to_date(found, times)
             self._regroup(symbols, found)
 
     # -- who joins and who leaves -----------------------------------------------------------
 
-    async def _history(self, symbols: Iterable[Symbol], times: list[int]) -> dict[Symbol, Bars]:
+    async def _history(self, symbols: Iterable[Symbol], times: list[int]) -> dict[Symbol, Panel]:
+        """Of those whose candles could be had, each of shape [5, times]."""
         room = asyncio.Semaphore(TOGETHER)
-        found: dict[Symbol, Bars] = {}
+        found: dict[Symbol, Panel] = {}
 
         async def fetch(symbol: Symbol) -> None:
             try:
                 async with room:
-                    found[symbol] = await self._found(symbol, times) if times else {}
+                    bars = await self._found(symbol, times) if times else {}
+                found[symbol] = _columns(bars, times)
             except VenueError as error:
                 log.warning("%s does not join yet, its candles cannot be had: %s", symbol, error)
 
         await asyncio.gather(*map(fetch, symbols))
         return found
 
-    async def _up_to_date(self, found: dict[Symbol, Bars]) -> dict[Symbol, Bars]:
-        """With the bars that have closed while the others were asked for."""
-        times = self.all.times.tolist()
-        newest = max((max(bars, default=0) for bars in found.values()), default=0)
-        late = [time for time in times if time > newest]
-        if not (found and late):
+    async def _up_to_date(
+        self, found: dict[Symbol, Panel], times: list[int]
+    ) -> dict[Symbol, Panel]:
+        """With the bars that have closed since; *times*: those that were asked for."""
+        now = self.all.times.tolist()
+        if not found or now == times:
             return found
+        late = [time for time in now if not times or time > times[-1]]
         more = await self._history(found, late)
-        return {symbol: found[symbol] | bars for symbol, bars in more.items()}
+        return {
+            symbol: np.concatenate([found[symbol], bars], axis=1)[:, -len(now) :]
+            for symbol, bars in more.items()
+        }
 
-    def _regroup(self, symbols: Collection[Symbol], found: Mapping[Symbol, Bars]) -> None:
+    def _regroup(self, symbols: Collection[Symbol], found: Mapping[Symbol, Panel]) -> None:
         """At once, between two fetches: nobody sees a part of it."""
-        old, times = self.all, self.all.times.tolist()
+        old = self.all
         kept = tuple(s for s in symbols if s in old.symbols or s in found)
         if kept == old.symbols:
             return
-        new = {symbol: np.array(_columns(bars, times)) for symbol, bars in found.items()}
         panels: dict[str, Any] = {
             name: np.array(
-                [getattr(old, name)[old.row(s)] if s in old.symbols else new[s][n] for s in kept]
-            ).reshape(len(kept), len(times))
+                [getattr(old, name)[old.row(s)] if s in old.symbols else found[s][n] for s in kept]
+            ).reshape(len(kept), old.bars)
             for n, name in enumerate(PANELS)
         }
         self.all = Candles(symbols=kept, times=old.times, **panels)
@@ -165,7 +171,7 @@ class LiveCandles:
 
     # -- asking -----------------------------------------------------------------------------
 
-    async def _rows(self, last: datetime, times: Sequence[int]) -> list[list[list[float]]]:
+    async def _rows(self, last: datetime, times: Sequence[int]) -> list[Panel]:
         """Of all symbols; what was read stays read when others have to be asked again."""
         if self._ready_until != last:
             self._ready, self._ready_until = {}, last
@@ -233,10 +239,13 @@ class LiveCandles:
         self.all = Candles(symbols=old.symbols, times=every, **panels)
 
 
-def _columns(found: Mapping[int, Sequence[Any]], times: Sequence[int]) -> list[list[float]]:
-    """Open, high, low, close and volume at each of *times*; NaN where missing."""
-    rows = [_floats(found.get(time)) for time in times]
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in PANELS]
+def _columns(found: Bars, times: Sequence[int]) -> Panel:
+    """Open, high, low, close and volume at each of *times*; NaN where missing.
+
+    At once numbers, not text: hundreds of symbols' text would leave memory behind in pieces.
+    """
+    rows = np.array([_floats(found.get(time)) for time in times], dtype=np.float64)
+    return np.ascontiguousarray(rows.reshape(len(times), len(PANELS)).T)
 
 
 def _floats(row: Sequence[Any] | None) -> list[float]:

@@ -101,9 +101,17 @@ class LiveFeed:
     async def follow(self, symbols: Sequence[Symbol]) -> None:
         """Take part in the markets of *symbols* alone from now on.
 
-        A symbol whose candles cannot be had joins when it is asked for again.  Before `open` there
-        is nothing to fetch: it then begins with these.
+        Many join a batch at a time, as soon as their candles are there; one whose candles cannot be
+        had joins when it is asked for again.  Before `open` there is nothing to fetch: it then
+        begins with these.
         """
+        staying = [symbol for symbol in symbols if symbol in self._markets]
+        joining = [symbol for symbol in symbols if symbol not in self._markets]
+        for end in range(BATCH, len(joining), BATCH):
+            await self._follow((*staying, *joining[:end]))
+        await self._follow(symbols)
+
+    async def _follow(self, symbols: Sequence[Symbol]) -> None:
         self._wanted = tuple(symbols)
         self._markets = {symbol: self._connection.quirks.market_of(symbol) for symbol in symbols}
         await self._candles.keep(self._wanted)

@@ -110,7 +110,10 @@ class Control:
             await self._venue.start_listening()
 
     async def klines(self, asked: Json) -> Json:
-        self._venue.klines[asked["symbol"], asked["interval"]] = asked["rows"]
+        """*symbol* is `*` for all that there are."""
+        named = asked["symbol"]
+        for symbol in self._venue.engine.rules if named == "*" else (named,):
+            self._venue.klines[symbol, asked["interval"]] = asked["rows"]
 
     async def unlimited(self, _asked: Json) -> Json:
         self._venue.quota = Unlimited(market=self._venue.market)
