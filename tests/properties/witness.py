@@ -98,6 +98,7 @@ class Witness:
     def begin_anew(self) -> None:
         """The desk has lost its history: nothing that was traded before is in its books."""
         self.trades.clear()
+        self.perhaps.clear()
         self.forgotten = frozenset(self.taken)
         self.others_traded = True
 

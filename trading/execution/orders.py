@@ -459,7 +459,10 @@ class Orders:
     def _consequences(self, applied: Applied) -> tuple[Change, list[Event]]:
         """What is written and said because of *applied*."""
         symbol = applied.order.symbol
-        self._touch(symbol)
+        # An exit that finds nobody to trade with is tried again in a while; told at once, it would
+        # be without end.
+        if applied.booked or applied.order.role is not OrderRole.EXIT:
+            self._touch(symbol)
         positions = {b.fill.symbol for b in applied.booked} & self.ledger.positions.keys()
         change = Change(
             orders=(applied.order,),
