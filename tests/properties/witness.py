@@ -203,7 +203,7 @@ class Operator:
     def _free(self, symbol: Symbol) -> None:
         if self.exchange.spot:
             for order in self.exchange.engine.open_orders(self.exchange.market(symbol)):
-                if order.side == "SELL":
+                if order.side == "SELL" and self.exchange.engine.orders[order.id].is_open:
                     self.exchange.engine.cancel(order.symbol, order_id=order.id)
             self.resting = [o for o in self.resting if o.side != "SELL"]
 
