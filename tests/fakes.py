@@ -196,6 +196,10 @@ class FaultyVenue:
             await asyncio.Event().wait()
         return report
 
+    async def place_pair(self, stop: Order, target: Order, permit: Permit) -> tuple[Report, Report]:
+        self._check_line()
+        return await self._venue.place_pair(stop, target, permit)
+
     async def cancel(self, order: Order, leaving: Leaving = unwatched) -> Report:
         self._check_line()
         fault = self.faults.cancel.pop(0) if self.faults.cancel else ""

@@ -33,7 +33,16 @@ class RiskRefused(Refused):
     """A limit said no."""
 
 
-class Halted(Refused):
+class Withheld(Refused):
+    """Our own last look, as the request was to leave, kept it here."""
+
+
+class ClosedAlready(Withheld):
+    def __init__(self) -> None:
+        super().__init__("that much is not open any more")
+
+
+class Halted(Withheld):
     def __init__(self) -> None:
         super().__init__("entries are blocked by a halt")
 

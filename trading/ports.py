@@ -188,6 +188,10 @@ class Venue(Protocol):
         """
         ...
 
+    async def place_pair(self, stop: Order, target: Order, permit: Permit) -> tuple[Report, Report]:
+        """As `place`, both in one list, where `targets` is PAIRED; refused or lost as a whole."""
+        ...
+
     async def cancel(self, order: Order, leaving: Leaving = unwatched) -> Report:
         """Cancel; an order that has already ended is reported as it ended.
 

@@ -69,6 +69,9 @@ class Targets(StrEnum):
     """Nowhere: the desk keeps it."""
     BESIDE = "beside"
     """At the venue, as an order of its own beside the stop; both only reduce."""
+    PAIRED = "paired"
+    """At the venue, in one list with the stop: when one of them triggers or goes, so does the
+    other."""
 
 
 class OrderStatus(StrEnum):

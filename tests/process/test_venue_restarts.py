@@ -64,7 +64,11 @@ def test_what_filled_at_the_exchange_while_it_was_dead_is_booked(
         desk.start()
 
         desk.until(lambda: desk.positions() == ["ETH"], "both are booked")
-        desk.until(lambda: len(venue.stops("ETH")) == 1, "the new one is protected")
+        both = ["STOP_MARKET", "TAKE_PROFIT_MARKET"]
+        desk.until(
+            lambda: sorted(order.wish.type for order in venue.stops("ETH")) == both,
+            "its stop and its target rest",
+        )
         assert any("BTC" in told and "stop" in told for told in desk.alerts("PositionClosed"))
         assert venue.stops("BTC") == []
         assert desk.complaints() == []

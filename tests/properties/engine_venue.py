@@ -121,7 +121,7 @@ class Exchange:
         self.subscriber: Callable[[Told], None] = _nobody
         self.leaving: Callable[[Order], None] = _nobody
         """Called in the instant in which an order's bytes leave, after its permit."""
-        self._late: list[tuple[datetime, Order]] = []
+        self._late: list[tuple[datetime, tuple[Order, ...]]] = []
         engine.listen(self._pass_on)
 
     def _pass_on(self, told: Told) -> None:
@@ -146,24 +146,24 @@ class Exchange:
 
     def tick(self) -> None:
         """Time has passed: what was long on its way arrives."""
-        due = [order for at, order in self._late if at <= self.clock.now()]
-        self._late = [(at, order) for at, order in self._late if at > self.clock.now()]
-        for order in due:
-            self._arrive(order)
+        due = [orders for at, orders in self._late if at <= self.clock.now()]
+        self._late = [(at, orders) for at, orders in self._late if at > self.clock.now()]
+        for orders in due:
+            self._arrive(orders)
 
-    def delay(self, order: Order) -> None:
-        self._late.append((self.clock.now() + LATE_BY, order))
+    def delay(self, *orders: Order) -> None:
+        self._late.append((self.clock.now() + LATE_BY, orders))
 
-    def _arrive(self, order: Order) -> None:
+    def _arrive(self, orders: tuple[Order, ...]) -> None:
         try:
-            self.carry_out(order)
+            self.carry_out(*orders)
         except Refusal:
             return  # nobody waits for the answer any more
 
     def rest_of(self, order: Order) -> Decimal:
         """How much of it another may do in its place: nothing while it may still trade."""
         theirs = self.engine.find(self.market(order.symbol), client_id=order.id)
-        on_the_way = any(late.id == order.id for _, late in self._late)
+        on_the_way = any(late.id == order.id for _, those in self._late for late in those)
         if on_the_way or (theirs is not None and theirs.is_open):
             return ZERO
         return order.quantity - (theirs.filled if theirs is not None else ZERO)
@@ -174,8 +174,17 @@ class Exchange:
     def is_hidden(self, order_id: str) -> bool:
         return self.clock.now() < self.hidden.get(order_id, self.clock.now())
 
-    def carry_out(self, order: Order) -> Theirs | Algo:
-        """Raises `Refusal`."""
+    def carry_out(self, *orders: Order) -> Sequence[Theirs | Algo]:
+        """One order, or a stop with its target.  Raises `Refusal`."""
+        if len(orders) == 1:
+            return (self._carry_out(orders[0]),)
+        assert isinstance(self.engine, SpotEngine)
+        stop, target = orders
+        both = self.engine.place_oco(self.wish(target), self.wish(stop))
+        found = {leg.client_id: leg for leg in map(self.engine.orders.__getitem__, both.order_ids)}
+        return found[stop.id], found[target.id]
+
+    def _carry_out(self, order: Order) -> Theirs | Algo:
         wish = self.wish(order)
         if order.type in CONDITIONAL and isinstance(self.engine, SwapEngine):
             return self.engine.place_algo(wish)
@@ -221,7 +230,7 @@ class EngineVenue:
         self.name = name
         self.window = WINDOW
         self.cash = exchange.spot
-        self.targets = Targets.DESK if exchange.spot else Targets.BESIDE
+        self.targets = Targets.PAIRED if exchange.spot else Targets.BESIDE
         self._exchange = exchange
         self._engine = exchange.engine
         self._trader = trader
@@ -262,29 +271,38 @@ class EngineVenue:
     # -- acting -------------------------------------------------------------------------------
 
     async def place(self, order: Order, permit: Permit) -> Report:
+        return (await self._place((order,), permit))[0]
+
+    async def place_pair(self, stop: Order, target: Order, permit: Permit) -> tuple[Report, Report]:
+        first, second = await self._place((stop, target), permit)
+        return first, second
+
+    async def _place(self, orders: tuple[Order, ...], permit: Permit) -> Sequence[Report]:
         fault = _next(self._exchange.faults.place)
         await self._go_out(slow=fault == "slow")
         self._check_line()
         if fault == "unavailable":
             raise VenueUnavailable("connection refused")
         permit()
-        self._exchange.leaving(order)
+        for order in orders:
+            self._exchange.leaving(order)
         if fault in {"lost", "late"}:
             if fault == "late":
-                self._exchange.delay(order)
+                self._exchange.delay(*orders)
             raise VenueUncertain("no answer")
-        report = self._accepted(order, refuse=fault == "refuse")
-        await self._come_back(order, fault)
-        return report
+        reports = self._accepted(orders, refuse=fault == "refuse")
+        await self._come_back(fault, *orders)
+        return reports
 
-    def _accepted(self, order: Order, *, refuse: bool) -> Report:
+    def _accepted(self, orders: tuple[Order, ...], *, refuse: bool) -> Sequence[Report]:
         if refuse:
             raise VenueRejected("-1013 Filter failure: the test's")
         try:
-            taken = self._exchange.carry_out(order)
+            taken = self._exchange.carry_out(*orders)
         except Refusal as why:
             raise VenueRejected(str(why)) from None
-        return self._report_of(order.id, taken)
+        pairs = zip(orders, taken, strict=True)
+        return [self._report_of(order.id, theirs) for order, theirs in pairs]
 
     async def cancel(self, order: Order, leaving: Leaving = unwatched) -> Report:
         if not order.id.startswith(TAG):
@@ -298,7 +316,7 @@ class EngineVenue:
         if fault == "lost":
             raise VenueUncertain("no answer")
         self._end(order)
-        await self._come_back(order, fault)
+        await self._come_back(fault, order)
         found = self._found(order)
         if found is None:
             raise VenueRejected(f"the order {order.id} is not known")
@@ -315,8 +333,8 @@ class EngineVenue:
         except Refusal:
             return  # it has ended, or never was: the question after it tells which
 
-    async def _come_back(self, order: Order, fault: str) -> None:
-        if fault == "hidden":
+    async def _come_back(self, fault: str, *orders: Order) -> None:
+        for order in orders if fault == "hidden" else ():
             self._exchange.hide(order.id)
         if fault in {"drop", "hidden"}:
             raise VenueUncertain("no answer")

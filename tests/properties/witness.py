@@ -98,6 +98,7 @@ class Witness:
     def begin_anew(self) -> None:
         """The desk has lost its history: nothing that was traded before is in its books."""
         self.trades.clear()
+        self.perhaps.clear()
         self.forgotten = frozenset(self.taken)
         self.others_traded = True
 
@@ -202,7 +203,7 @@ class Operator:
     def _free(self, symbol: Symbol) -> None:
         if self.exchange.spot:
             for order in self.exchange.engine.open_orders(self.exchange.market(symbol)):
-                if order.side == "SELL":
+                if order.side == "SELL" and self.exchange.engine.orders[order.id].is_open:
                     self.exchange.engine.cancel(order.symbol, order_id=order.id)
             self.resting = [o for o in self.resting if o.side != "SELL"]
 

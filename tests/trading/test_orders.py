@@ -261,6 +261,30 @@ async def test_an_order_on_its_way_out_is_not_taken_for_lost_by_a_comparison() -
 # -- reductions --------------------------------------------------------------------------------
 
 
+async def test_an_exit_does_not_leave_for_what_was_closed_meanwhile() -> None:
+    """On a cash account it would sell the operator's own coins."""
+    async with a_world().running() as world:
+        await enter(world)
+        await settled()
+        world.venue.gate.clear()
+        closing = asyncio.create_task(reduce_by_hand(world))
+        while not world.venue.waiting:
+            await asyncio.sleep(0)
+        position = world.trader.ledger.positions[BTC]
+        elsewhere = world.trader.orders.prepare(
+            symbol=BTC, side=Side.SELL, role=OrderRole.EXIT, quantity=position.quantity,
+            reason=ExitReason.EXTERNAL.value,
+        )  # fmt: skip
+        fill = a_fill(id="x", order_id=elsewhere.id, side=Side.SELL, quantity=position.quantity)
+        world.trader.orders.hear(a_report(order_id=elsewhere.id, fills=(fill,)))
+        world.venue.gate.set()
+        ended = await closing
+
+        assert ended.status is OrderStatus.NOT_SENT
+        assert ended.note == "that much is not open any more"
+        assert OrderRole.EXIT not in [order.role for order in world.venue.placed]
+
+
 async def test_an_exit_does_not_wait_for_a_disk_that_hangs_and_that_is_told() -> None:
     store, journal = SlowStore(), MemoryJournal()
     async with a_world(store=store, journal=journal, patience=HASTY).running() as world:

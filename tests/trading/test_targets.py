@@ -22,8 +22,11 @@ from tests.properties.engine_world import (
     a_life,
     an_outside,
 )
+from tests.servers.exchange.spot import SpotEngine
 from tests.servers.exchange.swap import SwapEngine
 from tests.servers.exchange.values import Algo
+from tests.servers.exchange.values import Order as Theirs
+from tests.servers.exchange.values import Wish as Wished
 from tests.world import settled
 from trading.errors import VenueError
 from trading.events import PositionClosed, StopMoved
@@ -34,8 +37,9 @@ from trading.types import ONE, ZERO, ExitReason, Order, OrderRole, OrderType
 D = Decimal
 BY = "ben, Telegram"
 MINUTE = timedelta(minutes=1)
+MARKETS = pytest.mark.parametrize("market", ["spot", "swap", "hedge"])
 PERPETUALS = pytest.mark.parametrize("market", ["swap", "hedge"])
-STOP, TARGET = "STOP_MARKET", "TAKE_PROFIT_MARKET"
+STOP, TARGET = "stop", "target"
 
 
 @dataclass
@@ -56,15 +60,15 @@ class Told:
     @property
     def resting(self) -> list[tuple[str, Decimal, Decimal]]:
         """Kind, price and quantity of what waits at the venue, in order."""
-        return sorted((a.wish.type, a.wish.stop_price, a.wish.quantity) for a in self.algos())
+        legs = self.legs()
+        return sorted((_kind(o.wish), o.wish.stop_price, o.wish.quantity) for o in legs)
 
-    def algos(self) -> list[Algo]:
+    def legs(self) -> Sequence[Theirs | Algo]:
         engine = self.outside.exchange.engine
-        assert isinstance(engine, SwapEngine)
-        return engine.open_algos()
+        return engine.open_algos() if isinstance(engine, SwapEngine) else engine.open_orders()
 
     def id_of(self, kind: str) -> str:
-        (found,) = [a.client_id for a in self.algos() if a.wish.type == kind]
+        (found,) = [leg.client_id for leg in self.legs() if _kind(leg.wish) == kind]
         return found
 
     async def trades_at(self, price: float) -> None:
@@ -99,6 +103,10 @@ class Told:
         self.lives += 1
         self.living = _a_life(self.outside, self.keeping, self.lives, self.exits, ())
         await _come_up(self.living)
+
+
+def _kind(wish: Wished) -> str:
+    return TARGET if wish.type.startswith("TAKE_PROFIT") else STOP
 
 
 def _a_life(
@@ -136,7 +144,12 @@ async def holding(
         await told.die()
 
 
-@PERPETUALS
+def _at_the_target(market: str, fault: str) -> list[str]:
+    """On spot it goes with the stop."""
+    return ["", fault] if market == "spot" else ["", "", fault]
+
+
+@MARKETS
 async def test_both_rest_for_all_that_is_open(market: str) -> None:
     async with holding(market) as told:
         assert told.resting == [(STOP, D(95), told.size), (TARGET, D(110), told.size)]
@@ -145,7 +158,7 @@ async def test_both_rest_for_all_that_is_open(market: str) -> None:
         assert held.target_on_venue
 
 
-@PERPETUALS
+@MARKETS
 async def test_when_the_target_fills_the_stop_goes(market: str) -> None:
     async with holding(market) as told:
         await told.trades_at(110.5)
@@ -155,7 +168,7 @@ async def test_when_the_target_fills_the_stop_goes(market: str) -> None:
         assert told.resting == []
 
 
-@PERPETUALS
+@MARKETS
 async def test_when_the_stop_fills_the_target_goes(market: str) -> None:
     async with holding(market) as told:
         await told.trades_at(94.5)
@@ -164,7 +177,7 @@ async def test_when_the_stop_fills_the_target_goes(market: str) -> None:
         assert told.resting == []
 
 
-@PERPETUALS
+@MARKETS
 async def test_what_a_thin_market_leaves_open_keeps_its_stop_and_is_closed(market: str) -> None:
     """The venue sells part at the target; the desk closes what it could not sell."""
     async with holding(market) as told:
@@ -175,8 +188,9 @@ async def test_what_a_thin_market_leaves_open_keeps_its_stop_and_is_closed(marke
         await told.upkeep()
 
         assert ZERO < told.size < before
-        assert [one for one in told.resting if one[0] == STOP] == [(STOP, D(95), told.size)]
-        assert [q for kind, _, q in told.resting if kind == TARGET] in ([], [told.size])
+        lots = told.living.trader.rules(BTC).quantity(told.size)
+        assert [one for one in told.resting if one[0] == STOP] == [(STOP, D(95), lots)]
+        assert [q for kind, _, q in told.resting if kind == TARGET] in ([], [lots])
 
         told.outside.depth = DEEP
         await told.upkeep()
@@ -187,8 +201,11 @@ async def test_what_a_thin_market_leaves_open_keeps_its_stop_and_is_closed(marke
         assert told.resting == []
 
 
-async def test_closing_half_leaves_both_for_the_other_half_and_never_more_than_is_open() -> None:
-    async with holding() as told:
+@MARKETS
+async def test_closing_half_leaves_both_for_the_other_half_and_never_more_than_is_open(
+    market: str,
+) -> None:
+    async with holding(market) as told:
         before = told.size
         more: list[str] = []
 
@@ -205,16 +222,18 @@ async def test_closing_half_leaves_both_for_the_other_half_and_never_more_than_i
         assert more == []
 
 
-async def test_closing_all_takes_both_away() -> None:
-    async with holding() as told:
+@MARKETS
+async def test_closing_all_takes_both_away(market: str) -> None:
+    async with holding(market) as told:
         await told.living.trader.by_hand.close(BTC, share=ONE, by=BY)
         await settled()
 
         assert told.resting == []
 
 
-async def test_a_target_is_moved_without_touching_the_stop() -> None:
-    async with holding() as told:
+@PERPETUALS
+async def test_a_target_is_moved_without_touching_the_stop(market: str) -> None:
+    async with holding(market) as told:
         stop = told.id_of(STOP)
         await told.living.trader.protection.move_target(BTC, D(120), by=BY)
 
@@ -223,8 +242,22 @@ async def test_a_target_is_moved_without_touching_the_stop() -> None:
         assert told.living.heard(StopMoved) == []
 
 
-async def test_a_stop_is_moved_without_touching_the_target() -> None:
-    async with holding() as told:
+async def test_on_spot_a_pair_is_moved_as_a_whole_and_its_coins_are_never_promised_twice() -> None:
+    async with holding("spot") as told:
+        before = {leg.client_id for leg in told.legs()}
+        await told.living.trader.protection.move_target(BTC, D(120), by=BY)
+        await told.living.trader.protection.move_stop(BTC, D(98), by=BY)
+
+        assert told.resting == [(STOP, D(98), told.size), (TARGET, D(120), told.size)]
+        assert not before & {leg.client_id for leg in told.legs()}
+        engine = told.outside.exchange.engine
+        assert isinstance(engine, SpotEngine)
+        assert engine.locked("BTC") == told.size
+
+
+@PERPETUALS
+async def test_a_stop_is_moved_without_touching_the_target(market: str) -> None:
+    async with holding(market) as told:
         target = told.id_of(TARGET)
         await told.living.trader.protection.move_stop(BTC, D(98), by=BY)
 
@@ -232,9 +265,10 @@ async def test_a_stop_is_moved_without_touching_the_target() -> None:
         assert told.id_of(TARGET) == target
 
 
-async def test_trailing_and_partial_exits_go_on_beside_it() -> None:
+@MARKETS
+async def test_trailing_and_partial_exits_go_on_beside_it(market: str) -> None:
     exits = ExitRules(trail_r=ONE, partials=(PartialRule(share=D("0.5"), at_r=ONE),))
-    async with holding(exits=exits) as told:
+    async with holding(market, exits=exits) as told:
         before = told.size
         await told.trades_at(106.0)
         await told.minute(106.0)
@@ -243,9 +277,10 @@ async def test_trailing_and_partial_exits_go_on_beside_it() -> None:
         assert told.resting == [(STOP, D(101), told.size), (TARGET, D(110), told.size)]
 
 
-async def test_the_desk_leaves_a_target_that_rests_to_the_venue() -> None:
+@MARKETS
+async def test_the_desk_leaves_a_target_that_rests_to_the_venue(market: str) -> None:
     """One wrong tick here must not sell."""
-    async with holding() as told:
+    async with holding(market) as told:
         before = told.size
         await told.minute(111.0)
 
@@ -253,8 +288,9 @@ async def test_the_desk_leaves_a_target_that_rests_to_the_venue() -> None:
         assert told.why_closed() == []
 
 
-async def test_a_target_that_the_venue_refuses_is_kept_by_the_desk() -> None:
-    async with holding(place=["", "", "refuse"]) as told:
+@MARKETS
+async def test_a_target_that_the_venue_refuses_is_kept_by_the_desk(market: str) -> None:
+    async with holding(market, place=_at_the_target(market, "refuse")) as told:
         await told.upkeep()
         assert [kind for kind, _, _ in told.resting] == [STOP]
         (held,) = told.living.trader.view().holdings
@@ -268,16 +304,18 @@ async def test_a_target_that_the_venue_refuses_is_kept_by_the_desk() -> None:
         assert told.resting == []
 
 
-async def test_a_refused_one_is_sent_again_once_it_is_moved() -> None:
-    async with holding(place=["", "", "refuse"]) as told:
+@MARKETS
+async def test_a_refused_one_is_sent_again_once_it_is_moved(market: str) -> None:
+    async with holding(market, place=_at_the_target(market, "refuse")) as told:
         await told.living.trader.protection.move_target(BTC, D(115), by=BY)
 
         assert (TARGET, D(115), told.size) in told.resting
 
 
 @pytest.mark.parametrize("fault", ["drop", "hidden", "late", "lost", "unavailable"])
-async def test_without_an_answer_there_is_one_in_the_end(fault: str) -> None:
-    async with holding(place=["", "", fault]) as told:
+@MARKETS
+async def test_without_an_answer_there_is_one_in_the_end(market: str, fault: str) -> None:
+    async with holding(market, place=_at_the_target(market, fault)) as told:
         for _ in range(3):
             with suppress(VenueError):
                 await told.upkeep()
@@ -285,22 +323,27 @@ async def test_without_an_answer_there_is_one_in_the_end(fault: str) -> None:
         assert told.resting == [(STOP, D(95), told.size), (TARGET, D(110), told.size)]
 
 
-async def test_a_target_that_filled_while_nobody_looked_is_booked_and_its_stop_goes() -> None:
-    async with holding() as told:
+@MARKETS
+async def test_a_target_that_filled_while_nobody_looked_is_booked_and_its_stop_goes(
+    market: str,
+) -> None:
+    async with holding(market) as told:
         await told.die()
         told.outside.set_price(BTC, 110.5)
-        assert [kind for kind, _, _ in told.resting] == [STOP]
+        left = [] if market == "spot" else [STOP]
+        assert [kind for kind, _, _ in told.resting] == left, "on spot the venue ends both"
         await told.live_again()
 
         assert told.why_closed() == [ExitReason.TARGET]
         assert told.resting == []
 
 
-async def test_after_a_restart_both_are_known_and_none_is_added() -> None:
-    async with holding() as told:
-        before = {a.client_id for a in told.algos()}
+@MARKETS
+async def test_after_a_restart_both_are_known_and_none_is_added(market: str) -> None:
+    async with holding(market) as told:
+        before = {leg.client_id for leg in told.legs()}
         await told.die()
         await told.live_again()
         await told.upkeep()
 
-        assert {a.client_id for a in told.algos()} == before
+        assert {leg.client_id for leg in told.legs()} == before

@@ -15,16 +15,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypeVar
 
 from trading.clocks import Clock
 from trading.errors import (
+    ClosedAlready,
     Halted,
     StoreError,
     VenueError,
     VenueRejected,
     VenueUnavailable,
     VenueUncertain,
+    Withheld,
 )
 from trading.events import (
     Event,
@@ -242,14 +245,38 @@ class Orders:
         *origin* is the chat that is answered.
         """
         with self._carried(order), self._asked_by(order, origin):
-            return await self._reduce(order)
+            await self._save_reductions(order)
+            return await self._place(order, partial(self._check_still_open, order))
 
-    async def _reduce(self, order: Order) -> Order:
-        saving = asyncio.ensure_future(self._recorder.keep(Change(orders=(order,)), Lane.REDUCTION))
+    def _check_still_open(self, order: Order) -> None:
+        """What was closed elsewhere while *order* was on its way out must not be closed twice.
+
+        On a cash account it would sell the operator's own coins.
+        """
+        if order.role is not OrderRole.EXIT:
+            return
+        position = self.ledger.positions.get(order.symbol)
+        leaving = sum((o.remaining for o in self.ledger.alive_of(order.role, order.symbol)), ZERO)
+        if leaving > (abs(position.quantity) if position else ZERO):
+            raise ClosedAlready
+
+    async def protect_by_pair(self, stop: Order, target: Order) -> Order:
+        """Send both in one list, of which only one can fill; return the stop.
+
+        They are refused, or lost, together.
+        """
+        with self._carried(stop), self._carried(target):
+            await self._save_reductions(stop, target)
+            asking = partial(self.venue.place_pair, stop, target, _always)
+            return (await self._sent((stop, target), asking))[0]
+
+    async def _save_reductions(self, *orders: Order) -> None:
+        """Wait for a moment at most: the disk may not hold them back."""
+        saving = asyncio.ensure_future(self._recorder.keep(Change(orders=orders), Lane.REDUCTION))
         done, _ = await asyncio.wait({saving}, timeout=self._patience.intent)
         if not done or not saving.result():
-            self._spawn(self._note_unsaved(order))
-        return await self._place(order, _always)
+            for order in orders:
+                self._spawn(self._note_unsaved(order))
 
     async def cancel(
         self, order: Order, *, origin: str = "", leaving: Leaving = unwatched
@@ -376,26 +403,37 @@ class Orders:
         return order.id in self._prepared or order.id in self._on_the_way
 
     async def _place(self, order: Order, permit: Permit) -> Order:
-        now = self.ledger.orders[order.id]
-        if not now.is_alive:
+        async def asking() -> tuple[Report, ...]:
+            return (await self.venue.place(order, permit),)
+
+        return (await self._sent((order,), asking))[0]
+
+    async def _sent(
+        self, orders: Sequence[Order], asking: Callable[[], Awaitable[Sequence[Report]]]
+    ) -> Sequence[Order]:
+        """What became of *orders*, which *asking* sends in one request."""
+        now = [self.ledger.orders[order.id] for order in orders]
+        if not all(order.is_alive for order in now):
             return now  # taken for lost before it was sent: its room was given away
         began = self._clock.monotonic()
         try:
-            report = await self._answered(self.venue.place(order, permit))
+            reports = await self._answered(asking())
             self._meter.time("order", self._clock.monotonic() - began)
-        except Halted:
-            return await self._end(order, OrderStatus.NOT_SENT, "halted")
+        except Withheld as why:
+            note = "halted" if isinstance(why, Halted) else str(why)
+            return [await self._end(o, OrderStatus.NOT_SENT, note) for o in orders]
         except VenueRejected as error:
             self._meter.count("rejections")
-            return await self._end(order, OrderStatus.REJECTED, str(error))
+            return [await self._end(o, OrderStatus.REJECTED, str(error)) for o in orders]
         except VenueUnavailable as error:
-            return await self._end(order, OrderStatus.NOT_SENT, str(error))
+            return [await self._end(o, OrderStatus.NOT_SENT, str(error)) for o in orders]
         except VenueError:
-            return await self._lose(order)
+            return [await self._lose(order) for order in orders]
         except BaseException:  # cut off, or broken on our side: it may have left all the same
-            self._mark_unknown(order)
+            for order in orders:
+                self._mark_unknown(order)
             raise
-        return await self._absorb(report)
+        return [await self._absorb(report) for report in reports]
 
     async def _answered(self, asking: Awaitable[T]) -> T:
         """Wait for the venue, and keep count of whether it answers at all."""
@@ -459,7 +497,10 @@ class Orders:
     def _consequences(self, applied: Applied) -> tuple[Change, list[Event]]:
         """What is written and said because of *applied*."""
         symbol = applied.order.symbol
-        self._touch(symbol)
+        # An exit that finds nobody to trade with is tried again in a while; told at once, it would
+        # be without end.
+        if applied.booked or applied.order.role is not OrderRole.EXIT:
+            self._touch(symbol)
         positions = {b.fill.symbol for b in applied.booked} & self.ledger.positions.keys()
         change = Change(
             orders=(applied.order,),

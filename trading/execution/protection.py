@@ -31,6 +31,7 @@ from trading.ledger import exit_reason
 from trading.ports import Change, Lane
 from trading.recorder import Recorder
 from trading.types import (
+    CONDITIONAL,
     ZERO,
     ExitPlan,
     ExitReason,
@@ -126,10 +127,17 @@ class Protection:
 
     def _compared(self, position: Position, plan: ExitPlan) -> Difference:
         """What rests, against what should."""
-        wanted = legs(
-            self._to_protect(position), stop=plan.stop, target=self._target(plan, position.symbol)
-        )
-        return compare(self._legs(position.symbol), wanted, position.side.opposite)
+        target = self._target(plan, position.symbol)
+        wanted = legs(self._to_protect(position), stop=plan.stop, target=target)
+        resting = self._legs(position.symbol)
+        found = compare(resting, wanted, position.side.opposite)
+        if found and target is not None and self._paired:
+            return Difference(tuple(resting), tuple(wanted))  # a pair comes and goes as a whole
+        return found
+
+    @property
+    def _paired(self) -> bool:
+        return self._orders.venue.targets is Targets.PAIRED
 
     def _target(self, plan: ExitPlan, symbol: Symbol) -> Decimal | None:
         """Where the venue should keep the target; None: nowhere, the desk does."""
@@ -170,7 +178,7 @@ class Protection:
 
     async def _converge(self, symbol: Symbol) -> None:
         """The stop first, so that it is away no longer than its own move takes."""
-        await self._cancel_wrong(symbol, OrderType.STOP)
+        await self._cancel_wrong(symbol, *(CONDITIONAL if self._paired else (OrderType.STOP,)))
         position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
         if position is None or plan is None:
             await self._cancel_wrong(symbol, OrderType.TARGET)
@@ -179,8 +187,9 @@ class Protection:
             await self._end_leftover_entries(symbol)
             return
         await self._converge_stops(symbol, position, plan)
-        await self._cancel_wrong(symbol, OrderType.TARGET)
-        await self._add_targets(symbol)
+        if not self._paired:
+            await self._cancel_wrong(symbol, OrderType.TARGET)
+            await self._add_targets(symbol)
 
     async def _converge_stops(self, symbol: Symbol, position: Position, plan: ExitPlan) -> None:
         if self._is_left_over(position):
@@ -194,8 +203,9 @@ class Protection:
             await self._add_stops(position, plan, plan.stop)
 
     async def _add_stops(self, position: Position, plan: ExitPlan, stop: Decimal) -> None:
-        stops = self._compared(position, plan).of(OrderType.STOP)
-        if stops.wrong:
+        found = self._compared(position, plan)
+        stops = found.of(OrderType.STOP)
+        if stops.wrong or (found.wrong and self._paired):
             return  # one is in doubt: a second must not join it
         if not all(leg.quantity for leg in stops.missing):
             await self._stay_unprotected(position.symbol, "it is smaller than one lot")
@@ -210,17 +220,24 @@ class Protection:
     async def _place(
         self, position: Position, plan: ExitPlan, stop: Decimal, quantity: Decimal
     ) -> None:
-        order = await self._orders.reduce(
-            self._orders.prepare(
-                symbol=position.symbol,
-                side=position.side.opposite,
-                role=OrderRole.PROTECT,
-                quantity=quantity,
-                stop_price=stop,
-                reason=stop_reason(plan, self._orders.venue.rules(position.symbol)).value,
-            )
+        target = self._pairs_with(plan, position.symbol)
+        order = self._orders.prepare(
+            symbol=position.symbol,
+            side=position.side.opposite,
+            role=OrderRole.PROTECT,
+            quantity=quantity,
+            stop_price=stop,
+            reason=stop_reason(plan, self._orders.venue.rules(position.symbol)).value,
         )
-        if order.status in (OrderStatus.REJECTED, OrderStatus.NOT_SENT):
+        if target is None:
+            order = await self._orders.reduce(order)
+        else:
+            leg = self._a_target(position, target, quantity)
+            order = await self._orders.protect_by_pair(order, leg)
+        if order.status is OrderStatus.REJECTED and target is not None:
+            self._keep_target(position.symbol, target, order.note)
+            await self._place(position, plan, stop, quantity)
+        elif order.status in (OrderStatus.REJECTED, OrderStatus.NOT_SENT):
             await self._stay_unprotected(position.symbol, order.note)
         elif order.status is OrderStatus.OPEN and self.rests(position.symbol):
             await self._is_protected(position.symbol, stop)
@@ -232,19 +249,31 @@ class Protection:
             return
         targets = self._compared(position, plan).of(OrderType.TARGET)
         for leg in () if targets.wrong else targets.missing:
-            order = await self._orders.reduce(
-                self._orders.prepare(
-                    symbol=symbol,
-                    side=position.side.opposite,
-                    role=OrderRole.PROTECT,
-                    quantity=leg.quantity,
-                    target_price=leg.price,
-                    reason=ExitReason.TARGET.value,
-                )
-            )
-            if order.status is OrderStatus.REJECTED and plan.target is not None:
-                log.warning("the desk keeps the target of %s: %s", symbol.base, order.note)
-                self._refused_targets[symbol] = plan.target
+            if leg.price is None:
+                continue
+            order = await self._orders.reduce(self._a_target(position, leg.price, leg.quantity))
+            if order.status is OrderStatus.REJECTED:
+                self._keep_target(symbol, leg.price, order.note)
+
+    def _pairs_with(self, plan: ExitPlan, symbol: Symbol) -> Decimal | None:
+        """The target that goes in one list with the stop; one that is reached the desk keeps."""
+        if self._paired and plan.target is not None and self._is_reached(plan, symbol):
+            self._keep_target(symbol, plan.target, "it is reached")
+        return self._target(plan, symbol) if self._paired else None
+
+    def _keep_target(self, symbol: Symbol, price: Decimal, why: str) -> None:
+        log.warning("the desk keeps the target %s of %s: %s", price, symbol.base, why)
+        self._refused_targets[symbol] = price
+
+    def _a_target(self, position: Position, price: Decimal, quantity: Decimal) -> Order:
+        return self._orders.prepare(
+            symbol=position.symbol,
+            side=position.side.opposite,
+            role=OrderRole.PROTECT,
+            quantity=quantity,
+            target_price=price,
+            reason=ExitReason.TARGET.value,
+        )
 
     def _legs(self, symbol: Symbol) -> list[Order]:
         return self._ledger.alive_of(OrderRole.PROTECT, symbol)

@@ -40,7 +40,16 @@ from trading.venues.budget import Urgency
 from trading.venues.ccxt_heard import Heard
 from trading.venues.ccxt_news import News
 from trading.venues.ccxt_preview import Asking
-from trading.venues.ccxt_words import Price, Words, child_of, exact, millis, misfit, number
+from trading.venues.ccxt_words import (
+    Price,
+    Words,
+    child_of,
+    exact,
+    millis,
+    misfit,
+    number,
+    pair_params,
+)
 from trading.venues.connection import Connection
 from trading.venues.listed import UNTOLD, EveryMarket
 from trading.venues.quirks import Market
@@ -237,6 +246,27 @@ class CcxtVenue:
             orders=1,
         )
         return await self._report(order, raw)
+
+    async def place_pair(self, stop: Order, target: Order, permit: Permit) -> tuple[Report, Report]:
+        """As an order list (OCO): each waits for its price, and is a market order then."""
+        for order in (stop, target):
+            self._check(order)
+            self._heard.remember(order)
+        market = self._market(stop.symbol)
+        raw = await self._connection.act(
+            self._exchange.private_post_orderlist_oco,
+            {"symbol": market["id"], **pair_params(stop, target)},
+            permit=permit,
+            must_contain=[stop.id, target.id, "Type=STOP_LOSS", "Type=TAKE_PROFIT"],
+            urgency=Urgency.REDUCTION,
+            orders=2,
+        )
+        raws = {str(leg["clientOrderId"]): leg for leg in raw["orderReports"]}
+        parse = self._exchange.parse_order
+        return (
+            await self._report(stop, parse(raws[stop.id], market)),
+            await self._report(target, parse(raws[target.id], market)),
+        )
 
     def _check(self, order: Order) -> None:
         if self._read_only:

@@ -250,6 +250,24 @@ def misfit(order: Order, rules: MarketRules) -> str:
     return ""
 
 
+def pair_params(stop: Order, target: Order) -> dict[str, Any]:
+    """Of Binance's `orderList/oco`: what is above the price, and what is below it."""
+    above, below = (target, stop) if stop.side is Side.SELL else (stop, target)
+    params = {
+        "side": stop.side.name,
+        "quantity": exact(stop.quantity),
+        "listClientOrderId": f"{stop.id}.pair",
+        "newOrderRespType": "RESULT",
+    }
+    for place, order in (("above", above), ("below", below)):
+        params |= {
+            f"{place}Type": "TAKE_PROFIT" if order.type is OrderType.TARGET else "STOP_LOSS",
+            f"{place}StopPrice": exact(order.stop_price),
+            f"{place}ClientOrderId": order.id,
+        }
+    return params
+
+
 def number(value: object) -> Decimal:
     return ZERO if value is None else Decimal(str(value))
 

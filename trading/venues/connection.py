@@ -15,11 +15,11 @@ import aiohttp
 
 from trading.clocks import Clock
 from trading.errors import (
-    Halted,
     TradingError,
     VenueRejected,
     VenueUnavailable,
     VenueUncertain,
+    Withheld,
 )
 from trading.halt import Permit
 from trading.venues.answers import (
@@ -211,7 +211,7 @@ class Connection:
             if code_of(error) == self.quirks.clock_code:
                 await self._set_clock()
             told = self._explained(error, one)
-            answered = isinstance(told, VenueRejected | Halted) or is_turned_away(
+            answered = isinstance(told, VenueRejected | Withheld) or is_turned_away(
                 error, self.quirks
             )  # it lives: a ban is the budget's to wait for
             if not answered:

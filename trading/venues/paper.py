@@ -180,6 +180,9 @@ class PaperVenue:
             raise await self._what_became_of(order, error) from error
         return report
 
+    async def place_pair(self, stop: Order, target: Order, permit: Permit) -> tuple[Report, Report]:
+        raise VenueRejected("no target can rest here")
+
     async def cancel(self, order: Order, leaving: Leaving = unwatched) -> Report:
         book = await self._ready()
         leaving()

@@ -165,7 +165,7 @@ _ROWS = (
         weight_per_minute=1_200,
         used_factor=0.2,
         orders_per_10s=100,
-        targets=Targets.DESK,
+        targets=Targets.PAIRED,
         trigger_field="stopPrice=",
         target_type="type=TAKE_PROFIT",
         conditional_params={},
