@@ -72,6 +72,7 @@ LINES = (
     "/strategies",
     "/strategy majors ema_cross",
     "/regime",
+    "/universe",
     "/daily",
     "/weekly",
     "/monthly",
