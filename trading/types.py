@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
@@ -125,8 +126,17 @@ class Symbol(NamedTuple):
             raise InvalidSymbol(text)
         return cls(base, quote)
 
+    @property
+    def coin(self) -> str:
+        """What its base is made of: PEPE, also of 1000PEPE."""
+        return _BY_THE_THOUSAND.sub("", self.base)
+
     def __str__(self) -> str:
         return f"{self.base}/{self.quote}"
+
+
+_BY_THE_THOUSAND = re.compile(r"^(10{3,}|1M)(?=[A-Z])")
+"""How perpetuals are called whose coin costs next to nothing: 1000SHIB, 1MBABYDOGE."""
 
 
 @quick

@@ -197,9 +197,12 @@ class Universe:
         number = self.tier(symbol)
         return next((tier for tier in self.tiers if tier.number == number), None)
 
+    def _is_refused(self, symbol: Symbol) -> bool:
+        return not self.never.isdisjoint((symbol.base, symbol.coin))
+
     def never_trades(self, symbol: Symbol) -> bool:
         """Whether *symbol* is never traded, whatever its market."""
-        return is_stable(symbol) or symbol.base in self.never
+        return is_stable(symbol) or self._is_refused(symbol)
 
     def observe(self, survey: Survey) -> Universe:
         """The universe after one more survey."""
@@ -224,7 +227,7 @@ class Universe:
         """Why *symbol* is no member, as a clause; *survey*: the last one, None: unknown."""
         if is_stable(symbol):
             return "it is money, or meant to cost as much"
-        if symbol.base in self.never:
+        if self._is_refused(symbol):
             return "the settings say never"
         drift = self.drifts.get(symbol)
         if drift is not None and drift.better:

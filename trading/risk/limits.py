@@ -7,6 +7,8 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from trading.types import Symbol
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Theme:
@@ -14,9 +16,12 @@ class Theme:
 
     name: str
     coins: frozenset[str]
-    """Bases, as in `DOGE`."""
+    """Bases, as in `DOGE`; `PEPE` is also what an exchange lists by the thousand, `1000PEPE`."""
     max_exposure: Decimal
     """Share of equity in all positions and entries under way of the theme together."""
+
+    def holds(self, symbol: Symbol) -> bool:
+        return not self.coins.isdisjoint((symbol.base, symbol.coin))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

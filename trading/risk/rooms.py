@@ -35,7 +35,7 @@ def narrowest(proposal: Proposal, book: RiskBook, limits: Limits) -> Room:
 
 def in_theme(theme: Theme, exposures: Mapping[Symbol, Decimal]) -> Decimal:
     """What of *exposures* is at work in *theme*, in quote currency."""
-    return sum((at_work for s, at_work in exposures.items() if s.base in theme.coins), ZERO)
+    return sum((at_work for s, at_work in exposures.items() if theme.holds(s)), ZERO)
 
 
 def in_tier(number: int, book: RiskBook) -> Decimal:
@@ -50,7 +50,7 @@ def _rooms(proposal: Proposal, book: RiskBook, limits: Limits) -> Iterator[Room]
         yield Room(name=desk, left=max(ZERO, book.desk_room), told=desk, bound=desk)
     yield _room("exposure", "exposure", book.exposure, limits.max_exposure, book)
     for theme in limits.themes:
-        if proposal.symbol.base in theme.coins:
+        if theme.holds(proposal.symbol):
             name, used = f"theme {theme.name}", in_theme(theme, book.exposures)
             yield _room(name, f"in {name}", used, theme.max_exposure, book)
     if proposal.tier is not None and proposal.tier.max_allocation is not None:

@@ -272,6 +272,10 @@ def test_it_says_who_never_gets_in_and_who_is_not_known() -> None:
     assert universe.why_not(BTC, survey({})) == "not on the market's list"
 
 
+def test_never_means_what_is_listed_by_the_thousand_too() -> None:
+    assert Universe(never=frozenset({"PEPE"})).never_trades(Symbol("1000PEPE", "USDT"))
+
+
 def test_who_the_settings_never_trade_is_out_at_once() -> None:
     universe = Universe(never=frozenset({"LINK"}), members={LINK: 2})
     assert universe.tier(LINK) is None

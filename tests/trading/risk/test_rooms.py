@@ -58,6 +58,18 @@ def test_what_grew_past_its_theme_leaves_no_room_and_takes_none_away_elsewhere()
     assert approved(a_proposal(symbol=BTC), book, THEMED).quantity == D(6)
 
 
+@pytest.mark.parametrize("base", ["PEPE", "1000PEPE", "1000000PEPE", "1MPEPE"])
+def test_a_coin_that_is_listed_by_the_thousand_is_in_its_theme(base: str) -> None:
+    theme = Theme(name="meme", coins=frozenset({"PEPE"}), max_exposure=Decimal("0.05"))
+    assert theme.holds(Symbol(base, "USDT"))
+
+
+@pytest.mark.parametrize("base", ["1000PEPES", "1INCH", "PEPE2"])
+def test_a_name_that_only_looks_alike_is_in_no_theme(base: str) -> None:
+    theme = Theme(name="meme", coins=frozenset({"PEPE", "INCH"}), max_exposure=Decimal("0.05"))
+    assert not theme.holds(Symbol(base, "USDT"))
+
+
 def test_other_themes_and_coins_without_one_do_not_count() -> None:
     book = a_book(**holding(ETH=990, BTC=2_000))
     assert approved(a_proposal(symbol=DOGE), book, THEMED).notional == D(500)
