@@ -28,7 +28,7 @@ from aiohttp import web
 from bench.analysis import BARS, SYMBOLS
 from bench.desk import BenchDesk, a_desk
 from bench.figures import Figure, median, percentile
-from bench.process import LONGEST, wait_for_answer
+from bench.process import LONGEST, resident, wait_for_answer
 from chatbot.frontends.discord import Discord
 from chatbot.frontends.talk import People
 from chatbot.frontends.telegram import Telegram
@@ -277,9 +277,7 @@ def _cpu(pid: int) -> float:
 
 
 def rss(desk: DeskProcess) -> float:
-    """Resident memory in MB (10**6 bytes)."""
-    pages = int(Path(f"/proc/{desk.pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGESIZE") / 1e6
+    return resident(desk.pid)
 
 
 # -- in the child ---------------------------------------------------------------------------------

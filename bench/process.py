@@ -41,10 +41,13 @@ class Running:
         return perf_counter() - self.began
 
     def rss(self) -> float:
-        """Resident memory in MB (10**6 bytes)."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-        return int(line.split()[1]) * 1024 / 1e6
+        return resident(self.process.pid)
+
+
+def resident(pid: int | str) -> float:
+    """Memory in MB (10**6 bytes)."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE") / 1e6
 
 
 def wait_for_answer(socket: Path) -> str:

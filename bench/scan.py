@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import tempfile
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -29,6 +30,8 @@ from typing import Any, TypeVar, cast
 from bench.analysis import LISTED_LATE, made_up
 from bench.desk import TRADER, World, a_desk_in
 from bench.figures import Figure, median
+from bench.process import resident
+from chatbot.watch.memory import give_back
 from trading.backtest.rules import rules_for
 from trading.clocks import ManualClock
 from trading.execution.exit_rules import ExitRules
@@ -51,6 +54,7 @@ from trading.venues.replay import ReplayFeed
 T = TypeVar("T")
 
 FILE = "crypto/binance_usdtm_universe_1h_2026-02-24_2026-03-19.parquet"
+MANY = 648
 SYMBOLS, BARS = 539, 552
 """As in the file."""
 HOUR = timedelta(hours=1)
@@ -114,7 +118,7 @@ async def _cycles(
         feed=feed_of(market, chosen),
         rules=rules_for(candles),
         strategy=chosen,
-        settings=replace(_settings(candles.symbols), universe=universe),
+        settings=replace(settings_of(candles.symbols), universe=universe),
     )
     seconds, decisions = list[float](), list[float]()
     with tempfile.TemporaryDirectory() as folder:
@@ -185,7 +189,7 @@ class InMemory:
         await asyncio.Event().wait()
 
 
-def _settings(symbols: tuple[Symbol, ...]) -> TraderSettings:
+def settings_of(symbols: tuple[Symbol, ...]) -> TraderSettings:
     """Those of the scanner that ships: three positions, each a third of the capital."""
     return TraderSettings(
         name=TRADER, mode=Mode.PAPER, symbols=symbols, timeframe=HOUR, capital=Decimal(10_000),
@@ -212,3 +216,36 @@ def _which() -> str:
 
 def _moment(candles: Candles, column: int) -> datetime:
     return datetime.fromtimestamp(int(candles.times[column]) / 1000, tz=UTC)
+
+
+# -- in the child ---------------------------------------------------------------------------------
+
+
+async def desk_on_a_recording(bars: int) -> float:
+    """Run some cycles over so many candles of all symbols; return the memory in MB (10**6 bytes).
+
+    The longer trend is one that so many are enough for.
+    """
+    chosen = strategy("smc", {"trend": min(200, (bars - WARM_UP) // 4 - 1)})
+    candles = made_up(MANY, bars)
+    market = ManualClock(_moment(candles, -1 - WARM_UP))
+    start = market.now()
+    rules = rules_for(candles)
+    feed = ReplayFeed(
+        name="recorded", clock=market, symbols=candles.symbols, rules=rules,
+        recording=lambda: Recording(candles=candles, start=start),
+    )  # fmt: skip
+    settings = replace(settings_of(candles.symbols), universe=PLAN)
+    world = World(market=market, feed=feed, rules=rules, strategy=chosen, settings=settings)
+    with tempfile.TemporaryDirectory() as folder:
+        async with a_desk_in(world, Path(folder)) as desk:
+            for _ in range(WARM_UP):
+                await desk.minute()
+            give_back()
+            return resident("self")
+
+
+if __name__ == "__main__":
+    import chatbot.build  # noqa: F401  # all that a desk loads
+
+    print(asyncio.run(desk_on_a_recording(int(sys.argv[1]))))

@@ -3,11 +3,15 @@
 The exchange is the loopback Binance of the tests (spot), in a process of its own, its quotas set
 aside; ours are kept.  The desk trades on paper there, with the scanner's strategy as it ships.  It
 is started twice: at first it surveys the market and finds its symbols, then it knows them already.
-Then it analyses all of them, once by each of two strategies.
+Then it analyses all of them, once by each of two strategies.  Beside it the same many symbols of a
+recording, without the exchange's client: `python -m bench.scan` is a process that runs cycles
+over them, with all that a desk loads.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,11 +21,12 @@ from typing import Any
 
 from bench.chats import compiled_desk, rss
 from bench.figures import Figure
+from bench.scan import MANY
 from tests.process.desk_process import DeskProcess
 from tests.servers.exchange.process import ExchangeProcess
 from trading.strategies import strategy
 
-SYMBOLS = 648
+SYMBOLS = MANY
 GOAL = 150
 AFTER = 70.0
 """Seconds: within a minute the desk gives back what it needed for a moment."""
@@ -78,6 +83,13 @@ def measure() -> list[Figure]:
         again = _started(desk, _analysed)
     what = f"{SYMBOLS} symbols found on an exchange"
     return [
+        *(
+            Figure(
+                name=f"resident memory, {SYMBOLS} recorded symbols x {bars}, after cycles",
+                value=_recorded(bars), unit="MB", goal=GOAL,
+            )
+            for bars in (200, _warm())
+        ),
         Figure(
             name=f"resident memory, {what}, analysed, a minute later",
             value=again[1], unit="MB", goal=GOAL,
@@ -121,12 +133,23 @@ def _is_there(desk: DeskProcess) -> bool:
     return known and "Price" in desk.say(f"/price S{SYMBOLS - 1:03}")["plain"]
 
 
+def _warm() -> int:
+    """Candles that the scanner needs as it ships, and a few more."""
+    return strategy("smc", {}).warmup + 60
+
+
+def _recorded(bars: int) -> float:
+    told = subprocess.run(
+        [sys.executable, "-m", "bench.scan", str(bars)], check=True, capture_output=True, text=True
+    )
+    return float(told.stdout)
+
+
 def _candles() -> list[list[Any]]:
     """A warm-up's worth and a few more, up to the last that has closed."""
-    count = strategy("smc", {}).warmup + 60
     now = int(time.time() * 1000)
     last = now - now % HOUR
-    return [_candle(last - n * HOUR, PRICE * (1 + n % 7 / 1_000)) for n in range(count, 0, -1)]
+    return [_candle(last - n * HOUR, PRICE * (1 + n % 7 / 1_000)) for n in range(_warm(), 0, -1)]
 
 
 def _candle(start: int, close: float) -> list[Any]:

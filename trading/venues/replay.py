@@ -84,7 +84,7 @@ class ReplayFeed:
         now = self.now()
         columns = self._columns_until(now if at is None else min(at, now))
         known = self._last_known.get(symbol)
-        column = known[columns - 1] if known and columns else -1
+        column = int(known[columns - 1]) if known is not None and columns else -1
         if column < 0:
             return None
         return self._quotes.get((symbol, column)) or self._new_quote(symbol, column)
@@ -110,6 +110,8 @@ class ReplayFeed:
         missing = [symbol for symbol in self._wanted if symbol not in recorded.symbols]
         if missing:
             raise ValueError(f"{missing[0]} is not recorded; {_listed(recorded.symbols)} are")
+        if self._wanted == recorded.symbols:
+            return recorded  # hundreds of symbols need not be there twice
         return recorded.rows([recorded.symbols.index(symbol) for symbol in self._wanted])
 
     @cached_property
@@ -118,7 +120,7 @@ class ReplayFeed:
         return times
 
     @cached_property
-    def _last_known(self) -> dict[Symbol, list[int]]:
+    def _last_known(self) -> dict[Symbol, NDArray[np.int32]]:
         """For each symbol and column, the column of the last bar that is not missing, or -1."""
         return {
             symbol: _last_finite(self._candles.close[row])
@@ -150,9 +152,11 @@ def _moment(milliseconds: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=milliseconds)
 
 
-def _last_finite(row: NDArray[np.float64]) -> list[int]:
-    columns = np.where(np.isfinite(row), np.arange(row.size), -1)
-    known: list[int] = np.maximum.accumulate(columns).tolist()
+def _last_finite(row: NDArray[np.float64]) -> NDArray[np.int32]:
+    columns = np.arange(row.size, dtype=np.int32)
+    known: NDArray[np.int32] = np.maximum.accumulate(
+        np.where(np.isfinite(row), columns, np.int32(-1))
+    )
     return known
 
 
