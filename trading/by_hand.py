@@ -172,6 +172,9 @@ class ByHand:
             raise Refused("No entry: the feed has ended")
 
     def _wish_by_hand(self, symbol: Symbol, side: Side) -> Signal:
+        outside = self._trader.roster.objection(symbol, self._trader.feed.now())
+        if outside:
+            raise Refused(f"No entry in {symbol.base}: {outside}")
         price = self._trader.price(symbol)
         quote = price.quote
         if symbol not in self._trader.symbols or quote is None:

@@ -70,6 +70,7 @@ def test_what_was_discovered_is_traded_and_known_after_a_kill(
 
     refused = desk.do("/buy XRP 500")
     assert refused["outcome"] == "refused"
+    assert "No entry in XRP: outside the universe" in refused["title"]
     why = desk.say("/why XRP")["plain"]
     assert "outside the universe, volume 50 k < 5 M" in why
 

@@ -112,7 +112,7 @@ async def test_wishes_of_one_cycle_share_what_their_tier_takes() -> None:
 async def test_a_person_cannot_enter_what_is_outside_either() -> None:
     async with a_roster_world().running() as world:
         await world.minutes(1)
-        with pytest.raises(Refused, match=r"Risk says no: outside the universe, volume 1\.9 M"):
+        with pytest.raises(Refused, match=r"No entry in XRP: outside the universe, volume 1\.9 M"):
             world.trader.by_hand.ticket(XRP, Side.BUY, D(500))
 
 
