@@ -25,7 +25,7 @@ from trading.loss_watch import LossWatch
 from trading.outages import FeedWatch
 from trading.ports import Change, Feed, Lane, Meter, Store
 from trading.recorder import Recorder
-from trading.risk import words
+from trading.risk import pace, words
 from trading.risk.cooldown import rest_until
 from trading.roster import Roster
 from trading.types import LEAVE, ZERO, Decision, EquityPoint, ExitReason, Order, Signal, Symbol
@@ -119,11 +119,17 @@ class Cycles:
         self._resting_until = self._rest_at(self.cursor)
 
     def resting(self, market: datetime) -> str:
-        """The rest after losses at *market* time, as a clause; empty if there is none."""
+        """What holds every entry back by itself at *market* time, as a clause; empty: nothing.
+
+        A rest after losses, or an hour or a day that has taken all the entries it may.
+        """
         until = self._resting_until
-        if until is None or market >= until:
+        if until is not None and market < until:
+            return f"rests until {words.until(until, market)} after losses in a row"
+        limits = self._settings().limits
+        if limits.entries_per_hour is None and limits.entries_per_day is None:
             return ""
-        return f"rests until {words.until(until, market)} after losses in a row"
+        return pace.full(self._decider.book(market), limits, market)
 
     # -- the bars -------------------------------------------------------------------------
 

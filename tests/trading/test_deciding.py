@@ -417,6 +417,20 @@ async def test_entries_keep_their_distance() -> None:
         assert [why[s].reason for s in (ETH, XRP)] == [said, said]
 
 
+async def test_an_hour_that_is_full_is_shown_and_ends_by_itself() -> None:
+    limits = Limits(max_positions=5, max_exposure=D(1), entries_per_hour=2)
+    wishes = [wish(2, symbol=BTC), wish(3, symbol=ETH), wish(4, symbol=XRP)]
+    market = [100.0] * 70
+    async with a_desk(*market, wishes=wishes, symbols=FIVE, limits=limits).running() as world:
+        await world.minutes(2)
+        assert world.trader.view().rest == ""
+        await world.minutes(2)
+        told = "2 entries in the last hour of 2 allowed: none before 13:02"
+        assert world.trader.view().rest == told == (await answers(world, XRP))[XRP].reason
+        await world.minutes(58)
+        assert world.trader.view().rest == ""
+
+
 async def test_round_trips_count_and_a_restart_forgets_none() -> None:
     limits = Limits(entries_per_hour=2, symbol_rest=timedelta(0))
     wishes = [wish(2), wish(3, side=Side.SELL, stop=105.0), wish(5)]

@@ -18,11 +18,14 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 def objection(book: RiskBook, limits: Limits, now: datetime) -> str:
     """What the pace has against one more entry at *now*, as a clause; empty if nothing."""
-    return (
-        _this_cycle(book, limits)
-        or _spacing(book, limits, now)
-        or _count(book.entered_at, limits.entries_per_hour, HOUR, "the last hour", now)
-        or _count(book.entered_at, limits.entries_per_day, DAY, "24 hours", now)
+    return _this_cycle(book, limits) or _spacing(book, limits, now) or full(book, limits, now)
+
+
+def full(book: RiskBook, limits: Limits, now: datetime) -> str:
+    """Whether the hour or the day has taken all the entries it may, as a clause."""
+    times = book.entered_at
+    return _count(times, limits.entries_per_hour, HOUR, "the last hour", now) or _count(
+        times, limits.entries_per_day, DAY, "24 hours", now
     )
 
 
