@@ -396,8 +396,8 @@ async def test_whole_files_of_real_data(name: str, tmp_path: Path) -> None:
 @whole_files
 @pytest.mark.parametrize(
     ("system", "parameters", "name"),
-    [("smc", {}, MAY), ("rules", {"bar_minutes": 1}, MAY), ("rules", {}, FTX)],
-)  # the others are shorter than what the systems look back on
+    [("smc", {}, MAY), ("rules", {"bar_minutes": 1}, MAY)],
+)  # the others are shorter than what the systems look back on, or a crash from there on: no trades
 async def test_both_systems_on_whole_files(
     system: str, parameters: Mapping[str, object], name: str, tmp_path: Path
 ) -> None:
