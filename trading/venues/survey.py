@@ -84,7 +84,11 @@ class ExchangeSurvey:
             raw = await self._ask("book", self._exchange.fetch_order_book, market["symbol"], LEVELS)
         except VenueRejected:
             return None
-        return _thinner(near(raw)) * (_figure(market["contractSize"]) or 1)
+        try:
+            book = near(raw)
+        except (ArithmeticError, TypeError, ValueError):  # it makes no sense: so it is unknown
+            return None
+        return _thinner(book) * (_figure(market["contractSize"]) or 1)
 
     async def _ask(self, family: str, request: Any, *arguments: Any) -> Any:
         return await self._connection.ask(family, request, *arguments)

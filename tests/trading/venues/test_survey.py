@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from tests.builders import NOON
-from tests.servers.exchange import OVERLOADED, ExchangeServer, Refuse, Rules
+from tests.servers.exchange import OVERLOADED, ExchangeServer, Garble, Refuse, Rules
 from tests.trading.venues.ccxt_world import connect
 from trading.clocks import SystemClock
 from trading.errors import VenueUnavailable
@@ -143,3 +143,21 @@ async def test_an_order_book_that_is_refused_leaves_the_depth_unknown() -> None:
 
         (unknown,) = (s for s in (BTC, ETH) if survey.stats[s].depth is None)
         assert OF.lacks(unknown, survey) == "depth unknown"
+
+
+NONSENSE = (
+    '{"lastUpdateId":1,"bids":[["x","1"]],"asks":[["2","1"]]}',
+    '{"bids":[[]],"asks":[[]]}',
+    "[]",
+)
+
+
+@pytest.mark.parametrize("body", NONSENSE)
+async def test_an_order_book_that_makes_no_sense_is_no_depth_and_breaks_nothing(body: str) -> None:
+    async with a_market() as world:
+        world.server.faults.on("GET", "*/depth", Garble(200, body), times=2)
+        try:
+            survey = await world.surveyor.survey(NOON, OF)
+        except VenueUnavailable:
+            return  # ccxt stumbled on it
+        assert not OF.observe(survey).drifts
