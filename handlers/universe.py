@@ -106,19 +106,20 @@ def _coming(found: Found) -> list[str]:
     of, said = found.universe, list[str]()
     for symbol, drift in of.drifts.items():
         if drift.better and not of.never_trades(symbol):
-            said.append(f"{symbol.base} to tier {drift.worst} {_in_cycles(of, drift)}")
-    return [f"Joins: {some(said)}."] if said else []
+            does = "joins" if of.tier(symbol) is None else "rises to"
+            said.append(f"{symbol.base} {does} tier {drift.worst} {_in_cycles(of, drift)}")
+    return [f"{some(said)}."] if said else []
 
 
 def _going(found: Found) -> list[str]:
     of, said = found.universe, list[str]()
     for symbol, drift in of.drifts.items():
         if not drift.better and of.tier(symbol) is not None:
-            to = "" if drift.worst is None else f" to tier {drift.worst}"
+            does = "leaves" if drift.worst is None else f"falls to tier {drift.worst}"
             why = of.lacks(symbol, found.survey, own=True) if found.survey else ""
             reason = f", {why}" if why else ""
-            said.append(f"{symbol.base}{to} {_in_cycles(of, drift)}{reason}")
-    return [f"Leaves: {some(said)}."] if said else []
+            said.append(f"{symbol.base} {does} {_in_cycles(of, drift)}{reason}")
+    return [f"{some(said)}."] if said else []
 
 
 def _in_cycles(of: Universe, drift: Drift) -> str:

@@ -87,12 +87,24 @@ async def test_universe() -> None:
   1 core        3          10 M
   2 rotational  1           5 M
   3 event       1           2 M
-Joins: APE to tier 2 in 1 survey.
-Leaves: LINK in 2 surveys, volume 1.9 M < 2 M.
+APE joins tier 2 in 1 survey.
+LINK leaves in 2 surveys, volume 1.9 M < 2 M.
 Out: 4 of 9; APE, good in 2 of 3 surveys.
 Surveyed 12 min ago, every 60 min.
 [In: /universe in] [Out: /universe out] [Refresh: /universe]""",
     )
+
+
+async def test_whoever_changes_its_tier_rises_or_falls() -> None:
+    drifts = {
+        XRP: Drift(better=True, cycles=1, worst=1),
+        SOL: Drift(better=False, cycles=2, worst=3),
+    }
+    reply = await a_house(found(universe=replace(UNIVERSE, drifts=drifts))).say("/universe")
+
+    assert reply.text.splitlines()[:2] == [
+        "XRP rises to tier 1 in 2 surveys.", "SOL falls to tier 3 in 1 survey.",
+    ]  # fmt: skip
 
 
 async def test_the_lists_say_who_is_in_and_why_others_are_out() -> None:
