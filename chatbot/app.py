@@ -113,9 +113,10 @@ class App:
         """Load, compare with the venue for as long as that takes, then trade."""
         if not trader.ready:
             await trader.load()
-            while not await self._started(trader, start):
-                await self.clock.sleep(VENUE_RETRY)
-            await asyncio.to_thread(trader.prepare)
+            async with trader.obeying():
+                while not await self._started(trader, start):
+                    await self.clock.sleep(VENUE_RETRY)
+                await asyncio.to_thread(trader.prepare)
             self._cycle_on_time(trader)
             self.schedule.every(
                 self.settings.schedule.reconcile_every,

@@ -116,7 +116,7 @@ class Takeover:
             return
         path = latch.path_in(self.folder.path)
         traders = self.traders
-        by_hand = [h for h in self.halter.latch.active if h.verb >= Verb.STOP and not h.guard]
+        by_hand = [h for h in self.halter.latch.firm if h.verb >= Verb.STOP and not h.guard]
         if not traders or not all(any(h.covers(name) for h in by_hand) for name in traders):
             by_hand = [
                 self.halter.engage(scope=EVERYONE, verb=Verb.STOP, by=request.by, why=request.why)

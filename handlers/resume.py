@@ -68,8 +68,15 @@ async def resume(
             ends = min(v.day_ends_in for v in covered) if covered else None
             return still_halted(halts, refused, ends)
     ids = [h.id for h in halts]
+    known = {halt_id: desk.latch.asked_again(halt_id) for halt_id in ids}
 
     async def act() -> Reply:
+        for halt_id in ids:
+            since = desk.latch.asked_again(halt_id)[len(known[halt_id]) :]
+            if since:
+                raise Refused(
+                    f"Still halted: {person(since[-1])} stopped again since you were asked"
+                )
         lifted = await desk.resume(
             ids, by=ctx.caller.signature, rebase=rebase is not None, origin=ctx.caller.chat
         )
@@ -359,7 +366,7 @@ def _waited_for(found: Sequence[Halt], view: View) -> list[str]:
         all_sent = any(h.has_reached(view.name, Stage.CANCELS_SENT) for h in covering)
         note = f" ({count_entries(resting)} may fill{'' if all_sent else '; not all sent'})"
         parts.append(f"cancels{note if resting else ''}")
-    if Stage.FLAT in missing:
+    if Stage.FLAT in missing or (view.holdings and any(h.verb is Verb.FLATTEN for h in covering)):
         parts.append(f"flat ({len(view.holdings)} open)")
     return parts
 

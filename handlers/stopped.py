@@ -21,14 +21,14 @@ from handlers.words import (
 )
 from trading.halt import Halt, Verb
 from trading.types import ZERO, Symbol, Trade
-from trading.views import Halting, Swept, View
+from trading.views import Halting, Holding, Swept, View
 
 _NO_TRIES: Mapping[Symbol, int] = {}
 _NTH = {2: "2nd", 3: "3rd"}
 
 
 def paused(halting: Halting, views: Sequence[View], note: str = "") -> Reply:
-    waiting, held = len(entries(orders_of(views))), len(holdings_of(views))
+    waiting, held = len(entries(orders_of(views))), holdings_of(views)
     rest = "rests" if waiting == 1 else "rest"
     not_done = (
         f"Not done: {count_entries(waiting)} {rest} and may fill; {_stay(held)}; exits go on."
@@ -47,8 +47,21 @@ def paused(halting: Halting, views: Sequence[View], note: str = "") -> Reply:
     )
 
 
-def _stay(held: int) -> str:
-    return f"{plural(held, 'position')} and {'its stop stays' if held == 1 else 'stops stay'}"
+def _stay(held: Sequence[Holding]) -> str:
+    count = plural(len(held), "position")
+    without = _without(held)
+    if without:
+        return f"{count} {'stays' if len(held) == 1 else 'stay'}{without}"
+    return f"{count} and {'its stop stays' if len(held) == 1 else 'stops stay'}"
+
+
+def _without(held: Sequence[Holding]) -> str:
+    """As in `, 1 of them with a stop that only the desk keeps`; empty if all rest at the venue."""
+    bare = sum(h.plan.stop is None for h in held)
+    ours = sum(h.plan.stop is not None and not h.stop_on_venue for h in held)
+    told = [f"{bare} of them without a stop"] * (bare > 0)
+    told += [f"{ours} of them with a stop that only the desk keeps"] * (ours > 0)
+    return f", {' and '.join(told)}" if told else ""
 
 
 def stopped(halting: Halting, views: Sequence[View], note: str = "") -> Reply:
@@ -58,7 +71,7 @@ def stopped(halting: Halting, views: Sequence[View], note: str = "") -> Reply:
     if _was_there(halting):
         left = sum(s.resting for s in halting.swept)
         rest = "rests" if left == 1 else "rest"
-        done = f"Swept again: {count_entries(left)} {rest}."
+        done = f"Swept again: {count_entries(left)} {rest}{durable(halting)}."
     else:
         done = f"Done: entries blocked{durable(halting)}; {cancelled(halting.swept)}.\n"
         done += f"Not done: {kept(views)}."
@@ -153,11 +166,9 @@ def kept(views: Sequence[View]) -> str:
         return "positions and their stops stay; exits go on"
     if not held:
         return "nothing else; no position is open"
-    bare = sum(h.plan.stop is None for h in held)
     stay, its = ("stays", "its") if len(held) == 1 else ("stay", "their")
     stops = f" with {its} protective {'stop' if len(held) == 1 else 'stops'}"
-    if bare:
-        stops = f", {bare} of them without a stop"
+    stops = _without(held) or stops
     return f"{plural(len(held), 'position')} {stay}{stops}; exits go on"
 
 

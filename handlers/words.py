@@ -74,8 +74,9 @@ def entries(orders: Sequence[Order]) -> list[Order]:
 
 
 def protective(orders: Sequence[Order]) -> list[Order]:
-    """Stops; targets protect a profit at most."""
-    return [o for o in _legs(orders) if o.type is not OrderType.TARGET]
+    """Stops that rest at the venue: one without an answer protects nobody yet, a target never."""
+    resting = (o for o in _legs(orders) if o.status is OrderStatus.OPEN)
+    return [o for o in resting if o.type is not OrderType.TARGET]
 
 
 def targets(orders: Sequence[Order]) -> list[Order]:

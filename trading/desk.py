@@ -124,6 +124,7 @@ class Desk:
         ]
         earlier = self._as_strict(scope, verb)
         if earlier is not None and not earlier.guard and earlier.verb is verb:
+            self.latch.ask_again(earlier.id, by)
             for one in before:
                 one.trader.enforcer.wake()
             return earlier, earlier, before
@@ -131,7 +132,7 @@ class Desk:
         return halt, earlier, before
 
     def _as_strict(self, scope: str, verb: Verb) -> Halt | None:
-        covering = (h for h in self.latch.active if h.verb >= verb and h.scope in (EVERYONE, scope))
+        covering = (h for h in self.latch.firm if h.verb >= verb and h.scope in (EVERYONE, scope))
         return max(covering, key=lambda h: (not h.guard, h.verb), default=None)
 
     async def _durable(self, halt: Halt) -> bool:
@@ -173,7 +174,9 @@ class Desk:
             if reason:
                 raise Refused(f"Still halted: {reason}")
         try:
-            return tuple([await self._halter.lift(halt, by=by, origin=origin) for halt in halts])
+            with self.latch.lifting(halt_ids):
+                lifts = [await self._halter.lift(halt, by=by, origin=origin) for halt in halts]
+            return tuple(lifts)
         except StoreError as error:
             raise Refused(f"Still halted: resuming could not be saved ({error})") from None
 
@@ -210,7 +213,7 @@ class Desk:
                 at=self._clock.now(),
                 by=self._ended_by or "the system",
                 open_positions=tuple(s for _, s in held),
-                unprotected=tuple(s for t, s in held if not t.protection.rests(s)),
+                unprotected=tuple(s for t, s in held if not t.protection.confirmed(s)),
             )
         )
         await self._recorder.settle()

@@ -6,7 +6,8 @@ instant no permit given earlier opens the gate again: every engagement moves the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -110,6 +111,8 @@ class Latch:
         self._halts: dict[str, Halt] = {h.id: h for h in halts}
         self._last = max([last_number, *(_number(h.id) for h in self._halts.values())])
         self._epochs: dict[str, int] = {}
+        self._again: dict[str, tuple[str, ...]] = {}
+        self._lifting: set[str] = set()
 
     @property
     def active(self) -> tuple[Halt, ...]:
@@ -158,6 +161,29 @@ class Latch:
         if halt.has_reached(trader, reached.stage):
             return halt
         return self._keep(replace(halt, stages=(*halt.stages, (trader, reached))))
+
+    def ask_again(self, halt_id: str, by: str) -> None:
+        """Somebody wants it although it is in force already: who lifts it has to know."""
+        self._again[halt_id] = (*self._again.get(halt_id, ()), by)
+
+    def asked_again(self, halt_id: str) -> tuple[str, ...]:
+        """By whom since it was made, in order."""
+        return self._again.get(halt_id, ())
+
+    @contextmanager
+    def lifting(self, halt_ids: Iterable[str]) -> Iterator[None]:
+        """They hold until they are gone, and are not `firm` any more."""
+        going = set(halt_ids)
+        self._lifting |= going
+        try:
+            yield
+        finally:
+            self._lifting -= going
+
+    @property
+    def firm(self) -> tuple[Halt, ...]:
+        """Those in force that nobody is about to lift: what a new stop may rest on."""
+        return tuple(h for h in self.active if h.id not in self._lifting)
 
     def lifted(self, halt_id: str, *, by: str, at: datetime) -> Halt:
         """The halt as it will stand once lifted; it holds until `lift` is called with that."""

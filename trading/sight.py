@@ -127,8 +127,8 @@ class Sight:
             quote=quote,
             age=age,
             stale=self._too_old(age),
-            stop_on_venue=trader.protection.rests(symbol),
-            target_on_venue=trader.protection.confirmed(OrderType.TARGET, symbol),
+            stop_on_venue=trader.protection.confirmed(symbol),
+            target_on_venue=trader.protection.confirmed(symbol, OrderType.TARGET),
         )
 
     def _too_old(self, age: timedelta | None) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -84,6 +85,8 @@ class Start:
 class Trader:
     broken = ""
     """Its loops broke on our side and are started again: no entries until they run."""
+    _begins = False
+    """Its books are being compared: what they say is open may be closed already."""
 
     def __init__(
         self,
@@ -135,7 +138,7 @@ class Trader:
         self.enforcer = Enforcer(
             trader=settings.name, halter=halter, orders=self.orders, protection=self.protection,
             clock=clock, patience=patience, foreign=self.books.foreign,
-            compare=self.books.again,
+            compare=self.books.again, closes=lambda: not self._begins,
         )  # fmt: skip
         self.guards = Guards(
             ledger=self.ledger, limits=settings.limits, zone=settings.zone,
@@ -222,6 +225,19 @@ class Trader:
         await self.roster.load(self.cycles.cursor)
         await self._follow(at_once=True)
         self.valuer.note(self._clock.now())
+
+    @asynccontextmanager
+    async def obeying(self) -> AsyncIterator[None]:
+        """Until it runs: halts cancel what rests, however long it takes to compare the books."""
+        self._begins = True
+        task = asyncio.create_task(self.enforcer.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            self._begins = False
+            self.enforcer.go_on()  # with what was cut off, once it runs
 
     async def start(self, start: Start) -> None:
         """Compare our books with the venue's; entries wait until that is done.
@@ -398,9 +414,11 @@ class Trader:
 
     def resume_refusal(self, halt: Halt) -> str:
         """Why *halt* may not be lifted now; empty if it may."""
-        flattening = halt.verb is Verb.FLATTEN and self.ledger.positions
-        if flattening:
-            return f"{self.name} is still being flattened: {len(self.ledger.positions)} open"
+        if halt.verb is Verb.FLATTEN:
+            if self.ledger.positions:
+                return f"{self.name} is still being flattened: {len(self.ledger.positions)} open"
+            if not halt.is_flat(self.name):
+                return f"{self.name} is still being flattened: the venue has not confirmed it"
         return self._losses.past(halt)
 
     async def rebase(self, halt: Halt) -> None:

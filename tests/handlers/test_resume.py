@@ -12,6 +12,7 @@ from handlers.reply import Level, Outcome
 from handlers.resume import halts_reply, now_line, resume_question, resumed, room_line
 from tests.handlers.fakes import ANNA, House
 from tests.handlers.story import (
+    HOLDINGS,
     NOW,
     D,
     a_halt,
@@ -160,6 +161,19 @@ async def test_only_the_halts_that_were_shown_are_lifted(house: House) -> None:
     assert reply.text == "Entries stay blocked. Nothing was sent."
 
 
+async def test_who_resumes_hears_of_a_stop_that_came_after_the_question(house: House) -> None:
+    """It would be lifted with the halt that it was told is in force already."""
+    await house.say("/stop")
+    asked = await house.say("/resume")
+    house.desk.latch.ask_again("H1", "cleo, console")
+
+    reply = await house.press("Resume", asked)
+
+    assert reply.title == "✕ Still halted: cleo stopped again since you were asked"
+    assert house.desk.asked[-1][0] == "stop", "nothing was lifted"
+    assert (await house.say("/resume")).outcome is Outcome.CONFIRM
+
+
 async def test_several_traders_are_resumed_halt_by_halt() -> None:
     house = House(the_view(), the_view(name="alts"))
     house.desk.latch.adopt(a_halt(id="H1", scope="majors"))
@@ -247,6 +261,7 @@ async def test_halts_tell_each_stage_and_its_time(house: House) -> None:
         ),
     )
     house.desk.latch.adopt(halt)
+    house.trader.now = after_flatten()
 
     reply = await house.say("/halts")
 
@@ -323,6 +338,14 @@ def test_halts_name_the_trader_that_has_not_come_as_far() -> None:
     )
     assert reply.table is not None
     assert ("20:41:09", "alts entries blocked") in reply.table.rows
+
+
+def test_halts_tell_that_what_was_flat_is_open_again() -> None:
+    halt = a_halt(verb=Verb.FLATTEN, stages=tuple(reached(stage) for stage in Stage))
+
+    reply = checked(halts_reply([halt], [the_view(holdings=HOLDINGS[:1])]))
+
+    assert reply.text.endswith("Not confirmed yet: flat (1 open).")
 
 
 async def test_no_halts(house: House) -> None:

@@ -135,12 +135,32 @@ def test_a_stop_over_a_guards_halt_names_it() -> None:
             ),
             "Not done: 3 positions stay, 1 of them without a stop; exits go on.",
         ),
+        (
+            (replace(HOLDINGS[0], stop_on_venue=False), *HOLDINGS[1:]),
+            "Not done: 3 positions stay, 1 of them with a stop that only the desk keeps; exits go",
+        ),
     ],
 )
 def test_a_stop_tells_what_is_left_open(holdings: tuple[object, ...], told: str) -> None:
     reply = checked(stopped(a_halting(), [the_view(holdings=holdings)]))
 
     assert told in reply.text
+
+
+def test_a_pause_does_not_promise_a_stop_that_is_not_at_the_venue() -> None:
+    held = (replace(HOLDINGS[0], stop_on_venue=False), *HOLDINGS[1:])
+
+    reply = checked(paused(a_halting(swept=()), [the_view(holdings=held, orders=())]))
+
+    assert "3 positions stay, 1 of them with a stop that only the desk keeps; exits" in reply.text
+
+
+def test_stopped_again_and_still_not_saved_it_says_so() -> None:
+    halting = a_halting(durable=False)
+
+    reply = stopped(replace(halting, earlier=halting.halt), [the_view()])
+
+    assert "NOT YET DURABLE" in reply.text
 
 
 @pytest.mark.parametrize(

@@ -134,10 +134,15 @@ def test_in_an_outage_it_is_latched_and_retried_after_a_restart_too(tmp_path: Pa
             desk.until(lambda: desk.alerts("StartDelayed"), "the exchange is still away")
             assert desk.positions() == ["ETH"], "what it knows is shown meanwhile"
             assert "LATCHED, RETRYING" in desk.say("/stop")["title"]
+            held = venue.on("GET", "*/positionRisk", Hold(), times=None)
             venue.run(venue.server.start_listening())
 
-            desk.start_is_over()
             desk.until(lambda: venue.stops("BTC") == [], "the entry is cancelled")
+            assert "Entries and exits wait" in desk.say("/status")["plain"], (
+                "before it could compare"
+            )
+            venue.do(lambda v: held.release())
+            desk.start_is_over()
             desk.until(lambda: "cancels confirmed" in desk.halts(), "and that is told")
             assert len(venue.stops("ETH")) == 1, "the stop stays"
             assert len(venue.entries()) == 2

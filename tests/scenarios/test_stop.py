@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from storage.memory import MemoryStore
-from tests.builders import BTC, NOON, an_order
+from storage.memory import MemoryJournal, MemoryStore
+from tests.builders import BTC, NOON, a_plan, an_order
 from tests.world import World, a_world, settled, wish
 from trading.clocks import ManualClock
 from trading.errors import Refused, VenueUnavailable
@@ -260,6 +260,7 @@ async def test_a_second_stop_keeps_the_first_and_sweeps_again() -> None:
 
         assert again.earlier == again.halt
         assert again.halt.id == first.halt.id
+        assert world.desk.latch.asked_again(first.halt.id) == ("cleo, console",)
         assert again.swept[0].confirmed
 
 
@@ -286,6 +287,27 @@ async def test_a_stop_during_the_comparison_at_start_is_latched_and_carried_out_
     async with world.running():
         await settled()
         assert Stage.CANCELS_CONFIRMED in stages(world)
+
+
+async def test_before_the_books_are_compared_entries_are_cancelled_and_nothing_is_closed() -> None:
+    """What is held may have been closed meanwhile: a second sale would be of somebody else's."""
+    store, book, clock = MemoryStore(clock=ManualClock(NOON)), MemoryJournal(), ManualClock(NOON)
+    async with a_world(wishes=[wish(2)], store=store, book=book, clock=clock).running() as before:
+        await a_held_position(before)
+        await before.rest_an_entry()
+    world = a_world(store=store, book=book, clock=clock, first_id=100)
+    await world.trader.load()
+    await world.venue.open(world.trader.orders.hear)
+
+    async with world.trader.obeying():
+        await world.desk.flatten(EVERYONE, by=BY, why="")
+
+        assert [r.status for r in await world.venue.open_orders()] == [OrderStatus.OPEN], "the stop"
+        assert BTC in await world.venue.positions()
+        assert "being compared" in world.trader.view().holding_up
+    async with world.running():
+        await seconds(world, 2)
+        assert stages(world)[-1] is Stage.FLAT
 
 
 async def test_a_halt_is_durable_when_only_the_latch_file_takes_it() -> None:
@@ -467,6 +489,73 @@ async def test_flat_is_told_only_once_the_venue_says_so() -> None:
         assert kinds.index(BooksDiffered) < len(kinds) - kinds[::-1].index(HaltAdvanced) - 1
 
 
+async def test_told_to_flatten_again_it_still_asks_the_venue_about_what_it_closed() -> None:
+    """A second press must not make it forget what the first one waits for."""
+    async with a_world(wishes=[wish(2)]).running() as world:
+        await a_held_position(world)
+        world.venue.strange = {BTC: Held(long=Decimal("0.4"))}
+        async with world.trader._busy:  # the books cannot be compared: whose it is stays open
+            await world.desk.flatten(EVERYONE, by=BY, why="")
+
+            again = await world.desk.flatten(EVERYONE, by=BY, why="")
+            await seconds(world, 3)
+
+            assert not again.flat
+            assert Stage.FLAT not in stages(world)
+            assert world.trader.view().holding_up == "BTC: the venue still has 0.4"
+
+
+async def test_flat_waits_for_a_stop_of_which_nothing_is_known_yet() -> None:
+    async with a_world(wishes=[wish(2)]).running() as world:
+        await a_held_position(world)
+        stop = world.trader.orders.prepare(
+            symbol=BTC, side=Side.SELL, role=OrderRole.PROTECT, quantity=Decimal(1),
+            stop_price=Decimal(90),
+        )  # fmt: skip
+
+        halting = await world.desk.flatten(EVERYONE, by=BY, why="")
+
+        assert not halting.flat
+        assert world.trader.ledger.positions == {}
+        assert world.trader.view().holding_up == "stops of BTC have not ended yet"
+        await seconds(world, 5)
+        assert not world.trader.ledger.orders[stop.id].is_alive
+        assert stages(world)[-1] is Stage.FLAT
+
+
+async def test_what_fills_after_all_once_it_was_flat_is_closed_too() -> None:
+    async with a_world().running() as world:
+        late = world.trader.orders.prepare(
+            symbol=BTC, side=Side.BUY, role=OrderRole.ENTRY, quantity=Decimal(1), plan=a_plan()
+        )
+        world.venue.faults.place = ["lost"]
+        await world.trader.orders.enter(late, world.desk.latch.permit("majors"))
+        halting = await world.desk.flatten(EVERYONE, by=BY, why="")
+        assert halting.flat, "the venue has said twice that it never had it"
+
+        world.trader.orders.hear(await world.venue.arrives_late(late))
+        assert BTC in world.trader.ledger.positions
+        assert world.trader.resume_refusal(halting.halt) != ""
+        await seconds(world, 3)
+
+        assert world.trader.ledger.positions == {}
+        assert await world.venue.positions() == {}
+        assert world.heard(PositionClosed)
+
+
+async def test_an_entry_that_our_books_believe_ended_is_cancelled_where_the_venue_has_it() -> None:
+    async with a_world().running() as world:
+        world.venue.faults.place = ["drop"]
+        resting = await world.rest_an_entry()
+        world.venue.faults.hide = {resting.id}
+        await world.trader.orders.resolve(resting)
+        assert world.trader.ledger.orders[resting.id].status is OrderStatus.ABSENT
+
+        await world.desk.stop(EVERYONE, by=BY, why="")
+
+        assert not await world.venue.open_orders()
+
+
 async def test_what_a_dead_process_wrote_down_and_never_sent_ends_by_its_window() -> None:
     """No comparison of the books is due: the stop alone has to find out."""
     store, clock = MemoryStore(clock=ManualClock(NOON)), ManualClock(NOON)
@@ -500,6 +589,36 @@ async def test_resume_is_refused_while_flattening() -> None:
 
         with pytest.raises(Refused, match="still being flattened"):
             await world.desk.resume([halting.halt.id], by=BY)
+
+
+async def test_resume_is_refused_until_the_venue_has_confirmed_flat() -> None:
+    async with a_world(wishes=[wish(2)]).running() as world:
+        await a_held_position(world)
+        world.venue.strange = {BTC: Held(long=Decimal("0.4"))}
+        async with world.trader._busy:
+            halting = await world.desk.flatten(EVERYONE, by=BY, why="")
+            assert world.trader.ledger.positions == {}
+
+            with pytest.raises(Refused, match="the venue has not confirmed it"):
+                await world.desk.resume([halting.halt.id], by=BY)
+
+
+async def test_a_stop_while_another_is_being_lifted_is_one_of_its_own() -> None:
+    """Kept as the one that goes, it would go with it."""
+    async with a_world().running() as world:
+        first = await world.desk.stop(EVERYONE, by=BY, why="")
+        world.latch_file.gate.clear()
+        lifting = asyncio.create_task(world.desk.resume([first.halt.id], by=BY))
+        await settled()
+
+        stopping = asyncio.create_task(world.desk.stop(EVERYONE, by="cleo, console", why=""))
+        await settled()
+        world.latch_file.gate.set()
+        await lifting
+        second = await stopping
+
+        assert world.desk.latch.active == (world.desk.latch.get(second.halt.id),)
+        assert second.halt.id != first.halt.id
 
 
 async def test_resume_lifts_only_what_was_named() -> None:

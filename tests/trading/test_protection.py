@@ -10,7 +10,7 @@ from tests.world import World, a_world, settled, wish
 from trading.events import CycleFailed, PositionClosed, Protected, StopMoved, Unprotected
 from trading.execution.exit_rules import ExitRules, PartialRule
 from trading.risk.limits import Limits
-from trading.types import ONE, ExitReason, Held, Order, OrderRole
+from trading.types import ONE, ExitReason, Held, Order, OrderRole, OrderStatus
 
 D = Decimal
 BY = "ben, Telegram"
@@ -224,3 +224,20 @@ async def test_a_position_that_nobody_planned_is_said_to_be_unprotected() -> Non
 
         assert reasons(world) == ["it has no stop price"]
         assert await stops(world) == []
+
+
+async def test_a_stop_without_an_answer_is_not_told_as_resting() -> None:
+    """It may rest: a second one must not join it, and the desk watches its price meanwhile."""
+    async with a_world(wishes=[wish(2)]).running() as world:
+        await world.minutes(1)
+        world.venue.faults.place = ["", "hang"]
+        world.clock.advance(60)
+        cycling = asyncio.create_task(world.trader.cycle())
+        await settled()
+
+        (stop,) = world.trader.ledger.alive_of(OrderRole.PROTECT)
+        assert stop.status is not OrderStatus.OPEN
+        (held,) = world.trader.view().holdings
+        assert not held.stop_on_venue
+        assert len(await stops(world)) == 1
+        await cycling

@@ -64,8 +64,14 @@ class Enforcer:
         patience: Patience,
         foreign: Callable[[Symbol, Side], Decimal],
         compare: Callable[[], Awaitable[bool]],
+        closes: Callable[[], bool],
     ) -> None:
-        """*foreign* quantity, unsigned, is a stranger's as far as is known; *compare* finds out."""
+        """*foreign* quantity, unsigned, is a stranger's as far as is known; *compare* finds out.
+
+        *closes*: the books were compared, so that what they hold may be closed; entries are
+        cancelled before that, too.
+        """
+        self._may_close = closes
         self._foreign = foreign
         self._compare = compare
         self._trader = trader
@@ -113,9 +119,19 @@ class Enforcer:
         self._protection.dust.clear()
         self._wake.set()
 
+    def go_on(self) -> None:
+        """Look again at what every halt still wants."""
+        self._wake.set()
+
     def _nudge(self) -> None:
-        """An order has changed: what a halt waits for may have come."""
+        """An order changed: what a halt waits for may have come, or what was flat is no more."""
         self._nudged.set()
+        if self._ledger.positions and any(self._is_flat(h) for h in self._flattening()):
+            self.go_on()
+
+    def _flattening(self) -> list[Halt]:
+        covering = self._halter.latch.covering(self._trader)
+        return [h for h in covering if h.verb is Verb.FLATTEN]
 
     async def run(self) -> None:
         """Carry out every halt that covers the trader, until cancelled."""
@@ -160,9 +176,9 @@ class Enforcer:
         """Wait until *halt* has made this trader flat, for *within* seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
-                while not self._is_flat(halt):
+                while not self._is_flat_now(halt):
                     await self._moved.wait()
-        return self._is_flat(halt)
+        return self._is_flat_now(halt)
 
     def entries(self, ids: Iterable[str]) -> Entries:
         """What has become of the entries *ids*, and of any sent since."""
@@ -190,8 +206,13 @@ class Enforcer:
                 halt, self._trader, Stage.CANCELS_CONFIRMED,
                 note=self._count(), left_open=tuple(self._ledger.positions),
             )  # fmt: skip
-        flattening = [h for h in halts if h.verb is Verb.FLATTEN and not self._is_flat(h)]
-        return not flattening or await self._flatten(flattening)
+        flattening = [h for h in halts if h.verb is Verb.FLATTEN]
+        if all(map(self._is_flat_now, flattening)):
+            return True
+        if not self._may_close():
+            self.problem = "the books are still being compared with the venue"
+            return False
+        return await self._flatten(flattening)
 
     async def sweep(self) -> bool:
         """Cancel all our entries.  True: every entry ever sent is known to have ended."""
@@ -233,15 +254,17 @@ class Enforcer:
                 self._halter.reach(halt, self._trader, stage, note=note)
 
     async def _cancel_strays(self) -> None:
-        """Entries with our tag that our books do not have: a crash may have left them."""
+        """Entries with our tag that our books do not have, or believe to have ended."""
         for report in await self._orders.open_at_venue():
-            stray = report.order
-            known = report.order_id in self._ledger.orders
-            if known or stray is None or not self._orders.ids.is_ours(report.order_id):
+            known = self._ledger.orders.get(report.order_id)
+            stray = known or report.order
+            if stray is None or not self._orders.ids.is_ours(report.order_id):
                 continue
-            if self._orders.ids.role(report.order_id) is OrderRole.ENTRY:
+            if (known and known.is_alive) or stray.role is not OrderRole.ENTRY:
+                continue
+            if known is None:
                 self._ledger.adopt(stray)
-                await self._orders.cancel(stray)
+            await self._orders.cancel(stray)
 
     # -- flat -----------------------------------------------------------------------------
 
@@ -266,11 +289,20 @@ class Enforcer:
             await self._compare()
             return False
         await self._protection.watch()
+        if self._ledger.positions or self._ledger.alive:
+            self.problem = self._still_alive()
+            return False
         dust = ", ".join(f"{q:f} {s.base}" for s, q in self._protection.dust.items())
         stage = Stage.FLAT_EXCEPT_DUST if dust else Stage.FLAT
         for halt in halts:
             self._halter.reach(halt, self._trader, stage, note=dust, closes=self.closes())
         return True
+
+    def _still_alive(self) -> str:
+        """What is no position any more, or is one again, and keeps it from being flat."""
+        names = sorted({o.symbol.base for o in self._ledger.alive.values()})
+        what = "orders" if self._ledger.positions else "stops"
+        return f"{what} of {', '.join(names)} have not ended yet" if names else "a late fill came"
 
     async def _close(self, symbol: Symbol, by: str) -> tuple[Order, ...]:
         quantity = self._ledger.closable(symbol)
@@ -311,15 +343,20 @@ class Enforcer:
         On a cash account the coins beside ours are the operator's, and the fills tell.
         """
         theirs = await self._orders.venue.positions()
-        for closed in [] if self._orders.venue.cash else self.closes():
-            held = theirs.get(closed.symbol, Held()).on(closed.side)
-            if held > self._foreign(closed.symbol, closed.side):
-                return f"{closed.symbol.base}: the venue still has {held:f}"
+        closed = {(t.symbol, t.side) for t in self._ledger.trades}
+        for symbol, side in [] if self._orders.venue.cash else sorted(closed):
+            held = theirs.get(symbol, Held()).on(side)
+            if held > self._foreign(symbol, side):
+                return f"{symbol.base}: the venue still has {held:f}"
         return ""
 
     def _is_flat(self, halt: Halt) -> bool:
         known = self._halter.latch.get(halt.id)
         return known is not None and known.is_flat(self._trader)
+
+    def _is_flat_now(self, halt: Halt) -> bool:
+        """It was confirmed, and no late fill came since."""
+        return self._is_flat(halt) and not self._ledger.positions
 
     def _tell_waiting(self) -> None:
         self._moved.set()

@@ -84,7 +84,7 @@ class Protection:
         """What was left at the venue because it was too small to sell, latest of each symbol."""
 
     def rests(self, symbol: Symbol, kind: OrderType = OrderType.STOP) -> bool:
-        """Whether stops (or targets) for the whole open quantity, in whole lots, rest there."""
+        """Whether stops (or targets) for all that is open, in whole lots, rest or are sent."""
         position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
         if position is None or plan is None:
             return False
@@ -93,7 +93,7 @@ class Protection:
         is_leaving = self._orders.venue.cash and self._ledger.alive_of(OrderRole.EXIT, symbol)
         return not is_leaving and not self._compared(position, plan).of(kind)
 
-    def confirmed(self, kind: OrderType, symbol: Symbol) -> bool:
+    def confirmed(self, symbol: Symbol, kind: OrderType = OrderType.STOP) -> bool:
         """The venue has confirmed them for all that is open: when they fill is its business."""
         resting = [order for order in self._legs(symbol) if order.type is kind]
         confirmed = all(order.status is OrderStatus.OPEN for order in resting)
@@ -197,8 +197,10 @@ class Protection:
             return
         if plan.stop is None:
             await self._stay_unprotected(symbol, "it has no stop price")
-        elif self.rests(symbol):
+        elif self.confirmed(symbol):
             await self._is_protected(symbol, plan.stop)
+        elif self.rests(symbol):
+            return  # one is on its way, or in doubt: a second must not join it
         else:
             await self._add_stops(position, plan, plan.stop)
 
@@ -239,7 +241,7 @@ class Protection:
             await self._place(position, plan, stop, quantity)
         elif order.status in (OrderStatus.REJECTED, OrderStatus.NOT_SENT):
             await self._stay_unprotected(position.symbol, order.note)
-        elif order.status is OrderStatus.OPEN and self.rests(position.symbol):
+        elif self.confirmed(position.symbol):
             await self._is_protected(position.symbol, stop)
 
     async def _add_targets(self, symbol: Symbol) -> None:
@@ -335,8 +337,8 @@ class Protection:
             await self.change_plan(symbol, plan, why="trailing")
         wanted = due(
             plan, self._held(symbol), price=price, now=at, rules=rules,
-            stop_rests=self.confirmed(OrderType.STOP, symbol),
-            target_rests=self.confirmed(OrderType.TARGET, symbol),
+            stop_rests=self.confirmed(symbol),
+            target_rests=self.confirmed(symbol, OrderType.TARGET),
         )  # fmt: skip
         if wanted is None:
             return
@@ -361,7 +363,7 @@ class Protection:
         await self._recorder.say(
             StopMoved(
                 at=self._clock.now(), trader=self._trader, mode=self._mode, symbol=symbol,
-                old=before.stop or ZERO, new=plan.stop, why=why, on_venue=self.rests(symbol),
+                old=before.stop or ZERO, new=plan.stop, why=why, on_venue=self.confirmed(symbol),
                 origin=origin,
             )
         )  # fmt: skip
