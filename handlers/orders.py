@@ -117,7 +117,7 @@ def _row(order: Order, rules: MarketRules) -> tuple[str, ...]:
 
 
 def _kind(order: Order) -> str:
-    return "target" if order.type is OrderType.TARGET else _ROLES[order.role]
+    return "goal" if order.type is OrderType.TARGET else _ROLES[order.role]
 
 
 def _asked(view: View) -> str:

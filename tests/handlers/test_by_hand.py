@@ -454,6 +454,14 @@ Done: the desk watches it. At the target +47.66 USDT. Not done: its stop stays.
     assert house.trader.asked == [("move_target", SOL, D("230"), "ben, Telegram")]
 
 
+async def test_a_target_that_rests_at_the_venue_is_told_to(house: House) -> None:
+    house.trader.then = the_view(holdings=(replace(HOLDINGS[2], target_on_venue=True),))
+
+    reply = await house.say("/take_profit SOL 230")
+
+    assert "Done: it rests at the venue. At the target +47.66 USDT." in shown(reply)
+
+
 async def test_a_target_is_moved_or_refused(house: House) -> None:
     aimed = replace(HOLDINGS[2], plan=replace(HOLDINGS[2].plan, target=D("225.28")))
     house.trader.now = the_view(holdings=(aimed,))

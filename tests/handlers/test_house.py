@@ -156,6 +156,22 @@ Only anna, here, for 60 s.
     assert lines_of(reply)[0] == "… Shutting down (paper), by anna, Telegram"
 
 
+def test_shutdown_of_a_live_desk_counts_the_targets_that_stay() -> None:
+    aimed = [
+        replace(h, plan=replace(h.plan, target=D("1")), target_on_venue=True) for h in HOLDINGS
+    ]
+    view = the_view(mode=Mode.LIVE, holdings=tuple(aimed), orders=())
+
+    assert "3 stops and 3 targets stay on the venue; trailing waits, unwatched." in shown(
+        checked(shutdown_question([view]))
+    )
+    kept = replace(aimed[0], target_on_venue=False)
+    view = the_view(mode=Mode.LIVE, holdings=(kept, *aimed[1:]), orders=())
+    assert "3 stops and 2 targets stay on the venue; targets and trailing wait" in shown(
+        checked(shutdown_question([view]))
+    )
+
+
 def test_shutdown_of_a_live_desk_says_what_stays_on_the_venue() -> None:
     bare = replace(HOLDINGS[2], stop_on_venue=False)
     view = the_view(mode=Mode.LIVE, holdings=(*HOLDINGS[:2], bare))

@@ -40,7 +40,7 @@ from trading.errors import Refused
 from trading.halt import Stage, Verb
 from trading.ports import FeedState
 from trading.risk.cooldown import SymbolRest
-from trading.types import LEAVE, ExitReason, OrderRole, OrderStatus, PartialExit, Side
+from trading.types import LEAVE, ExitReason, OrderRole, OrderStatus, OrderType, PartialExit, Side
 from trading.views import Holding, View
 
 STALE_SOL = replace(HOLDINGS[2], stale=True, age=timedelta(seconds=48))
@@ -426,6 +426,25 @@ def test_orders() -> None:
 Asked 9 s ago.
 [Refresh: /orders] [Stop]""",
     )
+
+
+def test_a_target_that_rests_is_told_as_one() -> None:
+    target = replace(ORDERS[4], type=OrderType.TARGET, stop_price=D("225.28"), price=None)
+    view = the_view(orders=(*ORDERS, target), asked_at=NOW - timedelta(seconds=9))
+
+    lines = lines_of(checked(orders_reply(view, rules, 1)))
+    assert lines[0] == "6 resting (paper): 2 entries, 3 stops, 1 target"
+    assert "  SOL sell    1.80    225.28 goal" in lines
+    assert "Resting: 2 entries, 3 stops, 1 target" in lines_of(checked(status.one(view)))
+
+
+def test_position_tells_who_keeps_its_target() -> None:
+    plan = replace(HOLDINGS[2].plan, target=D("225.28"))
+    for on_venue, keeper in ((True, "venue"), (False, "desk")):
+        held = replace(HOLDINGS[2], plan=plan, target_on_venue=on_venue)
+        reply = position_reply(the_view(holdings=(held,)), SOL)
+        (line,) = [one for one in lines_of(checked(reply)) if "target" in one]
+        assert line.endswith(keeper)
 
 
 def test_no_orders_and_a_silent_venue() -> None:

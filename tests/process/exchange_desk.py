@@ -254,6 +254,11 @@ class Exchange:
 
         return self.do(look)
 
+    def legs(self, base: str) -> list[str]:
+        """`stop` and `target` of what waits there for a price, in order."""
+        kinds = [order.wish.type for order in self.stops(base)]
+        return sorted("target" if kind.startswith("TAKE_PROFIT") else "stop" for kind in kinds)
+
     def stops(self, base: str) -> list[Any]:
         return [o for o in self.open_orders() if o.wish.symbol == f"{base}USDT"]
 

@@ -107,6 +107,8 @@ class CcxtVenue:
         self._clock = clock
         self._hedged = False
         self._rules: dict[Symbol, MarketRules] = {}
+        self._fees: dict[str, Any] = {}
+        """As previews were told them, by market."""
         self._refreshing: asyncio.Task[None] | None = None
         self._words = Words(
             venue=name,
@@ -198,6 +200,7 @@ class CcxtVenue:
             except VenueError as error:
                 log.warning("the markets of %s cannot be read: %s", self.name, error)
             self._rules.clear()
+            self._fees.clear()
 
     # -- markets ----------------------------------------------------------------------------
 
@@ -480,6 +483,7 @@ class CcxtVenue:
             market=self._market(symbol)["symbol"],
             quote=self._quote,
             cash=self.cash,
+            fees=self._fees,
         )
         return await asking.preview(side, quantity)
 

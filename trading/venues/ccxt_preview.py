@@ -25,6 +25,7 @@ class Asking:
     """Each answer stands for itself: a testnet tells no fees, and a key may not read all.
 
     *ask* as `CcxtVenue._ask`; *market* and *quote* in ccxt's words; *cash*: bought in full.
+    *fees* keeps those that were told, by market: to ask weighs much, and they change rarely.
     """
 
     ask: Callable[..., Awaitable[Any]]
@@ -32,11 +33,12 @@ class Asking:
     market: str
     quote: str
     cash: bool
+    fees: dict[str, Any]
 
     async def preview(self, side: Side, quantity: Decimal) -> Preview:
         book, fees, balance, leverage = await asyncio.gather(
             self._told("book", self.exchange.fetch_order_book, self.market, LEVELS),
-            self._told("account", self.exchange.fetch_trading_fee, self.market),
+            self._fees(),
             self._told("account", self.exchange.fetch_balance),
             self._leverage(side),
         )
@@ -57,12 +59,20 @@ class Asking:
         told = await self._told("account", self.exchange.fetch_leverage, self.market)
         return _known(told.get(f"{side.held}Leverage"))
 
+    async def _fees(self) -> Any:
+        if self.market not in self.fees:
+            told = await self._told("account", self.exchange.fetch_trading_fee, self.market)
+            if not told:
+                return {}
+            self.fees[self.market] = told
+        return self.fees[self.market]
+
     async def _told(
         self, family: str, request: Callable[..., Awaitable[Any]], *arguments: Any
     ) -> Any:
-        """Empty where it cannot be had."""
+        """Empty where it cannot be had.  Only data: an entry's own questions go first."""
         try:
-            return await self.ask(family, request, *arguments, urgency=Urgency.ENTRY)
+            return await self.ask(family, request, *arguments, urgency=Urgency.DATA)
         except VenueError as error:
             log.warning("%s: what an order would meet is not told: %s", self.market, error)
             return {}

@@ -63,6 +63,16 @@ async def test_fees_that_a_key_may_not_read_are_unknown_alone(market: str, path:
         assert None not in (preview.price, preview.margin, preview.free)
 
 
+async def test_fees_are_asked_for_once_and_leverage_each_time() -> None:
+    async with a_world("swap") as world:
+        for leverage in (5, 10):
+            world.engine.set_leverage("BTCUSDT", leverage)
+            preview = await world.venue.preview(BTC, Side.BUY, D("0.01"))
+            assert preview.price is not None
+            assert preview.margin == preview.price * D("0.01") / leverage
+        assert world.asked("GET", "/fapi/v1/commissionRate") == 1
+
+
 async def test_when_nobody_answers_all_is_unknown() -> None:
     async with a_world("swap") as world:
         world.faults.on("GET", "*", Refuse(503, -1008, "Server is currently overloaded."), times=9)
