@@ -212,6 +212,21 @@ async def test_a_stray_stop_with_our_tag_is_adopted() -> None:
         assert [o.id for o in (await files.store.books("majors")).orders] == [ours.id]
 
 
+async def test_what_our_books_believe_ended_and_the_venue_still_has_is_cancelled() -> None:
+    """Its room was given away: filled later, it would be more than risk has allowed."""
+    async with a_world().running() as world:
+        world.venue.faults.place = ["drop"]
+        resting = await world.rest_an_entry()
+        world.venue.faults.hide = {resting.id}
+        await world.trader.orders.resolve(resting)
+        assert world.trader.ledger.orders[resting.id].status is OrderStatus.ABSENT
+        world.venue.faults.hide = set()
+
+        assert await world.trader.reconcile()
+
+        assert not await world.venue.open_orders()
+
+
 async def test_a_wallet_that_differs_holds_entries_back() -> None:
     files = Files()
     async with files.a_desk(wishes=[wish(1)], commission="0.001").running() as world:

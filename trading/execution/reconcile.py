@@ -155,9 +155,16 @@ class Reconciler:
         return self._ledger.orders[order.id].status is OrderStatus.UNKNOWN
 
     async def _adopt_strays(self) -> None:
-        """Orders with our tag that history lacks: a reduction that left before it was saved."""
+        """Orders with our tag that history lacks: a reduction that left before it was saved.
+
+        One that our books believe ended is cancelled: its room was given away, or another one
+        protects in its place.
+        """
         for report in await self._orders.open_at_venue():
-            if report.order_id in self._ledger.orders or report.order is None:
+            known = self._ledger.orders.get(report.order_id)
+            if known is not None and not known.is_alive:
+                await self._orders.cancel(known)
+            if known is not None or report.order is None:
                 continue
             if self._orders.ids.is_ours(report.order_id):
                 self._ledger.adopt(report.order)
