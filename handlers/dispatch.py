@@ -207,7 +207,8 @@ class Dispatcher:
 
     def _broken(self, name: str, message: Message, reference: str) -> Reply:
         found = self._services.commands.get(name)
-        again = () if name == "confirm" else offer("Again", message.text.strip())
+        line = f"/{message.text.strip().removeprefix('/')}"
+        again = () if name == "confirm" else offer("Again", line)
         reply = Reply(
             f"{REFUSED} /{clipped(name, 20)} failed, reference {reference}",
             text="Trading goes on.",

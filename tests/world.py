@@ -41,7 +41,7 @@ from trading.types import MarketRules, Mode, Order, OrderRole, OrderType, Side, 
 from trading.venues.paper import PaperVenue
 from trading.venues.replay import ReplayFeed
 
-QUICK = Patience(answer=0.2, intent=0.1, stop=0.5, durable=0.2, first_retry=0.05, longest_retry=0.2)
+QUICK = Patience(answer=0.8, intent=0.1, stop=0.5, durable=0.2, first_retry=0.05, longest_retry=0.2)
 
 
 @dataclass

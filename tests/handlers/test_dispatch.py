@@ -125,12 +125,13 @@ def test_whatever_is_said_is_answered(text: str) -> None:
 # -- what breaks --------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("said", ["/positions", "positions"])
 async def test_a_fault_of_ours_has_a_reference_that_finds_the_traceback(
-    house: House, caplog: pytest.LogCaptureFixture
+    said: str, house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
     house.trader.broken = RuntimeError("boom")
 
-    reply = await house.say("/positions")
+    reply = await house.say(said)
 
     reads(
         reply,

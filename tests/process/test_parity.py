@@ -115,6 +115,9 @@ LINES = (
 LAST = "Shut down"
 OF_THIS_DESK = {"audit", "config", "log"}
 """They tell of this very desk: its file of settings, what was said to it, by whom and how."""
+ALERTS = {"alerts"}
+LATE = "Sent before it was saved"
+"""An alert of one of the two desks, where this machine was slow to save: that is no difference."""
 GOES_ON = {"watch", "backtest", "end_backtest"}
 """Their messages change while they are read."""
 OF_WHOEVER_ASKS = {"alerts", "ack", "notify", "start", "who"}
@@ -253,13 +256,18 @@ async def test_every_button_was_pressed(walks: Walks) -> None:
         assert {label for label, _ in offered - each.buttons} == {LAST}
 
 
+def is_late(walked: Walked) -> bool:
+    return any(LATE in answer.text for answer in (walked.answer, *walked.pressed.values()))
+
+
 @pytest.mark.parametrize("line", LINES)
 async def test_the_answer_is_the_same_on_both(line: str, walks: Walks) -> None:
     one, other = (each.lines[line] for each in walks)
-    if split(line)[0] not in OF_THIS_DESK:
+    differ = OF_THIS_DESK | (ALERTS if is_late(one) or is_late(other) else set())
+    if split(line)[0] not in differ:
         assert one.answer == other.answer
         assert one.pressed.keys() == other.pressed.keys()
-    if split(line)[0] not in OF_THIS_DESK | GOES_ON:
+    if split(line)[0] not in differ | GOES_ON:
         assert one.pressed == other.pressed
     assert one.answer.buttons.keys() == other.answer.buttons.keys()
     assert (one.answer.silent, one.answer.picture) == (other.answer.silent, other.answer.picture)

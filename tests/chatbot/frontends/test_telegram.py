@@ -37,7 +37,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 CHART = EquityChart(
     title="Equity", quote="USDT", times=(NOW,), equity=(1.0,), drawdown=(0.0,), zone="UTC"
 )
-QUICK = Polling(wait=1, answer=1.0, connect=1.0)
+QUICK = Polling(wait=1, answer=4.0, connect=4.0)
 REFRESH = Choice("Refresh", "/status")
 
 
