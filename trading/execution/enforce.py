@@ -88,8 +88,8 @@ class Enforcer:
         self._reminded: dict[str, datetime] = {}
         self._refused: dict[Symbol, int] = {}
         self._swept_at: float | None = None
-        self._cancels_left: set[str] = set()
-        """Entries of which a cancel has left, whatever came of it."""
+        self._still_here: set[str] = set()
+        """Entries of this sweep whose cancel has not left yet."""
         self._entries: frozenset[str] = frozenset()
         self._trades: frozenset[str] = frozenset()
         """What rested, and what was closed already, when the latest halt came."""
@@ -113,7 +113,6 @@ class Enforcer:
         self.tries = 0
         self._covering = self._ids()
         self._refused.clear()
-        self._cancels_left.clear()
         self._entries = frozenset(o.id for o in self._ledger.alive_of(OrderRole.ENTRY))
         self._trades = frozenset(t.id for t in self._ledger.trades)
         self._protection.dust.clear()
@@ -218,6 +217,7 @@ class Enforcer:
         """Cancel all our entries.  True: every entry ever sent is known to have ended."""
         began = self._clock.monotonic()
         entries = self._ledger.alive_of(OrderRole.ENTRY)
+        self._still_here = {o.id for o in entries}
         outcomes = await asyncio.gather(
             *(self._end_entry(o) for o in entries), return_exceptions=True
         )
@@ -242,10 +242,9 @@ class Enforcer:
 
     def _cancel_leaves(self, order_id: str) -> None:
         """The last cancel that is still here is about to leave: that is a stage of its own."""
-        self._cancels_left.add(order_id)
-        alive = {o.id for o in self._ledger.alive_of(OrderRole.ENTRY)}
-        if alive <= self._cancels_left:
-            self._reach_all(Stage.CANCELS_SENT, note=str(len(self._entries & self._cancels_left)))
+        self._still_here.discard(order_id)
+        if not self._still_here:
+            self._reach_all(Stage.CANCELS_SENT, note=str(len(self._entries) or ""))
 
     def _reach_all(self, stage: Stage, *, note: str) -> None:
         """Of every halt that cancels."""
