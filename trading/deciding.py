@@ -118,8 +118,10 @@ class Decider:
         try:
             async with asyncio.timeout(LOOK_WITHIN):
                 return await self._orders.venue.depth(symbol)
-        except (VenueError, TimeoutError):
-            return "the order book cannot be had"
+        except TimeoutError:
+            return f"the order book did not come within {LOOK_WITHIN:g}\u00a0s"
+        except VenueError as error:
+            return f"the order book cannot be had: {error}"
 
     def prepare(self, bar: datetime) -> None:
         """Load and compute what `signals` needs, once; slow, for a thread."""

@@ -76,7 +76,7 @@ async def test_an_order_book_that_cannot_be_had_is_a_reason() -> None:
         world.clock.advance(60)
         await world.trader.cycle()
         (decision,) = await world.store.decisions("majors", BTC, limit=9)
-        assert decision.reason == "the order book cannot be had"
+        assert decision.reason == "the order book cannot be had: connection refused"
 
 
 FRESH = EntryRules(max_quote_age=timedelta(seconds=5))
