@@ -322,7 +322,7 @@ def _worded(reached: Reached) -> str:
 
 
 _WORDS = {
-    Stage.FLAT: "flat, venue confirms",
+    Stage.FLAT: "flat at the venue",
     Stage.FLAT_EXCEPT_DUST: "flat, but dust",
 }
 

@@ -155,7 +155,8 @@ class ByHand:
         order = await self._trader.orders.enter(
             approval.order, approval.permit, approval.decision, origin=origin
         )
-        await self._trader.protection.settle()
+        # Whoever keeps the stops may have begun already: the answer says what rests, so wait for it.
+        await self._trader.protection.converge(symbol)
         return order
 
     def _check_entries(self) -> None:

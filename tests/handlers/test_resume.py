@@ -276,7 +276,7 @@ async def test_halts_tell_each_stage_and_its_time(house: House) -> None:
   20:27:09  cancels sent, 2
   20:28:09  cancels confirmed, 2/2
   20:28:09  flattening, 3
-  20:29:09  flat, venue confirms
+  20:29:09  flat at the venue
 H17 flatten of majors 14 min ago by ben: /stop.
 [Resume H17: /resume H17] [Status]""",
     )

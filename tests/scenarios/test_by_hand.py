@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -100,6 +101,22 @@ async def test_an_entry_by_hand_gets_its_stop_at_the_venue() -> None:
         (stop,) = await chat.resting(OrderRole.PROTECT)
         assert (stop.stop_price, stop.quantity, stop.side) == (98, 10, Side.SELL)
         assert len(world.heard(PositionOpened)) == 1
+
+
+async def test_the_answer_waits_for_the_stop_whoever_is_placing_it() -> None:
+    async with a_world().running() as world:
+        chat = Chat(world)
+        trader, begun = world.trader, set[asyncio.Task[None]]()
+
+        def the_upkeep_is_first() -> None:
+            for symbol in trader.orders.touched:
+                begun.add(asyncio.create_task(trader.protection.converge(symbol)))
+            trader.orders.touched.clear()
+
+        trader.orders.on_touch.append(the_upkeep_is_first)
+        done = await chat.yes(await chat.say("/buy BTC 1000"))
+
+        assert "Done: stop 98.00 rests at the venue" in done.text.replace("\u00a0", " ")
 
 
 async def test_the_question_tells_what_the_order_then_costs() -> None:
