@@ -155,7 +155,7 @@ class ByHand:
         order = await self._trader.orders.enter(
             approval.order, approval.permit, approval.decision, origin=origin
         )
-        # Whoever keeps the stops may have begun already: the answer says what rests, so wait for it.
+        # Who keeps the stops may be placing it already, and the answer says what rests.
         await self._trader.protection.converge(symbol)
         return order
 
