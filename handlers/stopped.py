@@ -109,8 +109,11 @@ def _retrying(
 def _not_yet(swept: Swept, *, named: bool) -> str:
     who = f"{swept.trader}: " if named else ""
     problem = swept.problem or "the venue has not confirmed"
+    rest = f"{count_entries(swept.resting)} may rest and fill"
+    if not swept.resting:
+        rest = "whether an entry rests is not known"
     return (
-        f"Not yet: {who}{count_entries(swept.resting)} may rest and fill. "
+        f"Not yet: {who}{rest}. "
         f"{problem[0].upper()}{problem[1:].rstrip('.')}, try {max(1, swept.tries)}."
     )
 
