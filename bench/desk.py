@@ -7,6 +7,7 @@ alerts are delivered to somebody who does not write them anywhere.
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ import numpy as np
 
 from chatbot.delivery.outbox import Outbox
 from chatbot.delivery.waiting import Subscriber
+from chatbot.watch.memory import settle
 from handlers import alerts, load_commands
 from handlers.caller import Caller, Message, Role
 from handlers.confirmations import Confirmations
@@ -172,9 +174,11 @@ async def a_desk_in(
         await built.trader.start(Start(took=timedelta(0), down_for=None, clean=True))
         work = (bus.run, outbox.run, built.recorder.run, built.trader.run)
         tasks = [asyncio.ensure_future(run()) for run in work]
+        settle()  # as the process does before the first cycle of a trader
         try:
             yield built
         finally:
+            gc.unfreeze()  # there may be another desk in this process
             await built.dispatcher.settle()
             await built.recorder.settle()
             for task in tasks:

@@ -20,6 +20,7 @@ from chatbot.supervise import keep_running
 from chatbot.takeover import Takeover
 from chatbot.tidying import Tidying
 from chatbot.traders import KeptTrader
+from chatbot.watch.memory import settle
 from chatbot.watch.process import JUMP_TOLD
 from chatbot.watch.together import Watching
 from handlers.caller import Message, Role
@@ -117,6 +118,7 @@ class App:
                 while not await self._started(trader, start):
                     await self.clock.sleep(VENUE_RETRY)
                 await asyncio.to_thread(trader.prepare)
+            settle()  # before the first cycle, so that no stop has to wait for it later
             self._cycle_on_time(trader)
             self.schedule.every(
                 self.settings.schedule.reconcile_every,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import platform
+import weakref
 from pathlib import Path
 
 import pytest
 
-from chatbot.watch.memory import EVERY, MemoryWatch, give_back
+from chatbot.watch.memory import EVERY, MemoryWatch, give_back, settle
 from tests.builders import NOON
 from trading.clocks import ManualClock
 
@@ -34,6 +36,27 @@ def test_what_was_freed_between_pieces_in_use_goes_back() -> None:
     assert give_back()
     assert full - resident() > 50 * MEGABYTE
     assert len(kept) == 100
+
+
+class Knot:
+    """It holds itself: only a search finds that nobody else does."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_what_is_there_to_stay_is_not_searched_again_and_later_garbage_is_found() -> None:
+    stays, earlier = Knot(), weakref.ref(Knot())
+    try:
+        settle()
+        assert earlier() is None, "garbage of before does not stay"
+        assert gc.is_tracked(stays)
+        assert not any(each is stays for each in gc.get_objects())
+        later = weakref.ref(Knot())
+        gc.collect()
+        assert later() is None
+    finally:
+        gc.unfreeze()
 
 
 async def test_it_is_done_every_minute_until_the_end() -> None:
