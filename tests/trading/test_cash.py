@@ -210,6 +210,21 @@ async def test_a_whole_position_that_became_too_small_to_sell_is_dust() -> None:
         assert len(world.heard(DustLeft)) == 1
 
 
+async def test_what_an_exit_leaves_below_the_least_sale_is_dust_and_not_tried_again() -> None:
+    async with a_cash_desk(wishes=[], rules=some_rules(min_notional=D(30))).running() as world:
+        await bought(world)
+        await world.trader.by_hand.close(BTC, share=D("0.75"), by=BY)
+        await settled()
+        assert world.trader.ledger.positions == {}
+        (left,) = (e for e in world.said if isinstance(e, DustLeft))
+        assert left.worth == 25
+        sent = len(world.venue.placed)
+        await world.trader.upkeep()
+        await world.trader.reconcile()
+        assert len(world.venue.placed) == sent
+        assert world.trader.block == ""
+
+
 async def test_a_stop_that_was_gone_for_long_is_told() -> None:
     async with a_cash_desk().running() as world:
         await world.minutes(2)

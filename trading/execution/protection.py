@@ -495,14 +495,19 @@ class Protection:
     # -- dust -----------------------------------------------------------------------------
 
     def _is_left_over(self, position: Position) -> bool:
-        """Whether less than a lot is left of a position after its exits."""
-        rules = self._orders.venue.rules(position.symbol)
+        """Whether so little is left of a position after its exits that nobody can sell it."""
         return (
             self._orders.venue.cash
             and position.exited > ZERO
-            and rules.quantity(position.quantity) == ZERO
+            and self._is_too_small(position)
             and not self._ledger.alive_of(OrderRole.EXIT, position.symbol)
         )
+
+    def _is_too_small(self, position: Position) -> bool:
+        """Less than a lot, or worth less than the venue takes: neither a sale nor a stop."""
+        rules = self._orders.venue.rules(position.symbol)
+        lots = rules.quantity(position.quantity)
+        return lots == ZERO or lots * self._price(position) < rules.min_notional
 
     async def _is_all_dust(self, symbol: Symbol, quantity: Decimal, reason: ExitReason) -> bool:
         """Write off a whole position that the venue would not take; True if that was done."""
@@ -511,9 +516,7 @@ class Protection:
             return False
         if self._ledger.closable(symbol) < position.quantity:
             return False  # part of it is being sold
-        rules = self._orders.venue.rules(symbol)
-        lots = rules.quantity(position.quantity)
-        if lots > ZERO and lots * self._price(position) >= rules.min_notional:
+        if not self._is_too_small(position):
             return False
         await self._write_off(position, reason)
         return True
