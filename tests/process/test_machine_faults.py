@@ -391,7 +391,7 @@ def test_a_damaged_paper_book_is_told_once_and_kept_until_it_is_mended(desk: Tro
     assert book.read_bytes() == before, "it is left as it is"
 
     book.write_bytes(before.removeprefix(b"coffee\n"))
-    desk.until(lambda: "Halted: H" in desk.alerts("TraderStarted")[-1], "it starts by itself")
+    desk.until(lambda: "Halted: H" in "".join(desk.alerts("TraderStarted")[-1:]), "it starts by itself")
     assert "is corrupt" not in spoken(desk, "/status")
     assert desk.is_halted()
     assert desk.say("/positions")["table"], "with what it held"
@@ -416,6 +416,7 @@ def test_killed_while_migrating_it_starts_as_if_nothing_had_been(calm: Troubled)
         assert history.execute("SELECT name FROM sqlite_master").fetchall() == []
     calm.start()
     assert calm.ask("SELECT version_num FROM alembic_version") == [(HEAD,)]
+    calm.until(lambda: calm.alerts("TraderStarted"), "it is told")
     assert "Not halted." in calm.alerts("TraderStarted")[0]
 
 

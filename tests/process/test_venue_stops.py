@@ -173,7 +173,7 @@ def test_told_to_flatten_in_an_outage_and_killed_it_is_flat_once_the_exchange_is
         venue.run(venue.server.start_listening())
 
         desk.start_is_over()
-        desk.until(lambda: "flat, " in desk.halts(), "it is flat, and tells that")
+        desk.until(lambda: "flat at the venue" in desk.halts(), "it is flat, and tells that")
         assert desk.positions() == []
         assert all(0 <= venue.held(base) - own < DUST for base in ("BTC", "ETH"))
         assert venue.open_orders() == []
