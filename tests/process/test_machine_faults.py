@@ -391,7 +391,7 @@ def test_a_damaged_paper_book_is_told_once_and_kept_until_it_is_mended(desk: Tro
     assert book.read_bytes() == before, "it is left as it is"
 
     book.write_bytes(before.removeprefix(b"coffee\n"))
-    desk.until(lambda: "Halted: H" in "".join(desk.alerts("TraderStarted")[-1:]), "it starts by itself")
+    desk.until(lambda: "Halted: H" in "".join(desk.alerts("TraderStarted")[-1:]), "it starts")
     assert "is corrupt" not in spoken(desk, "/status")
     assert desk.is_halted()
     assert desk.say("/positions")["table"], "with what it held"
