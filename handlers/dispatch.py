@@ -25,7 +25,7 @@ from handlers.caller import Message
 from handlers.command import BadUsage, Command, Commands, Known, split
 from handlers.context import Context, Services
 from handlers.help import suggestion
-from handlers.reply import Choice, Level, Outcome, Reply, offer
+from handlers.reply import Choice, Level, Outcome, Priority, Reply, offer, weighed
 from handlers.words import DOUBT, REFUSED, clipped, sentence
 from trading.errors import (
     Refused,
@@ -48,6 +48,8 @@ SAID_LIMIT = 400
 UNSAVED = 1_000
 """Words that are kept in memory while history takes none."""
 NOTHING_SENT = "Nothing was sent."
+ANSWERS = frozenset({"confirm", "cancel"})
+"""What says yes or no to a question."""
 AT_ONCE = frozenset({"reload"})
 """What loosens without a question of its own; with a second factor it is asked for."""
 
@@ -105,8 +107,9 @@ class Dispatcher:
         found = self._services.commands.get(name)
         earlier = await self._answered_before(found, message)
         if earlier is not None:
-            return earlier
+            return weighed(earlier, weight(found, earlier))
         reply = self._offered(await self._reply(message, name, words), message)
+        reply = weighed(reply, weight(found, reply))
         audit = self._spawn(self._audit(message, reply))
         if found is not None and found.acts and not found.instant:
             # Durable before it is told, so that a redelivery after a crash acts once.
@@ -285,6 +288,19 @@ class Dispatcher:
 # -- pure ---------------------------------------------------------------------------------
 
 
+def weight(found: Command | None, reply: Reply) -> Priority:
+    """How urgent the answer to *found* is: by what it does, and how it ended.
+
+    Whoever only looks, or is refused, gets no place before others by what the answer says.
+    """
+    if found is None or not found.acts or reply.outcome is Outcome.REFUSED:
+        return Priority.LOOK
+    if found.instant:
+        return Priority.STOP
+    answers_a_question = reply.outcome is Outcome.CONFIRM or found.name in ANSWERS
+    return max(reply.priority, Priority.QUESTION if answers_a_question else Priority.NEWS)
+
+
 def refused(refusal: Refused, name: str) -> Reply:
     told = str(refusal)
     told = f"{told[:1].upper()}{told[1:]}" if told[:1].isalpha() else told
@@ -359,4 +375,5 @@ def repeated(earlier: Reply) -> Reply:
         level=earlier.level,
         outcome=earlier.outcome,
         reference=earlier.reference,
+        asked=earlier.asked,
     )

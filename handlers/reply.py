@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
@@ -31,6 +31,29 @@ class Outcome(StrEnum):
     """Nothing was sent yet; a confirmation is asked for."""
     FAILED = "failed"
     """Something broke, on our side or the venue's."""
+
+
+class Priority(IntEnum):
+    """What goes out first where a chat takes only so much: the highest."""
+
+    LOOK = 0
+    """What was looked at, and what was refused: it can be asked again."""
+    NEWS = 10
+    """Alerts of no urgency, and reports of what was done."""
+    QUESTION = 20
+    """What waits for a yes or no, and what became of that."""
+    URGENT = 30
+    CRITICAL = 40
+    STOP = 50
+    """The answer to who stops or pauses."""
+
+
+_BY_LEVEL = {
+    Level.INFO: Priority.NEWS,
+    Level.NOTICE: Priority.NEWS,
+    Level.URGENT: Priority.URGENT,
+    Level.CRITICAL: Priority.CRITICAL,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +121,35 @@ class Reply:
 
     None: nothing more comes.  Faces that cannot edit leave it alone.
     """
+    asked: Priority | None = field(default=None, compare=False)
+    """What weight the question gives it; None: nobody asked, its level does."""
+    withheld: bool = field(default=False, compare=False)
+    """A refusal like one that this person was told lately: it costs the chat no message.
+
+    Where an answer costs none (a toast, a socket) it is told all the same.
+    """
+
+    @property
+    def priority(self) -> Priority:
+        """When it goes out, among all that waits for the same chat."""
+        return _BY_LEVEL[self.level] if self.asked is None else self.asked
 
     @property
     def prose(self) -> str:
         return "\n".join(part for part in (self.lead, self.text) if part)
+
+
+def weighed(reply: Reply, priority: Priority) -> Reply:
+    """*reply*, and every stage that takes its place, with the weight of what was asked."""
+    then = reply.then
+    if then is None:
+        return replace(reply, asked=priority)
+
+    async def next_stage() -> Reply | None:
+        later = await then()
+        return later and weighed(later, priority)
+
+    return replace(reply, asked=priority, then=next_stage)
 
 
 VERSION = 1
