@@ -23,7 +23,7 @@ from handlers import traders
 from handlers.chart import EquityChart
 from handlers.command import Range, TraderName, command
 from handlers.context import Context
-from handlers.figures import averages, fall, ratios, won
+from handlers.figures import averages, fall, ratios, refusals, won
 from handlers.format import gained, percent, plural, whole_percent
 from handlers.in_place import either
 from handlers.reply import Choice, Level, Outcome, Reply
@@ -223,6 +223,10 @@ def result_reply(found: Summary) -> Reply:
     lines += [won(stats.total), averages(stats.total)] if stats.total.trades else ["No trades"]
     lines.append(f"Worst drawdown {fall(stats.drawdown)}, {ratios(stats)}")
     lines.append(f"In the market {_share(found.exposure)} of the time")
+    if found.refused:
+        reason, _ = refusals(found.refused)[0]
+        of = f"{sum(found.refused.values()):,} of {plural(found.signals, 'signal')}"
+        lines.append(f"{of} refused, most often: {reason}")
     lines += [f"Halted {halt.at:%d %b %H:%M}: {halt.why}" for halt in found.halts[:1]]
     return Reply(
         f"Backtest: {profit} ({_percent(found.growth)}) after fees",

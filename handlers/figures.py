@@ -243,6 +243,15 @@ def symbol_names(symbols: Mapping[Symbol, object]) -> list[str]:
     return [s.base if bases.count(s.base) == 1 else str(s) for s in symbols]
 
 
+def refusals(refused: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Why signals were refused, and how often; what is frequent first.
+
+    *refused* counts by reasons whose figures are blanked out with #, as a backtest does.
+    """
+    ranked = sorted(refused.items(), key=lambda item: (-item[1], item[0]))
+    return [(reason.replace("#", "…"), count) for reason, count in ranked]
+
+
 def exit_name(reason: ExitReason) -> str:
     return REASONS.get(reason, reason.value)
 

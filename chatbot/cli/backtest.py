@@ -14,7 +14,17 @@ from chatbot.parts import exit_rules_of, strategy_of
 from chatbot.settings import Settings
 from chatbot.settings import Trader as TraderSection
 from handlers.chart import EquityChart
-from handlers.figures import averages, exit_name, extremes, fall, ratio, ratios, symbol_names, won
+from handlers.figures import (
+    averages,
+    exit_name,
+    extremes,
+    fall,
+    ratio,
+    ratios,
+    refusals,
+    symbol_names,
+    won,
+)
 from handlers.format import duration, gained, listed, money, percent, plural
 from handlers.report import parts_json, risk_json, tally_json
 from trading.backtest.engine import Backtest, run
@@ -246,6 +256,7 @@ def _lines(result: Result) -> Iterator[str]:
     )
     refused = sum(result.refused.values())
     yield f"{result.approved:,} signals approved, {refused:,} refused; {result.orders:,} orders"
+    yield from (f"  {count:>6,}  {reason}" for reason, count in refusals(result.refused))
     yield from _warnings(result)
     for title, tallies in _groups(result):
         yield f"{title}:"

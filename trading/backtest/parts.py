@@ -23,7 +23,7 @@ from trading.venues.paper import PaperVenue
 from trading.venues.records import Record
 from trading.venues.writer import JournalWriter
 
-_FIGURE = re.compile(r"[-+]?[0-9][0-9.,:]*( %| s| min| h)?")
+_FIGURE = re.compile(r"[-+]?[0-9][0-9.,:]*(E[-+]?[0-9]+)?( %| s| min| h)?")
 
 
 class KeptHistory:
@@ -57,7 +57,8 @@ class KeptHistory:
         if decision.approved:
             self.approved += 1
             return
-        kind = _FIGURE.sub("#", decision.reason).replace(decision.symbol.base, "SYMBOL")
+        base = re.compile(rf"\b{re.escape(decision.symbol.base)}\b")
+        kind = _FIGURE.sub("#", base.sub("SYMBOL", decision.reason))
         self.refused[kind] = self.refused.get(kind, 0) + 1
 
     async def books(self, trader: str) -> Books:

@@ -157,6 +157,8 @@ class Summary:
     holding_growth: float
     exposure: float
     stats: Stats
+    signals: int
+    refused: Mapping[str, int]
     halts: tuple[Halt, ...]
     curve: Curve | None
 
@@ -176,6 +178,8 @@ class Summary:
             holding_growth=result.holding_growth,
             exposure=result.exposure,
             stats=result.stats,
+            signals=result.approved + sum(result.refused.values()),
+            refused=result.refused,
             halts=result.halts,
             curve=curve(result.book, first=None, last=last, most=points),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from decimal import Decimal
@@ -13,12 +14,13 @@ from trading.market.candles import Candles
 from trading.market.rules import BINANCE_PERPETUALS_2021
 from trading.types import ONE, MarketRules, Symbol
 
-_MOST_DECIMALS = 10
 _LOT_WORTH = 0.1
 """In quote currency, at most: so fine that it moves no result."""
+_DEAREST_LOT = 1_000.0
+"""In quote currency: a lot worth more is that of another market with the same name."""
 _LEAST_NOTIONAL = Decimal(5)
-_OFF = 1e-6
-"""Steps by which a price may miss the grid: what a float cannot hold."""
+_OFF = 1e-12
+"""Share of itself by which a price may miss the grid: what a float cannot hold."""
 
 
 def rules_for(
@@ -26,34 +28,44 @@ def rules_for(
 ) -> Mapping[Symbol, MarketRules]:
     """The *known* rules where the recorded prices fit them; else what the prices themselves show.
 
-    The tick is the last decimal that occurs, the lot a power of ten worth at most 0.1.
+    The tick is the last decimal that occurs, the lot a power of ten worth at most 0.1.  No price
+    above 0 is rounded to 0, and none by more than a float is off anyway.
     """
     found: dict[Symbol, MarketRules] = {}
     for row, symbol in enumerate(candles.symbols):
         prices = _prices(candles, row)
         rules = known.get(symbol)
-        if rules is None or not _fits(prices, float(rules.tick)):
+        if rules is None or not _describes(rules, prices):
             rules = _shown_by(prices)
         found[symbol] = rules
     return found
 
 
 def _prices(candles: Candles, row: int) -> NDArray[np.float64]:
-    every = np.concatenate([candles.high[row], candles.low[row], candles.close[row]])
-    there: NDArray[np.float64] = every[np.isfinite(every)]
+    panels = (candles.open, candles.high, candles.low, candles.close)
+    every = np.concatenate([panel[row] for panel in panels])
+    there: NDArray[np.float64] = every[np.isfinite(every) & (every > 0)]
     return there
 
 
+def _describes(rules: MarketRules, prices: NDArray[np.float64]) -> bool:
+    return _middle(prices) * float(rules.lot) <= _DEAREST_LOT and _fits(prices, float(rules.tick))
+
+
 def _shown_by(prices: NDArray[np.float64]) -> MarketRules:
-    ticks = (10.0**-d for d in range(_MOST_DECIMALS + 1))
-    decimals = next((d for d, tick in enumerate(ticks) if _fits(prices, tick)), _MOST_DECIMALS)
-    middle = float(np.median(prices)) if len(prices) else 1.0
-    lot_decimals = max(0, math.ceil(math.log10(middle / _LOT_WORTH)))
+    # Beyond some twelve digits every price fits: it ends.
+    decimals = next(d for d in itertools.count() if _fits(prices, 10.0**-d))
+    lot_decimals = max(0, math.ceil(math.log10(_middle(prices) / _LOT_WORTH)))
     return MarketRules(
         tick=ONE.scaleb(-decimals), lot=ONE.scaleb(-lot_decimals), min_notional=_LEAST_NOTIONAL
     )
 
 
+def _middle(prices: NDArray[np.float64]) -> float:
+    return float(np.median(prices)) if len(prices) else 1.0
+
+
 def _fits(prices: NDArray[np.float64], tick: float) -> bool:
     steps = prices / tick
-    return bool((np.abs(steps - np.rint(steps)) <= np.maximum(_OFF, steps * 1e-12)).all())
+    whole = np.rint(steps)
+    return bool(((whole >= 1) & (np.abs(steps - whole) <= steps * _OFF)).all())

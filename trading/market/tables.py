@@ -68,6 +68,7 @@ def read_candles(
     for part in parts:
         _refuse_odd_times(part, step)
         _refuse_odd_prices(part)
+    _refuse_other_moments(parts, step)
     return _panel(parts, wanted, step)
 
 
@@ -207,6 +208,19 @@ def _floats(column: Any, name: str, file: Path) -> Panel:
 # -- what is refused --------------------------------------------------------------------------
 
 
+def _size(step: timedelta) -> int:
+    return int(step.total_seconds() * 1000)
+
+
+def _clock(part: _Rows) -> str:
+    return f"{datetime.fromtimestamp(int(part.opens_at[0]) / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _apart(part: _Rows) -> int:
+    """What all distances between its bars are multiples of, in ms; 0: it has one bar."""
+    return int(np.gcd.reduce(np.diff(part.opens_at)))
+
+
 def _step(parts: Sequence[_Rows], timeframe: timedelta | None, path: Path) -> timedelta:
     steps = [np.diff(part.opens_at) for part in parts]
     positive = [int(each[each > 0].min()) for each in steps if (each > 0).any()]
@@ -226,6 +240,27 @@ def _refuse_odd_times(part: _Rows, step: timedelta) -> None:
     off = (part.opens_at - part.opens_at[0]) % int(step.total_seconds() * 1000) != 0
     if off.any():
         _refuse(part, int(off.argmax()), f"lies between two bars of {span(step)}")
+
+
+def _refuse_other_moments(parts: Sequence[_Rows], step: timedelta) -> None:
+    """Bars that share a column close at one moment: else one symbol would see another's future."""
+    size = _size(step)
+    first = next(part for part in parts if _apart(part) == size)
+    for part in parts:
+        apart = _apart(part)
+        if (int(part.opens_at[0]) - int(first.opens_at[0])) % size:
+            raise ValueError(
+                f"The bars of {span(step)} of {first.symbol} open at {_clock(first)}, those of "
+                f"{part.symbol} at {_clock(part)} ({first.source}, {part.source}). Side by side "
+                "one would see the other's future: take them one by one, as in --symbols "
+                f"{part.symbol}, or give them bars that open together"
+            )
+        if apart > size:
+            raise ValueError(
+                f"{part.source} has bars of {span(timedelta(milliseconds=apart))} of "
+                f"{part.symbol}, {first.source} of {span(step)} of {first.symbol}. Side by side "
+                "the shorter ones would see the future in the longer ones: give them one length"
+            )
 
 
 def _refuse_odd_prices(part: _Rows) -> None:

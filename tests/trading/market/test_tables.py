@@ -95,6 +95,56 @@ def test_candles_of_another_timeframe_are_refused(tmp_path: Path) -> None:
     assert said.endswith("has candles of 5m, and 1m is wanted")
 
 
+@pytest.mark.parametrize(
+    ("step", "shift"),
+    [
+        (timedelta(days=1), timedelta(hours=8)),
+        (timedelta(minutes=1), timedelta(seconds=30)),
+        (timedelta(hours=4), timedelta(hours=1)),
+        (timedelta(minutes=15), timedelta(minutes=-1)),
+    ],
+)
+@pytest.mark.parametrize("folder", [False, True])
+def test_bars_that_open_at_other_moments_are_not_put_side_by_side(
+    tmp_path: Path, step: timedelta, shift: timedelta, folder: bool
+) -> None:
+    begin = datetime(2026, 1, 5, tzinfo=UTC)
+    rows = {
+        name: [f"{name},{begin + by + step * bar},1,2,1,2,5" for bar in range(3)]
+        for name, by in (("BTCUSDT", timedelta(0)), ("ETHUSDT", shift))
+    }
+    if folder:
+        for name, those in rows.items():
+            (tmp_path / f"{name}.csv").write_text("\n".join([HEAD, *those, ""]))
+        said = refusal(tmp_path)
+    else:
+        said = refusal(a_file(tmp_path, *rows["BTCUSDT"], *rows["ETHUSDT"]))
+    assert "of BTC/USDT open at 2026-01-05 00:00:00, those of ETH/USDT at" in said
+    assert f"{begin + shift:%Y-%m-%d %H:%M:%S}" in said
+    assert "would see the other's future" in said
+
+
+@pytest.mark.parametrize("many", [2, 3, 5, 60])
+@pytest.mark.parametrize("longer_first", [False, True])
+def test_bars_of_other_lengths_are_not_put_side_by_side(
+    tmp_path: Path, many: int, longer_first: bool
+) -> None:
+    begin = datetime(2026, 1, 5, tzinfo=UTC)
+    short, long = ("ETH/USDT", "BTC/USDT") if longer_first else ("BTC/USDT", "ETH/USDT")
+    rows = [f"{short},{begin + bar * MINUTE},1,2,1,2,5" for bar in range(3)]
+    rows += [f"{long},{begin + bar * many * MINUTE},1,2,1,2,5" for bar in range(3)]
+    said = refusal(a_file(tmp_path, *rows))
+    assert f"of 1m of {short}" in said
+    assert f"of {long}" in said
+    assert "would see the future in the longer ones" in said
+
+
+def test_a_market_that_is_rarely_traded_has_gaps_and_no_other_length(tmp_path: Path) -> None:
+    rare = [a_row(m, symbol="ETHUSDT") for m in (0, 5, 7, 12)]
+    candles = read_candles(a_file(tmp_path, *[a_row(m) for m in range(13)], *rare))
+    assert np.isfinite(candles.close[1]).nonzero()[0].tolist() == [0, 5, 7, 12]
+
+
 def test_prices_that_cannot_be_are_refused_with_their_line(tmp_path: Path) -> None:
     low = refusal(a_file(tmp_path, a_row(0), a_row(1, low=100.5)))
     assert "line 3" in low
