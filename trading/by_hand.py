@@ -55,12 +55,12 @@ class ByHand:
                 f"{share:%} of {open_now} {symbol.base} is less than one lot, {rules.lot}"
             )
         try:
-            orders = await self._trader.protection.close(
+            orders = await self._trader.exits.close(
                 symbol, quantity, ExitReason.HAND, by, origin=origin
             )
         except VenueError as error:
             raise Refused(f"{symbol.base} was not closed: {error}") from None
-        if not orders and symbol in self._trader.protection.dust:
+        if not orders and symbol in self._trader.exits.dust.left:
             raise Refused(
                 f"{open_now} {symbol.base} is too small for the venue to sell: it stays there, "
                 "and left our books at the last price"

@@ -18,6 +18,7 @@ from trading.clocks import Clock
 from trading.deciding import Approval, Decider, approvals, decision_id
 from trading.errors import Refused, VenueError
 from trading.events import CooldownBegan, CycleEnded, CycleFailed, ScanSlow
+from trading.execution.exits import Exits
 from trading.execution.orders import Orders
 from trading.execution.protection import Protection
 from trading.execution.resting import RestingEntries
@@ -69,6 +70,7 @@ class Cycles:
         decider: Decider,
         orders: Orders,
         protection: Protection,
+        exits: Exits,
         resting_entries: RestingEntries,
         losses: LossWatch,
         roster: Roster,
@@ -90,6 +92,7 @@ class Cycles:
         self._ledger = orders.ledger
         self._venue = orders.venue
         self._protection = protection
+        self._exits = exits
         self._resting_entries = resting_entries
         self._losses = losses
         self._roster = roster
@@ -187,7 +190,7 @@ class Cycles:
         self._looked_at = newest
         now = self._feed.now()
         try:
-            await self._protection.exits(now)
+            await self._exits.carry_out(now)
             await self._losses.observe(now)
         except Exception:
             reference = secrets.token_hex(3)
@@ -243,7 +246,7 @@ class Cycles:
         await self._venue.catch_up(bar)
         await self._recorder.settle()
         await self._protection.settle()
-        await self._protection.exits(bar)
+        await self._exits.carry_out(bar)
         await self._losses.observe(bar)
 
     async def _enter_at(self, bar: datetime) -> int:
@@ -297,7 +300,7 @@ class Cycles:
         held, problem = abs(position.quantity), ""
         orders: tuple[Order, ...] = ()
         try:
-            orders = await self._protection.close(symbol, held, ExitReason.SIGNAL)
+            orders = await self._exits.close(symbol, held, ExitReason.SIGNAL)
         except VenueError as error:
             problem = str(error)
         orders = tuple(self._ledger.orders[order.id] for order in orders)

@@ -23,7 +23,10 @@ from trading.events import (
     SettingsReloaded,
     TraderStarted,
 )
+from trading.execution.closing import Closing
+from trading.execution.dust import Dust
 from trading.execution.enforce import Enforcer
+from trading.execution.exits import Exits
 from trading.execution.orders import OrderIds, Orders, Patience
 from trading.execution.protection import Protection
 from trading.execution.reconcile import Reconciled
@@ -128,7 +131,7 @@ class Trader:
             **who, **means, ledger=self.ledger, venue=venue, journal=journal, ids=ids,
             patience=patience, meter=meter,
         )  # fmt: skip
-        self.protection = Protection(**who, **means, orders=self.orders)
+        self.protection, self.exits = self._keepers(who, means)
         self._busy = busy = asyncio.Lock()
         """Held by a cycle or a comparison: they never overlap."""
         self.books = BookCheck(
@@ -137,7 +140,7 @@ class Trader:
         )  # fmt: skip
         self.enforcer = Enforcer(
             trader=settings.name, halter=halter, orders=self.orders, protection=self.protection,
-            clock=clock, patience=patience, foreign=self.books.foreign,
+            exits=self.exits, clock=clock, patience=patience, foreign=self.books.foreign,
             compare=self.books.again, closes=lambda: not self._begins,
         )  # fmt: skip
         self.guards = Guards(
@@ -164,7 +167,7 @@ class Trader:
         self._venue_watch = VenueWatch(**who, orders=self.orders, recorder=recorder, clock=clock)
         self.cycles = cycles(
             **means, settings=lambda: self.settings, books=self.books, blocked=lambda: self.block,
-            decider=self._decider, orders=self.orders, protection=self.protection,
+            decider=self._decider, orders=self.orders, protection=self.protection, exits=self.exits,
             resting_entries=self._resting_entries, losses=self._losses, roster=self.roster,
             feed=feed, feed_watch=self._feed_watch, store=store, meter=meter, busy=busy,
         )  # fmt: skip
@@ -173,6 +176,13 @@ class Trader:
             venue_watch=self._venue_watch, recorder=recorder, clock=clock,
         )  # fmt: skip
         self._touched = asyncio.Event()
+
+    def _keepers(self, who: dict[str, Any], means: dict[str, Any]) -> tuple[Protection, Exits]:
+        """What keeps the stops, and what closes."""
+        parts: dict[str, Any] = {**who, **means, "orders": self.orders}
+        closing = Closing(**parts, dust=Dust(**parts))
+        protection = Protection(**parts, closing=closing)
+        return protection, Exits(**parts, protection=protection, closing=closing)
 
     def _new_roster(self, surveyor: Surveyor | None) -> Roster:
         plan = self.settings.universe

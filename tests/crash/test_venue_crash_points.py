@@ -209,9 +209,9 @@ async def reach_the_target(living: Living) -> None:
 
 async def move_both(living: Living) -> None:
     await minute(living)
-    protection = living.trader.protection
-    await protection.move_target(BTC, Decimal(112), by=BY)
-    await protection.move_stop(BTC, Decimal(97), by=BY)
+    exits = living.trader.exits
+    await exits.move_target(BTC, Decimal(112), by=BY)
+    await exits.move_stop(BTC, Decimal(97), by=BY)
 
 
 async def carry_out_the_plan(living: Living) -> None:

@@ -118,7 +118,7 @@ class FakeTrader:
         return self.scans
 
     @property
-    def protection(self) -> FakeTrader:
+    def exits(self) -> FakeTrader:
         return self
 
     async def move_stop(self, symbol: Symbol, price: Decimal, *, by: str, origin: str = "") -> None:

@@ -267,7 +267,7 @@ async def test_large_closes_go_in_slices_and_so_do_their_stops() -> None:
             stops = world.trader.ledger.alive_of(OrderRole.PROTECT)
             assert stops == [], "it has no stop price"
             plan = world.trader.ledger.plans[BTC]
-            await world.trader.protection.move_stop(BTC, D(95), by=BY)
+            await world.trader.exits.move_stop(BTC, D(95), by=BY)
             assert plan.stop is None
             stops = world.trader.ledger.alive_of(OrderRole.PROTECT)
             assert sorted(o.quantity for o in stops) == [D(1), D("2.5"), D("2.5")]

@@ -235,7 +235,7 @@ async def test_closing_all_takes_both_away(market: str) -> None:
 async def test_a_target_is_moved_without_touching_the_stop(market: str) -> None:
     async with holding(market) as told:
         stop = told.id_of(STOP)
-        await told.living.trader.protection.move_target(BTC, D(120), by=BY)
+        await told.living.trader.exits.move_target(BTC, D(120), by=BY)
 
         assert told.resting == [(STOP, D(95), told.size), (TARGET, D(120), told.size)]
         assert told.id_of(STOP) == stop
@@ -245,8 +245,8 @@ async def test_a_target_is_moved_without_touching_the_stop(market: str) -> None:
 async def test_on_spot_a_pair_is_moved_as_a_whole_and_its_coins_are_never_promised_twice() -> None:
     async with holding("spot") as told:
         before = {leg.client_id for leg in told.legs()}
-        await told.living.trader.protection.move_target(BTC, D(120), by=BY)
-        await told.living.trader.protection.move_stop(BTC, D(98), by=BY)
+        await told.living.trader.exits.move_target(BTC, D(120), by=BY)
+        await told.living.trader.exits.move_stop(BTC, D(98), by=BY)
 
         assert told.resting == [(STOP, D(98), told.size), (TARGET, D(120), told.size)]
         assert not before & {leg.client_id for leg in told.legs()}
@@ -259,7 +259,7 @@ async def test_on_spot_a_pair_is_moved_as_a_whole_and_its_coins_are_never_promis
 async def test_a_stop_is_moved_without_touching_the_target(market: str) -> None:
     async with holding(market) as told:
         target = told.id_of(TARGET)
-        await told.living.trader.protection.move_stop(BTC, D(98), by=BY)
+        await told.living.trader.exits.move_stop(BTC, D(98), by=BY)
 
         assert told.resting == [(STOP, D(98), told.size), (TARGET, D(110), told.size)]
         assert told.id_of(TARGET) == target
@@ -307,7 +307,7 @@ async def test_a_target_that_the_venue_refuses_is_kept_by_the_desk(market: str) 
 @MARKETS
 async def test_a_refused_one_is_sent_again_once_it_is_moved(market: str) -> None:
     async with holding(market, place=_at_the_target(market, "refuse")) as told:
-        await told.living.trader.protection.move_target(BTC, D(115), by=BY)
+        await told.living.trader.exits.move_target(BTC, D(115), by=BY)
 
         assert (TARGET, D(115), told.size) in told.resting
 

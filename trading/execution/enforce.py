@@ -17,6 +17,7 @@ from functools import partial
 
 from trading.clocks import Clock
 from trading.errors import VenueError
+from trading.execution.exits import Exits
 from trading.execution.orders import Orders, Patience
 from trading.execution.protection import Protection
 from trading.halt import Halt, Stage, Verb
@@ -60,6 +61,7 @@ class Enforcer:
         halter: Halter,
         orders: Orders,
         protection: Protection,
+        exits: Exits,
         clock: Clock,
         patience: Patience,
         foreign: Callable[[Symbol, Side], Decimal],
@@ -78,6 +80,7 @@ class Enforcer:
         self._halter = halter
         self._orders = orders
         self._protection = protection
+        self._exits = exits
         self._ledger = orders.ledger
         self._clock = clock
         self._patience = patience
@@ -115,7 +118,7 @@ class Enforcer:
         self._refused.clear()
         self._entries = frozenset(o.id for o in self._ledger.alive_of(OrderRole.ENTRY))
         self._trades = frozenset(t.id for t in self._ledger.trades)
-        self._protection.dust.clear()
+        self._exits.dust.left.clear()
         self._wake.set()
 
     def go_on(self) -> None:
@@ -291,7 +294,7 @@ class Enforcer:
         if self._ledger.positions or self._ledger.alive:
             self.problem = self._still_alive()
             return False
-        dust = ", ".join(f"{q:f} {s.base}" for s, q in self._protection.dust.items())
+        dust = ", ".join(f"{q:f} {s.base}" for s, q in self._exits.dust.left.items())
         stage = Stage.FLAT_EXCEPT_DUST if dust else Stage.FLAT
         for halt in halts:
             self._halter.reach(halt, self._trader, stage, note=dust, closes=self.closes())
@@ -307,7 +310,7 @@ class Enforcer:
         quantity = self._ledger.closable(symbol)
         if quantity == ZERO:
             return ()
-        return await self._protection.close(symbol, quantity, ExitReason.FLATTEN, by)
+        return await self._exits.close(symbol, quantity, ExitReason.FLATTEN, by)
 
     def _note_refusals(
         self,

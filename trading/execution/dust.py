@@ -1,0 +1,91 @@
+"""What the venue cannot sell: left over from exits on a cash account, and booked out.
+
+It stays at the venue, the operator's from then on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from trading.clocks import Clock
+from trading.events import DustLeft
+from trading.execution.orders import Orders
+from trading.ledger import exit_reason
+from trading.recorder import Recorder
+from trading.types import (
+    ZERO,
+    ExitReason,
+    Fill,
+    Mode,
+    OrderRole,
+    OrderStatus,
+    Position,
+    Report,
+    Symbol,
+)
+from trading.valuation import Valuer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dust:
+    trader: str
+    mode: Mode
+    orders: Orders
+    valuer: Valuer
+    recorder: Recorder
+    clock: Clock
+    left: dict[Symbol, Decimal] = field(default_factory=dict)
+    """What was left at the venue, latest of each symbol."""
+
+    def is_left_over(self, position: Position) -> bool:
+        """Whether so little is left of a position after its exits that nobody can sell it."""
+        return (
+            self.orders.venue.cash
+            and position.exited > ZERO
+            and self.is_too_small(position)
+            and not self.orders.ledger.alive_of(OrderRole.EXIT, position.symbol)
+        )
+
+    def is_too_small(self, position: Position) -> bool:
+        """Less than a lot, or worth less than the venue takes: neither a sale nor a stop."""
+        rules = self.orders.venue.rules(position.symbol)
+        lots = rules.quantity(position.quantity)
+        return lots == ZERO or lots * self._price(position) < rules.min_notional
+
+    async def write_off(self, position: Position, reason: ExitReason | None = None) -> None:
+        """Book it out at the last price: equity stays, the coins lie beside our money now."""
+        price, quantity = self._price(position), abs(position.quantity)
+        symbol, reason = position.symbol, reason or self._last_reason(position.symbol)
+        order = self.orders.prepare(
+            symbol=symbol, side=position.side.opposite, role=OrderRole.EXIT,
+            quantity=quantity, reason=reason.value,
+        )  # fmt: skip
+        self.orders.ledger.shift_offset(-quantity * price)
+        self.left[symbol] = quantity
+        fill = Fill(
+            id=f"dust-{order.id}", order_id=order.id, trader=order.trader, symbol=symbol,
+            side=order.side, quantity=quantity, price=price, fee=ZERO, at=self.clock.now(),
+        )  # fmt: skip
+        self.orders.hear(
+            Report(
+                order_id=order.id, status=OrderStatus.FILLED, filled=quantity, fills=(fill,),
+                note="too small to sell: left at the venue",
+            )
+        )  # fmt: skip
+        await self.recorder.say(
+            DustLeft(
+                at=self.clock.now(), trader=self.trader, mode=self.mode, symbol=symbol,
+                quantity=quantity, worth=quantity * price,
+            )
+        )  # fmt: skip
+
+    def _price(self, position: Position) -> Decimal:
+        quote = self.valuer.quote(position.symbol)
+        return quote.price if quote is not None else position.average_price
+
+    def _last_reason(self, symbol: Symbol) -> ExitReason:
+        """Of the latest exit: what is left over from it ended for the same reason."""
+        left = (o for o in self.orders.ledger.orders.values() if o.symbol == symbol and o.filled)
+        exits = [o for o in left if o.role is not OrderRole.ENTRY]
+        return exit_reason(exits[-1]) if exits else ExitReason.SIGNAL

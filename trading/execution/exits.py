@@ -1,0 +1,160 @@
+"""What the desk keeps of each exit plan: trailing, targets, time limits, partial exits, and closes.
+
+A sale is followed by `Protection.converge`: whatever is left has its stop again.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from datetime import datetime
+from decimal import Decimal
+
+from trading.clocks import Clock
+from trading.errors import Refused, VenueError
+from trading.events import StopMoved
+from trading.execution.closing import Closing
+from trading.execution.orders import Orders
+from trading.execution.plan import due, observe
+from trading.execution.protection import Protection
+from trading.ports import Change, Lane
+from trading.recorder import Recorder
+from trading.types import ZERO, ExitPlan, ExitReason, Mode, Order, OrderType, Symbol
+from trading.valuation import Valuer
+from trading.values import replace
+
+log = logging.getLogger(__name__)
+
+
+class Exits:
+    def __init__(
+        self,
+        *,
+        trader: str,
+        mode: Mode,
+        orders: Orders,
+        protection: Protection,
+        closing: Closing,
+        valuer: Valuer,
+        recorder: Recorder,
+        clock: Clock,
+    ) -> None:
+        self.dust = closing.dust
+        self._trader = trader
+        self._mode = mode
+        self._orders = orders
+        self._ledger = orders.ledger
+        self._protection = protection
+        self._closing = closing
+        self._valuer = valuer
+        self._recorder = recorder
+        self._clock = clock
+
+    async def carry_out(self, at: datetime) -> None:
+        """Carry out what the plans want at market time *at*: trailing, target, time, partials."""
+        for symbol in list(self._ledger.positions):
+            quote = self._valuer.quote(symbol, at)
+            if quote is not None and symbol in self._ledger.positions:
+                try:
+                    await self._exit(symbol, quote.price, at)
+                except VenueError as error:  # the others go on, this one is tried again
+                    log.warning("an exit of %s was not sent: %s", symbol.base, error)
+
+    async def _exit(self, symbol: Symbol, price: Decimal, at: datetime) -> None:
+        rules = self._orders.venue.rules(symbol)
+        before = self._ledger.plans.get(symbol)
+        if before is None:
+            return  # closed while another symbol was being looked after
+        plan = observe(before, price, rules)
+        if plan != before:
+            await self.change_plan(symbol, plan, why="trailing")
+        wanted = due(
+            plan, self._ledger.closable(symbol), price=price, now=at, rules=rules,
+            stop_rests=self._protection.confirmed(symbol),
+            target_rests=self._protection.confirmed(symbol, OrderType.TARGET),
+        )  # fmt: skip
+        if wanted is None:
+            return
+        if wanted.quantity > ZERO:
+            await self.close(symbol, wanted.quantity, wanted.reason)
+        if symbol in self._ledger.positions and wanted.plan != plan:
+            await self.change_plan(symbol, wanted.plan, why="entry")
+
+    async def change_plan(
+        self, symbol: Symbol, plan: ExitPlan, *, why: str, origin: str = ""
+    ) -> None:
+        """Store the new plan with its position; say so and move the stop if that changed."""
+        before = self._ledger.plans[symbol]
+        plan = replace(plan, size=before.size, entry=before.entry)
+        self._ledger.set_plan(symbol, plan)
+        change = Change(positions=((self._ledger.positions[symbol], plan),))
+        await self._recorder.keep(change, Lane.REDUCTION)
+        if (plan.stop, plan.target) != (before.stop, before.target):
+            await self._protection.converge(symbol)
+        if plan.stop is None or plan.stop == before.stop:
+            return
+        await self._recorder.say(
+            StopMoved(
+                at=self._clock.now(), trader=self._trader, mode=self._mode, symbol=symbol,
+                old=before.stop or ZERO, new=plan.stop, why=why,
+                on_venue=self._protection.confirmed(symbol), origin=origin,
+            )
+        )  # fmt: skip
+
+    async def move_stop(self, symbol: Symbol, price: Decimal, *, by: str, origin: str = "") -> None:
+        """Put the stop at *price*, as a person wishes.  Raises `Refused` if it would fill now.
+
+        *origin* is the chat that is answered.
+        """
+        plan = self._plan_by_hand(symbol, price)
+        mark = self._valuer.quote(symbol)
+        if mark is not None and (mark.price - price) * plan.side.sign <= ZERO:
+            raise Refused(f"A stop at {price} would fill at once: {symbol.base} is at {mark.price}")
+        await self.change_plan(symbol, replace(plan, stop=price), why=by, origin=origin)
+
+    async def move_target(self, symbol: Symbol, price: Decimal, *, by: str) -> None:
+        """Put the target at *price*.  Raises `Refused` if it is reached already."""
+        plan = self._plan_by_hand(symbol, price)
+        mark = self._valuer.quote(symbol)
+        if mark is not None and (mark.price - price) * plan.side.sign >= ZERO:
+            raise Refused(
+                f"A target of {price} is reached already: {symbol.base} is at {mark.price}; "
+                f"/close {symbol.base} closes now"
+            )
+        await self.change_plan(symbol, replace(plan, target=price), why=by)
+
+    def _plan_by_hand(self, symbol: Symbol, price: Decimal) -> ExitPlan:
+        plan = self._ledger.plans.get(symbol)
+        if plan is None:
+            raise Refused(f"There is no open position in {symbol.base}")
+        tick = self._orders.venue.rules(symbol).tick
+        if price <= ZERO or price % tick != ZERO:
+            raise Refused(f"A price of {symbol.base} is above 0, in steps of {tick}, not {price}")
+        return plan
+
+    async def close(
+        self,
+        symbol: Symbol,
+        quantity: Decimal,
+        reason: ExitReason,
+        by: str = "",
+        *,
+        origin: str = "",
+    ) -> tuple[Order, ...]:
+        """Close up to *quantity* at market, never more than is open and not being closed already.
+
+        In as many orders as the venue's largest market order asks for.  *origin* is the chat that
+        is answered.  Empty: nothing was left to close, or only dust.  Raises `VenueError` where a
+        cash account's stop could not be cancelled first.
+        """
+        if not self._orders.venue.cash:
+            orders = await self._closing.leave(symbol, quantity, reason, by, origin=origin)
+            await self._protection.converge(symbol)
+            return orders
+        async with self._protection.held(symbol):
+            try:
+                return await self._closing.leave(symbol, quantity, reason, by, origin=origin)
+            finally:
+                self._orders.touched.add(symbol)
+                with suppress(VenueError):  # looked at again before long
+                    await self._protection.repair(symbol)
