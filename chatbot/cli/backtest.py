@@ -148,7 +148,10 @@ def reasons(error: Exception) -> list[str]:
 
 
 def as_json(result: Result) -> Report:
-    """Everything, as plain numbers; None where a figure does not exist."""
+    """Everything, as plain numbers; None where a figure does not exist.
+
+    `trades` is their list here, `trade_count` their number.
+    """
     return {
         **figures(result),
         "curve": _curve(result),
@@ -175,6 +178,7 @@ def figures(result: Result) -> Report:
         "buy_and_hold": {"growth": result.holding_growth, **risk_json(result.holding_stats)},
         **risk_json(stats),
         **tally_json(stats.total),
+        "trade_count": stats.total.trades,
         "exposure": result.exposure,
         "average_hold_seconds": None if held is None else held.total_seconds(),
         "orders": result.orders,

@@ -136,8 +136,11 @@ def last_day(book: DayBook) -> date:
 
 
 def whole(book: DayBook) -> Stats:
-    """The figures of all that is in the book."""
-    last = last_day(book)
+    """The figures of all that is in the book: its totals are the sums of its list of trades.
+
+    One closed at the last instant of the last day belongs to the day after it, and counts, too.
+    """
+    last = max([last_day(book), *book.trades])
     return summarise(book, first=None, last=last, today=last + timedelta(days=1))
 
 

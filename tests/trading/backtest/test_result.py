@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta, timezone
 from decimal import Decimal
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from chatbot.cli.backtest import as_json, as_text
 from tests.builders import BTC, ETH
 from tests.trading.backtest.worlds import a_backtest, a_walk
 from tests.trading.strategies.recorded import majors
 from trading.backtest.engine import run
-from trading.backtest.result import Result, Summary
+from trading.backtest.result import Result, Summary, book_of, whole
 from trading.backtest.rules import rules_for
 from trading.market.candles import Candles
 from trading.risk.limits import Limits
+from trading.stats.tally import RoundTrip, Tally
 from trading.strategies.ema_cross import EmaCross
 from trading.strategies.rules import Rules
 from trading.types import ZERO
+
+MIDNIGHT = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 class Moody(EmaCross):
@@ -41,6 +47,40 @@ def test_by_symbol_and_by_exit_add_up_to_the_whole(result: Result) -> None:
     assert result.stats.total.profit == profit
     for parts in (result.stats.symbols, result.stats.reasons):
         assert sum((tally.profit for tally in parts.values()), ZERO) == profit
+
+
+@given(
+    hours=st.lists(st.integers(0, 96), min_size=1, max_size=12),
+    offset=st.integers(-12, 14),
+    bars=st.integers(2, 97),
+)
+def test_totals_are_the_sums_of_the_list_whenever_its_trades_closed(
+    hours: list[int], offset: int, bars: int
+) -> None:
+    trips = [
+        RoundTrip(MIDNIGHT + timedelta(hours=hour), "BTC/USDT", "stop", Decimal(n) - 3, Decimal(1))
+        for n, hour in enumerate(sorted(hour % bars for hour in hours))
+    ]
+    times = MIDNIGHT.timestamp() + np.arange(bars, dtype=np.float64) * 3_600
+    book = book_of(times, np.full(bars, 100.0), timezone(timedelta(hours=offset)))
+    found = whole(book.after(trips, ()))
+    assert found.total == Tally.of(trips)
+    assert Tally.total(found.symbols.values()) == Tally.of(trips)
+    assert Tally.total(found.reasons.values()) == Tally.of(trips)
+
+
+def test_a_trade_closed_at_the_last_instant_of_the_last_day_counts() -> None:
+    test = a_backtest(a_walk(900, symbols=(BTC, ETH), seed=7))
+    at = run(test).trades[4].closed_at
+    midnight = timezone(timedelta(days=1) - timedelta(hours=at.hour, minutes=at.minute))
+    trader = replace(test.trader, zone=midnight)
+    found = run(replace(test, trader=trader, end=at))
+    assert found.trades[-1].closed_at == found.end == at
+    assert found.end.astimezone(midnight).time() == time()
+    assert found.stats.total == Tally.of([RoundTrip.of(trade) for trade in found.trades])
+    told = as_json(found)
+    assert told["trade_count"] == len(told["trades"]) == len(found.trades) >= 5
+    assert f"{len(found.trades)} trades, " in as_text(found)
 
 
 def test_buy_and_hold_is_equal_parts_of_every_symbol(result: Result) -> None:
