@@ -77,6 +77,7 @@ def _telegram(section: Telegram, timing: Timing, around: Around) -> ChatPlatform
             connect=min(usual.connect, float(timing.request)),
             first_delay=float(timing.retry),
             longest_delay=min(usual.longest_delay, float(timing.longest_retry)),
+            longest_refusal=min(usual.longest_refusal, float(timing.longest_retry)),
         ),
     )
 

@@ -14,7 +14,7 @@ from chatbot.frontends import Pictures
 from chatbot.supervise import within
 from handlers.caller import Role
 from handlers.command import Commands, split
-from handlers.reply import Outcome, Reply
+from handlers.reply import Choice, Level, Outcome, Reply
 from handlers.words import REFUSED, WAIT
 from trading.clocks import Clock
 
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 SLOW = 2.0
 """Seconds until somebody who waits hears that they wait."""
 NAME_LIMIT = 20
+MINUTE = 60.0
 REFRESH = "Refresh"
 REMEMBERED = 1_000
 """Updates, messages and stories that are known again."""
@@ -97,6 +98,22 @@ class Recent(OrderedDict[_K, _V]):
             self.popitem(last=False)
 
 
+class Lately:
+    """What was told within the last minute, and is not told again."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._told: Recent[str, float] = Recent()
+
+    def admit(self, what: str) -> bool:
+        """Whether to tell *what* now; it counts as told then."""
+        now, told = self._clock.monotonic(), self._told.get(what)
+        if told is not None and now - told < MINUTE:
+            return False
+        self._told.keep(what, now)
+        return True
+
+
 class Tasks(set[asyncio.Task[None]]):
     """Work under way; what is done leaves."""
 
@@ -165,6 +182,19 @@ async def drawn(reply: Reply, pictures: Pictures) -> tuple[Reply, bytes | None]:
 
 def without_picture(reply: Reply) -> Reply:
     return replace(reply, text=f"{reply.text}\n{NO_PICTURE}".strip())
+
+
+def not_read(commands: Commands, role: Role) -> Reply:
+    """To whoever said something that came here damaged."""
+    stop = commands.get("stop")
+    may_stop = stop is not None and role >= stop.role
+    return Reply(
+        f"{REFUSED} What you sent could not be read",
+        text="It came here damaged. Nothing was done. Please say it again.",
+        choices=(Choice("Stop", "/stop"),) if may_stop else (),
+        level=Level.NOTICE,
+        outcome=Outcome.REFUSED,
+    )
 
 
 def is_refusal(reply: Reply) -> bool:

@@ -57,8 +57,8 @@ class Timing(Section):
 
     request: Number = Field(Decimal(10), ge=Decimal("0.05"), le=60)
     """A request that takes longer has failed."""
-    poll: Whole = Field(25, ge=1, le=50)
-    """So long Telegram holds a question for news open."""
+    poll: Whole = Field(5, ge=1, le=8)
+    """So long Telegram holds a question for news open; with its answer it takes 10 s at most."""
     retry: Number = Field(Decimal(1), ge=Decimal("0.01"), le=60)
     """After a failure; doubled after each further one."""
     longest_retry: Number = Field(Decimal(60), ge=Decimal("0.01"), le=3_600)

@@ -50,6 +50,8 @@ class Fault(StrEnum):
     CONFLICT = "409"
     HANG = "hang"
     """Never answers; nothing happens."""
+    DRIBBLE = "dribble"
+    """Begins an answer, and sends a byte of it every now and then, for ever."""
     DROP = "drop"
     """Hangs up before anything happens."""
     DROP_AFTER = "drop after"
@@ -197,12 +199,16 @@ class TelegramServer:
         self.menus: dict[str, list[dict[str, str]]] = {}
         """By scope: `default`, `chat 111`."""
         self.polls = 0
+        self.conflicts = 0
+        """Polls that came while another was held open."""
         self.schema_errors: list[str] = []
         """What a client did that the schema does not know: a test asserts that there is none."""
         self._period = period
         self._now = now
         self._flood = Flood(period, burst)
         self._plans: list[_Plan] = []
+        self._answers: list[tuple[str, bytes, int]] = []
+        """Method, body and status of what is answered instead of anything else."""
         self._updates: list[dict[str, Any]] = []
         self._forced: list[dict[str, Any]] = []
         """Redelivered although they were confirmed."""
@@ -318,9 +324,16 @@ class TelegramServer:
         if method in ("getUpdates", "*") and self._poller and not self._poller.done():
             self._poller.set_result("again")
 
+    def answer(self, method: str, body: bytes, *, status: int = 200) -> None:
+        """The next call of *method* is answered with this alone; nothing happens."""
+        self._answers.append((method, body, status))
+        if method == "getUpdates" and self._poller and not self._poller.done():
+            self._poller.set_result("again")
+
     def recover(self) -> None:
         """Whatever was planned to fail does not."""
         self._plans.clear()
+        self._answers.clear()
         self.release()
 
     def release(self) -> None:
@@ -374,7 +387,7 @@ class TelegramServer:
 
     # -- how a request is served ----------------------------------------------------------
 
-    async def _serve(self, request: web.Request) -> web.Response:
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
         form, files = await _read(request)
         try:
@@ -413,12 +426,16 @@ class TelegramServer:
         method: str,
         params: dict[str, Any],
         files: dict[str, bytes],
-    ) -> web.Response:
+    ) -> web.StreamResponse:
         if self.revoked or request.match_info["token"] != self.token:
             raise _Refusal(401, "Unauthorized")
+        if planned := next((each for each in self._answers if each[0] == method), None):
+            self._answers.remove(planned)
+            _, body, status = planned
+            return web.Response(body=body, status=status, content_type="application/json")
         plan = self._planned(method, params)
-        if plan and plan.fault is Fault.GARBAGE:
-            return web.Response(text="<html>proxy</html>", content_type="text/html")
+        if plan and plan.fault in (Fault.GARBAGE, Fault.DRIBBLE):
+            return await self._nonsense(request, plan.fault)
         if plan and plan.fault is not Fault.DROP_AFTER:
             await self._fail(plan)
         if method == "getUpdates":
@@ -456,6 +473,15 @@ class TelegramServer:
                 await self._hang()
         raise _HangUp
 
+    async def _nonsense(self, request: web.Request, fault: Fault) -> web.StreamResponse:
+        if fault is Fault.GARBAGE:
+            return web.Response(text="<html>proxy</html>", content_type="text/html")
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        while True:
+            await response.write(b" ")
+            await asyncio.sleep(0.05)
+
     async def _hang(self) -> None:
         released = asyncio.Event()
         self._releases.add(released)
@@ -475,8 +501,23 @@ class TelegramServer:
     ) -> list[dict[str, Any]]:
         self.polls += 1
         if self._poller and not self._poller.done():
+            self.conflicts += 1
             self._poller.set_result("conflict")
         mine = self._poller = asyncio.get_running_loop().create_future()
+        try:
+            return await self._news(mine, offset, limit, timeout, allowed_updates)
+        finally:
+            if not mine.done():  # it has its answer, or was left
+                mine.set_result("over")
+
+    async def _news(
+        self,
+        mine: asyncio.Future[str],
+        offset: int,
+        limit: int,
+        timeout: int,
+        allowed_updates: list[str] | None,
+    ) -> list[dict[str, Any]]:
         if offset < 0:
             self._updates = self._updates[offset:]
         self._updates = [u for u in self._updates if u["update_id"] >= offset]
@@ -488,7 +529,8 @@ class TelegramServer:
                 return [u for u in batch if allowed_updates is None or u.keys() & allowed_updates]
             self._changed.clear()
             changed = asyncio.ensure_future(self._changed.wait())
-            await asyncio.wait({mine, changed}, timeout=left, return_when="FIRST_COMPLETED")
+            waited: set[asyncio.Future[Any]] = {mine, changed}
+            await asyncio.wait(waited, timeout=left, return_when="FIRST_COMPLETED")
             changed.cancel()
             if mine.done():
                 end = _ENDS[mine.result()]

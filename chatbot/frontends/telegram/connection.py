@@ -36,14 +36,19 @@ class Flood:
 class Polling:
     """How it listens; seconds."""
 
-    wait: int = 25
+    wait: int = 5
     """A poll is held open for as long while nothing is said."""
+    patience: float = 10.0
+    """More than that a poll must not take in all: one that hangs delays a stop by so much."""
     answer: float = 10.0
-    """More than that an answer must not take (beyond `wait`, for a poll)."""
+    """More than that no other answer must take."""
     connect: float = 5.0
     first_delay: float = 1.0
     """After a failure; doubled after each further one."""
-    longest_delay: float = 30.0
+    longest_delay: float = 5.0
+    """Whoever says stop meanwhile waits for that, too."""
+    longest_refusal: float = 30.0
+    """The same where Telegram refuses us by name: it would not help to ask sooner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +64,18 @@ def connect(token: str, base_url: str, flood: Flood, polling: Polling) -> Connec
     for name in _CHATTERERS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     from telegram.ext import AIORateLimiter, ExtBot
-    from telegram.request import HTTPXRequest
 
-    saying, hearing = (
-        HTTPXRequest(
-            read_timeout=polling.answer,
-            write_timeout=polling.answer,
-            media_write_timeout=polling.answer * 2,
-            connect_timeout=polling.connect,
-            pool_timeout=polling.answer,
-        )
-        for _ in range(2)
-    )
+    from chatbot.frontends.telegram.wire import Hearing, Saying
+
+    timeouts: dict[str, Any] = {
+        "read_timeout": polling.answer,
+        "write_timeout": polling.answer,
+        "media_write_timeout": polling.answer * 2,
+        "connect_timeout": polling.connect,
+        "pool_timeout": polling.answer,
+    }
+    saying = Saying(**timeouts)
+    hearing = Hearing(patience=polling.patience, **timeouts)
     limiter = AIORateLimiter(
         overall_max_rate=flood.overall_rate,
         overall_time_period=flood.overall_seconds,

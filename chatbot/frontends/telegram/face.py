@@ -23,17 +23,25 @@ from chatbot.delivery.waiting import Throttled
 from chatbot.frontends import Notes, OnMessage, Pictures
 from chatbot.frontends.talk import OnStranger, People, Recent, Tasks
 from chatbot.frontends.telegram.connection import OFFICIAL, Connection, Flood, Polling, connect
-from chatbot.frontends.telegram.failures import NoAnswer, SecondPoller, TelegramFailed, failure_of
+from chatbot.frontends.telegram.failures import (
+    SecondPoller,
+    TelegramFailed,
+    TokenRefused,
+    Unreadable,
+    failure_of,
+)
 from chatbot.frontends.telegram.hearing import (
     FAREWELL,
     NAME,
     TITLE,
     Heard,
     Line,
+    chat_of,
     quietly,
     text_of,
 )
 from chatbot.frontends.telegram.menu import Menu
+from chatbot.frontends.telegram.offsets import Offset
 from chatbot.frontends.telegram.places import Moves, Place
 from chatbot.frontends.telegram.posting import Post, Poster
 from handlers.access import is_limited
@@ -114,10 +122,8 @@ class Telegram:
         self._refusal = ""
         """The same in words.  They name the moment: a countdown would be news at every look."""
         self._username = ""
-        self._offset = 0
+        self._offset = Offset()
         self._silent_since = clock.monotonic()
-        self._page = PAGE
-        """1 while it is looked for an update that cannot be read."""
         self._emptied_at: datetime | None = None
         """When the last poll ended after which nothing waited."""
         self._succeeded = False
@@ -171,12 +177,16 @@ class Telegram:
         bot = await self._opened()
         delay = self._polling.first_delay
         while True:
+            began = self._clock.monotonic()
             failure = await self._round(bot, on_message)
             if failure is None:
                 delay = self._polling.first_delay
                 continue
-            await self._clock.sleep(self._failed(failure, delay))
-            delay = min(delay * 2, self._polling.longest_delay)
+            wait = self._failed(failure, delay)
+            if not isinstance(failure, Throttled):  # a poll that hung has been waited for already
+                wait = max(0.0, wait - (self._clock.monotonic() - began))
+            await self._clock.sleep(wait)
+            delay = min(delay * 2, self._longest_delay(failure))
 
     async def _round(
         self, bot: ExtBot[Any], on_message: OnMessage
@@ -189,16 +199,15 @@ class Telegram:
             updates = await self._poll(bot)
         except TelegramError as error:
             return failure_of(error)
-        except (TypeError, ValueError, KeyError, AttributeError):
-            # An update as the library has never seen one; it must not shut out those after it.
-            log.error("Telegram: an update could not be read")  # noqa: TRY400  # the trace holds it
-            if self._page == 1:  # if it is not known which one it is: all but the newest are lost
-                self._offset = self._offset + 1 if self._offset > 0 else -1
-            self._page = 1
-            return NoAnswer()
+        except Exception as error:  # noqa: BLE001  # an answer as the library has never seen one
+            log.error("Telegram: an answer could not be read: %s", type(error).__name__)  # noqa: TRY400  # the trace holds it
+            return Unreadable()
         self._take_in(bot, updates, on_message)
-        self._page = PAGE
-        return None
+        return Unreadable() if self._offset.doubted else None
+
+    def _longest_delay(self, failure: TelegramFailed | Throttled) -> float:
+        by_name = isinstance(failure, SecondPoller | TokenRefused)
+        return self._polling.longest_refusal if by_name else self._polling.longest_delay
 
     async def _greet(self, bot: ExtBot[Any]) -> None:
         """Learn our own name, and make sure that updates come here and not to a webhook."""
@@ -212,12 +221,13 @@ class Telegram:
         # Held open only after a success: what waited through an outage is not mistaken for new.
         wait = self._polling.wait if self._succeeded else 0
         self._succeeded = False
-        updates = await bot.get_updates(self._offset, self._page, wait, HEARD)
+        beyond = min(self._polling.answer, self._polling.patience - wait)
+        updates = await bot.get_updates(self._offset.next, PAGE, wait, HEARD, read_timeout=beyond)
         self._trouble, self._succeeded = "", True
         if updates:
             self._silent_since = self._clock.monotonic()
         elif self._clock.monotonic() - self._silent_since > LONG_SILENCE:
-            self._offset = 0
+            self._offset = Offset()
         return updates
 
     def _failed(self, failure: TelegramFailed | Throttled, delay: float) -> float:
@@ -252,10 +262,10 @@ class Telegram:
             username=self._username,
         )
         pressed_after = self._emptied_at
-        if len(updates) < self._page:
+        if len(updates) < PAGE:
             self._emptied_at = self._clock.now()
+        self._offset = self._offset.after([update.update_id for update in updates])
         for update in updates:
-            self._offset = update.update_id + 1
             if update.update_id in self._seen:
                 continue
             self._seen.keep(update.update_id, None)
@@ -264,8 +274,7 @@ class Telegram:
                 self._answering.start(quietly(answer), name=NAME)
             else:
                 log.warning("Telegram: too much is under way, something said was not heard")
-        opened = {u.effective_chat.id for u in updates if u.effective_chat}
-        if opened & self._menu.missing:
+        if {chat_of(update) for update in updates} & self._menu.missing:
             self._keep_menu(bot)
 
     def _makes_safer(self, text: str) -> bool:

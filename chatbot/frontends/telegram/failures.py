@@ -29,6 +29,10 @@ class NoAnswer(TelegramFailed):
     words = "it does not answer"
 
 
+class Unreadable(NoAnswer):
+    words = "it does not answer as Telegram does"
+
+
 class TokenRefused(TelegramFailed):
     words = "its token is refused"
 
@@ -100,6 +104,8 @@ def failure_of(error: TelegramError) -> TelegramFailed | Throttled:
     """The library's *error* as one of ours."""
     from telegram import error as errors
 
+    from chatbot.frontends.telegram.wire import Garbled
+
     if isinstance(error, errors.RetryAfter):
         return Throttled(_seconds(error))
     if isinstance(error, errors.ChatMigrated):
@@ -109,7 +115,11 @@ def failure_of(error: TelegramError) -> TelegramFailed | Throttled:
         return BlockedByUser() if "by the user" in told else NotInChat()
     if isinstance(error, errors.BadRequest):
         return next((kind for words, kind in _REFUSALS.items() if words in told), TelegramFailed)()
-    plain = {errors.InvalidToken: TokenRefused, errors.Conflict: SecondPoller}
+    plain = {
+        errors.InvalidToken: TokenRefused,
+        errors.Conflict: SecondPoller,
+        Garbled: Unreadable,
+    }
     return plain.get(type(error), NoAnswer)()
 
 

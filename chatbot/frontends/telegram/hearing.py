@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from chatbot.delivery.waiting import Throttled
 from chatbot.frontends import OnMessage
 from chatbot.frontends.talk import (
+    Lately,
     OnStranger,
     People,
     Recent,
@@ -27,11 +28,12 @@ from chatbot.frontends.talk import (
     is_refusal,
     is_spent,
     known_as,
+    not_read,
     press_id,
     tell,
 )
 from chatbot.frontends.telegram.failures import TelegramFailed
-from chatbot.frontends.telegram.places import Moves, Place
+from chatbot.frontends.telegram.places import UNREADABLE, Moves, Place
 from chatbot.frontends.telegram.posting import OnScreen, Post, Poster
 from chatbot.supervise import within
 from handlers.access import FRESH
@@ -94,6 +96,7 @@ class Heard:
         self._clock = clock
         self._on_stranger = on_stranger
         self._moves = moves
+        self._told_lately = Lately(clock)
         self._telling = 0
         """Strangers who are told of just now."""
         self._known: Recent[tuple[int, int], _Known] = Recent()
@@ -103,7 +106,9 @@ class Heard:
         self, update: telegram.Update, line: Line, *, pressed_after: datetime | None
     ) -> None:
         """*pressed_after*: a press in it is not older; None: nobody knows how old it is."""
-        if update.callback_query is not None:
+        if UNREADABLE in update.api_kwargs:
+            await self._pass_over(update.api_kwargs[UNREADABLE], line)
+        elif update.callback_query is not None:
             await self._press(update.callback_query, update.update_id, line, pressed_after)
         elif update.message is not None:
             await self._text(update.message, update.update_id, line)
@@ -229,6 +234,17 @@ class Heard:
         late = self._clock.now() - FRESH - timedelta(seconds=1)
         return min(late, message.date) if message.is_accessible else late
 
+    # -- what cannot be read --------------------------------------------------------------
+
+    async def _pass_over(self, speaker: Mapping[str, int], line: Line) -> None:
+        """Tell whoever said it, if they may command here: it may have been a stop."""
+        if not speaker:
+            return
+        place = Place(self._moves.known_as(speaker["chat"]))
+        caller = self._caller_by(speaker["user"], "", place)
+        if caller is not None and self._told_lately.admit(f"{caller.user} {place}"):
+            await line.answers.post(place, not_read(self._commands, caller.role))
+
     # -- who and where --------------------------------------------------------------------
 
     def _place(self, message: telegram.MaybeInaccessibleMessage) -> Place:
@@ -242,12 +258,15 @@ class Heard:
 
     def _caller(self, user: telegram.User, place: Place) -> Caller | None:
         """None: a stranger, or a group that is none of ours."""
-        number = str(user.id)
+        return self._caller_by(user.id, user.first_name or user.username or "", place)
+
+    def _caller_by(self, user: int, name: str, place: Place) -> Caller | None:
+        number = str(user)
         role = self._people.role(number)
         if role is None or (place.chat < 0 and not self._is_listed(place.chat)):
             return None
-        name = known_as(user.first_name or user.username or "", number)
-        return Caller(f"{NAME}:{number}", name, role, TITLE, f"{NAME}:{place}", edits=True)
+        called = known_as(name, number)
+        return Caller(f"{NAME}:{number}", called, role, TITLE, f"{NAME}:{place}", edits=True)
 
     async def _stranger(self, user: telegram.User, place: Place) -> None:
         if self._telling >= STRANGERS:
@@ -292,6 +311,13 @@ def text_of(update: telegram.Update) -> str:
     if update.callback_query is not None:
         return update.callback_query.data or ""
     return (update.message.text or "") if update.message is not None else ""
+
+
+def chat_of(update: telegram.Update) -> int | None:
+    """Where something was said or pressed."""
+    pressed = update.callback_query.message if update.callback_query is not None else None
+    said = update.message or pressed
+    return said.chat.id if said is not None else None
 
 
 async def quietly(work: Awaitable[Any]) -> None:

@@ -24,6 +24,7 @@ from chatbot.frontends.telegram.failures import (
     TelegramFailed,
     TokenRefused,
     TooLong,
+    Unreadable,
     failure_of,
 )
 from chatbot.frontends.telegram.places import Moves, Place
@@ -33,7 +34,7 @@ from handlers.reply import Choice, Reply
 from trading.clocks import Clock
 
 if TYPE_CHECKING:
-    from telegram import Bot, InlineKeyboardMarkup, Message
+    from telegram import Bot, InlineKeyboardMarkup
 
 log = logging.getLogger(__name__)
 
@@ -250,13 +251,17 @@ class Poster:
             "reply_parameters": to and ReplyParameters(to, allow_sending_without_reply=True),
         }
 
-        def call(chat: int) -> Awaitable[Message]:
+        async def call(chat: int) -> int:
             if page.picture is not None:
-                return self._bot.send_photo(chat, page.picture, caption=page.text, **common)
+                photo = await self._bot.send_photo(chat, page.picture, caption=page.text, **common)
+                return photo.message_id
             quiet = LinkPreviewOptions(is_disabled=True)
-            return self._bot.send_message(chat, page.text, link_preview_options=quiet, **common)
+            text = await self._bot.send_message(
+                chat, page.text, link_preview_options=quiet, **common
+            )
+            return text.message_id
 
-        return (await self._ask(place, call)).message_id
+        return await self._ask(place, call)
 
     async def _edit(self, place: Place, number: int, page: _Page) -> None:
         from telegram import InputMediaPhoto, LinkPreviewOptions
@@ -302,6 +307,8 @@ class Poster:
                 return await call()
             except TelegramError as error:
                 failure = failure_of(error)
+            except (AttributeError, KeyError, TypeError, ValueError):
+                failure = Unreadable()  # no such answer was ever seen; it may have been done
             left -= 1
             if isinstance(failure, Throttled):
                 self._on_throttled(failure.retry_after)

@@ -808,12 +808,21 @@ async def test_polls_that_fail_are_said_and_recover(fault: Fault) -> None:
 
 
 @pytest.mark.slow
-async def test_a_poll_that_hangs_is_given_up() -> None:
+@pytest.mark.parametrize("fault", [Fault.HANG, Fault.DRIBBLE])
+async def test_a_poll_that_hangs_is_given_up(fault: Fault) -> None:
     async with a_chat() as chat:
-        chat.server.fail("getUpdates", Fault.HANG)
+        chat.server.fail("getUpdates", fault)
         await chat.trouble("it does not answer")
         await chat.recovered()
         await chat.ask(BEN, "/status")
+    assert chat.server.conflicts == 0
+
+
+def test_a_poll_that_hangs_delays_a_stop_by_ten_seconds_at_most() -> None:
+    usual = Polling()
+    assert usual.patience <= 10
+    assert usual.longest_delay <= 5
+    assert usual.wait < usual.patience
 
 
 async def test_a_flooded_poll_waits_as_told() -> None:
@@ -858,21 +867,12 @@ async def test_the_desk_starts_with_telegram_down() -> None:
 UNREADABLE = {"message": {"message_id": "?", "chat": 7, "from": []}}
 
 
-async def test_an_update_that_cannot_be_read_does_not_shut_out_the_next() -> None:
-    async with a_chat() as chat:
-        await chat.ask(BEN, "/help")
-        chat.server._deliver(UNREADABLE)
-        await chat.server.says(BEN, "/stop")
-        await chat.tick(lambda: chat.house.desk.asked, "the stop")
-
-
-async def test_not_even_when_it_is_the_first_one_of_all() -> None:
+async def test_not_even_the_first_update_of_all_shuts_out_the_next() -> None:
     server = TelegramServer(now=NOW.timestamp)
     server._deliver(UNREADABLE)
-    async with a_chat(server=server, start=False) as chat:
-        await chat.tick(lambda: chat.telegram.problem == "it does not answer", "trouble")
+    async with a_chat(server=server) as chat:
         await chat.server.says(BEN, "/stop")
-        await chat.tick(lambda: chat.house.desk.asked, "the stop")
+        await chat.server.seen(2, "■ Stopped")
 
 
 async def test_updates_that_are_numbered_anew_after_a_week_are_heard() -> None:
