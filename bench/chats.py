@@ -62,7 +62,7 @@ class WatchedTelegram(telegram.TelegramServer):
 
     handed = arrived = 0.0
 
-    async def _serve(self, request: web.Request) -> web.Response:
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
         if method == "sendMessage":
             self.arrived = perf_counter()
