@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
 
 def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # the name of a folder may be any bytes
     try:
         code = _main(sys.argv[1:])
     except BrokenPipeError:  # `quarterdeck say /help | head -1`
@@ -24,7 +28,7 @@ def _main(arguments: list[str]) -> int:
 
             return say(rest)
         case ["stop", *rest]:
-            from chatbot.cli.say import stop
+            from chatbot.cli.brake import stop
 
             return stop(rest)
         case _:

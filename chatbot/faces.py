@@ -13,7 +13,7 @@ from chatbot.delivery.strangers import Strangers
 from chatbot.delivery.subscribers import subscribers
 from chatbot.frontends import ChatPlatform, Frontend, Speaker
 from chatbot.frontends.console.face import Console
-from chatbot.frontends.control import ControlSocket
+from chatbot.frontends.control import ControlSocket, StopSocket
 from chatbot.platforms import Around, StoredNotes, delivery, platforms, symbols_of
 from chatbot.render.pictures import PictureProcess
 from chatbot.render.plain import plain
@@ -26,11 +26,13 @@ from handlers.caller import Caller, Role
 from handlers.command import Commands
 from handlers.describe import describe_with_name
 from handlers.in_place import Stories
+from handlers.reply import Reply
 from storage.store import SqlStore
 from trading.bus import Bus
 from trading.clocks import Clock
 from trading.desk import Desk
 from trading.recorder import Recorder
+from trading.text import one_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,13 +120,20 @@ def faces_of(
         meter=metrics,
     )  # fmt: skip
     strangers = Strangers(recorder=recorder, notes=notes, clock=clock)
-    control = ControlSocket(folder.socket, lambda reply: plain(reply, now=clock.now()), clock)
+
+    def as_text(reply: Reply) -> str:
+        return plain(reply, now=clock.now())
+
+    sockets = (
+        StopSocket(folder.brake, as_text, clock),
+        ControlSocket(folder.socket, as_text, clock),
+    )
     return Faces(
         store=store,
         clock=clock,
         commands=commands,
         owner=owner,
-        frontends=(control, *((console,) if settings.chat.console.enabled else ()), *chats),
+        frontends=(*sockets, *((console,) if settings.chat.console.enabled else ()), *chats),
         stories=stories,
         notices=notices,
         outbox=outbox,
@@ -154,7 +163,7 @@ def _by_name(console: Console, chats: tuple[ChatPlatform, ...]) -> dict[str, Spe
 def _console_caller() -> Caller:
     uid = os.getuid()
     try:
-        name = getpass.getuser()
+        name = one_line(getpass.getuser())
     except (KeyError, OSError):
         name = str(uid)
     return Caller(user=f"local:{uid}", name=name, role=Role.OWNER, place="console", chat="console:")

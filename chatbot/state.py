@@ -40,6 +40,11 @@ class StateFolder:
         return self.path / "control.sock"
 
     @property
+    def brake(self) -> Path:
+        """Where stops are heard, and nothing else."""
+        return self.path / "stop.sock"
+
+    @property
     def logs(self) -> Path:
         return self.path / "logs"
 

@@ -36,6 +36,7 @@ from trading.errors import (
     VenueUncertain,
 )
 from trading.ports import Change, Word
+from trading.text import clean
 from trading.types import Symbol
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ class Dispatcher:
 
     async def handle(self, message: Message) -> Reply:
         """Answer *message*.  The act goes on even if whoever asked hangs up meanwhile."""
+        message = replace(message, text=clean(message.text), id=clean(message.id))
         if message.id in self._answers:
             return repeated(await asyncio.shield(self._answers[message.id]))
         task = self._spawn(self._answer(message))

@@ -1,4 +1,7 @@
-"""A halt as JSON, for the latch file and the database alike.  Standard library only."""
+"""A halt as JSON, for the latch file and the database alike.  Standard library only.
+
+What is read is made clean: an earlier version may have kept what nobody can be sent.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from trading.halt import Halt, Reached, Stage, Verb
+from trading.text import cleaned
 
 
 def halt_to_json(halt: Halt) -> dict[str, Any]:
@@ -28,6 +32,7 @@ def halt_to_json(halt: Halt) -> dict[str, Any]:
 
 def halt_from_json(data: dict[str, Any]) -> Halt:
     """Raises KeyError, TypeError or ValueError for anything but what `halt_to_json` gave."""
+    data = cleaned(data)
     lifted_at = data["lifted_at"]
     return Halt(
         id=str(data["id"]),
@@ -49,7 +54,7 @@ def stages_to_text(stages: Sequence[tuple[str, Reached]]) -> str:
 
 
 def stages_from_text(text: str) -> tuple[tuple[str, Reached], ...]:
-    return _stages_from(json.loads(text))
+    return _stages_from(cleaned(json.loads(text)))
 
 
 def halt_number(halt_id: str) -> int:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from storage.halt_json import halt_from_json, halt_to_json
 from trading.errors import StoreError
 from trading.halt import EVERYONE, Halt
+from trading.text import clean
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -204,7 +205,9 @@ def request_stop(state_dir: Path, *, by: str, why: str, at: datetime) -> Path:
 
 def _request_of(data: dict[str, Any]) -> StopRequest:
     return StopRequest(
-        by=str(data["by"]), why=str(data["why"]), at=datetime.fromisoformat(data["at"])
+        by=clean(str(data["by"])),
+        why=clean(str(data["why"])),
+        at=datetime.fromisoformat(data["at"]),
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from storage.halt_json import halt_number, stages_from_text, stages_to_text
 from trading.halt import Halt, Verb
 from trading.ports import Alert, Word
+from trading.text import clean
 from trading.types import (
     AccountState,
     Decision,
@@ -396,13 +397,13 @@ def halt_of(row: Columns) -> Halt:
         id=row[0],
         scope=row[2],
         verb=Verb(row[3]),
-        by=row[4],
-        why=row[5],
+        by=clean(row[4]),
+        why=clean(row[5]),
         at=_when(row[6]),
         guard=row[7],
         stages=stages_from_text(row[8]),
         lifted_at=_maybe_when(row[9]),
-        lifted_by=row[10],
+        lifted_by=clean(row[10]),
         version=row[11],
     )
 
@@ -432,12 +433,12 @@ def word_of(row: Columns) -> Word:
     return Word(
         id=row[0],
         at=_when(row[1]),
-        who=row[2],
+        who=clean(row[2]),
         role=row[3],
-        where=row[4],
-        said=row[5],
+        where=clean(row[4]),
+        said=clean(row[5]),
         outcome=row[6],
-        answer=row[7],
+        answer=clean(row[7]),
     )
 
 

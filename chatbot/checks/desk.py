@@ -116,6 +116,7 @@ def _permissions(looked: Looked) -> Iterator[Finding]:
     wanted = (
         (looked.state, 0o077, "chmod 700"),
         (looked.state / "control.sock", 0o077, "chmod 600"),
+        (looked.state / "stop.sock", 0o077, "chmod 600"),
         (looked.settings.file, 0o002, "chmod o-w"),
     )
     open_to = [

@@ -320,7 +320,7 @@ def say(context: typer.Context) -> None:
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
 def stop(context: typer.Context) -> None:
     """Halt the desk, also when it is dead or hangs."""
-    from chatbot.cli.say import stop
+    from chatbot.cli.brake import stop
 
     raise typer.Exit(stop(context.args))
 

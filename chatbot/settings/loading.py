@@ -13,7 +13,7 @@ from chatbot.settings.across import across
 from chatbot.settings.environment import Environment
 from chatbot.settings.explain import explained
 from chatbot.settings.file import File
-from chatbot.settings.places import Mistake, Said, merged, secrets_written
+from chatbot.settings.places import Mistake, Said, merged, secrets_written, unseen
 from chatbot.settings.secret_files import read_secrets
 from chatbot.settings.whole import Settings
 from trading.errors import SettingsError
@@ -26,6 +26,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     said = Said(path, file.lines, environment.variables, merged(file.tables, environment.tables))
     secrets, unreadable = read_secrets(said)
     found = [*secrets_written(said, file.tables), *environment.mistakes, *unreadable]
+    found += unseen(said)
     found += across(replace(said, values=merged(secrets, said.values)))
     given: dict[str, Any] = {
         "file": file.tables,

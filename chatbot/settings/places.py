@@ -11,6 +11,7 @@ from typing import Any
 from chatbot.logs import MASK
 from chatbot.settings.secret import SECRET_MAPS, is_secret, leaves, shown
 from chatbot.settings.values import Keys
+from trading.text import clean
 
 PREFIX = "QUARTERDECK__"
 
@@ -90,6 +91,14 @@ def secrets_written(said: Said, tables: Mapping[str, Any]) -> Iterator[Mistake]:
                 f"{said.file.name} {line}: {dotted(keys)} looks like a secret; "
                 f"take it out of the file and set {variable} in the environment",
             )
+
+
+def unseen(said: Said) -> Iterator[Mistake]:
+    """Values with something in them that nobody sees: what is read is not what was meant."""
+    for keys, value in leaves(said.values):
+        if isinstance(value, str) and clean(value) != value:
+            what = "something that is not seen: a control character, or bytes that are not UTF-8"
+            yield said.at(keys, f" holds {what}; write it again by hand")
 
 
 def dotted(keys: Keys) -> str:

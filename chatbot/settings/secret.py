@@ -11,6 +11,7 @@ from pydantic import BaseModel, SecretStr
 
 from chatbot.logs import MASK, TELEGRAM_TOKEN
 from chatbot.settings.values import Keys
+from trading.text import clean
 
 SECRET_NAME = re.compile(
     r"(?:^|[_-])(?:token|(?:api)?key|secret|password|passphrase|credential)s?$", re.IGNORECASE
@@ -60,8 +61,10 @@ def shown(keys: Keys, value: Any) -> str:
     if is_secret(keys, value) or (keys and keys[-1] in MASKED):
         return MASK
     match value:
-        case str() | bool():
-            return json.dumps(value, ensure_ascii=False)
+        case str():
+            return json.dumps(clean(value), ensure_ascii=False)
+        case bool():
+            return json.dumps(value)
         case list():
             return f"[{', '.join(shown((*keys, i), v) for i, v in enumerate(value))}]"
         case dict():

@@ -18,7 +18,7 @@ import pytest
 
 from chatbot.app import App
 from chatbot.build import build
-from chatbot.cli.say import ask
+from chatbot.calling import ask
 from chatbot.history import HISTORY
 from chatbot.settings import load
 from chatbot.state import StateFolder

@@ -299,6 +299,15 @@ async def test_everything_said_is_audited(house: House) -> None:
     assert flatten.id not in {"", stop.id}
 
 
+async def test_what_is_said_is_made_clean_before_anybody_reads_it(house: House) -> None:
+    reply = await house.say("/st\0op b\udcf6se \u202eodd", key="telegram:\ud83d")
+    await house.dispatcher.settle()
+
+    assert reply.outcome is Outcome.DONE
+    (word,) = house.store.written
+    assert (word.said, word.id) == ("/stop b\ufffdse odd", "telegram:\ufffd")
+
+
 async def test_a_history_that_hangs_never_delays_a_stop(house: House) -> None:
     house.store.hanging = True
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import signal
+import socket
 import sqlite3
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from storage import latch
 from tests.process import books
 from tests.process.desk_process import DeskProcess, confirmation, quarterdeck
+from tests.process.machine import first_free_descriptor, limited
+from trading.halt import EVERYONE, Halt, Verb
 
 pytestmark = pytest.mark.slow  # each starts a desk or two
 
@@ -124,6 +131,33 @@ def test_the_brake_holds_a_desk_that_is_dead(calm: DeskProcess) -> None:
     tells_at_its_start(desk, "H1")
 
 
+def test_a_reason_of_any_bytes_is_kept_and_every_answer_comes(calm: DeskProcess) -> None:
+    desk = calm.start()
+
+    ended = quarterdeck("stop", "--reason", os.fsdecode(b"b\xf6se"), cwd=desk.folder)
+
+    assert (ended.code, ended.err) == (0, "")
+    assert is_halted(desk, "b\ufffdse")
+    assert desk.do("/resume")["outcome"] == "done"
+
+
+async def test_halts_that_an_earlier_version_kept_are_told_and_lifted(calm: DeskProcess) -> None:
+    """Half characters in its latch file: each answer with the halt in it hung up."""
+    calm.start()
+    calm.terminate()
+    kept = latch.SlotLatch(latch.path_in(calm.state))
+    at = datetime(2026, 11, 21, 1, 5, tzinfo=UTC)
+    halt = Halt(id="H7", scope=EVERYONE, verb=Verb.STOP, by="x", why="b\udcf6se", at=at)
+    await kept.write([halt], last_number=7)
+    await kept.close()
+    latch.request_stop(calm.state, by="an\udcf6", why="\ud83d", at=at)
+
+    desk = calm.start()
+
+    assert is_halted(desk, "b\ufffdse")
+    assert desk.do("/resume")["outcome"] == "done"
+
+
 async def test_the_brake_is_latched_for_a_desk_that_hangs(calm: DeskProcess) -> None:
     """It may still trade when it wakes, so the exit code says: not confirmed."""
     desk = calm.start()
@@ -151,6 +185,57 @@ def test_a_hung_desk_killed_by_the_brake_starts_halted(calm: DeskProcess) -> Non
     assert ended.code == 0
     assert desk.wait() == -signal.SIGKILL
     desk.start()
+    assert is_halted(desk, "quarterdeck stop")
+
+
+# -- among a crowd --------------------------------------------------------------------------
+
+
+def crowd(stack: ExitStack, path: Path, size: int, *, line: bytes = b"") -> None:
+    """Clients that keep their connections, as many as the desk's queue takes in a moment."""
+    for _ in range(size):
+        client = stack.enter_context(socket.socket(socket.AF_UNIX))
+        client.settimeout(1)
+        with suppress(OSError):  # it hangs up on those who keep their seat
+            client.connect(str(path))
+            if line:
+                client.sendall(line)
+
+
+@pytest.mark.parametrize("line", [b"", b"{", b'{"v": 1, "text": "/status"}\n'])
+def test_among_two_thousand_clients_a_stop_is_heard(calm: DeskProcess, line: bytes) -> None:
+    desk = calm.start()
+    with ExitStack() as stack:
+        crowd(stack, desk.socket, 2_000, line=line)
+        crowd(stack, desk.state / "stop.sock", 200, line=line)
+
+        raw = desk.say("/stop by hand")
+        ended = quarterdeck("stop", cwd=desk.folder)
+
+    assert raw["outcome"] == "done"
+    assert (ended.code, ended.err) == (0, "")
+    assert "■ Already stopped" in ended.out
+    assert is_halted(desk, "by hand")
+
+
+def test_without_a_descriptor_left_a_stop_is_heard(calm: DeskProcess) -> None:
+    desk = calm.start()
+    assert desk.say("/status")["outcome"] == "done"
+    with limited(desk.pid, resource.RLIMIT_NOFILE, first_free_descriptor(desk.pid)):
+        ended = quarterdeck("stop", "--reason", "crowded", cwd=desk.folder)
+
+    assert ended.code == 0
+    assert is_halted(desk, "crowded")
+
+
+def test_a_desk_that_hears_nobody_looks_at_its_latch_file(calm: DeskProcess) -> None:
+    desk = calm.start()
+    (desk.state / "stop.sock").unlink()
+
+    ended = quarterdeck("stop", "--kill", "--timeout", "10", cwd=desk.folder)
+
+    assert ended.code == 0
+    assert f"Halted: the desk (pid {desk.pid}) has taken the stop over" in ended.out
     assert is_halted(desk, "quarterdeck stop")
 
 

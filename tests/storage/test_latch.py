@@ -26,7 +26,7 @@ from storage.latch import (
 )
 from tests.contracts.builders import NOON, a_halt, after
 from trading.errors import StoreError
-from trading.halt import EVERYONE, Verb
+from trading.halt import EVERYONE, Reached, Stage, Verb
 
 SLOT_A, SLOT_B, SLOT_C = 0, SLOT, 2 * SLOT
 ASKED = StopRequest(by="local:1000", why="it hangs", at=NOON)
@@ -74,6 +74,22 @@ async def test_the_latest_write_is_read_after_restarts_too(path: Path) -> None:
         await latch.write([a_halt(number)], last_number=number)
         await latch.close()
         assert read(path).halts == (a_halt(number),)
+
+
+async def test_what_an_earlier_version_wrote_is_read_clean(
+    path: Path, latch: SlotLatch, tmp_path: Path
+) -> None:
+    """It kept half characters, which no answer could be made of."""
+    reached = Reached(stage=Stage.SAVED, at=NOON, note="\ud83d")
+    halt = a_halt(1, why="b\udcf6se\0", by="\u202eanna", stages=(("majors", reached),))
+    await latch.write([halt], last_number=1)
+    request_stop(tmp_path, by="b\udcf6", why="\x1b[2J", at=NOON)
+
+    found = read(path)
+
+    assert (found.halts[0].why, found.halts[0].by) == ("b\ufffdse", "anna")
+    assert found.halts[0].stages[0][1].note == "\ufffd"
+    assert found.request == StopRequest(by="b\ufffd", why="[2J", at=NOON)
 
 
 async def test_lifting_all_leaves_the_number(path: Path, latch: SlotLatch) -> None:

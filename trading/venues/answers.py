@@ -5,9 +5,11 @@ Source of the codes: Binance's error code pages (developers.binance.com); they s
 
 from __future__ import annotations
 
+import json
 import re
 
 from trading.errors import VenueRejected
+from trading.text import one_line
 from trading.venues.quirks import Quirks
 
 SAID_LIMIT = 160
@@ -44,12 +46,20 @@ def said(error: Exception, quirks: Quirks) -> str:
     text = str(error)
     message = _MESSAGE.search(text)
     if message:
-        text = message[1]
+        text = _unescaped(message[1])
     elif "://" in text or "<" in text:
         text = ""
-    words = text.removeprefix(quirks.exchange).strip()[:SAID_LIMIT]
+    words = one_line(text.removeprefix(quirks.exchange))[:SAID_LIMIT]
     hint = next((hint for mark, hint in quirks.hints.items() if mark in words), "")
     return f"{words} ({hint})" if hint else words or _plainly(error)
+
+
+def _unescaped(text: str) -> str:
+    """What stands between the quotes of a JSON text; as it is if it is none."""
+    try:
+        return str(json.loads(f'"{text}"', strict=False))
+    except ValueError:
+        return text
 
 
 def is_not_found(error: Exception) -> bool:

@@ -22,6 +22,7 @@ from trading.errors import (
     Withheld,
 )
 from trading.halt import Permit
+from trading.text import cleaned
 from trading.venues.answers import (
     NotFound,
     code_of,
@@ -320,8 +321,15 @@ def _exchange_class(name: str) -> Callable[[Connection, dict[str, Any]], Any]:
             self._told(code, dict(rest[3]), str(rest[4] or ""))
             return super().on_rest_response(code, *rest)
 
+        def parse_json(self, http_response: Any) -> Any:
+            """Plain letters and digits, which is nearly all, hold nothing to be cleaned."""
+            plain = str(http_response).isascii() and "\\u" not in str(http_response)
+            parsed = super().parse_json(http_response)
+            return parsed if plain else cleaned(parsed)
+
         def handle_message(self, client: Any, message: Any) -> None:
             """A stream that has said its last word stays connected: ccxt would wait for ever."""
+            message = cleaned(message)
             if self._last_word and _event(message) == self._last_word:
                 client.on_error(ConnectionError(f"the stream ended: {self._last_word}"))
                 return

@@ -12,13 +12,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from chatbot.state import StateFolder
 from storage import latch
-from tests.chatbot.frontends.test_control import Desk, listening
+from tests.chatbot.frontends.test_control import Desk, hearing_stops, listening
+from trading.clocks import SystemClock
+from trading.halt import EVERYONE, Halt, Verb
 
 HANGS = """
 import signal, socket, sys
@@ -139,7 +142,8 @@ async def test_a_desk_that_does_not_answer_is_not_waited_for_long(tmp_path: Path
 
 async def test_say_and_stop_load_nothing_heavy() -> None:
     script = (
-        "import sys; import chatbot.__main__, chatbot.cli.say, storage.latch, trading.clocks; "
+        "import sys; import chatbot.__main__, chatbot.cli.say, chatbot.cli.brake, storage.latch; "
+        "import trading.clocks; "
         "print([m for m in ('typer', 'pydantic', 'structlog', 'numpy', 'sqlalchemy') "
         "if m in sys.modules])"
     )
@@ -152,13 +156,96 @@ async def test_say_and_stop_load_nothing_heavy() -> None:
 
 async def test_stop_latches_first_and_tells_the_desk(tmp_path: Path) -> None:
     desk = Desk()
-    async with listening(tmp_path / "control.sock", desk):
+    async with hearing_stops(tmp_path / "stop.sock", desk):
         ended = await quarterdeck("stop", "--reason", "smells\nodd", "--state", tmp_path)
     assert ended == Ended(0, "* Heard /stop all smells odd\n", "")
     request = latch.read_request(tmp_path / latch.NAME)
     assert request is not None
     assert request.why == "smells odd"
     assert request.by.endswith(", terminal")
+
+
+async def test_a_reason_of_any_bytes_stops(tmp_path: Path) -> None:
+    desk = Desk()
+    async with hearing_stops(tmp_path / "stop.sock", desk):
+        reason = os.fsdecode(b"b\xf6se \x1b[2J \xe2\x80\xae")
+        ended = await quarterdeck("stop", "--reason", reason, "--state", tmp_path)
+    assert ended == Ended(0, "* Heard /stop all b\ufffdse [2J\n", "")
+    request = latch.read_request(tmp_path / latch.NAME)
+    assert request is not None
+    assert request.why == "b\ufffdse [2J"
+
+
+async def test_say_takes_any_bytes_and_tells_the_terminal_nothing_but_words(
+    tmp_path: Path,
+) -> None:
+    desk = Desk()
+    async with listening(tmp_path / "control.sock", desk):
+        await quarterdeck("say", "/close", os.fsdecode(b"b\xf6se"), "--state", tmp_path)
+        told = await quarterdeck("say", "/escape", "--state", tmp_path)
+        as_json = await quarterdeck("say", "/escape", "--json", "--state", tmp_path)
+    assert desk.heard[0].text == "/close b\ufffdse"
+    assert told == Ended(0, "* Heard [31mred\n", "")
+    assert json.loads(as_json.out)["title"] == "Heard [31mred"
+    assert as_json.out.isascii()
+
+
+async def test_a_folder_of_any_name_is_spoken_to(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"st\xe4te")
+    folder.mkdir()
+    async with listening(folder / "control.sock", Desk()):
+        assert (await quarterdeck("say", "/status", "--state", folder)).code == 0
+    ended = await quarterdeck("stop", "--state", folder)
+    assert (ended.code, ended.err) == (0, "")
+    assert "is latched in" in ended.out
+
+
+async def test_a_reason_without_end_is_cut_and_stops(tmp_path: Path) -> None:
+    desk = Desk()
+    async with hearing_stops(tmp_path / "stop.sock", desk):
+        ended = await quarterdeck("stop", "--reason", "x" * 100_000, "--state", tmp_path)
+    assert ended.code == 0
+    assert len(desk.heard[0].text) < 1_000
+
+
+async def test_a_stop_that_failed_at_the_desk_is_no_stop(tmp_path: Path) -> None:
+    async with hearing_stops(tmp_path / "stop.sock", Desk(fails_at="/stop all")):
+        ended = await quarterdeck("stop", "--state", tmp_path)
+    assert ended.code == 1
+    assert "does not confirm it. It said: * ✕ Failed" in ended.out
+
+
+async def test_a_request_that_the_desk_took_over_is_a_halt_and_nobody_is_killed(
+    tmp_path: Path,
+) -> None:
+    """It hears nobody, and looks at its latch file all the same."""
+    at = datetime(2026, 11, 21, 1, 5, tzinfo=UTC)
+    halt = Halt(id="H1", scope=EVERYONE, verb=Verb.STOP, by="anna", why="odd", at=at)
+    path = tmp_path / latch.NAME
+    with hung_desk(tmp_path) as hung:
+        stopping = asyncio.create_task(
+            quarterdeck("stop", "--kill", "--state", tmp_path, "--timeout", "30")
+        )
+        while (request := latch.read_request(path)) is None:
+            await SystemClock().sleep(0)
+        desk = latch.SlotLatch(path)
+        await desk.write([halt], last_number=1)
+        latch.clear_request(path, request)
+        socket_of_stops(tmp_path)
+        ended = await stopping
+        await desk.close()
+        assert hung.poll() is None
+    assert ended.code == 0
+    assert f"Halted: the desk (pid {hung.pid}) has taken the stop over" in ended.out
+
+
+def socket_of_stops(folder: Path) -> None:
+    """One that hangs up on whoever calls."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "stop.sock"))
+        listener.listen()
+        listener.settimeout(30)
+        listener.accept()[0].close()
 
 
 async def test_stop_with_nobody_there_halts_the_next_start(tmp_path: Path) -> None:

@@ -5,24 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import socket
 import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chatbot.cli.say import address, ask
-from chatbot.frontends import OnMessage
-from chatbot.frontends.control import LONGEST_LINE, ControlSocket
+from chatbot.calling import address, ask
+from chatbot.frontends import Frontend, OnMessage
+from chatbot.frontends.control import ControlSocket, StopSocket
+from chatbot.frontends.control.face import BUSY, LONGEST_LINE, SEATS
 from handlers.caller import Message, Role
 from handlers.reply import Outcome, Reply, to_json
+from tests.process.machine import first_free_descriptor
 from trading.clocks import ManualClock, SystemClock
 from trading.errors import Refused
 
@@ -32,7 +35,8 @@ NOW = datetime(2026, 11, 21, 1, 5, tzinfo=UTC)
 class Desk:
     """Remembers what it was told and answers in kind."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fails_at: str = "") -> None:
+        self.fails_at = fails_at
         self.heard: list[Message] = []
         self.slow = asyncio.Event()
         self.busy = asyncio.Event()
@@ -43,19 +47,41 @@ class Desk:
             case "/slow":
                 self.busy.set()
                 await self.slow.wait()
+            case self.fails_at:
+                return Reply("✕ Failed", outcome=Outcome.FAILED)
             case "/break":
                 raise RuntimeError("a bug")
+            case "/escape":
+                return Reply("Heard \x1b[31mred\u202e")
+            case "/half":
+                return Reply("Half \ud83d")
             case "/flatten":
                 return Reply("⚠ Close all?", outcome=Outcome.CONFIRM)
         return Reply(f"Heard {message.text}", text="Nothing was sent.")
 
 
-@asynccontextmanager
-async def listening(
+def listening(
     path: Path, on_message: OnMessage, *, idle: float = 60.0
+) -> AbstractAsyncContextManager[asyncio.Task[None]]:
+    control = ControlSocket(path, render, ManualClock(NOW), idle=idle)
+    return running(control, path, on_message)
+
+
+def hearing_stops(
+    path: Path, on_message: OnMessage
+) -> AbstractAsyncContextManager[asyncio.Task[None]]:
+    return running(StopSocket(path, render, ManualClock(NOW)), path, on_message)
+
+
+def render(reply: Reply) -> str:
+    return f"* {reply.title}"
+
+
+@asynccontextmanager
+async def running(
+    face: Frontend, path: Path, on_message: OnMessage
 ) -> AsyncIterator[asyncio.Task[None]]:
-    control = ControlSocket(path, lambda reply: f"* {reply.title}", ManualClock(NOW), idle=idle)
-    task = asyncio.create_task(control.run(on_message))
+    task = asyncio.create_task(face.run(on_message))
     while not (task.done() or takes_calls(path)):
         await SystemClock().sleep(0)  # one turn of the loop
     try:
@@ -271,3 +297,110 @@ async def test_a_folder_may_lie_deeper_than_an_address_is_long(tmp_path: Path) -
         answer = await asyncio.to_thread(ask, path, "/status", timeout=5)
         assert answer["title"] == "Heard /status"
     assert not path.exists()
+
+
+# -- whatever bytes ------------------------------------------------------------------------
+
+
+async def test_halves_of_characters_are_made_whole_on_their_way_in(tmp_path: Path) -> None:
+    desk, path = Desk(), tmp_path / "control.sock"
+    async with listening(path, desk):
+        answer = await said(path, b'{"v": 1, "text": "/say b\\udcf6se\\u0000", "id": "\\ud83d"}\n')
+    assert answer["title"] == "Heard /say b\ufffdse"
+    assert desk.heard[0].id.endswith(":\ufffd")
+
+
+async def test_an_answer_that_cannot_be_sent_is_told_as_broken(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    async with listening(path, Desk()):
+        assert (await said(path, request("/half")))["outcome"] == "failed"
+
+
+# -- a crowd ---------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def crowd(path: Path, size: int) -> AsyncIterator[list[socket.socket]]:
+    """Connections that say nothing; as many as the queue takes at once, then the rest."""
+    loop = asyncio.get_running_loop()
+    callers: list[socket.socket] = []
+    try:
+        for _ in range(size):
+            caller = socket.socket(socket.AF_UNIX)
+            caller.setblocking(False)
+            callers.append(caller)
+            await loop.sock_connect(caller, str(path))
+        yield callers
+    finally:
+        for caller in callers:
+            caller.close()
+
+
+@pytest.mark.parametrize("size", [SEATS - 1, SEATS, SEATS + 1, 2 * SEATS])
+async def test_among_clients_who_say_nothing_another_is_answered(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "control.sock"
+    async with listening(path, Desk()), crowd(path, size):
+        assert (await said(path, request("/status")))["outcome"] == "done"
+        assert (await said(path, request("/stop")))["title"] == "Heard /stop"
+
+
+async def test_a_stop_waits_for_no_turn(tmp_path: Path) -> None:
+    """More wait for slow answers than are answered at a time; the last are told so."""
+    desk, path = Desk(), tmp_path / "control.sock"
+    async with listening(path, desk), crowd(path, BUSY) as callers:
+        for caller in callers:
+            caller.sendall(request("/slow"))
+        while (answer := await said(path, request("/status")))["outcome"] == "done":
+            pass  # they are being read
+        assert "128 others are being answered" in answer["title"]
+        assert (await said(path, request("/stop")))["title"] == "Heard /stop"
+        desk.slow.set()
+
+
+@pytest.mark.parametrize("size", [1, 100, 400])
+async def test_nobody_holds_the_stop_socket(tmp_path: Path, size: int) -> None:
+    desk, path = Desk(), tmp_path / "stop.sock"
+    async with hearing_stops(path, desk), crowd(path, size):
+        answer = await asyncio.to_thread(ask, path, "/stop all", timeout=30)
+    assert answer["title"] == "Heard /stop all"
+
+
+async def test_the_stop_socket_hears_stops_only_and_one_line(tmp_path: Path) -> None:
+    desk, path = Desk(), tmp_path / "stop.sock"
+    async with hearing_stops(path, desk):
+        refused = await said(path, request("/resume"))
+        assert (refused["outcome"], "Only a stop" in refused["title"]) == ("refused", True)
+        assert "not JSON" in (await said(path, b"stop\n"))["title"]
+        async with client(path) as (reader, writer):
+            writer.write(request("/stop") * 2)
+            assert len((await reader.read()).splitlines()) == 1, "and then it is over"
+    assert [message.text for message in desk.heard] == ["/stop"]
+
+
+async def test_who_does_not_speak_at_once_is_hung_up_on_by_the_stop_socket(tmp_path: Path) -> None:
+    path = tmp_path / "stop.sock"
+    async with hearing_stops(path, Desk()), client(path) as (reader, _):
+        assert await reader.read() == b""
+
+
+@pytest.mark.parametrize("number", [1, 3])
+async def test_without_descriptors_callers_are_let_in_by_the_spare_one(
+    tmp_path: Path, number: int
+) -> None:
+    path, loop = tmp_path / "stop.sock", asyncio.get_running_loop()
+    callers = [socket.socket(socket.AF_UNIX) for _ in range(number)]
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with hearing_stops(path, Desk()):
+        await said(path, request("/stop"))  # what is loaded with the first is loaded
+        resource.setrlimit(resource.RLIMIT_NOFILE, (first_free_descriptor(os.getpid()), before[1]))
+        try:
+            for caller in callers:
+                caller.setblocking(False)
+                await loop.sock_connect(caller, str(path))
+                await loop.sock_sendall(caller, request("/stop"))
+            answers = [json.loads(await loop.sock_recv(caller, 4_096)) for caller in callers]
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    for caller in callers:
+        caller.close()
+    assert [answer["title"] for answer in answers] == ["Heard /stop"] * number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from dataclasses import fields
@@ -18,6 +19,7 @@ from chatbot.settings.universe import TierSection, UniverseSection
 from chatbot.state import locate
 from trading.errors import SettingsError
 from trading.risk.limits import EntryRules, Limits
+from trading.text import clean
 from trading.types import Mode, Symbol
 
 SHIPPED = Path(__file__).parents[3] / "bot.toml"
@@ -437,3 +439,14 @@ def test_a_token_in_the_wrong_variable_is_not_repeated(file: Path) -> None:
 def test_settings_are_made_by_load_only() -> None:
     with pytest.raises((KeyError, ValueError)):
         Settings()
+
+
+@pytest.mark.parametrize(
+    "value", ["har\udcf6bour", "har\u202ebour", "har\x1b[2Jbour", "har\ufeffbour"]
+)
+def test_what_nobody_sees_is_named_and_not_taken(file: Path, value: str) -> None:
+    told = "\n".join(mistakes(file, QUARTERDECK__BOT__NAME=value))
+    assert "QUARTERDECK__BOT__NAME holds something that is not seen" in told
+    assert clean(told) == told
+    change(file, 'name = "harbour"', f"name = {json.dumps(value.replace(chr(0xDCF6), chr(0)))}")
+    assert "bot.name holds something that is not seen" in "".join(mistakes(file))
