@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -193,7 +193,12 @@ def _paper(
         commission_per_unit=costs.commission_per_unit,
         participation=costs.participation,
         cash=isinstance(prices, CcxtFeed) and prices.market is Market.SPOT,
+        reread=_reread(connections.of_prices(prices)) if isinstance(prices, CcxtFeed) else None,
     )
+
+
+def _reread(connection: Connection) -> Callable[[], Awaitable[None]]:
+    return connection.markets.reread
 
 
 def _listed(real: Connection, section: TraderSection) -> Mapping[Symbol, MarketRules]:

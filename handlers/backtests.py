@@ -115,7 +115,7 @@ def of_trader(trader: Trader, days: int) -> Backtest:
         trader=replace(settings, mode=Mode.PAPER, symbols=candles.symbols, drawdown_alert=None),
         strategy=made,
         candles=candles,
-        rules={symbol: trader.rules(symbol) for symbol in candles.symbols},
+        rules={symbol: trader.steps(symbol) for symbol in candles.symbols},
         costs=trader.venue.costs if isinstance(trader.venue, PaperVenue) else Costs(),
     )
 

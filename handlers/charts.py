@@ -88,7 +88,7 @@ async def chart(
     ratio = asked.length // view.timeframe
     candles = desk_trader.feed.candles(view.market, (CANDLES + 1) * ratio)
     zone = str(desk_trader.settings.zone)
-    rules = desk_trader.rules(symbol)
+    rules = desk_trader.steps(symbol)
     drawn = await asyncio.to_thread(candle_chart, candles, symbol, asked, rules, zone)
     past: list[Trade] = []
     if drawn is not None:

@@ -14,7 +14,7 @@ from handlers.market import price_seen
 from handlers.reply import Choice, Level, Outcome, Reply
 from handlers.words import DONE, DOUBT, LOOK, REFUSED, WAIT, base_and_side, mode, sentence
 from trading.errors import Refused
-from trading.types import MarketRules, Order, OrderStatus, Preview, Side, Symbol
+from trading.types import MarketRules, Order, OrderStatus, Preview, Side, Symbol, traded
 from trading.views import Holding, Price, Ticket, View
 
 DRIFT = Decimal("0.005")
@@ -57,7 +57,7 @@ async def _ask(
         raise BadUsage(str(refusal), choices, usage=False) from None
 
     async def act() -> Reply:
-        rules = desk_trader.rules(symbol)
+        rules = traded(desk_trader.rules(symbol))
         _check_drift(ticket, desk_trader.by_hand.ticket(symbol, side, notional), rules.tick)
         order = await desk_trader.by_hand.enter(
             symbol, side, notional, by=ctx.caller.signature, origin=ctx.caller.chat

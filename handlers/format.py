@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
+from trading.types import FINEST
+
 NBSP = "\u00a0"
 UNKNOWN = "unknown"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -58,7 +60,12 @@ def gained(value: Decimal | None, quote: str) -> str:
 
 
 def by_step(value: Decimal | None, step: Decimal) -> str:
-    """A price by its tick, a size by its lot: as many decimals as the step has."""
+    """A price by its tick, a size by its lot: as many decimals as the step has.
+
+    Where nobody has told the steps, as many as the figure needs.
+    """
+    if value is not None and step == FINEST.tick:
+        return exact(value.quantize(step).normalize())
     return number(value, _places(step.normalize()))
 
 

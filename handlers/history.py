@@ -51,7 +51,7 @@ async def why(
     found = await ctx.services.store.decisions(trader, symbol, limit=n)
     view = desk_trader.view()
     outside = desk_trader.roster.objection(symbol, view.market)
-    rules = desk_trader.rules(symbol) if found else None
+    rules = desk_trader.steps(symbol) if found else None
     reply = why_reply(view, rules, symbol, found, outside=outside)
     return traders.addressed(ctx, trader, reply)
 

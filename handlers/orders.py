@@ -27,8 +27,6 @@ from trading.errors import Refused
 from trading.types import MarketRules, Order, OrderRole, OrderStatus, OrderType, Symbol
 from trading.views import View
 
-Rules = Callable[[Symbol], MarketRules]
-
 _ROLES = {OrderRole.ENTRY: "entry", OrderRole.PROTECT: "stop", OrderRole.EXIT: "exit"}
 _COLUMNS = (Column(right=False), Column(gap=1), Column(gap=1), Column(right=False, gap=1))
 
@@ -40,7 +38,7 @@ async def orders(ctx: Context, page: Page = 1, *, trader: TraderName) -> Reply:
     page: which eight of them, where there are more
     """
     desk_trader = ctx.services.desk.traders[trader]
-    reply = orders_reply(desk_trader.view(), desk_trader.rules, page)
+    reply = orders_reply(desk_trader.view(), desk_trader.steps, page)
     return traders.addressed(ctx, trader, reply)
 
 
@@ -65,11 +63,11 @@ async def cancel_order(ctx: Context, id: str = "", *, trader: TraderName | None 
     name, order = found[0]
     desk_trader = ctx.services.desk.traders[name]
     ended = await desk_trader.by_hand.cancel_order(order.id, origin=ctx.caller.chat)
-    reply = cancelled_reply(desk_trader.view(), ended, desk_trader.rules(order.symbol))
+    reply = cancelled_reply(desk_trader.view(), ended, desk_trader.steps(order.symbol))
     return traders.addressed(ctx, name, reply, title=False)
 
 
-def orders_reply(view: View, rules: Rules, page: int) -> Reply:
+def orders_reply(view: View, steps: Callable[[Symbol], MarketRules], page: int) -> Reply:
     alive = [o for o in view.orders if o.is_alive]
     choices = (Choice("Refresh", "/orders"), Choice("Stop", "/stop"))
     if not alive:
@@ -85,7 +83,7 @@ def orders_reply(view: View, rules: Rules, page: int) -> Reply:
     more = len(alive) > page * TABLE_ROWS
     return Reply(
         f"{len(alive)} resting {mode(view.mode)}: {_kinds(alive)}",
-        table=a_table(_COLUMNS, [_row(o, rules(o.symbol)) for o in shown]),
+        table=a_table(_COLUMNS, [_row(o, steps(o.symbol)) for o in shown]),
         text=_asked(view),
         choices=(*([Choice("More", f"/orders {page + 1}")] if more else []), *choices),
         level=Level.URGENT if unknown(alive) else Level.INFO,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -28,8 +28,10 @@ from trading.types import (
     Preview,
     Quote,
     Report,
+    Rules,
     Side,
     Symbol,
+    Untraded,
 )
 
 MINUTE = timedelta(minutes=1)
@@ -155,6 +157,8 @@ class FaultyVenue:
         self.untold = Decimal(0)
         """Money that came or went, and that it does not tell of."""
         self.depths: dict[Symbol, Depth] = {}
+        self.untraded: dict[Symbol, Untraded] = {}
+        """What it has stopped to trade."""
         self.keeps_silent = False
         """About what an order would meet."""
         self.watch_leaving: Callable[[Order], None] = lambda order: None
@@ -250,8 +254,15 @@ class FaultyVenue:
             raise VenueUnavailable("connection refused")
         return await self._venue.preview(symbol, side, quantity)
 
-    def rules(self, symbol: Symbol) -> MarketRules:
-        return self._venue.rules(symbol)
+    def rules(self, symbol: Symbol) -> Rules:
+        return self.untraded.get(symbol) or self._venue.rules(symbol)
+
+    async def reread(self) -> None:
+        self._check_line()
+        await self._venue.reread()
+
+    def include(self, symbols: Collection[Symbol]) -> None:
+        self._venue.include(symbols)
 
     def _check_line(self) -> None:
         if self.faults.down:

@@ -25,6 +25,7 @@ from trading.types import (
     Side,
     Signal,
     Symbol,
+    traded,
 )
 from trading.views import Closed, Ticket
 
@@ -47,7 +48,7 @@ class ByHand:
         held = self._trader.ledger.positions.get(symbol)
         if held is None:
             raise Refused(f"There is no open position in {symbol.base}")
-        rules = self._trader.rules(symbol)
+        rules = self._trader.steps(symbol)
         open_now = abs(held.quantity)
         quantity = open_now if share == ONE else rules.quantity(open_now * share)
         if quantity == ZERO:
@@ -82,7 +83,7 @@ class ByHand:
             order=orders[-1],
             symbol=symbol,
             quantity=filled,
-            price=None if price is None else self._trader.rules(symbol).price(price),
+            price=None if price is None else self._trader.steps(symbol).price(price),
             profit=None if price is None else (price - entry) * sign * filled - fee,
             left=abs(left.quantity) if left else ZERO,
             stop=plan.stop if plan else None,
@@ -173,6 +174,7 @@ class ByHand:
             raise Refused("No entry: the feed has ended")
 
     def _wish_by_hand(self, symbol: Symbol, side: Side) -> Signal:
+        rules = traded(self._trader.rules(symbol))
         outside = self._trader.roster.objection(symbol, self._trader.feed.now())
         if outside:
             raise Refused(f"No entry in {symbol.base}: {outside}")
@@ -189,7 +191,7 @@ class ByHand:
             side=side,
             bar=now,
             price=quote.price,
-            stop=self._trader.rules(symbol).price(quote.price - distance * side.sign),
+            stop=rules.price(quote.price - distance * side.sign),
             target=None,
             confidence=0,
             reason="by hand",

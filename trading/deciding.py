@@ -31,7 +31,20 @@ from trading.risk.gate import evaluate
 from trading.risk.limits import EntryRules, EntryStyle, Limits
 from trading.roster import Roster
 from trading.strategies.base import Signals, Strategy, last_signals, leaving
-from trading.types import ONE, ZERO, Decision, Depth, Mode, Order, OrderRole, Side, Signal, Symbol
+from trading.types import (
+    ONE,
+    ZERO,
+    Decision,
+    Depth,
+    Mode,
+    Order,
+    OrderRole,
+    Side,
+    Signal,
+    Symbol,
+    Untraded,
+    traded,
+)
 from trading.valuation import Valuer
 from trading.values import replace
 
@@ -154,7 +167,7 @@ class Decider:
             )
             for row in rows
             for quote in [self._valuer.quote(candles.symbols[row], bar)]
-            for rules in [self._orders.venue.rules(candles.symbols[row])]
+            for rules in [self._orders.venue.rules(candles.symbols[row]).shown]
             for target in [found.target[row, last]]
             if quote is not None
         ]
@@ -223,7 +236,7 @@ class Decider:
         price = signal.price
         if style is EntryStyle.MAKER and isinstance(look, Depth):
             price = look.bid if signal.side is Side.BUY else look.ask
-        limit = self._orders.venue.rules(signal.symbol).price(price)
+        limit = traded(self._orders.venue.rules(signal.symbol)).price(price)
         return replace(signal, limit=limit, maker=style is EntryStyle.MAKER)
 
     def propose(
@@ -239,13 +252,14 @@ class Decider:
         answer = self._evaluate(wish, self.book(wish.bar), look)
         if isinstance(answer, Refusal):
             raise Refused(f"Risk says no: {answer.reason}")
-        quantity = self._orders.venue.rules(wish.symbol).quantity(notional / wish.price)
+        rules = traded(self._orders.venue.rules(wish.symbol))
+        quantity = rules.quantity(notional / wish.price)
         if quantity > answer.quantity:
             raise Refused(
                 f"{notional:.2f} is more than risk allows, {answer.notional:.2f} at the stop "
                 f"{wish.stop}"
             )
-        least = max(self._limits.min_notional, self._orders.venue.rules(wish.symbol).min_notional)
+        least = max(self._limits.min_notional, rules.min_notional)
         if quantity * wish.price < least:
             raise Refused(f"{notional:.2f} is below the smallest entry, {least:.2f}")
         return quantity, answer
@@ -294,12 +308,15 @@ class Decider:
         return pace.entered((*held, *closed, *(at for _ in under_way)), at)
 
     def _evaluate(self, signal: Signal, book: RiskBook, look: Look) -> Approved | Refusal:
+        rules = self._orders.venue.rules(signal.symbol)
+        if isinstance(rules, Untraded):
+            return Refusal(reason=rules.why)
         proposal = Proposal(
             symbol=signal.symbol,
             side=signal.side,
             price=signal.price,
             stop=signal.stop,
-            rules=self._orders.venue.rules(signal.symbol),
+            rules=rules,
             at=signal.bar,
             size=signal.size,
             cash=self._orders.venue.cash,
@@ -325,7 +342,7 @@ class Decider:
             permit = self._latch.permit(self._trader)
         except Halted:
             return self._decision(signal, now, reason=self._halted())
-        rules = self._orders.venue.rules(signal.symbol)
+        rules = traded(self._orders.venue.rules(signal.symbol))
         try:
             plan = self._exit_rules.plan(
                 signal, quantity=answer.quantity, rules=rules, at=signal.bar

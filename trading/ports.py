@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -22,13 +22,13 @@ from trading.types import (
     ExitPlan,
     Fill,
     Held,
-    MarketRules,
     Movement,
     Order,
     Position,
     Preview,
     Quote,
     Report,
+    Rules,
     Side,
     Symbol,
     Targets,
@@ -242,7 +242,20 @@ class Venue(Protocol):
         """
         ...
 
-    def rules(self, symbol: Symbol) -> MarketRules: ...
+    def rules(self, symbol: Symbol) -> Rules:
+        """What it accepts; `Untraded` where it takes no order in *symbol*, however that came."""
+        ...
+
+    async def reread(self) -> None:
+        """Read again what is traded, and by which rules, unless that was done a moment ago.
+
+        Raises `VenueError`: then what was known stays.
+        """
+        ...
+
+    def include(self, symbols: Collection[Symbol]) -> None:
+        """Answer about these too: they are in the books, though the settings name them no more."""
+        ...
 
 
 # -- figures ------------------------------------------------------------------------------

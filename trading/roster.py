@@ -82,7 +82,7 @@ class Roster:
 
         *at_once*: those alone that a start has to wait for.
         """
-        return self._symbols
+        return tuple(dict.fromkeys((*self._symbols, *held)))
 
     def tier(self, symbol: Symbol) -> int | None:
         """The number of its tier; None: it has none, or may not be entered."""
@@ -95,7 +95,7 @@ class Roster:
 
     def objection(self, symbol: Symbol, at: datetime) -> str:
         """Why *symbol* may not be entered at market time *at*, as a clause; empty if it may."""
-        return ""
+        return "" if symbol in self._symbols else "the settings do not name it"
 
     async def load(self, cursor: datetime) -> None:
         """Take over what the last process knew; a trader goes on at market time *cursor*."""

@@ -13,7 +13,7 @@ from trading.ports import FeedState
 from trading.recorder import Recorder
 from trading.risk.cooldown import streak, symbol_rests
 from trading.risk.drawdown import day_begin, day_end
-from trading.types import ZERO, OrderType, Symbol
+from trading.types import ZERO, OrderType, Symbol, Untraded
 from trading.views import Holding, Price, View
 
 if TYPE_CHECKING:
@@ -109,7 +109,8 @@ class Sight:
         age = None if quote is None else market - quote.at
         return Price(
             symbol=symbol,
-            rules=trader.rules(symbol),
+            rules=trader.steps(symbol),
+            untraded=self._untraded(symbol),
             quote=quote,
             age=age,
             stale=self._too_old(age),
@@ -123,13 +124,18 @@ class Sight:
         return Holding(
             position=trader.ledger.positions[symbol],
             plan=trader.ledger.plans[symbol],
-            rules=trader.rules(symbol),
+            rules=trader.steps(symbol),
+            untraded=self._untraded(symbol),
             quote=quote,
             age=age,
             stale=self._too_old(age),
             stop_on_venue=trader.protection.confirmed(symbol),
             target_on_venue=trader.protection.confirmed(symbol, OrderType.TARGET),
         )
+
+    def _untraded(self, symbol: Symbol) -> str:
+        rules = self._trader.rules(symbol)
+        return rules.why if isinstance(rules, Untraded) else ""
 
     def _too_old(self, age: timedelta | None) -> bool:
         """Whether a price of that age is not to be believed; a replay's last one always is."""

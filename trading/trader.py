@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -58,6 +58,7 @@ from trading.trader_settings import TraderSettings
 from trading.types import (
     MarketRules,
     Mode,
+    Rules,
     Symbol,
 )
 from trading.valuation import Valuer
@@ -121,7 +122,8 @@ class Trader:
         self._beside = beside
         desk_risk = desk_risk or DeskRisk(DeskLimits(), lambda: (self,))
         self.ledger = Ledger(
-            new_account(settings.name, settings.capital, clock.now(), settings.zone), venue.rules
+            new_account(settings.name, settings.capital, clock.now(), settings.zone),
+            self.steps,
         )
         self.valuer = Valuer(self.ledger, feed, noted=(settings.capital, clock.now()))
         who: dict[str, Any] = {"trader": settings.name, "mode": settings.mode}
@@ -231,6 +233,7 @@ class Trader:
         for order in await self.orders.noted():
             if await self._store.order(order.id) is None:
                 self.ledger.add(order)
+        self.venue.include(self._under_way())
         self.cycles.resume()
         await self.roster.load(self.cycles.cursor)
         await self._follow(at_once=True)
@@ -335,11 +338,14 @@ class Trader:
 
         *at_once*: only what the start has to wait for; the others join while exits go on already.
         """
-        if self.roster.by_bars:
-            return
-        under_way = (order.symbol for order in self.ledger.alive.values())
-        held = (*self.ledger.positions, *under_way)
-        await self.feed.follow(self.roster.followed(held, at_once=at_once))
+        followed = self.roster.followed(self._under_way(), at_once=at_once)
+        if not self.roster.by_bars or not set(followed) <= set(self.feed.symbols):
+            await self.feed.follow(followed)
+
+    def _under_way(self) -> tuple[Symbol, ...]:
+        """What is held, or may soon be, whether the settings still name it or not."""
+        ordered = (order.symbol for order in self.ledger.alive.values())
+        return (*self.ledger.positions, *ordered)
 
     async def upkeep(self) -> None:
         """Ask about orders in doubt, end old entries, and repair what protects."""
@@ -439,8 +445,19 @@ class Trader:
         self._losses.rebase(halt, equity)
         await self._recorder.keep(Change(accounts=(self.ledger.account,)), Lane.HALT)
 
-    def rules(self, symbol: Symbol) -> MarketRules:
+    def rules(self, symbol: Symbol) -> Rules:
         return self.venue.rules(symbol)
+
+    def steps(self, symbol: Symbol) -> MarketRules:
+        """To show figures by, of any symbol there is or was."""
+        return self.venue.rules(symbol).shown
+
+    async def untraded(self, symbol: Symbol) -> str:
+        """Why its venue does not trade *symbol*, looked at again; empty: it does."""
+        if self.orders.untraded(symbol):
+            with suppress(VenueError):  # then it is as it was
+                await self.venue.reread()
+        return self.orders.untraded(symbol)
 
     # -- seeing ---------------------------------------------------------------------------
 

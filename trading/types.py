@@ -9,7 +9,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 from typing import NamedTuple, Self
 
-from trading.errors import InvalidSymbol
+from trading.errors import InvalidSymbol, Refused
 from trading.values import quick, replace
 
 ZERO = Decimal(0)
@@ -157,6 +157,40 @@ class MarketRules:
     def quantity(self, value: Decimal) -> Decimal:
         """Round *value* towards zero to the lot: never more than was asked."""
         return (value / self.lot).to_integral_value(ROUND_DOWN) * self.lot
+
+    @property
+    def shown(self) -> MarketRules:
+        """The steps to show figures by."""
+        return self
+
+
+@quick
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untraded:
+    """In place of rules: the venue does not trade the symbol now, and nothing can be sent.
+
+    Delisted, renamed, moved, halted: what it is called there does not matter to our money.
+    """
+
+    why: str
+    """A clause, as in `OLD/USDT is not traded on binance: it is not listed there`."""
+    shown: MarketRules
+    """The steps to show figures by: the last ones known, else as fine as any."""
+
+
+Rules = MarketRules | Untraded
+"""Of one symbol at one venue.  Who sends something has to decide what to do without any."""
+
+
+def traded(rules: Rules) -> MarketRules:
+    """To act by.  Raises `Refused` where nothing can be sent."""
+    if isinstance(rules, Untraded):
+        raise Refused(rules.why)
+    return rules
+
+
+FINEST = MarketRules(tick=Decimal("1e-8"), lot=Decimal("1e-8"))
+"""To show figures by where nobody has told their steps; nothing can be sent by these."""
 
 
 def _to_step(value: Decimal, step: Decimal) -> Decimal:

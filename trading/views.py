@@ -43,6 +43,8 @@ class Holding:
     """A stop for the whole open quantity rests at the venue; else the desk keeps it."""
     target_on_venue: bool = False
     """Likewise its target."""
+    untraded: str = ""
+    """Why its venue does not trade it now, as a clause; empty: it does."""
 
     @property
     def profit(self) -> Decimal | None:
@@ -103,6 +105,8 @@ class Price:
     """The price is missing or too old to be believed."""
     day_open: Decimal | None
     """The price at which the risk day began, if that is known."""
+    untraded: str = ""
+    """Why the trader's venue does not trade it now, as a clause; empty: it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

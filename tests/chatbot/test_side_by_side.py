@@ -233,7 +233,7 @@ async def rest_an_entry(desk: TwoTraders, name: str, symbol: Symbol) -> Order:
     trader = desk.trader(name)
     quote = trader.price(symbol).quote
     assert quote is not None
-    rules = trader.rules(symbol)
+    rules = trader.steps(symbol)
     order = trader.orders.prepare(
         symbol=symbol,
         side=Side.BUY,

@@ -81,6 +81,8 @@ class FakeTrader:
     def rules(self, symbol: Symbol) -> MarketRules:
         return RULES[symbol]
 
+    steps = rules
+
     async def close(self, symbol: Symbol, *, share: Decimal, by: str, origin: str = "") -> Closed:
         self.asked.append(("close", symbol, share, by))
         return self.closes

@@ -9,7 +9,7 @@ base taken off what was bought, news that only tell sooner what a question would
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -267,6 +267,12 @@ class EngineVenue:
             min_notional=rules.notional,
             max_quantity=rules.market_most,
         )
+
+    async def reread(self) -> None:
+        """They stay as they are."""
+
+    def include(self, symbols: Collection[Symbol]) -> None:
+        """It has no others."""
 
     # -- acting -------------------------------------------------------------------------------
 

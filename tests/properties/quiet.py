@@ -99,7 +99,7 @@ def assert_protected_or_announced(living: Living) -> None:
             covered = sum(those, ZERO)
             assert len(those) <= 1, f"{symbol} has two of {kind}"
             assert covered <= abs(position.quantity)
-        lot = living.trader.rules(symbol).lot
+        lot = living.trader.steps(symbol).lot
         if abs(position.quantity) - covered >= lot:
             assert is_announced(living, symbol), f"{symbol} is unprotected, and nobody was told"
 

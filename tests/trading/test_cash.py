@@ -48,7 +48,7 @@ async def bought(world: World, quantity: str = "1", less: str = "0") -> None:
     order = world.trader.orders.prepare(
         symbol=BTC, side=Side.BUY, role=OrderRole.ENTRY, quantity=D(quantity),
         plan=world.trader.settings.exit_rules.plan(
-            a_long(), quantity=D(quantity), rules=world.trader.rules(BTC), at=world.clock.now()
+            a_long(), quantity=D(quantity), rules=world.trader.steps(BTC), at=world.clock.now()
         ),
     )  # fmt: skip
     if not D(less):
@@ -99,7 +99,7 @@ async def test_what_is_left_after_a_part_is_protected_again() -> None:
         held = world.trader.ledger.positions[BTC].quantity
         await world.trader.by_hand.close(BTC, share=D("0.5"), by=BY)
         left = world.trader.ledger.positions[BTC].quantity
-        assert left == held - world.trader.rules(BTC).quantity(held / 2)
+        assert left == held - world.trader.steps(BTC).quantity(held / 2)
         assert stop_of(world) == (D(95), left)
 
 
@@ -127,7 +127,7 @@ async def test_never_more_is_sold_than_lies_there() -> None:
         world.venue.strange[BTC] = Held(long=-held / 4)
         await world.trader.by_hand.close(BTC, share=ONE, by=BY)
         (sale,) = (o for o in world.venue.placed if o.role is OrderRole.EXIT)
-        assert sale.quantity == world.trader.rules(BTC).quantity(held * 3 / 4)
+        assert sale.quantity == world.trader.steps(BTC).quantity(held * 3 / 4)
 
 
 async def test_a_stop_that_filled_while_it_was_cancelled_is_not_sold_again() -> None:

@@ -188,7 +188,7 @@ async def test_what_a_thin_market_leaves_open_keeps_its_stop_and_is_closed(marke
         await told.upkeep()
 
         assert ZERO < told.size < before
-        lots = told.living.trader.rules(BTC).quantity(told.size)
+        lots = told.living.trader.steps(BTC).quantity(told.size)
         assert [one for one in told.resting if one[0] == STOP] == [(STOP, D(95), lots)]
         assert [q for kind, _, q in told.resting if kind == TARGET] in ([], [lots])
 

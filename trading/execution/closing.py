@@ -12,7 +12,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from trading.clocks import Clock
-from trading.errors import VenueError, VenueUnavailable
+from trading.errors import VenueError, VenueRejected, VenueUnavailable
 from trading.events import ProtectionPaused
 from trading.execution.dust import Dust
 from trading.execution.orders import Orders
@@ -76,6 +76,7 @@ class Closing:
         *,
         origin: str = "",
     ) -> tuple[Order, ...]:
+        await self._look_again(symbol)
         await self.end_leftover_entries(symbol)
         if not self._orders.venue.cash:
             return await self._sell(symbol, quantity, reason, by, origin=origin)
@@ -92,6 +93,16 @@ class Closing:
             await self._tell_pause(symbol, self._clock.monotonic() - began)
         return orders
 
+    async def _look_again(self, symbol: Symbol) -> None:
+        """What was not traded when that was read last may be by now.
+
+        Raises `VenueRejected` if it is not: before anything is cancelled for the sale.
+        """
+        if self._orders.untraded(symbol):
+            await self._orders.venue.reread()
+        if self._orders.untraded(symbol):
+            raise VenueRejected(self._orders.untraded(symbol))
+
     async def _sell(
         self, symbol: Symbol, quantity: Decimal, reason: ExitReason, by: str, *, origin: str
     ) -> tuple[Order, ...]:
@@ -99,7 +110,7 @@ class Closing:
         position = self._ledger.positions.get(symbol)
         if position is None:
             return ()
-        rules = self._orders.venue.rules(symbol)
+        rules = self._orders.venue.rules(symbol).shown
         orders = [
             self._orders.prepare(
                 symbol=symbol,

@@ -49,7 +49,7 @@ class Dust:
 
     def is_too_small(self, position: Position) -> bool:
         """Less than a lot, or worth less than the venue takes: neither a sale nor a stop."""
-        rules = self.orders.venue.rules(position.symbol)
+        rules = self.orders.venue.rules(position.symbol).shown
         lots = rules.quantity(position.quantity)
         return lots == ZERO or lots * self._price(position) < rules.min_notional
 

@@ -19,7 +19,17 @@ from trading.execution.plan import due, observe
 from trading.execution.protection import Protection
 from trading.ports import Change, Lane
 from trading.recorder import Recorder
-from trading.types import ZERO, ExitPlan, ExitReason, Mode, Order, OrderType, Symbol
+from trading.types import (
+    ZERO,
+    ExitPlan,
+    ExitReason,
+    Mode,
+    Order,
+    OrderType,
+    Symbol,
+    Untraded,
+    traded,
+)
 from trading.valuation import Valuer
 from trading.values import replace
 
@@ -63,7 +73,7 @@ class Exits:
     async def _exit(self, symbol: Symbol, price: Decimal, at: datetime) -> None:
         rules = self._orders.venue.rules(symbol)
         before = self._ledger.plans.get(symbol)
-        if before is None:
+        if before is None or isinstance(rules, Untraded):
             return  # closed while another symbol was being looked after
         plan = observe(before, price, rules)
         if plan != before:
@@ -127,7 +137,7 @@ class Exits:
         plan = self._ledger.plans.get(symbol)
         if plan is None:
             raise Refused(f"There is no open position in {symbol.base}")
-        tick = self._orders.venue.rules(symbol).tick
+        tick = traded(self._orders.venue.rules(symbol)).tick
         if price <= ZERO or price % tick != ZERO:
             raise Refused(f"A price of {symbol.base} is above 0, in steps of {tick}, not {price}")
         return plan

@@ -58,6 +58,7 @@ from trading.types import (
     Report,
     Side,
     Symbol,
+    Untraded,
 )
 from trading.valuation import Valuer
 from trading.values import replace
@@ -343,6 +344,11 @@ class Orders:
             await self._journal.drop(lambda record: record["id"] in known)
             self._noted -= known
 
+    def untraded(self, symbol: Symbol) -> str:
+        """Why the venue takes no order in *symbol*, as it was last heard; empty: it does."""
+        rules = self.venue.rules(symbol)
+        return rules.why if isinstance(rules, Untraded) else ""
+
     async def open_at_venue(self) -> Sequence[Report]:
         return await self._answered(self.venue.open_orders())
 
@@ -529,7 +535,7 @@ class Orders:
     def _opened_event(self, order: Order) -> PositionOpened:
         position = self.ledger.positions[order.symbol]
         plan = self.ledger.plans[order.symbol]
-        rules = self.venue.rules(order.symbol)
+        rules = self.venue.rules(order.symbol).shown
         risk = -position.open_profit(plan.stop) if plan.stop is not None else None
         return PositionOpened(
             side=position.side,
@@ -553,7 +559,7 @@ class Orders:
             side=position.side,
             quantity=quantity,
             left=abs(position.quantity),
-            price=self.venue.rules(order.symbol).price(value / quantity),
+            price=self.venue.rules(order.symbol).shown.price(value / quantity),
             profit=sum((b.profit - b.exit_fee for b in parts), ZERO),
             reason=exit_reason(order),
             by=order.by,

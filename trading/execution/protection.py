@@ -73,7 +73,7 @@ class Protection:
     def rests(self, symbol: Symbol, kind: OrderType = OrderType.STOP) -> bool:
         """Whether stops (or targets) for all that is open, in whole lots, rest or are sent."""
         position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
-        if position is None or plan is None:
+        if position is None or plan is None or self._orders.untraded(symbol):
             return False
         if kind is OrderType.TARGET and self._target(plan, symbol) is None:
             return False
@@ -111,6 +111,8 @@ class Protection:
     async def watch(self) -> None:
         """Look again after every position whose legs do not rest as they should."""
         for symbol, position in list(self._ledger.positions.items()):
+            if self._orders.untraded(symbol):
+                continue
             plan = self._ledger.plans.get(symbol)
             if plan is None or not self.rests(symbol) or self._compared(position, plan):
                 await self.converge(symbol)
@@ -146,7 +148,7 @@ class Protection:
         held, leaving = abs(position.quantity), ZERO
         if self._orders.venue.cash:
             leaving = held - self._ledger.closable(position.symbol)
-        wanted = slices(self._orders.venue.rules(position.symbol), held - leaving)
+        wanted = slices(self._orders.venue.rules(position.symbol).shown, held - leaving)
         return wanted if wanted or leaving else [ZERO]
 
     async def _cancel_wrong(self, symbol: Symbol, *kinds: OrderType) -> None:
@@ -164,6 +166,8 @@ class Protection:
 
         The stop first, so that it is away no longer than its own move takes.
         """
+        if symbol in self._ledger.positions and self._orders.untraded(symbol):
+            return  # what rests there rests, and nothing can join it
         await self._cancel_wrong(symbol, *(CONDITIONAL if self._paired else (OrderType.STOP,)))
         position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
         if position is None or plan is None:
@@ -199,7 +203,7 @@ class Protection:
             await self._stay_unprotected(position.symbol, "it is smaller than one lot")
             return
         if self._crossed(plan, position.symbol):
-            rules = self._orders.venue.rules(position.symbol)
+            rules = self._orders.venue.rules(position.symbol).shown
             await self._closing.leave(
                 position.symbol, abs(position.quantity), stop_reason(plan, rules)
             )
@@ -217,7 +221,7 @@ class Protection:
             role=OrderRole.PROTECT,
             quantity=quantity,
             stop_price=stop,
-            reason=stop_reason(plan, self._orders.venue.rules(position.symbol)).value,
+            reason=stop_reason(plan, self._orders.venue.rules(position.symbol).shown).value,
         )
         if target is None:
             order = await self._orders.reduce(order)

@@ -15,7 +15,6 @@ from decimal import Decimal
 from typing import Any
 
 from trading.clocks import Clock
-from trading.errors import VenueError
 from trading.events import (
     BooksDiffered,
     Event,
@@ -260,7 +259,7 @@ class Reconciler:
         is_news = self._told.get((symbol, side)) != foreign
         self._told[symbol, side] = foreign
         if self._venue.cash:
-            if is_news and foreign >= self._lot(symbol):
+            if is_news and foreign >= self._venue.rules(symbol).shown.lot:
                 about = self._about(symbol)
                 await self._recorder.say(ForeignHoldingSeen(quantity=foreign, **about))
             return ""
@@ -299,12 +298,6 @@ class Reconciler:
         gained = gap / gone.quantity
         told = gained if self._venue.cash else position.average_price + gained * position.side.sign
         return told if abs(told / mark - ONE) <= BELIEVED else mark
-
-    def _lot(self, symbol: Symbol) -> Decimal:
-        try:
-            return self._venue.rules(symbol).lot
-        except VenueError:
-            return ZERO
 
     # -- telling --------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from decimal import Decimal
 
 from trading.clocks import Clock
 from trading.errors import Halted, VenueError
@@ -20,7 +19,17 @@ from trading.recorder import Recorder
 from trading.risk import words
 from trading.risk.limits import EntryRules
 from trading.risk.liquidity import UNUSABLE, slippage
-from trading.types import ZERO, Depth, Mode, Order, OrderRole, OrderStatus, Symbol
+from trading.types import (
+    ZERO,
+    Depth,
+    MarketRules,
+    Mode,
+    Order,
+    OrderRole,
+    OrderStatus,
+    Symbol,
+    Untraded,
+)
 from trading.valuation import Valuer
 from trading.values import replace
 
@@ -67,8 +76,9 @@ class RestingEntries:
     async def _take_rest(self, order: Order) -> None:
         look = await self.look(order.symbol)
         # Nothing is awaited from here to the reservation: the symbol must still be free.
-        quantity = self.orders.venue.rules(order.symbol).quantity(order.remaining)
-        why = self._objection(order, quantity, look)
+        rules = self.orders.venue.rules(order.symbol)
+        quantity = rules.shown.quantity(order.remaining)
+        why = rules.why if isinstance(rules, Untraded) else self._objection(order, rules, look)
         try:
             permit = self.permit()
         except Halted:
@@ -87,7 +97,7 @@ class RestingEntries:
         )
         await self.orders.enter(rest, permit)
 
-    def _objection(self, order: Order, quantity: Decimal, look: Depth | str | None) -> str:
+    def _objection(self, order: Order, rules: MarketRules, look: Depth | str | None) -> str:
         ledger = self.orders.ledger
         if self.blocked():
             return self.blocked()
@@ -97,7 +107,7 @@ class RestingEntries:
             return "the position has changed meanwhile"
         if isinstance(look, str):
             return look
-        return self._too_far(order, look) or self._too_small(order, quantity)
+        return self._too_far(order, look) or _too_small(order, rules)
 
     def _too_far(self, order: Order, look: Depth | None) -> str:
         quote = self.valuer.quote(order.symbol)
@@ -113,12 +123,6 @@ class RestingEntries:
             return ""
         return f"the price has run {words.percent(lost)}"
 
-    def _too_small(self, order: Order, quantity: Decimal) -> str:
-        least = self.orders.venue.rules(order.symbol).min_notional
-        if quantity > ZERO and quantity * (order.price or ZERO) >= least:
-            return ""
-        return "the rest is below the venue's smallest order"
-
     async def _give_up(self, order: Order, why: str) -> None:
         await self.recorder.say(
             EntryGivenUp(
@@ -126,3 +130,10 @@ class RestingEntries:
                 filled=order.filled, ordered=order.quantity, why=why,
             )
         )  # fmt: skip
+
+
+def _too_small(order: Order, rules: MarketRules) -> str:
+    quantity = rules.quantity(order.remaining)
+    if quantity > ZERO and quantity * (order.price or ZERO) >= rules.min_notional:
+        return ""
+    return "the rest is below the venue's smallest order"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,6 +21,7 @@ from trading.halt import Permit
 from trading.ports import Leaving, unwatched
 from trading.types import (
     CONDITIONAL,
+    FINEST,
     ZERO,
     Depth,
     Held,
@@ -32,8 +33,10 @@ from trading.types import (
     OrderType,
     Preview,
     Report,
+    Rules,
     Side,
     Symbol,
+    Untraded,
 )
 from trading.venues.answers import NotFound
 from trading.venues.budget import Urgency
@@ -51,7 +54,7 @@ from trading.venues.ccxt_words import (
     pair_params,
 )
 from trading.venues.connection import Connection
-from trading.venues.listed import UNTOLD, EveryMarket
+from trading.venues.listed import EveryMarket
 from trading.venues.quirks import Market
 
 log = logging.getLogger(__name__)
@@ -64,8 +67,6 @@ MOST_STRANGERS = 20
 """Orders that are asked for, to find whose some trades are; the newest."""
 ALL_AT_ONCE = 10
 """With more symbols than this, open orders are asked for all together."""
-REFRESH = 900.0
-"""Seconds after which the markets' rules and states are read again."""
 STREAM_PATIENCE = 3.0
 """Seconds that opening waits for the stream."""
 
@@ -107,9 +108,14 @@ class CcxtVenue:
         self._clock = clock
         self._hedged = False
         self._rules: dict[Symbol, MarketRules] = {}
+        """The last ones that each of them had."""
+        self._read: dict[Symbol, Rules] = {}
+        """What was made of the markets as they were last read."""
+        self._generation = 0
         self._fees: dict[str, Any] = {}
         """As previews were told them, by market."""
-        self._refreshing: asyncio.Task[None] | None = None
+        self._permissions_told: frozenset[str] = frozenset()
+        """Of the account, where the exchange tells them."""
         self._words = Words(
             venue=name,
             trader=trader,
@@ -146,17 +152,11 @@ class CcxtVenue:
         if self._quirks.hedge:
             mode = await self._ask("account", self._exchange.fetch_position_mode)
             self._hedged = bool(mode["hedged"])
-        for symbol in self._missing():
-            log.warning("%s is not traded on %s", symbol, self.name)
+        for why in self._untraded():
+            log.warning("%s", why)
         await self._news.start(patience=STREAM_PATIENCE)
-        if self._refreshing is None:
-            self._refreshing = asyncio.create_task(self._refresh(), name=f"{self.name}: markets")
 
     async def close(self) -> None:
-        refreshing, self._refreshing = self._refreshing, None
-        if refreshing is not None:
-            refreshing.cancel()
-            await asyncio.gather(refreshing, return_exceptions=True)
         await self._news.stop()
         await self._heard.stop()
         await self._connection.close(self)
@@ -169,9 +169,8 @@ class CcxtVenue:
         asker = object()
         try:
             await self._connection.open(asker)
-            found = [f"{symbol} is not traded on {self.name}." for symbol in self._missing()]
-            found += [f"{s} is halted on {self.name} now." for s in self._symbols if self._rests(s)]
-            return [*found, *await self._permissions()]
+            missing = await self._permissions()  # they say what the account may trade, too
+            return [*(f"{why}." for why in self._untraded()), *missing]
         except VenueError as error:
             return [f"The account cannot be read: {error}."]
         finally:
@@ -192,52 +191,76 @@ class CcxtVenue:
             and not (asked.for_trading and self._read_only)
         ]
 
-    async def _refresh(self) -> None:
-        while True:
-            await self._clock.sleep(REFRESH)
-            try:
-                await self._connection.ask("markets", self._exchange.load_markets, True)
-            except VenueError as error:
-                log.warning("the markets of %s cannot be read: %s", self.name, error)
-            self._rules.clear()
-            self._fees.clear()
-
     # -- markets ----------------------------------------------------------------------------
 
-    def rules(self, symbol: Symbol) -> MarketRules:
-        """Raises `VenueRejected` for a symbol that is not traded here.
-
-        Before the exchange was reached for the first time there is something to show figures by.
-        """
+    def rules(self, symbol: Symbol) -> Rules:
+        """Before the exchange was reached for the first time there is something to show by."""
         if not self._connection.is_open:
-            return self._rules.get(symbol, UNTOLD)
-        if symbol not in self._rules:
-            self._rules[symbol] = self._words.rules(self._market(symbol))
-        return self._rules[symbol]
+            return self._rules.get(symbol, FINEST)
+        if self._generation != self._connection.markets.generation:
+            self._generation = self._connection.markets.generation
+            self._read.clear()
+            self._fees.clear()
+        if symbol not in self._read:
+            self._read[symbol] = self._rules_now(symbol)
+        return self._read[symbol]
+
+    def _rules_now(self, symbol: Symbol) -> Rules:
+        markets = self._connection.markets
+        if not self._words.covers(symbol):
+            why = f"{symbol} is not traded on {self.name}: the settings do not name it"
+            return Untraded(why=why, shown=FINEST)
+        why = markets.untraded(symbol) or self._closed_to_us(symbol)
+        if self._is_listed(symbol):
+            self._rules[symbol] = self._words.rules(markets.of(symbol))
+        shown = self._rules.get(symbol, FINEST)
+        return Untraded(why=why, shown=shown) if why else shown
+
+    def _closed_to_us(self, symbol: Symbol) -> str:
+        """Why this account may not trade what others may; empty as far as nobody tells."""
+        sets = (self._connection.markets.of(symbol).get("info") or {}).get("permissionSets") or ()
+        ours = self._permissions_told
+        if not ours or not sets or any(ours.intersection(one) for one in sets):
+            return ""
+        return f"{symbol} is not traded on {self._quirks.exchange} by accounts like this one"
+
+    async def reread(self) -> None:
+        await self._connection.markets.reread()
+
+    def include(self, symbols: Collection[Symbol]) -> None:
+        self._words.include(symbols)
 
     def _market(self, symbol: Symbol) -> Any:
-        """ccxt's.  Raises `VenueRejected` for what is not here, or not in the settings."""
-        market = self._exchange.markets.get(self._words.markets.get(symbol, ""))
-        if market is None:
-            raise VenueRejected(f"{symbol} is not traded on {self.name}")
-        return market
+        """ccxt's.  Raises `VenueRejected` for what is not traded here."""
+        rules = self.rules(symbol)
+        if isinstance(rules, Untraded):
+            raise VenueRejected(rules.why)
+        return self._connection.markets.of(symbol)
 
-    def _missing(self) -> list[Symbol]:
-        return [s for s in self._symbols if self._words.markets[s] not in self._exchange.markets]
+    def _untraded(self) -> list[str]:
+        """Why those of the settings are not traded that are not."""
+        rules = map(self.rules, self._symbols)
+        return [each.why for each in rules if isinstance(each, Untraded)]
 
-    def _rests(self, symbol: Symbol) -> bool:
-        """It is listed, and nothing trades there now."""
-        market = self._exchange.markets.get(self._words.markets[symbol])
-        return market is not None and market.get("active") is False
+    def _is_listed(self, symbol: Symbol) -> bool:
+        return self._connection.markets.of(symbol) is not None
+
+    def _name(self, symbol: Symbol) -> str:
+        """ccxt's, also of a market that is listed no more."""
+        return self._quirks.market_of(symbol)
+
+    def _remember(self, order: Order) -> None:
+        self.include((order.symbol,))
+        self._heard.remember(order)
 
     # -- acting -----------------------------------------------------------------------------
 
     async def place(self, order: Order, permit: Permit) -> Report:
         self._check(order)
-        self._heard.remember(order)
+        self._remember(order)
         raw = await self._connection.act(
             self._exchange.create_order,
-            self._words.markets[order.symbol],
+            self._name(order.symbol),
             "limit" if order.type is OrderType.LIMIT else "market",
             order.side.value,
             exact(order.quantity),
@@ -254,7 +277,7 @@ class CcxtVenue:
         """As an order list (OCO): each waits for its price, and is a market order then."""
         for order in (stop, target):
             self._check(order)
-            self._heard.remember(order)
+            self._remember(order)
         market = self._market(stop.symbol)
         raw = await self._connection.act(
             self._exchange.private_post_orderlist_oco,
@@ -276,22 +299,27 @@ class CcxtVenue:
             raise VenueRejected(f"{self.name} is read_only in the settings")
         if not self._quirks.accepts_id(order.id):
             raise VenueRejected(f"{self.name} does not take the id {order.id}")
-        wrong = misfit(order, self.rules(order.symbol))
+        rules = self.rules(order.symbol)
+        if isinstance(rules, Untraded) and not self._may_be_tried(order):
+            raise VenueRejected(rules.why)
+        wrong = misfit(order, rules.shown)
         if wrong:
             raise VenueRejected(wrong)
-        if order.role is OrderRole.ENTRY and self._rests(order.symbol):
-            raise VenueRejected(f"trading in {order.symbol} is halted on {self.name}")
+
+    def _may_be_tried(self, order: Order) -> bool:
+        """A market that was halted when it was read last may be open by now."""
+        return order.role is not OrderRole.ENTRY and self._is_listed(order.symbol)
 
     async def cancel(self, order: Order, leaving: Leaving = unwatched) -> Report:
         """The answer itself tells how it ended; where it does not, the order is asked for."""
-        self._heard.remember(order)
+        self._remember(order)
         entry = order.role is OrderRole.ENTRY
         raw: Any = {}
         with contextlib.suppress(NotFound):  # it has ended, or never was: `find` tells which
             raw = await self._connection.act(
                 self._exchange.cancel_order,
                 order.venue_id or order.id,
-                self._words.markets[order.symbol],
+                self._name(order.symbol),
                 self._by_id(order),
                 permit=leaving,
                 must_contain=(),
@@ -335,7 +363,9 @@ class CcxtVenue:
 
     async def find(self, order: Order) -> Report | None:
         """Ask by our id; by the venue's; in open orders; by the trades since it was written."""
-        self._heard.remember(order)
+        self._remember(order)
+        if self._connection.is_open and not self._is_listed(order.symbol):
+            return await self._without_market(order)
         raw = await self._order(order, order.venue_id or order.id, self._by_id(order))
         if raw is None and order.venue_id:
             raw = await self._order(order, order.venue_id, self._where(order))
@@ -343,9 +373,20 @@ class CcxtVenue:
             raw = await self._found_otherwise(order)
         return None if raw is None else await self._report(order, raw)
 
+    async def _without_market(self, order: Order) -> Report:
+        """Where a market is gone nothing can be asked about its orders but whether they are open.
+
+        What they have done is told by what is held: the books are compared with that.
+        """
+        for raw in await self._open_raw(None):
+            if raw.get("clientOrderId") == order.id:
+                return self._words.state(order.id, raw)
+        note = f"ended by the venue: {order.symbol} is not listed there any more"
+        return Report(order_id=order.id, status=OrderStatus.EXPIRED, note=note)
+
     async def _order(self, order: Order, venue_id: str, params: dict[str, Any]) -> Any:
         """None: there is none such."""
-        market = self._words.markets[order.symbol]
+        market = self._name(order.symbol)
         with contextlib.suppress(NotFound):
             return await self._urgently(self._exchange.fetch_order, venue_id, market, params)
 
@@ -360,7 +401,7 @@ class CcxtVenue:
     async def _among_all(self, order: Order) -> Any:
         """Conditional orders that have ended; their trades are another order's."""
         since = millis(order.created_at - TRADES_BACK)
-        market = self._words.markets[order.symbol]
+        market = self._name(order.symbol)
         raws = await self._urgently(
             self._exchange.fetch_orders, market, since, PAGE, {"trigger": True}
         )
@@ -379,7 +420,7 @@ class CcxtVenue:
 
     async def _trades(self, symbol: Symbol, since: int) -> list[Any]:
         """All of the symbol since *since*, in milliseconds."""
-        market = self._words.markets[symbol]
+        market = self._name(symbol)
         found: dict[str, Any] = {}
         for _ in range(PAGES):
             page = await self._urgently(self._exchange.fetch_my_trades, market, since, PAGE)
@@ -390,7 +431,7 @@ class CcxtVenue:
         return list(found.values())
 
     async def open_orders(self) -> Sequence[Report]:
-        symbols = list(self._words.markets)
+        symbols = [s for s in self._words.ours() if self._is_listed(s)]
         if len(symbols) > ALL_AT_ONCE:
             raws = await self._open_raw(None)
         else:
@@ -398,7 +439,7 @@ class CcxtVenue:
             raws = [raw for some in asked for raw in some]
         reports = []
         for raw in raws:
-            symbol = self._words.symbols.get(raw["symbol"])
+            symbol = self._words.symbol(raw)
             if symbol is not None:
                 order = self._words.order(symbol, raw)
                 self._heard.learn(raw)
@@ -407,7 +448,7 @@ class CcxtVenue:
 
     async def _open_raw(self, symbol: Symbol | None) -> list[Any]:
         """Regular and conditional ones; of all symbols without *symbol*."""
-        market = None if symbol is None else self._words.markets[symbol]
+        market = None if symbol is None else self._name(symbol)
         fetch = self._exchange.fetch_open_orders
         found = list(await self._urgently(fetch, market))
         if self._quirks.conditional_apart:
@@ -417,9 +458,11 @@ class CcxtVenue:
     async def positions(self) -> Mapping[Symbol, Held]:
         if self.cash:
             total = (await self._balance())["total"]
-            held = {symbol: number(total.get(symbol.base)) for symbol in self._words.markets}
+            held = {symbol: number(total.get(symbol.base)) for symbol in self._words.ours()}
             return {symbol: Held(long=size) for symbol, size in held.items() if size}
-        markets = None if self._every else list(self._words.markets.values())
+        ours = self._words.ours()
+        every = self._every or not all(map(self._is_listed, ours))
+        markets = None if every else [self._name(symbol) for symbol in ours]
         fetch = self._exchange.fetch_positions
         return self._words.held(
             await self._ask("account", fetch, markets, urgency=Urgency.REDUCTION)
@@ -488,7 +531,13 @@ class CcxtVenue:
         return await asking.preview(side, quantity)
 
     async def _balance(self) -> Any:
-        return await self._ask("account", self._exchange.fetch_balance, urgency=Urgency.REDUCTION)
+        fetch = self._exchange.fetch_balance
+        balance = await self._ask("account", fetch, urgency=Urgency.REDUCTION)
+        told = frozenset(map(str, balance["info"].get("permissions") or ()))
+        if told != self._permissions_told:
+            self._permissions_told = told
+            self._read.clear()
+        return balance
 
     # -- reports ----------------------------------------------------------------------------
 
@@ -527,7 +576,7 @@ class CcxtVenue:
         try:
             trades: list[Any] = await self._urgently(
                 self._exchange.fetch_my_trades,
-                self._words.markets[order.symbol],
+                self._name(order.symbol),
                 None,
                 PAGE,
                 {"orderId": str(raw["id"])},

@@ -139,7 +139,7 @@ class Heard:
         """One fill of an order."""
         venue_id = str(raw["order"])
         known = self._known.get(self._ids.get(venue_id, ""))
-        symbol = self._words.symbols.get(raw["symbol"])
+        symbol = self._words.symbol(raw)
         if known is None or symbol is None:
             return  # the event of its order, or of its parent, leads here again
         known.told[str(raw["id"])] = number(raw["amount"])
@@ -190,7 +190,7 @@ class Heard:
 
     def _meet(self, raw: Any) -> None:
         """An order that is not ours, or the child of one that is: that is told in a moment."""
-        symbol = self._words.symbols.get(raw["symbol"])
+        symbol = self._words.symbol(raw)
         if symbol is None:
             return
         venue_id = str(raw["id"])

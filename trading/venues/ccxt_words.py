@@ -74,6 +74,30 @@ class Words:
         self.symbols: Mapping[str, Symbol] = (
             {market: symbol for symbol, market in own.items()} if every is None else every.symbols
         )
+        self._is_own = own.__contains__ if every is None else every.covers
+        self._also: set[Symbol] = set()
+        """In the books, though neither settings nor lists of the exchange name them (any more)."""
+
+    def include(self, symbols: Iterable[Symbol]) -> None:
+        self._also.update(symbol for symbol in symbols if symbol not in self._also)
+
+    def ours(self) -> tuple[Symbol, ...]:
+        """All that the account is asked about."""
+        return tuple(dict.fromkeys((*self.markets, *self._also)))
+
+    def covers(self, symbol: Symbol) -> bool:
+        """Whether the account is for it, listed or not."""
+        return symbol in self._also or self._is_own(symbol)
+
+    def symbol(self, raw: Any) -> Symbol | None:
+        """Of what ccxt tells; a market that it does not know keeps the exchange's own name."""
+        name = str(raw["symbol"])
+        return self.symbols.get(name) or self._by_name(name)
+
+    def _by_name(self, name: str) -> Symbol | None:
+        """Of one that was included, by ccxt's name or the exchange's."""
+        names = ((s, {self._quirks.market_of(s), f"{s.base}{s.quote}"}) for s in self._also)
+        return next((symbol for symbol, known in names if name in known), None)
 
     # -- orders -----------------------------------------------------------------------------
 
@@ -155,7 +179,7 @@ class Words:
         """From positions; only those of our symbols."""
         sizes: dict[Symbol, dict[str, Decimal]] = {}
         for raw in raws:
-            symbol = self.symbols.get(raw["symbol"])
+            symbol = self.symbol(raw)
             size = abs(number(raw["contracts"]) * (number(raw.get("contractSize")) or 1))
             if symbol is not None and size:
                 side = "short" if raw["side"] == "short" else "long"
@@ -190,7 +214,7 @@ class Words:
         )
 
     def _by_id(self, market_id: str) -> Symbol | None:
-        return next((s for s in self.markets if f"{s.base}{s.quote}" == market_id), None)
+        return next((s for s in self.ours() if f"{s.base}{s.quote}" == market_id), None)
 
     # -- markets ----------------------------------------------------------------------------
 

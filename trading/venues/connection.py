@@ -34,6 +34,7 @@ from trading.venues.answers import (
 from trading.venues.breaker import Breaker
 from trading.venues.budget import URGENCY, Budget, Budgets, Urgency
 from trading.venues.ccxt_lean import exchange_class
+from trading.venues.markets import Markets
 from trading.venues.quirks import Quirks
 from trading.venues.transport import Sending, closed, new_session, sending, unguarded
 
@@ -98,6 +99,10 @@ class Connection:
         self._exchange: Any = None
         self._users: set[object] = set()
         self._opening = asyncio.Lock()
+        self.markets = Markets(
+            quirks=quirks, clock=clock, exchange=lambda: self._exchange, load=self._load_markets
+        )
+        self._keeping_fresh: asyncio.Task[None] | None = None
 
     @property
     def exchange(self) -> Any:
@@ -132,6 +137,10 @@ class Connection:
             self._users.discard(user)
             if self._users:
                 return
+            keeping, self._keeping_fresh = self._keeping_fresh, None
+            if keeping is not None:
+                keeping.cancel()
+                await asyncio.gather(keeping, return_exceptions=True)
             exchange, self._exchange = self._exchange, None
             session, self._session = self._session, None
             if exchange is not None and session is not None:
@@ -150,6 +159,13 @@ class Connection:
             await _ended(exchange, session)
             raise
         self._session, self._exchange = session, exchange
+        self.markets.were_read()
+        self._keeping_fresh = asyncio.create_task(
+            self.markets.keep_fresh(), name=f"{self.quirks.exchange}: markets"
+        )
+
+    async def _load_markets(self) -> None:
+        await self.ask("markets", self.exchange.load_markets, True)
 
     def _config(self, session: aiohttp.ClientSession) -> dict[str, Any]:
         return {
@@ -211,6 +227,8 @@ class Connection:
         except Exception as error:  # noqa: BLE001  # ccxt's tree, and what its parsers stumble on
             if code_of(error) == self.quirks.clock_code:
                 await self._set_clock()
+            if code_of(error) in self.quirks.no_market:
+                self.markets.doubt()
             told = self._explained(error, one)
             answered = isinstance(told, VenueRejected | Withheld) or is_turned_away(
                 error, self.quirks

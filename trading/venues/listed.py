@@ -6,11 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from trading.types import ZERO, MarketRules, Symbol
+from trading.types import FINEST, ZERO, MarketRules, Symbol
 from trading.venues.connection import Connection
-
-UNTOLD = MarketRules(tick=Decimal("1e-8"), lot=Decimal("1e-8"), min_notional=ZERO)
-"""To show figures by before an exchange has told its rules; nothing can be sent then."""
 
 
 def listed_in(connection: Connection, quote: str) -> dict[Symbol, Any]:
@@ -34,6 +31,10 @@ class EveryMarket(Mapping[Symbol, str]):
         if symbol.quote != self._quote:
             raise KeyError(symbol)
         return self._connection.quirks.market_of(symbol)
+
+    def covers(self, symbol: Symbol) -> bool:
+        """Whether it would be one of them if it were listed."""
+        return symbol.quote == self._quote
 
     def __iter__(self) -> Iterator[Symbol]:
         return iter(self._listed())
@@ -72,40 +73,36 @@ class EverySymbol(Mapping[str, Symbol]):
 class ListedRules(Mapping[Symbol, MarketRules]):
     """For who trades on paper at an exchange's prices.
 
-    What is not traded there (now) is not in it.  Until the connection is open they are `UNTOLD`.
+    What is not traded there (now) is not in it.  Until the connection is open they are `FINEST`.
     """
 
     def __init__(self, connection: Connection, symbols: Sequence[Symbol]) -> None:
         self._connection = connection
         self._symbols = tuple(symbols)
         self._known: dict[Symbol, MarketRules] = {}
+        self._generation = 0
 
     def __getitem__(self, symbol: Symbol) -> MarketRules:
+        """Of any symbol, named in *symbols* or not.  Raises `KeyError` if it is not traded."""
         if not self._connection.is_open:
-            return UNTOLD
+            return FINEST
+        markets = self._connection.markets
+        if self._generation != markets.generation:
+            self._generation = markets.generation
+            self._known.clear()
+        if markets.untraded(symbol):
+            raise KeyError(symbol)
         rules = self._known.get(symbol)
         if rules is None:
-            rules = self._known[symbol] = _rules_of(self._listed(symbol))
+            rules = self._known[symbol] = _rules_of(markets.of(symbol))
         return rules
 
     def __iter__(self) -> Iterator[Symbol]:
-        return (symbol for symbol in self._symbols if self._is_traded(symbol))
+        untraded = self._connection.markets.untraded
+        return (symbol for symbol in self._symbols if not untraded(symbol))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
-
-    def _is_traded(self, symbol: Symbol) -> bool:
-        try:
-            self._listed(symbol)
-        except KeyError:
-            return False
-        return True
-
-    def _listed(self, symbol: Symbol) -> Any:
-        market = self._connection.exchange.markets[self._connection.quirks.market_of(symbol)]
-        if not market.get("active", True):
-            raise KeyError(symbol)
-        return market
 
 
 def _rules_of(market: Any) -> MarketRules:

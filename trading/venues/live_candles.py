@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from trading.clocks import Clock
-from trading.errors import VenueError, VenueUnavailable
+from trading.errors import VenueError, VenueRejected, VenueUnavailable
 from trading.market.candles import Candles, Panel
 from trading.types import Quote, Symbol
 from trading.venues.connection import Connection
@@ -189,15 +189,20 @@ class LiveCandles:
             self._ready[symbol] = _columns(found, times)
 
         wanted = [symbol for symbol in self.all.symbols if symbol not in self._ready]
-        failed = [
-            error
-            for error in await asyncio.gather(*map(fetch, wanted), return_exceptions=True)
-            if error is not None
-        ]
-        if failed:
-            raise failed[0]
+        outcomes = await asyncio.gather(*map(fetch, wanted), return_exceptions=True)
+        failed = {s: error for s, error in zip(wanted, outcomes, strict=True) if error is not None}
+        for symbol in self._alone(failed):
+            log.warning("%s has no candles until %s: %s", symbol, last, failed.pop(symbol))
+            self._ready[symbol] = _columns({}, times)
+        for error in failed.values():
+            raise error
         ready, self._ready, self._ready_until = self._ready, {}, None
         return [ready[symbol] for symbol in self.all.symbols]
+
+    def _alone(self, failed: Mapping[Symbol, BaseException]) -> list[Symbol]:
+        """Those that were refused while others were not: their markets are gone or closed."""
+        refused = [s for s, error in failed.items() if isinstance(error, VenueRejected)]
+        return refused if len(refused) < len(self.all.symbols) else []
 
     async def _found(self, symbol: Symbol, times: Sequence[int]) -> Bars:
         """The bars of *symbol* at those of *times* that are there."""

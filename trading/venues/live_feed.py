@@ -74,6 +74,7 @@ class LiveFeed:
         """Batches of markets as they were subscribed, and who listens to each."""
         self._listening = False
         self._asked_at = float("-inf")
+        self._generation = 0
 
     @property
     def symbols(self) -> Sequence[Symbol]:
@@ -93,6 +94,9 @@ class LiveFeed:
     async def open(self) -> None:
         """Connect and read the warm-up.  Raises `VenueError`; safe to call again."""
         await self._connection.open(self)
+        if self._generation != self._connection.markets.generation:
+            self._generation = self._connection.markets.generation
+            await self._follow(self._wanted)
         await self._candles.fill_up()
         if not self._listening:
             self._listening = True
@@ -112,14 +116,19 @@ class LiveFeed:
         await self._follow(symbols)
 
     async def _follow(self, symbols: Sequence[Symbol]) -> None:
+        """What is not traded now is left out, and joins by itself once it is (again)."""
         self._wanted = tuple(symbols)
-        self._markets = {symbol: self._connection.quirks.market_of(symbol) for symbol in symbols}
-        await self._candles.keep(self._wanted)
+        market_of, traded = self._connection.quirks.market_of, self._is_traded
+        self._markets = {symbol: market_of(symbol) for symbol in symbols if traded(symbol)}
+        await self._candles.keep(tuple(self._markets))
         for known in (self._quotes, self._seen, self._made):
             for symbol in [symbol for symbol in known if symbol not in self._markets]:
                 del known[symbol]  # what is known of its price is old from now on
         if self._listening:
             self._change_streams()
+
+    def _is_traded(self, symbol: Symbol) -> bool:
+        return not self._connection.markets.untraded(symbol)
 
     async def close(self) -> None:
         self._listening = False
@@ -192,9 +201,11 @@ class LiveFeed:
 
     async def _listen(self, batch: Mapping[Symbol, str]) -> None:
         """Hear prices for ever; while the stream is broken, ask for them now and then."""
-        delay = FIRST_DELAY
-        exchange, markets = self._connection.exchange, list(batch.values())
+        delay, markets = FIRST_DELAY, list(batch.values())
+        exchange, followed = self._connection.exchange, batch
         while True:
+            # One that is listed no longer would break it for all.
+            markets = [market for s, market in followed.items() if self._is_traded(s)] or markets
             try:
                 await exchange.watch_tickers(markets)
                 self._hear(exchange.tickers, batch)
@@ -207,8 +218,7 @@ class LiveFeed:
             await self._clock.sleep(delay)
             delay = min(delay * 2, LONGEST_DELAY)
             await self._ask_prices()
-            # One that has left may be listed no longer, and would break it again.
-            markets = [market for s, market in batch.items() if s in self._markets] or markets
+            followed = {s: market for s, market in batch.items() if s in self._wanted} or followed
 
     async def _ask_prices(self) -> None:
         """Of all symbols at once, whichever stream broke."""
@@ -217,7 +227,8 @@ class LiveFeed:
             return
         self._asked_at = now
         try:
-            fetch, markets = self._connection.exchange.fetch_tickers, list(self._markets.values())
+            fetch = self._connection.exchange.fetch_tickers
+            markets = [market for s, market in self._markets.items() if self._is_traded(s)]
             self._hear(await self._connection.ask("prices", fetch, markets), self._markets)
         except VenueError as error:
             log.warning("no prices of %s: %s", self.name, error)

@@ -13,7 +13,7 @@ memory is thrown away and read back from it: what is there is what happened.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -25,6 +25,7 @@ from trading.halt import Permit
 from trading.market.candles import Candles
 from trading.ports import Feed, Journal, Leaving, unwatched
 from trading.types import (
+    FINEST,
     ZERO,
     Depth,
     Fill,
@@ -37,9 +38,11 @@ from trading.types import (
     Preview,
     Quote,
     Report,
+    Rules,
     Side,
     Symbol,
     Targets,
+    Untraded,
 )
 from trading.venues import matching
 from trading.venues.book import (
@@ -108,7 +111,9 @@ class PaperVenue:
         cash: bool = False,
         clock: MarketClock | None = None,
         compact_after: int = COMPACT_AFTER,
+        reread: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """*reread* reads *rules* anew, where they can change."""
         self.name = name
         self.cash = cash
         self._feed = feed
@@ -121,6 +126,7 @@ class PaperVenue:
         self._participation = participation
         self._clock: MarketClock = clock or feed
         self._compact_after = compact_after
+        self._reread = reread
         self._book: Book | None = None
         self._writer: JournalWriter | None = None
         self._reading = asyncio.Lock()
@@ -224,7 +230,7 @@ class PaperVenue:
 
     async def preview(self, symbol: Symbol, side: Side, quantity: Decimal) -> Preview:
         """There is no leverage here: a position binds what it is worth."""
-        book, tick = await self._ready(), self.rules(symbol).tick
+        book, tick = await self._ready(), self._traded(symbol).tick
         quote = self._feed.quote(symbol, self._now(book))
         if quote is None:
             return Preview()
@@ -236,18 +242,30 @@ class PaperVenue:
             free=self._free_money(book) if self.cash else self._free_margin(book),
         )
 
-    def rules(self, symbol: Symbol) -> MarketRules:
-        """Raises `VenueRejected` for a symbol that is not traded here."""
+    def rules(self, symbol: Symbol) -> Rules:
+        """Those of the market that its prices come from; what has no prices is not traded."""
         rules = self._rules.get(symbol)
-        if rules is None:
-            raise VenueRejected(f"{symbol} is not traded on {self.name}")
+        return rules or Untraded(why=f"{symbol} is not traded on {self.name}", shown=FINEST)
+
+    async def reread(self) -> None:
+        if self._reread is not None:
+            await self._reread()
+
+    def include(self, symbols: Collection[Symbol]) -> None:
+        """Its book and its rules are asked about any symbol."""
+
+    def _traded(self, symbol: Symbol) -> MarketRules:
+        """Raises `VenueRejected` for a symbol that is not traded here."""
+        rules = self.rules(symbol)
+        if isinstance(rules, Untraded):
+            raise VenueRejected(rules.why)
         return rules
 
     # -- what is refused ---------------------------------------------------------------------
 
     def _check(self, book: Book, order: Order) -> Quote:
         """Return the quote that *order* meets.  Raises `VenueRejected` with the reason."""
-        rules = self.rules(order.symbol)
+        rules = self._traded(order.symbol)
         if book.get(order.id) is not None:
             raise VenueRejected(f"duplicate order id {order.id}")
         quote = self._feed.quote(order.symbol, self._now(book))
@@ -273,6 +291,8 @@ class PaperVenue:
         free = self._capital + book.profit_realised()
         for symbol, holding in book.holdings():
             quote = self._feed.quote(symbol, self._now(book))
+            if isinstance(self.rules(symbol), Untraded):
+                continue
             if quote is None:
                 return None
             open_profit = holding.quantity * (quote.price - holding.average_price)
@@ -341,8 +361,9 @@ class PaperVenue:
     def _pass_bar(self, turn: _Turn, candles: Candles, column: int, symbol: Symbol) -> None:
         row = candles.row(symbol)
         bar = None
-        if row is not None:
-            bar = matching.bar_at(candles, row, column, self._rules[symbol])
+        rules = self.rules(symbol)
+        if row is not None and not isinstance(rules, Untraded):
+            bar = matching.bar_at(candles, row, column, rules)
         if bar is None:
             return
         waiting = [held for held in turn.book.alive(symbol) if held.since < bar.at]

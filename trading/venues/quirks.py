@@ -75,6 +75,10 @@ class Quirks:
     """Codes of requests that were refused before anything was done, whatever ccxt calls them."""
     unclear: frozenset[str]
     """Codes that leave open whether something was done."""
+    no_market: frozenset[str]
+    """Codes of requests about a market that is not there, or closed: the list is old."""
+    trading_flag: str
+    """What is false in a market's own description when nobody can trade it; empty: nothing is."""
     clock_code: str
     """The code of a request whose time is not the venue's."""
     explained: Mapping[str, str]
@@ -119,6 +123,7 @@ _BINANCE: Mapping[str, Any] = {
     "duplicate": "duplicate",
     "turned_away": frozenset({"-1003", "-1008", "-1015", "-1016", "-1021"}),
     "unclear": frozenset({"-1000", "-1001", "-1006", "-1007"}),
+    "no_market": frozenset({"-1121", "-4108", "-4140"}),
     "clock_code": "-1021",
     "explained": {
         "-1021": "our clock differed from the venue's, and has been set by it",
@@ -162,6 +167,7 @@ _ROWS = (
         **_BINANCE,
         market=Market.SPOT,
         suffix="",
+        trading_flag="isSpotTradingAllowed",
         weight_per_minute=1_200,
         used_factor=0.2,
         orders_per_10s=100,
@@ -189,6 +195,7 @@ _ROWS = (
         **_BINANCE,
         market=Market.SWAP,
         suffix=":{quote}",
+        trading_flag="",
         weight_per_minute=2_400,
         used_factor=1.0,
         orders_per_10s=300,

@@ -93,7 +93,12 @@ class ReplayFeed:
         return FeedState.ENDED if self.now() >= self.end else FeedState.LIVE
 
     async def follow(self, symbols: Sequence[Symbol]) -> None:
-        """A recording shows all it has."""
+        """A recording shows what it was made for, and what else of *symbols* it has."""
+        more = [s for s in symbols if s not in self._wanted and s in self._rules]
+        recorded = self._recording.candles.symbols if more else ()
+        self._wanted += tuple(symbol for symbol in more if symbol in recorded)
+        for known in ("_candles", "_last_known", "_quotes") if more else ():
+            self.__dict__.pop(known, None)
 
     async def close(self) -> None:
         """Nothing is open."""

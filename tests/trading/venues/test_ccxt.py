@@ -31,7 +31,17 @@ from tests.trading.venues.ccxt_world import BTC, ETH, D, a_world, until
 from trading.errors import Halted, VenueRejected, VenueUnavailable, VenueUncertain
 from trading.risk import liquidity
 from trading.risk.limits import Limits
-from trading.types import Held, MovementKind, OrderRole, OrderStatus, OrderType, Side, Symbol
+from trading.types import (
+    Held,
+    MovementKind,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+    Side,
+    Symbol,
+    Untraded,
+    traded,
+)
 from trading.venues.budget import Budget, NoRoom
 
 MARKETS = pytest.mark.parametrize("market", ["spot", "swap", "hedge"])
@@ -195,7 +205,9 @@ async def test_a_halted_symbol_takes_no_entry_and_lets_reductions_be_tried(marke
     async with a_world(market, opens=False) as world:
         world.engine.halt("BTCUSDT")
         await world.venue.open(world.heard.append)
-        with pytest.raises(VenueRejected, match="trading in BTC/USDT is halted on binance"):
+        with pytest.raises(
+            VenueRejected, match="BTC/USDT is not traded on binance: its market is halted"
+        ):
             await world.place(world.order())
         assert world.asked("POST", NEW_ORDER[market]) == 0
         with pytest.raises(VenueRejected, match="closed"):
@@ -441,11 +453,10 @@ async def test_a_cancel_whose_answer_is_lost_tells_how_the_order_ended(market: s
 
 async def test_rules_come_from_the_market() -> None:
     async with a_world("spot", symbols=(spot_rules("BTC", market_most=D(7)), "ETH")) as world:
-        rules = world.venue.rules(BTC)
+        rules = traded(world.venue.rules(BTC))
         assert (rules.tick, rules.lot) == (D("0.01"), D("0.00001"))
         assert (rules.min_notional, rules.max_quantity) == (D(5), D(7))
-        with pytest.raises(VenueRejected):
-            world.venue.rules(Symbol("SOL", "USDT"))
+        assert isinstance(world.venue.rules(Symbol("SOL", "USDT")), Untraded)
 
 
 @BOTH
@@ -536,8 +547,8 @@ async def test_a_halted_and_an_unknown_symbol_are_named() -> None:
     async with a_world("spot", opens=False, ours=(BTC, Symbol("SOL", "USDT"))) as world:
         world.engine.halt("BTCUSDT")
         assert await world.venue.examine() == [
-            "SOL/USDT is not traded on binance.",
-            "BTC/USDT is halted on binance now.",
+            "BTC/USDT is not traded on binance: its market is halted there.",
+            "SOL/USDT is not traded on binance: it is not listed there.",
         ]
 
 

@@ -9,8 +9,7 @@ import pytest
 
 from tests.servers.exchange import Rules, Wish
 from tests.trading.venues.ccxt_world import BTC, ETH, a_world
-from trading.errors import VenueRejected
-from trading.types import Symbol
+from trading.types import Symbol, Untraded, traded
 from trading.venues.listed import EveryMarket, listed_in
 
 D = Decimal
@@ -52,17 +51,16 @@ async def test_orders_in_whatever_symbol_are_seen_and_found(kind: str) -> None:
 async def test_without_a_universe_only_what_is_listed_is_ours() -> None:
     async with a_world("swap", symbols=THREE, ours=(BTC,)) as world:
         world.engine.quote("XRPUSDT", 50_000)
-        with pytest.raises(VenueRejected, match="XRP/USDT is not traded"):
-            world.venue.rules(XRP)
+        assert isinstance(told := world.venue.rules(XRP), Untraded)
+        assert told.why == "XRP/USDT is not traded on binance: the settings do not name it"
 
 
 async def test_what_is_not_on_the_list_has_no_rules() -> None:
     async with a_world("swap", symbols=THREE, **FOUND) as world:
-        assert world.venue.rules(XRP).tick == D("0.1")
-        with pytest.raises(VenueRejected, match="GONE/USDT is not traded"):
-            world.venue.rules(GONE)
-        with pytest.raises(VenueRejected, match="BTC/EUR is not traded"):
-            world.venue.rules(Symbol("BTC", "EUR"))
+        assert traded(world.venue.rules(XRP)).tick == D("0.1")
+        for symbol in (GONE, Symbol("BTC", "EUR")):
+            assert isinstance(told := world.venue.rules(symbol), Untraded)
+            assert told.why.startswith(f"{symbol} is not traded on binance")
 
 
 async def test_markets_of_other_currencies_are_left_out() -> None:

@@ -33,7 +33,7 @@ from tests.trading.venues.paper_world import (
 from trading.clocks import ManualClock
 from trading.errors import StoreError, VenueError, VenueRejected, VenueUnavailable, VenueUncertain
 from trading.ports import Venue
-from trading.types import ZERO, Held, Order, OrderStatus, Report
+from trading.types import ZERO, Held, Order, OrderStatus, Report, traded
 from trading.venues.book import Book, replayed
 from trading.venues.paper import PaperVenue
 
@@ -89,7 +89,7 @@ def a_world(journal: FaultyJournal, *bars: Bar, **more: Any) -> PaperWorld:
 
 async def test_it_is_a_venue(journal: FaultyJournal) -> None:
     port: Venue = await a_world(journal).venue()
-    assert port.rules(BTC).tick == D("0.01")
+    assert traded(port.rules(BTC)).tick == D("0.01")
 
 
 # -- durability ---------------------------------------------------------------------------------
