@@ -205,9 +205,7 @@ async def test_a_halted_symbol_takes_no_entry_and_lets_reductions_be_tried(marke
     async with a_world(market, opens=False) as world:
         world.engine.halt("BTCUSDT")
         await world.venue.open(world.heard.append)
-        with pytest.raises(
-            VenueRejected, match="BTC/USDT is not traded on binance: its market is halted"
-        ):
+        with pytest.raises(VenueRejected, match="BTC/USDT is not traded on binance: its market"):
             await world.place(world.order())
         assert world.asked("POST", NEW_ORDER[market]) == 0
         with pytest.raises(VenueRejected, match="closed"):
