@@ -59,7 +59,7 @@ class Ask(Generic[E]):
     @property
     def symbol(self) -> str:
         symbol = self.required("symbol")
-        if symbol not in self.engine.rules:
+        if symbol not in self.engine.listed:
             raise refusals.unknown_symbol()
         return symbol
 
@@ -154,7 +154,7 @@ def per_symbol(ask: Ask[E], show: Callable[[E, str], Json]) -> Json:
     """One symbol's, or a list of all."""
     if ask.text("symbol"):
         return show(ask.engine, ask.symbol)
-    return [show(ask.engine, symbol) for symbol in ask.engine.rules]
+    return [show(ask.engine, symbol) for symbol in ask.engine.listed]
 
 
 def depth(ask: Ask[Any]) -> Json:

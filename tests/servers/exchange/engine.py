@@ -61,6 +61,7 @@ class Engine(ABC):
         self.movements: list[Movement] = []
         self.tape = {symbol: deque[Printed](maxlen=10_000) for symbol in self.rules}
         self.halted: set[str] = set()
+        self.delisted: set[str] = set()
         self.deadlines: dict[str, int] = {}
         """Dead man's switches: when each symbol's open orders are cancelled, see `tick`."""
         self._by_client: dict[str, int] = {}
@@ -131,6 +132,21 @@ class Engine(ABC):
 
     def resume(self, symbol: str) -> None:
         self.halted.discard(symbol)
+
+    @property
+    def listed(self) -> dict[str, Rules]:
+        """What `exchangeInfo` tells, and what may be asked about at all."""
+        return {symbol: rules for symbol, rules in self.rules.items() if symbol not in self.delisted}
+
+    def delist(self, symbol: str) -> None:
+        """Its open orders expire, and nobody knows it any more (-1121); what is held stays."""
+        for order in self.open_orders(symbol):
+            if self.orders[order.id].is_open:
+                self._end(order.id, "EXPIRED")
+        self.delisted.add(symbol)
+
+    def relist(self, symbol: str) -> None:
+        self.delisted.discard(symbol)
 
     def tick(self) -> None:
         """Do what time alone brings about; whoever moves the clock calls it."""
@@ -210,7 +226,7 @@ class Engine(ABC):
     # --- the work ---
 
     def _known(self, symbol: str) -> Rules:
-        if symbol not in self.rules:
+        if symbol not in self.listed:
             raise refusals.unknown_symbol()
         return self.rules[symbol]
 

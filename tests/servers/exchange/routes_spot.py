@@ -43,7 +43,7 @@ def trade_fee(ask: Spot) -> Json:
     only = ask.optional_symbol
     return [
         {"symbol": symbol, "makerCommission": maker, "takerCommission": taker}
-        for symbol in ask.engine.rules
+        for symbol in ask.engine.listed
         if only in {None, symbol}
     ]
 

@@ -66,7 +66,7 @@ def account_config(ask: Swap) -> Json:
 
 def risk_v2(ask: Swap) -> Json:
     """Every symbol and side, flat ones included."""
-    symbols = [ask.symbol] if ask.text("symbol") else list(ask.engine.rules)
+    symbols = [ask.symbol] if ask.text("symbol") else list(ask.engine.listed)
     return [
         wire_swap.risk_v2(ask.engine, position)
         for symbol in symbols
@@ -87,7 +87,7 @@ def risk_v3(ask: Swap) -> Json:
 def adl_ranks(ask: Swap) -> Json:
     return [
         {"symbol": symbol, "adlQuantile": dict.fromkeys(SIDES[ask.engine.hedge], 1)}
-        for symbol in ask.engine.rules
+        for symbol in ask.engine.listed
     ]
 
 
@@ -114,13 +114,13 @@ def set_margin_type(ask: Swap) -> Json:
 
 def leverage_brackets(ask: Swap) -> Json:
     only = ask.optional_symbol
-    symbols = [symbol for symbol in ask.engine.rules if only in {None, symbol}]
+    symbols = [symbol for symbol in ask.engine.listed if only in {None, symbol}]
     return [wire_swap.brackets(ask.engine, symbol) for symbol in symbols]
 
 
 def symbol_config(ask: Swap) -> Json:
     only = ask.optional_symbol
-    symbols = [symbol for symbol in ask.engine.rules if only in {None, symbol}]
+    symbols = [symbol for symbol in ask.engine.listed if only in {None, symbol}]
     return [wire_swap.symbol_config(ask.engine, symbol) for symbol in symbols]
 
 

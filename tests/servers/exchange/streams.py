@@ -181,7 +181,7 @@ class Streams:
 
     def _is_stream(self, name: str) -> bool:
         symbol = name.split("@", 1)[0].upper()
-        return name.startswith("!") or symbol in self._engine.rules or (
+        return name.startswith("!") or symbol in self._engine.listed or (
             name in self.listen_keys.values()
         )  # fmt: skip
 
@@ -285,7 +285,7 @@ class Streams:
         """Send what these streams have to say at this moment, where that is known."""
         for name in names:
             if name.startswith("!"):
-                self._show_all(connection, name, list(self._engine.rules))
+                self._show_all(connection, name, list(self._engine.listed))
                 continue
             symbol, _, kind = name.partition("@")
             shown = self._snapshot(symbol.upper(), kind)

@@ -186,6 +186,16 @@ class SwapEngine(Engine):
         self._force(self.position(symbol, side), Decimal(quantity), "ADL", "adl_autoclose")
         self._settle(symbol)
 
+    def delist(self, symbol: str) -> None:
+        """Every position is settled at the mark price first, as contracts are."""
+        self._clear_orders(symbol)
+        for algo in self.open_algos(symbol):
+            self._end_algo(algo, "EXPIRED")
+        for position in self.positions(symbol):
+            name = f"settlement_autoclose-{self.now}"
+            self._force(position, abs(position.amount), "LIQUIDATION", name)
+        super().delist(symbol)
+
     # --- orders ---
 
     def place(self, wish: Wish) -> Order:

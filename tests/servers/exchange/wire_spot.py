@@ -33,7 +33,7 @@ def exchange_info(engine: SpotEngine) -> Json:
             limit("ORDERS", "DAY", 1, 200_000),
         ],
         "exchangeFilters": [],
-        "symbols": [_symbol(engine, name) for name in engine.rules],
+        "symbols": [_symbol(engine, name) for name in engine.listed],
     }
 
 

@@ -42,7 +42,7 @@ def exchange_info(engine: SwapEngine) -> Json:
         ],
         "serverTime": engine.now,
         "assets": [{"asset": "USDT", "marginAvailable": True, "autoAssetExchange": 0}],
-        "symbols": [_symbol(engine, rules) for rules in engine.rules.values()],
+        "symbols": [_symbol(engine, rules) for rules in engine.listed.values()],
         "timezone": "UTC",
     }
 
@@ -387,7 +387,7 @@ def account_v2(engine: SwapEngine, *, can_trade: bool) -> Json:
             "positionInitialMargin": fixed(engine.margin_of(position)),
             "openOrderInitialMargin": "0",
         }
-        for symbol in engine.rules
+        for symbol in engine.listed
         for position in listed_positions(engine, symbol)
     ]
     return (
