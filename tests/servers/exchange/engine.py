@@ -136,7 +136,7 @@ class Engine(ABC):
     @property
     def listed(self) -> dict[str, Rules]:
         """What `exchangeInfo` tells, and what may be asked about at all."""
-        return {symbol: rules for symbol, rules in self.rules.items() if symbol not in self.delisted}
+        return {name: rules for name, rules in self.rules.items() if name not in self.delisted}
 
     def delist(self, symbol: str) -> None:
         """Its open orders expire, and nobody knows it any more (-1121); what is held stays."""
