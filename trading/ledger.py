@@ -70,6 +70,13 @@ def book(position: Position | None, fill: Fill) -> Booked:
     return _reduced(position, fill)
 
 
+def _split(fill: Fill, quantity: Decimal) -> tuple[Fill, Fill]:
+    """*quantity* of it, and the rest; the fee is shared."""
+    fee = fill.fee * quantity / fill.quantity
+    rest = replace(fill, quantity=fill.quantity - quantity, fee=fill.fee - fee)
+    return replace(fill, quantity=quantity, fee=fee), rest
+
+
 def _opened(fill: Fill, quantity: Decimal, fee: Decimal) -> Position:
     return Position(
         trader=fill.trader,
@@ -189,6 +196,8 @@ class Ledger:
         self.plans: dict[Symbol, ExitPlan] = {p.symbol: plan for p, plan in books.positions}
         self.trades: list[Trade] = list(books.recent_trades)
         self._told_before = books.recent_fills
+        self._early: dict[str, Report] = {}
+        """Of reductions whose fills were told before those of the entry that they make smaller."""
         self.movements = set(books.recent_movements)
         """Ids of the money movements that are booked."""
         self._fees: dict[str, dict[str, Decimal]] = {}
@@ -239,10 +248,15 @@ class Ledger:
     # -- facts ----------------------------------------------------------------------------
 
     def apply(self, report: Report, *, now: datetime) -> Applied | None:
-        """Book what *report* says of one of our orders.  None: the order is not ours."""
+        """Book what *report* says of one of our orders.  None: the order is not ours.
+
+        A reduction never opens anything: what it sold beyond all that is open was told before the
+        entry was, and waits for it (see `ripe`, `concede`).  Its order does not end before that.
+        """
         before = self.orders.get(report.order_id)
         if before is None:
             return None
+        report = self._without_early(before, report)
         booked: list[Booked] = []
         trades: list[Trade] = []
         for fill in report.fills:
@@ -256,6 +270,37 @@ class Ledger:
         if order is not before:
             self.update(order)
         return Applied(before=before, order=order, booked=tuple(booked), trades=tuple(trades))
+
+    def ripe(self, symbol: Symbol) -> list[Report]:
+        """What was told too early, and can be booked now."""
+        early = ((self.orders[order_id], report) for order_id, report in self._early.items())
+        return [
+            report
+            for order, report in early
+            if order.symbol == symbol and self._fitting(order, report.fills)
+        ]
+
+    def concede(self, *, cash: bool) -> tuple[Report, Decimal] | None:
+        """Give up waiting for the entry of one reduction; None: nothing waits.
+
+        Returns what of it can be booked, and the quantity beyond: that was a stranger's, and where
+        *cash*, so is what was paid for it.
+        """
+        if not self._early:
+            return None
+        report = self._early.pop(next(iter(self._early)))
+        room, parts, beyond = self._room(self.orders[report.order_id]), list[Fill](), ZERO
+        for fill in report.fills:
+            fits = min(room, fill.quantity)
+            part, rest = _split(fill, fits)
+            room, beyond = room - fits, beyond + rest.quantity
+            if fits:
+                parts.append(part)
+            else:
+                self._fees.setdefault(fill.order_id, {})[fill.id] = ZERO
+            if cash:
+                self.shift_offset(-rest.signed_quantity * rest.price - rest.fee)
+        return replace(report, fills=tuple(parts)), beyond
 
     def set_plan(self, symbol: Symbol, plan: ExitPlan) -> None:
         """Replace the plan of an open position; its row gets a new version."""
@@ -332,6 +377,38 @@ class Ledger:
 
     # -- inside ---------------------------------------------------------------------------
 
+    def _without_early(self, order: Order, report: Report) -> Report:
+        """What of *report*, and of what waited, can be booked now; the rest is kept."""
+        early = self._early.pop(order.id, None)
+        if order.role is OrderRole.ENTRY:
+            return report
+        if early is not None:
+            fills = {fill.id: fill for fill in (*early.fills, *report.fills)}
+            ended = early if early.status.is_terminal else report
+            report = replace(report, status=ended.status, fills=tuple(fills.values()))
+        new = tuple(fill for fill in report.fills if not self._is_booked(order, fill))
+        now = self._fitting(order, new)
+        if len(now) == len(new):
+            return report
+        self._early[order.id] = replace(report, fills=new[len(now) :])
+        status = OrderStatus.OPEN if report.status.is_terminal else report.status
+        return replace(report, status=status, fills=now)
+
+    def _fitting(self, order: Order, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
+        """The first of *fills*, of a reduction, that open nothing."""
+        room, count = self._room(order), 0
+        for fill in fills:
+            room -= fill.quantity
+            if room < ZERO:
+                break
+            count += 1
+        return fills[:count]
+
+    def _room(self, order: Order) -> Decimal:
+        """What is open for *order* to make smaller, unsigned."""
+        position = self.positions.get(order.symbol)
+        return abs(position.quantity) if position and position.side is not order.side else ZERO
+
     def _book(self, order: Order, fill: Fill) -> Booked:
         self._fees.setdefault(order.id, {})[fill.id] = fill.fee
         self.fills_booked += 1
@@ -376,6 +453,7 @@ class Ledger:
         for key in list(_first(ended, REMEMBERED_ORDERS // 4)):
             del self.orders[key]
             self._fees.pop(key, None)
+            self._early.pop(key, None)
 
 
 def exit_reason(order: Order) -> ExitReason:

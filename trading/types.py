@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
@@ -465,6 +465,14 @@ class Fill:
     fee_elsewhere: Decimal = ZERO
     """Of the fee, what was paid in another currency (BNB, say): the wallet does not show it.
     Matters when it is booked, so history does not keep it."""
+    number: int = field(default=0, compare=False)
+    """Its place among the fills of one moment, as the venue counts them; history does not keep it.
+    0: the venue does not count."""
+
+    @property
+    def place(self) -> tuple[datetime, int]:
+        """Fills sorted by this stand in the venue's order."""
+        return self.at, self.number
 
     @property
     def signed_quantity(self) -> Decimal:

@@ -227,7 +227,7 @@ class RuleWatch:
         if not self._rules:
             return
         values = self._read()
-        for rule in self._rules:
+        for rule in list(self._rules):
             try:
                 await self._judge(rule, values.get(rule.condition.key))
             except Exception:

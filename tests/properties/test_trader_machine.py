@@ -351,6 +351,27 @@ async def _unless_refused(work: Coroutine[Any, Any, object]) -> None:
         await work
 
 
+@pytest.mark.parametrize(("fall", "rise", "last"), [(-0.5, 3, 0), (-1, 3, 1), (-1, 6, -3)])
+def test_an_exit_that_could_not_be_saved_opens_nothing(
+    fall: float, rise: float, last: float
+) -> None:
+    """A long, and above it an entry that would sell; a full disk; the long is closed, then the
+    entry fills, and history, which knows of neither, hears of both after a restart."""
+    desk = Trading()
+    desk.begin()
+    desk.bar(0, 0, Side.BUY, None)
+    desk.rest_an_entry(BTC, Side.SELL, 0.02)
+    desk.bar(fall, 0, None, None)
+    desk.disk(full=True)
+    desk.bar(rise, 0, Side.SELL, None)
+    desk.bar(last, 0, None, None)
+
+    desk.restart()
+
+    desk.promises_are_kept()
+    desk.teardown()
+
+
 USUAL = settings(
     max_examples=100,
     stateful_step_count=25,

@@ -220,6 +220,61 @@ def test_what_has_ended_stays_ended_and_a_late_fill_is_booked_all_the_same(
     assert ledger.positions[BTC].quantity == D(1)
 
 
+@given(st.permutations(range(6)), st.data())
+def test_a_reduction_opens_nothing_in_whatever_order_it_is_told(
+    order: list[int], data: st.DataObject
+) -> None:
+    """Two round trips and an entry that stays."""
+    quantities = [D(5), D(3), D(2), D(4), D(4), D(1)]
+    sides = [Side.BUY, Side.SELL, Side.SELL, Side.BUY, Side.SELL, Side.BUY]
+    happened = [
+        a_fill(id=f"f-{n}", order_id=f"o-{n}", side=side, quantity=quantity, price=D(10), fee=ZERO)
+        for n, (side, quantity) in enumerate(zip(sides, quantities, strict=True))
+    ]
+    ledger = Ledger(an_account(), lambda symbol: RULES)
+    for n, fill in enumerate(happened):
+        make = an_exit if n in {1, 2, 4} else an_order
+        ledger.add(make(id=fill.order_id, side=fill.side, quantity=fill.quantity))
+
+    for n in order:
+        ledger.apply(told(happened[n]), now=NOON)
+        for _ in range(data.draw(st.integers(0, 1))):
+            ledger.apply(told(happened[n]), now=NOON)
+        while ripe := ledger.ripe(BTC):
+            ledger.apply(ripe[0], now=NOON)
+        held = ledger.positions.get(BTC)
+        assert held is None or held.id in {"o-0", "o-3", "o-5"}, "an entry opened it"
+
+    assert ledger.concede(cash=False) is None
+    assert ledger.positions[BTC].quantity == D(1)
+    assert ledger.alive == {}
+
+
+@pytest.mark.parametrize(("cash", "beside"), [(False, ZERO), (True, D(30))])
+def test_what_an_exit_took_beyond_ours_was_a_strangers(cash: bool, beside: Decimal) -> None:
+    ledger = Ledger(an_account(), lambda symbol: RULES)
+    bought = a_fill(id="f-1", order_id="o-1", quantity=D(2), price=D(10), fee=ZERO)
+    sold = a_fill(id="f-2", order_id="o-2", side=Side.SELL, quantity=D(5), price=D(10), fee=ZERO)
+    ledger.add(an_order(id="o-1", quantity=D(2)))
+    ledger.add(an_exit(id="o-2", side=Side.SELL, quantity=D(5)))
+    ledger.apply(told(bought), now=NOON)
+    before = ledger.account.offset or ZERO
+
+    ledger.apply(told(sold), now=NOON)
+    assert ledger.positions[BTC].quantity == D(2), "it waits for the entry of the rest"
+    assert ledger.alive, "and has not ended"
+    conceded = ledger.concede(cash=cash)
+    assert conceded is not None
+    report, beyond = conceded
+    ledger.apply(report, now=NOON)
+
+    assert beyond == D(3)
+    assert ledger.positions == {}
+    assert ledger.alive == {}
+    assert (ledger.account.offset or ZERO) - before == beside
+    assert ledger.apply(told(sold), now=NOON).booked == ()  # type: ignore[union-attr]  # it is ours
+
+
 def test_a_report_on_somebody_elses_order_is_none_of_ours() -> None:
     ledger = Ledger(an_account(), lambda symbol: RULES)
     assert ledger.apply(a_report(order_id="theirs"), now=NOON) is None

@@ -378,6 +378,27 @@ async def test_a_reduction_that_only_the_journal_knows_is_found_after_a_crash() 
         assert (trade.reason, trade.by) == (ExitReason.HAND, BY)
 
 
+async def test_a_reduction_noted_while_history_is_asked_about_others_stays_noted() -> None:
+    store, journal = MemoryStore(clock=ManualClock(NOON)), MemoryJournal()
+    async with a_world(store=store, journal=journal, patience=QUICK).running() as world:
+        await enter(world)
+        store.refuse("the disk is full")
+        noted = [await reduce_by_hand(world, "0.1"), await reduce_by_hand(world, "0.1")]
+        await settled()
+        assert len(await journal.records()) == 2
+
+        async def is_known(order_id: str) -> bool:
+            if len(noted) == 2:
+                noted.append(await reduce_by_hand(world, "0.1"))
+                await settled()
+            return True
+
+        await world.trader.orders.forget_noted(is_known)
+
+        assert [record["id"] for record in await journal.records()] == [noted[-1].id]
+        store.accept()
+
+
 async def test_a_cancel_of_what_was_filled_first_says_so() -> None:
     async with a_world(100, 100, 90, 90).running() as world:
         resting = await world.rest_an_entry("95")

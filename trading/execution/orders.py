@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from itertools import groupby
 from typing import Any, TypeVar
 
 from trading.clocks import Clock
@@ -303,18 +304,36 @@ class Orders:
         the venue has answered twice that it has no such order, the second time at least its
         window after we gave up sending.  What is on its way out is left to whoever sends it.
         """
+        report = await self._what_became_of(order)
+        return self.ledger.orders[order.id] if report is None else await self._absorb(report)
+
+    async def resolve_all(self, orders: Sequence[Order]) -> None:
+        """As `resolve`; what filled is booked in the order in which it did at the venue."""
+        await self.absorb([r for o in orders if (r := await self._what_became_of(o)) is not None])
+
+    async def absorb(self, reports: Sequence[Report]) -> None:
+        """Book what the venue says of several orders of ours, each fill when its turn comes."""
+        whole = {report.order_id: report for report in reports}
+        fills = sorted((f for report in reports for f in report.fills), key=lambda f: f.place)
+        for order_id, together in groupby(fills, key=lambda f: f.order_id):
+            part = Report(order_id=order_id, status=OrderStatus.OPEN, fills=tuple(together))
+            is_last = part.fills[-1].place == max(f.place for f in whole[order_id].fills)
+            await self._absorb(whole.pop(order_id) if is_last else part)
+        for report in whole.values():
+            await self._absorb(report)
+
+    async def _what_became_of(self, order: Order) -> Report | None:
+        """None: nothing is news, or it ended ABSENT."""
         if self._is_ours_to_send(order):
-            return self.ledger.orders[order.id]
+            return None
         report = await self._answered(self.venue.find(order))
-        if report is not None:
-            return await self._absorb(report)
         order = self.ledger.orders[order.id]
-        if not order.is_alive or self._may_still_arrive(order):
-            return order
-        again = await self._answered(self.venue.find(order))
-        if again is not None:
-            return await self._absorb(again)
-        return await self._end(order, OrderStatus.ABSENT, "the venue never had it")
+        if report is not None or not order.is_alive or self._may_still_arrive(order):
+            return report
+        report = await self._answered(self.venue.find(order))
+        if report is None:
+            await self._end(order, OrderStatus.ABSENT, "the venue never had it")
+        return report
 
     def _may_still_arrive(self, order: Order) -> bool:
         """Of what this process sent, by the clock that nobody sets; else by its date."""
@@ -339,7 +358,8 @@ class Orders:
 
         Raises `StoreError` when history or the journal cannot be asked.
         """
-        known = frozenset([order_id for order_id in self._noted if await is_known(order_id)])
+        noted = tuple(self._noted)  # while history is asked, another reduction may be noted
+        known = frozenset([order_id for order_id in noted if await is_known(order_id)])
         if known:
             await self._journal.drop(lambda record: record["id"] in known)
             self._noted -= known
@@ -362,6 +382,24 @@ class Orders:
         elif applied.changed:
             change, events = self._consequences(applied)
             self._recorder.keep_soon(change, Lane.FILL, *events)
+            self._hear_ripe(applied)
+
+    def concede(self) -> list[tuple[Order, Decimal]]:
+        """Reductions that found less of ours than they sold, and how much was not ours.
+
+        Once everything that could have opened it is known.
+        """
+        beyond = []
+        while (conceded := self.ledger.concede(cash=self.venue.cash)) is not None:
+            report, excess = conceded
+            self.hear(report)
+            beyond.append((self.ledger.orders[report.order_id], excess))
+        return beyond
+
+    def _hear_ripe(self, applied: Applied) -> None:
+        """Reductions that were told before the entry that they make smaller."""
+        for early in self.ledger.ripe(applied.order.symbol) if applied.booked else ():
+            self.hear(early)
 
     async def _absorb(self, report: Report) -> Order:
         applied = self.ledger.apply(report, now=self._clock.now())
@@ -369,6 +407,7 @@ class Orders:
             raise VenueUncertain(f"the venue answered about another order, {report.order_id}")
         if applied.changed:
             change, events = self._consequences(applied)
+            self._hear_ripe(applied)
             await self._recorder.keep(change, Lane.FILL, *events)
         return applied.order
 

@@ -208,7 +208,7 @@ class Protection:
                 position.symbol, abs(position.quantity), stop_reason(plan, rules)
             )
             return
-        for leg in stops.missing:
+        for leg in list(stops.missing):
             await self._place(position, plan, stop, leg.quantity)
 
     async def _place(
@@ -242,7 +242,7 @@ class Protection:
         if position is None or plan is None or self._is_reached(plan, symbol):
             return
         targets = self._compared(position, plan).of(OrderType.TARGET)
-        for leg in () if targets.wrong else targets.missing:
+        for leg in [] if targets.wrong else list(targets.missing):
             if leg.price is None:
                 continue
             order = await self._orders.reduce(self._a_target(position, leg.price, leg.quantity))

@@ -119,13 +119,13 @@ class Reconciler:
         """
         in_doubt = [o for o in self._ledger.alive.values() if o.status is not OrderStatus.OPEN]
         fills_before = self._ledger.fills_booked
-        for order in list(self._ledger.alive.values()):
-            await self._orders.resolve(order)
+        await self._orders.resolve_all(list(self._ledger.alive.values()))
         await self._adopt_strays()
         missed = self._ledger.fills_booked - fills_before
         theirs = await self._while_quiet()
         if theirs is None:
             return None
+        await self._concede()
         gap = await self._explain(theirs.wallet)
         problems = await self._compare_positions(theirs.positions, gap)
         ours = self._ours()
@@ -168,6 +168,14 @@ class Reconciler:
             if self._orders.ids.is_ours(report.order_id):
                 self._ledger.adopt(report.order)
             self._orders.hear(report)
+
+    async def _concede(self) -> None:
+        """Everything is told: what a reduction of ours sold beyond our position was not ours."""
+        for order, excess in self._orders.concede():
+            position = self._ledger.positions.get(order.symbol)
+            ours = position.quantity if position else ZERO
+            done = f"our order {order.id} took {excess:f} more than we held; that was not ours"
+            await self._tell(order.symbol, ours, ours + excess * order.side.sign, done)
 
     # -- money ----------------------------------------------------------------------------
 

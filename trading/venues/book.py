@@ -147,6 +147,8 @@ class Book:
         """Close time of the last bar that was handled."""
         self.cash_flow = ZERO
         """Everything paid and received so far, fees included."""
+        self.fills = 0
+        """How many there were."""
         self._last_number = 0
         self._orders: dict[str, HeldOrder] = {}
         self._alive: dict[Symbol, dict[str, HeldOrder]] = {}
@@ -213,6 +215,7 @@ class Book:
     def _fill(self, fill: Fill, bar: datetime) -> None:
         held = self._orders[fill.order_id]
         held.take(fill)
+        self.fills += 1
         self.cash_flow -= fill.signed_quantity * fill.price + fill.fee
         holding = self._holdings.setdefault(fill.symbol, Holding())
         holding.add(fill.signed_quantity, fill.price)
@@ -241,6 +244,7 @@ class Book:
     def snapshot(self) -> dict[str, object]:
         return {
             "number": self._last_number,
+            "fills": self.fills,
             "bar": records.of_moment(self.bar),
             "cash_flow": str(self.cash_flow),
             "holdings": {
@@ -259,6 +263,7 @@ class Book:
     def restored(cls, snapshot: Record) -> Book:
         book = cls()
         book._last_number = snapshot["number"]
+        book.fills = snapshot.get("fills", 0)
         book.bar = records.to_moment(snapshot["bar"])
         book.cash_flow = Decimal(snapshot["cash_flow"])
         for symbol, (quantity, price) in snapshot["holdings"].items():

@@ -158,6 +158,7 @@ class Words:
             price=price,
             fee=fee,
             at=moment(raw.get("timestamp")) or self._clock.now(),
+            number=int(raw["id"]) if str(raw["id"]).isdigit() else 0,
         )
 
     def _in_quote(

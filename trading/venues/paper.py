@@ -415,11 +415,13 @@ class PaperVenue:
             quantity = min(quantity, abs(before))
         if quantity <= ZERO:
             return
-        turn.take(Filled(self._new_fill(held, quantity, price, at), bar))
+        turn.take(Filled(self._new_fill(turn, held, quantity, price, at), bar))
         if before * book.quantity(order.symbol) <= ZERO:
             _end_reducing(turn, order.symbol, at)
 
-    def _new_fill(self, held: HeldOrder, quantity: Decimal, price: Decimal, at: datetime) -> Fill:
+    def _new_fill(
+        self, turn: _Turn, held: HeldOrder, quantity: Decimal, price: Decimal, at: datetime
+    ) -> Fill:
         order = held.order
         return Fill(
             id=f"{order.id}/{len(held.fills) + 1}",
@@ -431,6 +433,7 @@ class PaperVenue:
             price=price,
             fee=self._fee(quantity, price),
             at=at,
+            number=turn.book.fills + 1,
         )
 
     def _fee(self, quantity: Decimal, price: Decimal) -> Decimal:

@@ -56,6 +56,7 @@ def of_fill(fill: Fill) -> dict[str, object]:
         "price": str(fill.price),
         "fee": str(fill.fee),
         "at": fill.at.isoformat(),
+        "number": fill.number,
     }
 
 
@@ -70,6 +71,7 @@ def to_fill(record: Record, order: Order) -> Fill:
         price=Decimal(record["price"]),
         fee=Decimal(record["fee"]),
         at=datetime.fromisoformat(record["at"]),
+        number=record.get("number", 0),
     )
 
 
