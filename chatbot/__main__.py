@@ -18,7 +18,29 @@ def main() -> None:
         code = 1
     except KeyboardInterrupt:
         code = 130
+    except MemoryError:
+        sys.stderr.write("It needs more memory than there is. Nothing was changed.\n")
+        code = 1
+    except Exception as error:  # noqa: BLE001  # the last boundary: whoever typed sees a sentence
+        sys.stderr.write(f"{_kept(error)}\n")
+        code = 1
     sys.exit(code)
+
+
+def _kept(error: Exception) -> str:
+    """Where the details of what nobody expected are, in a sentence."""
+    import tempfile
+    import traceback
+
+    said = f"It ended on an unexpected error ({type(error).__name__})"
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="quarterdeck-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            file.writelines(traceback.format_exception(error))
+    except OSError as failure:
+        return f"{said}, and its details could not be kept: {failure}"
+    return f"{said}. Its details are in {file.name}; they help whoever mends it"
 
 
 def _main(arguments: list[str]) -> int:

@@ -32,7 +32,7 @@ from trading.backtest.result import Result
 from trading.backtest.rules import rules_for
 from trading.curve import curve
 from trading.errors import SettingsError
-from trading.market.tables import parse_symbol, read_candles
+from trading.market.tables import parse_symbol, read
 from trading.risk.drawdown import day_of
 from trading.stats.ratios import Ratio
 from trading.stats.summary import Stats
@@ -44,6 +44,8 @@ from trading.venues.paper import Costs
 
 POINTS = 1_000
 """Of the curve in a report; its extremes are among them."""
+_JUMPS = 3
+"""Of prices, that are told one by one."""
 _DAY = timedelta(days=1)
 Report = dict[str, Any]
 
@@ -82,7 +84,14 @@ def made(settings: Settings, asked: Asked) -> Backtest:
         raise ValueError(f"--from {asked.begin} is not before --to {asked.end}")
     symbols = _symbols(asked.symbols, section)
     timeframe = asked.timeframe or section.bar
-    candles = read_candles(asked.data, timeframe=timeframe, symbols=symbols)
+    found = read(asked.data, timeframe=timeframe, symbols=symbols)
+    candles = found.candles
+    quotes = sorted({symbol.quote for symbol in candles.symbols})
+    if len(quotes) > 1:
+        raise ValueError(
+            f"The symbols are in {listed(quotes)}, and one account has one currency. Take those "
+            f"of one, as in --symbols {candles.symbols[0]}"
+        )
     return Backtest(
         trader=TraderSettings(
             name=asked.trader,
@@ -107,6 +116,7 @@ def made(settings: Settings, asked: Asked) -> Backtest:
         begin=begin,
         end=end,
         lift=asked.lift,
+        notes=found.notes,
     )
 
 
@@ -114,7 +124,7 @@ def _symbols(said: str, section: TraderSection) -> Sequence[Any] | None:
     """None: all that the data has, among which a universe finds its own."""
     if not said:
         return section.symbols if section.universe is None else None
-    return None if said == "all" else [parse_symbol(word) for word in said.split(",")]
+    return None if said == "all" else [*dict.fromkeys(map(parse_symbol, said.split(",")))]
 
 
 def _costs(venue: object) -> Costs:
@@ -184,6 +194,16 @@ def figures(result: Result) -> Report:
         "orders": result.orders,
         "fills": len(result.fills),
         "decisions": {"approved": result.approved, "refused": dict(result.refused)},
+        "data": {
+            "bars": result.flaws.bars,
+            "missing": result.flaws.missing,
+            "without_volume": result.flaws.still,
+            "jumps": [
+                {"symbol": str(jump.symbol), "at": jump.at.isoformat(), "times": jump.times}
+                for jump in result.flaws.jumps
+            ],
+            "notes": list(result.notes),
+        },
         "halts": [
             {"at": halt.at.isoformat(), "guard": halt.guard, "why": halt.why}
             for halt in result.halts
@@ -262,6 +282,7 @@ def _lines(result: Result) -> Iterator[str]:
     yield f"{result.approved:,} signals approved, {refused:,} refused; {result.orders:,} orders"
     yield from (f"  {count:>6,}  {reason}" for reason, count in refusals(result.refused))
     yield from _warnings(result)
+    yield from _about_data(result)
     for title, tallies in _groups(result):
         yield f"{title}:"
         for name, tally in tallies:
@@ -275,6 +296,27 @@ def _warnings(result: Result) -> Iterator[str]:
         yield f"... and {len(result.halts) - 3} halts more"
     if result.open_positions:
         yield f"{plural(len(result.open_positions), 'position')} open at the end, at market value"
+
+
+def _about_data(result: Result) -> Iterator[str]:
+    """What is odd about the candles; nothing where nothing is."""
+    found = result.flaws
+    if found.missing or found.still:
+        yield (
+            f"Data: {found.missing:,} of {found.bars:,} bars missing, {found.still:,} without "
+            "volume"
+        )
+    if found.jumps:
+        first = ", ".join(
+            f"{jump.symbol} x {jump.times:.3g} at {jump.at:%Y-%m-%d %H:%M}"
+            for jump in found.jumps[:_JUMPS]
+        )
+        more = "" if len(found.jumps) <= _JUMPS else f" and {len(found.jumps) - _JUMPS:,} more"
+        yield (
+            f"{plural(len(found.jumps), 'jump')} of 10 times and more: {first}{more}. A split or "
+            "a wrong price: what was traded there is not real"
+        )
+    yield from result.notes
 
 
 def _groups(result: Result) -> Iterator[tuple[str, list[tuple[str, Tally]]]]:

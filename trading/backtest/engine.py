@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from trading.backtest.feed import HandClock, HandFeed, moment
+from trading.backtest.feed import HandClock, HandFeed, moment, traded_columns
 from trading.backtest.leaps import NEVER, Leaps
 from trading.backtest.loop import InstantLoop
 from trading.backtest.parts import (
@@ -37,6 +37,7 @@ from trading.guards import KINDS
 from trading.halt import Halt, Latch
 from trading.halting import Halter
 from trading.market.candles import Candles, Panel
+from trading.market.flaws import flaws
 from trading.recorder import Recorder
 from trading.risk.cooldown import Streak, streak
 from trading.risk.drawdown import READINGS, day_end, day_of
@@ -76,31 +77,19 @@ class Backtest:
     """The last bar closes at or before it; None: with the candles."""
     lift: Literal["never", "daily"] = "never"
     """Whether a halt by a guard is lifted at the next 00:00, measured afresh, as an owner might."""
+    notes: tuple[str, ...] = ()
+    """What is to be told of the candles: sentences without a full stop."""
 
 
 def run(test: Backtest, *, leap: bool = True, progress: Progress | None = None) -> Result:
     """Run *test* to the end of its candles.
 
-    Raises `ValueError`, a sentence, for a span without bars, and what *progress* raises.
+    Raises `ValueError`, a sentence, for a span in which nothing could be traded, and what
+    *progress* raises.
     """
-    first, end = _span(test)
+    first, end = traded_columns(test.candles, test.strategy, begin=test.begin, end=test.end)
     candles = test.candles.upto(end)
     return InstantLoop().run(_Run(replace(test, candles=candles), first, leap=leap).all(progress))
-
-
-def _span(test: Backtest) -> tuple[int, int]:
-    times = test.candles.times
-    warm = min(test.strategy.warmup, max(0, len(times) - 1))
-    first = warm if test.begin is None else _columns(times, test.begin) - 1
-    end = len(times) if test.end is None else _columns(times, test.end)
-    first = max(first, 0)
-    if first >= end - 1:
-        raise ValueError("There are no bars to trade in: the span lies outside the data")
-    return first, end
-
-
-def _columns(times: NDArray[np.int64], until: datetime) -> int:
-    return int(np.searchsorted(times, int(until.timestamp() * 1000), side="right"))
 
 
 class _Cycles(Cycles):
@@ -392,6 +381,8 @@ class _Run:
             if isinstance(strategy, KnowsRegime)
             else (),
             open_positions=tuple(self._ledger.positions.values()),
+            flaws=flaws(self._candles),
+            notes=self._test.notes,
         )
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trading.market.candles import Candles, Panel
 from trading.ports import FeedState
+from trading.strategies.base import Strategy
 from trading.types import MarketRules, Quote, Symbol
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -122,6 +123,44 @@ class HandClock:
 
     async def sleep(self, seconds: float) -> None:
         raise RuntimeError("nothing in a backtest sleeps")
+
+
+def traded_columns(
+    candles: Candles, strategy: Strategy, *, begin: datetime | None, end: datetime | None
+) -> tuple[int, int]:
+    """Return the column after whose close trading begins, and the first that is not shown.
+
+    *begin*: None as soon as *strategy* is warm; *end*: None with the candles.  Raises `ValueError`,
+    a sentence, where no bar is left to trade in.
+    """
+    times, warmup = candles.times, strategy.warmup
+    known = f"the data has {len(times):,} bars"
+    if len(times):
+        known += f", from {_minute(int(times[0]))} to {_minute(int(times[-1]))} UTC"
+    until = len(times) if end is None else columns_until(times, end)
+    first = warmup if begin is None else max(columns_until(times, begin) - 1, 0)
+    if until < 2 or (begin is not None and first >= until - 1):  # noqa: PLR2004  # one before it
+        asked = ("" if begin is None else f" from {begin:%Y-%m-%d %H:%M}") + (
+            "" if end is None else f" to {end:%Y-%m-%d %H:%M}"
+        )
+        raise ValueError(f"There are no bars to trade in{asked and f'{asked} UTC'}: {known}")
+    if until <= warmup + 1:
+        before = "" if end is None else f"{until:,} until {end:%Y-%m-%d %H:%M} UTC; "
+        raise ValueError(
+            f"{strategy.name} needs {warmup + 2:,} bars before it can trade, and there are too "
+            f"few: {before}{known}. Take a longer history or a shorter timeframe, or settings "
+            "that look less far back"
+        )
+    return first, until
+
+
+def columns_until(times: NDArray[np.int64], until: datetime) -> int:
+    """How many bars have closed by *until*."""
+    return int(np.searchsorted(times, int(until.timestamp() * 1000), side="right"))
+
+
+def _minute(milliseconds: int) -> str:
+    return f"{moment(milliseconds):%Y-%m-%d %H:%M}"
 
 
 def last_known(close: Panel) -> NDArray[np.int32] | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from trading.curve import Curve, curve
 from trading.halt import Halt
+from trading.market.flaws import Flaws
 from trading.risk.drawdown import day_of
 from trading.stats.daybook import DayBook, Reading
 from trading.stats.ratios import Drawdown, drawdown
@@ -53,6 +54,10 @@ class Result:
     """At the end; they are in the equity, not in the trades."""
     regimes: Sequence[str] = ()
     """Of the market at each close, where the strategy knows one; else empty."""
+    flaws: Flaws = Flaws()
+    """Of all candles that were shown, those before the first trade included."""
+    notes: tuple[str, ...] = ()
+    """How the candles were found."""
 
     @property
     def orders(self) -> int:

@@ -1,234 +1,293 @@
-"""Candles from files: parquet, CSV and feather, one file for all symbols or a folder of files.
+"""Candles from files: parquet, feather and text, one file for all symbols or a folder of files.
 
-Columns, in any case and order: `open`, `high`, `low`, `close`, `volume`; a time (`ts`,
-`timestamp`, `time`, `date`, `datetime`, or one without a name), which is when the bar OPENS; and a
-`symbol`, unless the file's name begins with it (`BTC_USDT-1m.feather`).  Whole numbers are times
-since 1970, in seconds to nanoseconds by their size; times without a zone are UTC.
+Columns, in any case and order: `open`, `high`, `low`, `close`, `volume`; a time, which is when the
+bar OPENS; and a `symbol`, unless the file's name has it (`BTC_USDT-1m.feather`).  How one file is
+read: `files/`.  Here its bars become rows of a panel, next to those of other files.
 
-A bar that is missing is a gap, and stays one (NaN).  Bars twice, out of order or off the grid are
-refused with their line: nobody can say which of them is true.
+A bar that is missing is a gap, and stays one (NaN).  Bars twice, in disorder or off the grid are
+refused with their line: nobody can say which of them is true.  Newest first is an order, too.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trading.market.candles import Candles, Panel
+from trading.market.files.amounts import amounts
+from trading.market.files.moments import milliseconds
+from trading.market.files.names import has_quote, meant, named, parse_symbol, span
+from trading.market.files.sheets import ENDINGS, PRICES, Sheet, is_read, read_sheet
 from trading.types import Symbol
 
-PRICES = ("open", "high", "low", "close", "volume")
-TIMES = ("ts", "timestamp", "time", "datetime", "date", "open_time", "unnamed: 0", "")
-ENDINGS = (".parquet", ".csv", ".csv.gz", ".feather")
-QUOTES = ("USDT", "USDC", "BUSD", "FDUSD", "USD", "EUR", "BTC", "ETH")
-"""Of symbols that are written in one word, as in BTCUSDT."""
+__all__ = ["Read", "parse_symbol", "read", "read_candles", "span"]
+
 _MOST_PLACES = 100_000_000
 """Symbols times bars; more would not fit into the memory of a small machine."""
-_UNITS = ((10**11, 1000.0), (10**14, 1.0), (10**17, 1e-3))
-"""Below such a number a time counts in seconds, milliseconds, microseconds; else nanoseconds."""
+_HOUR = 3_600_000
+_NO_CANDLES = re.compile(r"(mark|index|premium|funding)", re.IGNORECASE)
+"""Words in the names of files that stand beside candles and are none of a market."""
+_SHOWN = 8
+"""Symbols or files that are named in one sentence."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """Candles, and what is to be said about how they were found."""
+
+    candles: Candles
+    notes: tuple[str, ...] = ()
+    """Sentences without a full stop: what was taken for what, and what was left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Rows:
-    """What one file holds of one symbol; `lines` say where, for people."""
+    """What one file holds of one symbol, oldest first; `sheet` and `rows` say where, for people."""
 
-    source: str
+    sheet: Sheet
     symbol: Symbol
     opens_at: NDArray[np.int64]
     """Milliseconds since 1970."""
-    lines: NDArray[np.int64]
-    prices: dict[str, Panel]
+    rows: NDArray[np.int64]
+    prices: Mapping[str, Panel]
+
+    @property
+    def source(self) -> str:
+        return self.sheet.source
+
+    @property
+    def apart(self) -> int:
+        """What all distances between its bars are multiples of, in ms; 0: it has one bar."""
+        return int(np.gcd.reduce(np.diff(self.opens_at)))
+
+    @property
+    def opens(self) -> str:
+        return _clock(int(self.opens_at[0]))
 
 
 def read_candles(
     path: Path, *, timeframe: timedelta | None = None, symbols: Sequence[Symbol] | None = None
 ) -> Candles:
+    """Return the candles in *path*: see `read`."""
+    return read(path, timeframe=timeframe, symbols=symbols).candles
+
+
+def read(
+    path: Path, *, timeframe: timedelta | None = None, symbols: Sequence[Symbol] | None = None
+) -> Read:
     """Return the candles in *path*, of *symbols* in their order, or of all there are.
 
     *timeframe*: None takes what the data has.  Raises `ValueError`, sentences for the operator.
     """
-    parts = [part for file in _files(path) for part in _read(file, symbols)]
-    if not parts:
-        named = f" of {symbols[0]}" if symbols else ""
-        raise ValueError(f"{path} has no candles{named}")
+    notes: list[str] = []
+    parts = [part for file in _files(path, symbols, notes) for part in _rows(file, symbols, notes)]
+    parts = _of_one_length(parts, timeframe, notes)
+    _refuse_missing(path, parts, symbols)
     wanted = tuple(symbols) if symbols is not None else tuple(sorted({p.symbol for p in parts}))
-    there = {part.symbol for part in parts}
-    missing = [symbol for symbol in wanted if symbol not in there]
-    if missing:
-        held = ", ".join(str(s) for s in sorted(there)[:8]) or "none that is wanted"
-        raise ValueError(f"{path} has no candles of {missing[0]}; it has {held}")
     step = _step(parts, timeframe, path)
     for part in parts:
         _refuse_odd_times(part, step)
         _refuse_odd_prices(part)
     _refuse_other_moments(parts, step)
-    return _panel(parts, wanted, step)
-
-
-def parse_symbol(text: str) -> Symbol:
-    """`BTC/USDT`, `BTC_USDT`, `BTC-USDT`, `BTC/USDT:USDT` or `BTCUSDT`.
-
-    Raises `ValueError` for anything else.
-    """
-    name = text.strip().upper().partition(":")[0].replace("_", "/").replace("-", "/")
-    if "/" in name:
-        return Symbol.parse(name)
-    for quote in QUOTES:
-        if name.endswith(quote) and len(name) > len(quote):
-            return Symbol.parse(f"{name.removesuffix(quote)}/{quote}")
-    if name.isalnum():
-        return Symbol(name, "USD")  # a share: AAPL
-    raise ValueError(f"{text!r} is not a symbol")
-
-
-def span(step: timedelta) -> str:
-    """`1m`, `15m`, `1h`, `1d`, as timeframes are written."""
-    seconds = int(step.total_seconds())
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
+    return Read(candles=_panel(parts, wanted, step), notes=tuple(dict.fromkeys(notes)))
 
 
 # -- files ------------------------------------------------------------------------------------
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        found = sorted(file for file in path.iterdir() if file.name.endswith(ENDINGS))
-        if not found:
-            raise ValueError(f"{path} holds no file that ends in {', '.join(ENDINGS)}")
-        return found
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    alone: bool
+    """It was named itself, not found in a folder."""
+
+
+def _files(path: Path, wanted: Sequence[Symbol] | None, notes: list[str]) -> Iterator[_File]:
     if not path.exists():
         raise ValueError(f"There is no {path}")
-    if not path.name.endswith(ENDINGS):
-        raise ValueError(f"{path} is not one of {', '.join(ENDINGS)}")
-    return [path]
+    if not path.is_dir():
+        if not is_read(path):
+            raise ValueError(
+                f"{path} is not one of {', '.join(ENDINGS)}. Text with candles is read as .csv"
+            )
+        yield _File(path, alone=True)
+        return
+    there = (file for file in path.iterdir() if not file.name.startswith("."))
+    found = sorted(file for file in there if file.is_file() and is_read(file))
+    if not found:
+        folders = sorted(each.name for each in path.iterdir() if each.is_dir())
+        inner = f"; it holds the folders {', '.join(folders[:_SHOWN])}" if folders else ""
+        raise ValueError(f"{path} holds no file that ends in {', '.join(ENDINGS)}{inner}")
+    for file in found:
+        says = named(file.name)
+        if says.symbol is not None and _NO_CANDLES.search(file.name):
+            notes.append(f"{file.name} was left out: its name says that it holds no candles")
+        elif says.has_quote and wanted is not None and says.symbol not in wanted:
+            continue  # of hundreds of files few are wanted
+        else:
+            yield _File(file, alone=False)
 
 
-def _read(file: Path, wanted: Sequence[Symbol] | None) -> Iterator[_Rows]:
+def _rows(file: _File, wanted: Sequence[Symbol] | None, notes: list[str]) -> Iterator[_Rows]:
     import pyarrow as pa
 
+    sheet = read_sheet(file.path)
+    places = dict(_places(sheet, file, wanted, notes))
+    if not places:
+        return
     try:
-        table = _table(file)
-    except (pa.ArrowException, OSError, UnicodeError) as error:
-        why = str(error).splitlines()[0]
-        raise ValueError(f"{file} cannot be read: {why}") from None
-    names = {str(name).strip().lower(): index for index, name in enumerate(table.column_names)}
-    absent = [name for name in PRICES if name not in names]
-    if absent:
-        raise ValueError(f"{file} has no column {absent[0]}")
-    time = next((name for name in TIMES if name in names), None)
-    if time is None:
-        raise ValueError(f"{file} has no column with times: {', '.join(TIMES[:5])}")
-    opens_at = _milliseconds(table.column(names[time]), file)
-    prices = {name: _floats(table.column(names[name]), name, file) for name in PRICES}
-    first_line = 2 if ".csv" in file.name else 1
-    for symbol, places in _places(table, names, file, wanted):
+        opens_at, prices = milliseconds(sheet), amounts(sheet)
+    except pa.ArrowException as error:
+        raise ValueError(f"{file.path} cannot be read: {str(error).splitlines()[0]}") from None
+    for symbol, rows in places.items():
+        times = opens_at[rows]
+        if len(rows) > 1 and (np.diff(times) <= 0).all():
+            rows, times = rows[::-1], times[::-1]  # noqa: PLW2901  # newest first
         yield _Rows(
-            source=str(file),
-            symbol=symbol,
-            opens_at=opens_at[places],
-            lines=places + first_line,
-            prices={name: values[places] for name, values in prices.items()},
-        )
-
-
-def _table(file: Path) -> Any:
-    if file.name.endswith(".parquet"):
-        from pyarrow import parquet
-
-        return parquet.read_table(file)
-    if file.name.endswith(".feather"):
-        from pyarrow import feather
-
-        return feather.read_table(file)
-    from pyarrow import csv
-
-    return csv.read_csv(file)
+            sheet=sheet, symbol=symbol, opens_at=times, rows=rows,
+            prices={name: values[rows] for name, values in prices.items()},
+        )  # fmt: skip
 
 
 def _places(
-    table: Any, names: dict[str, int], file: Path, wanted: Sequence[Symbol] | None
+    sheet: Sheet, file: _File, wanted: Sequence[Symbol] | None, notes: list[str]
 ) -> Iterator[tuple[Symbol, NDArray[np.int64]]]:
-    """The rows of each symbol."""
-    if "symbol" not in names:
-        named = re.split(r"[-.]", file.name)[0]
-        symbol = parse_symbol(named)
-        if wanted is not None and len(wanted) == 1:
-            symbol = wanted[0]  # one file, one symbol: it can only be this one
-        if wanted is None or symbol in wanted:
-            yield symbol, np.arange(table.num_rows)
+    """The rows of each symbol that is wanted."""
+    if "symbol" not in sheet.columns:
+        symbol = _named(file, wanted, notes)
+        if symbol is not None:
+            yield symbol, np.arange(sheet.rows)
         return
-    encoded = table.column(names["symbol"]).combine_chunks().dictionary_encode()
+    encoded = sheet.columns["symbol"].combine_chunks().dictionary_encode()
+    if encoded.null_count:
+        row = int(np.flatnonzero(encoded.is_null().to_numpy(zero_copy_only=False))[0])
+        raise ValueError(f"{sheet.where(row)}: a symbol is missing")
     codes = np.asarray(encoded.indices.to_numpy(zero_copy_only=False))
-    for code, text in enumerate(encoded.dictionary.to_pylist()):
-        symbol = parse_symbol(str(text))
-        if wanted is None or symbol in wanted:
-            yield symbol, np.flatnonzero(codes == code)
+    found: dict[Symbol, list[int]] = {}
+    for code, text in enumerate(map(str, encoded.dictionary.to_pylist())):
+        try:
+            symbol = meant(parse_symbol(text), wanted, has_quote=has_quote(text))
+        except ValueError as error:
+            raise ValueError(f"{sheet.source}: {error}") from None
+        found.setdefault(symbol, []).append(code)
+    fitting = [symbol for symbol in found if wanted is None or symbol in wanted]
+    for symbol in fitting or (found if file.alone else ()):  # what else there is, is told
+        yield symbol, np.flatnonzero(np.isin(codes, found[symbol]))
 
 
-def _milliseconds(column: Any, file: Path) -> NDArray[np.int64]:
-    import pyarrow as pa
-    from pyarrow import types
+def _named(file: _File, wanted: Sequence[Symbol] | None, notes: list[str]) -> Symbol | None:
+    """Whose candles a file holds that does not say it itself; None: it is not wanted."""
+    says, only = named(file.path.name), wanted[0] if wanted and len(wanted) == 1 else None
+    if says.symbol is not None:
+        found = meant(says.symbol, wanted, has_quote=says.has_quote)
+        if found != says.symbol:
+            notes.append(f"{file.path.name} was taken as {found}: it names no currency")
+        if wanted is None or found in wanted or file.alone:
+            return found
+        return None
+    if only is not None:
+        notes.append(f"{file.path.name} was taken as {only}: neither name nor column tells")
+        return only
+    if not file.alone and wanted is not None:
+        notes.append(f"{file.path.name} was left out: neither its name nor a column has a symbol")
+        return None
+    raise ValueError(
+        f"Whose candles are in {file.path}? Neither its name nor a column says it. Call it as in "
+        "BTC_USDT-1h.csv, or name one symbol, as in --symbols BTC/USDT"
+    )
 
-    is_date = types.is_date(column.type) or types.is_timestamp(column.type)
-    try:
-        if is_date:
-            column = column.cast(pa.timestamp("ms"), safe=False)
-        values = column.cast(pa.int64()).to_numpy()
-    except pa.ArrowException:
-        raise ValueError(f"{file}: its times are neither numbers nor dates") from None
-    if values.dtype.kind != "i" or not len(values):
-        raise ValueError(f"{file}: a time is missing")
-    if is_date:
-        return np.asarray(values, dtype=np.int64)
-    largest = int(values.max())
-    factor = next((f for limit, f in _UNITS if largest < limit), 1e-6)
-    return np.asarray(values if factor == 1.0 else values * factor, dtype=np.int64)
+
+# -- one length, all symbols ------------------------------------------------------------------
 
 
-def _floats(column: Any, name: str, file: Path) -> Panel:
-    import pyarrow as pa
+def _of_one_length(
+    parts: Sequence[_Rows], timeframe: timedelta | None, notes: list[str]
+) -> list[_Rows]:
+    """One part for each symbol: that of the *timeframe*, where there are several."""
+    kept: list[_Rows] = []
+    for symbol in dict.fromkeys(part.symbol for part in parts):
+        those = [part for part in parts if part.symbol == symbol]
+        fitting = [p for p in those if timeframe is not None and p.apart == _size(timeframe)]
+        if fitting and len(fitting) < len(those):
+            others = (part for part in those if part not in fitting and part.apart)
+            notes.extend(f"{_name(part)} was left out: bars of {_length(part)}" for part in others)
+            those = [part for part in those if part in fitting or not part.apart]
+        kept += [_one_after_the_other(those)]
+    return kept
 
-    try:
-        values = column.cast(pa.float64()).to_numpy()
-    except pa.ArrowException:
-        raise ValueError(f"{file}: the column {name} holds what is no number") from None
-    return np.asarray(values, dtype=np.float64)
+
+def _one_after_the_other(parts: Sequence[_Rows]) -> _Rows:
+    """A symbol whose bars are spread over files, as by months.  Raises `ValueError`, a sentence."""
+    ordered = sorted(parts, key=lambda part: int(part.opens_at.min()))
+    whole = ordered[0]
+    for part in ordered[1:]:
+        lengths = {p.apart for p in (whole, part) if p.apart}
+        if len(lengths) > 1:
+            raise ValueError(
+                f"{part.symbol} is in {whole.source} with bars of {_length(whole)}, and in "
+                f"{part.source} with bars of {_length(part)}. Name one of the two files, or say "
+                f"which bars are meant, as in --timeframe {_length(part)}"
+            )
+        if part.opens_at.min() <= whole.opens_at.max():
+            raise ValueError(
+                f"{part.symbol} is in {whole.source} and in {part.source}, both at "
+                f"{_clock(int(part.opens_at.min()))}. Name the file that is meant, or take the "
+                "other one out of the folder"
+            )
+        whole = replace(
+            whole,
+            opens_at=np.concatenate([whole.opens_at, part.opens_at]),
+            rows=np.concatenate([whole.rows, part.rows]),
+            prices={n: np.concatenate([whole.prices[n], part.prices[n]]) for n in PRICES},
+        )
+    return whole
+
+
+def _refuse_missing(path: Path, parts: Sequence[_Rows], wanted: Sequence[Symbol] | None) -> None:
+    there = sorted({part.symbol for part in parts})
+    missing = [symbol for symbol in wanted or () if symbol not in there]
+    if missing:
+        several = "" if len(missing) == 1 else f" and {len(missing) - 1} more"
+        others = _told(there) if there else "none that is wanted"
+        if there and not any("symbol" in part.sheet.columns for part in parts):
+            others += ", by the name of the file" if len(parts) == 1 else ", by names of files"
+        said = ",".join(map(str, there[:_SHOWN])) if there else "all"
+        raise ValueError(
+            f"{path} has no candles of {missing[0]}{several}; it has {others}. To take what it "
+            f"has: --symbols {said}"
+        )
+    if not parts:
+        raise ValueError(f"{path} has no candles")
+
+
+def _told(symbols: Sequence[Symbol]) -> str:
+    more = f" and {len(symbols) - _SHOWN} more" if len(symbols) > _SHOWN else ""
+    return ", ".join(map(str, symbols[:_SHOWN])) + more
 
 
 # -- what is refused --------------------------------------------------------------------------
-
-
-def _size(step: timedelta) -> int:
-    return int(step.total_seconds() * 1000)
-
-
-def _clock(part: _Rows) -> str:
-    return f"{datetime.fromtimestamp(int(part.opens_at[0]) / 1000, UTC):%Y-%m-%d %H:%M:%S}"
-
-
-def _apart(part: _Rows) -> int:
-    """What all distances between its bars are multiples of, in ms; 0: it has one bar."""
-    return int(np.gcd.reduce(np.diff(part.opens_at)))
 
 
 def _step(parts: Sequence[_Rows], timeframe: timedelta | None, path: Path) -> timedelta:
     steps = [np.diff(part.opens_at) for part in parts]
     positive = [int(each[each > 0].min()) for each in steps if (each > 0).any()]
     if not positive:
-        raise ValueError(f"{path} has one bar only")
+        raise ValueError(
+            f"{path} has one bar only of {parts[0].symbol}, at {parts[0].opens}: from one bar "
+            "nothing can be told"
+        )
     found = timedelta(milliseconds=min(positive))
     if timeframe is not None and found != timeframe:
-        raise ValueError(f"{path} has candles of {span(found)}, and {span(timeframe)} is wanted")
+        raise ValueError(
+            f"{path} has candles of {span(found)}, and {span(timeframe)} is wanted. To take them "
+            f"as they are: --timeframe {span(found)}"
+        )
     return found
 
 
@@ -237,29 +296,37 @@ def _refuse_odd_times(part: _Rows, step: timedelta) -> None:
     for wrong, what in ((steps == 0, "stands there twice"), (steps < 0, "comes after a later bar")):
         if wrong.any():
             _refuse(part, int(wrong.argmax()) + 1, what)
-    off = (part.opens_at - part.opens_at[0]) % int(step.total_seconds() * 1000) != 0
-    if off.any():
-        _refuse(part, int(off.argmax()), f"lies between two bars of {span(step)}")
+    off = (part.opens_at - part.opens_at[0]) % _size(step) != 0
+    if not off.any():
+        return
+    if _size(step) % _HOUR == 0 and not ((steps - _size(step)) % _HOUR).any():
+        hours = sorted({int(at) for at in part.opens_at // _HOUR % 24})
+        if len(hours) == 2:  # noqa: PLR2004  # summer and winter
+            raise ValueError(
+                f"{part.source}: the days of {part.symbol} begin at {hours[0]:02}:00 and at "
+                f"{hours[1]:02}:00 UTC, as days of a zone with summer time do. Write them as days "
+                "without a time and a zone"
+            )
+    _refuse(part, int(off.argmax()), f"lies between two bars of {span(step)}")
 
 
 def _refuse_other_moments(parts: Sequence[_Rows], step: timedelta) -> None:
     """Bars that share a column close at one moment: else one symbol would see another's future."""
     size = _size(step)
-    first = next(part for part in parts if _apart(part) == size)
+    first = next(part for part in parts if part.apart == size)
     for part in parts:
-        apart = _apart(part)
         if (int(part.opens_at[0]) - int(first.opens_at[0])) % size:
             raise ValueError(
-                f"The bars of {span(step)} of {first.symbol} open at {_clock(first)}, those of "
-                f"{part.symbol} at {_clock(part)} ({first.source}, {part.source}). Side by side "
+                f"The bars of {span(step)} of {first.symbol} open at {first.opens}, those of "
+                f"{part.symbol} at {part.opens} ({first.source}, {part.source}). Side by side "
                 "one would see the other's future: take them one by one, as in --symbols "
                 f"{part.symbol}, or give them bars that open together"
             )
-        if apart > size:
+        if part.apart > size:
             raise ValueError(
-                f"{part.source} has bars of {span(timedelta(milliseconds=apart))} of "
-                f"{part.symbol}, {first.source} of {span(step)} of {first.symbol}. Side by side "
-                "the shorter ones would see the future in the longer ones: give them one length"
+                f"{part.source} has bars of {_length(part)} of {part.symbol}, {first.source} of "
+                f"{span(step)} of {first.symbol}. Side by side the shorter ones would see the "
+                "future in the longer ones: give them one length"
             )
 
 
@@ -267,49 +334,73 @@ def _refuse_odd_prices(part: _Rows) -> None:
     opened, high, low, close, volume = (part.prices[name] for name in PRICES)
     stacked = np.vstack([opened, high, low, close, volume])
     there = np.isfinite(stacked)
-    half = there.any(axis=0) & ~there.all(axis=0)
+    gap = np.isnan(stacked[:4]).all(axis=0)  # nothing was traded, whatever its volume says
+    half = ~gap & ~there.all(axis=0)
     if half.any():
         _refuse(part, int(half.argmax()), "has prices that are no numbers")
-    if (stacked[:4] <= 0).any():
-        _refuse(
-            part, int((stacked[:4] <= 0).any(axis=0).argmax()), "has a price that is not above 0"
-        )
+    not_above = (stacked[:4] <= 0).any(axis=0)
+    if not_above.any():
+        _refuse(part, int(not_above.argmax()), "has a price that is not above 0")
     if (volume < 0).any():
         _refuse(part, int((volume < 0).argmax()), "has a volume below 0")
     odd = (high < np.maximum(opened, close)) | (low > np.minimum(opened, close))
     if odd.any():
-        _refuse(part, int(odd.argmax()), "has a high or low that its open or close lies beyond")
+        guessed = "" if part.sheet.has_header else _GUESSED
+        _refuse(
+            part,
+            int(odd.argmax()),
+            f"has a high or low that its open or close lies beyond{guessed}",
+        )
+
+
+_GUESSED = (
+    ". Nothing names its columns: they were taken as time, open, high, low, close, volume. Give "
+    "it a first line with their names"
+)
 
 
 def _refuse(part: _Rows, index: int, what: str) -> None:
-    at = datetime.fromtimestamp(int(part.opens_at[index]) / 1000, UTC)
-    where = f"{'line' if '.csv' in part.source else 'row'} {part.lines[index]}"
-    raise ValueError(f"{part.source}, {where}: {part.symbol} at {at:%Y-%m-%d %H:%M:%S} {what}")
+    where = part.sheet.where(int(part.rows[index]))
+    raise ValueError(f"{where}: {part.symbol} at {_clock(int(part.opens_at[index]))} {what}")
 
 
 # -- the panel --------------------------------------------------------------------------------
 
 
-def _panel(parts: Sequence[_Rows], symbols: tuple[Symbol, ...], step: timedelta) -> Candles:
-    size = int(step.total_seconds() * 1000)
+def _panel(parts: Iterable[_Rows], symbols: tuple[Symbol, ...], step: timedelta) -> Candles:
+    size, parts = _size(step), list(parts)
     first = min(int(part.opens_at[0]) for part in parts)
     last = max(int(part.opens_at[-1]) for part in parts)
     bars = (last - first) // size + 1
     if bars * len(symbols) > _MOST_PLACES:
         raise ValueError(
-            f"{len(symbols)} symbols over {bars} bars of {span(step)} are too much at once"
+            f"{len(symbols)} symbols over {bars} bars of {span(step)} are too much at once: take "
+            "fewer symbols, as in --symbols BTC/USDT, or a shorter file"
         )
     panels = {name: np.full((len(symbols), bars), np.nan) for name in PRICES}
-    filled: dict[Symbol, str] = {}
     for part in parts:
-        if part.symbol in filled:
-            raise ValueError(f"{part.symbol} is in {filled[part.symbol]} and in {part.source}")
-        filled[part.symbol] = part.source
         row, columns = symbols.index(part.symbol), (part.opens_at - first) // size
+        gap = np.isnan(part.prices["close"])
         for name, values in part.prices.items():
-            panels[name][row, columns] = values
+            panels[name][row, columns] = np.where(gap, np.nan, values)
     times = np.arange(bars, dtype=np.int64) * size + first + size
     return Candles(
         symbols=symbols, times=times, open=panels["open"], high=panels["high"],
         low=panels["low"], close=panels["close"], volume=panels["volume"],
     )  # fmt: skip
+
+
+def _size(step: timedelta) -> int:
+    return int(step.total_seconds() * 1000)
+
+
+def _length(part: _Rows) -> str:
+    return span(timedelta(milliseconds=part.apart))
+
+
+def _name(part: _Rows) -> str:
+    return Path(part.source).name
+
+
+def _clock(milliseconds_: int) -> str:
+    return f"{datetime.fromtimestamp(milliseconds_ / 1000, UTC):%Y-%m-%d %H:%M:%S}"

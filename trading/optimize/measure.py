@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trading.backtest.engine import Backtest, run
+from trading.backtest.feed import columns_until
 from trading.backtest.result import Result, book_of, last_day, whole
 from trading.optimize.spaces import Value
 from trading.stats.daybook import DayBook
@@ -142,11 +142,7 @@ class Measure:
 def _within(test: Backtest, begin: datetime, end: datetime) -> Backtest:
     """The window and the warm-up before it: no other bar is looked at."""
     times = test.candles.times
-    first = _columns(times, begin) - 1
-    until = _columns(times, end)
+    first = columns_until(times, begin) - 1
+    until = columns_until(times, end)
     bars = until - max(0, first - test.strategy.warmup)
     return replace(test, candles=test.candles.upto(until).last(bars), begin=begin, end=end)
-
-
-def _columns(times: NDArray[np.int64], until: datetime) -> int:
-    return int(np.searchsorted(times, int(until.timestamp() * 1000), side="right"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -53,7 +54,7 @@ def as_csv(candles: Candles, file: Path) -> None:
     file.write_text("\n".join([*lines, ""]))
 
 
-def asked(here: Path, **changes: str) -> backtest.Asked:
+def asked(here: Path, **changes: str | Path) -> backtest.Asked:
     return replace(backtest.Asked(trader="majors", data=here / "crash.csv"), **changes)  # type: ignore[arg-type]  # replace checks the names
 
 
@@ -114,6 +115,71 @@ async def test_what_cannot_be_done_is_told_in_a_sentence(
     assert ended.code == 1
     assert said in ended.err
     assert "Traceback" not in ended.err
+
+
+def odd_crash(here: Path, change: Callable[[list[str]], list[str]], name: str = "odd.csv") -> Path:
+    head, *rows = (here / "crash.csv").read_text().splitlines()
+    (here / name).write_text("\n".join([head, *change(rows), ""]))
+    return here / name
+
+
+def test_what_is_odd_about_the_data_is_counted_in_the_report(here: Path) -> None:
+    def odd(rows: list[str]) -> list[str]:
+        fields = [row.split(",") for row in rows if row.startswith("BTC/USDT")]
+        for place in (50, 51):
+            fields[place][-1] = "0"
+        for row in fields[600:]:
+            row[2:6] = [repr(float(price) * 20) for price in row[2:6]]
+        return [",".join(row) for place, row in enumerate(fields) if place not in {10, 11, 12}]
+
+    file = odd_crash(here, odd)
+    found = backtest.backtest(settings_in(here), asked(here, symbols="BTC/USDT", data=file))
+    text = backtest.as_text(found)
+    assert "Data: 3 of 1,080 bars missing, 2 without volume" in text
+    assert re.search(r"1 jump of 10 times and more: BTC/USDT x 2\d.* at 2021-05-19 12:01", text)
+    told = backtest.as_json(found)["data"]
+    assert (told["bars"], told["missing"], told["without_volume"]) == (1_080, 3, 2)
+    assert [jump["symbol"] for jump in told["jumps"]] == ["BTC/USDT"]
+
+
+def test_what_a_nameless_file_was_taken_for_is_told_in_the_report(here: Path) -> None:
+    file = odd_crash(here, lambda rows: [row for row in rows if row.startswith("BTC/USDT")])
+    lines = [line.split(",", 1)[1] for line in file.read_text().splitlines()]
+    file.write_text("\n".join(lines))
+    found = backtest.backtest(settings_in(here), asked(here, symbols="BTC/USDT", data=file))
+    assert "odd.csv was taken as BTC/USDT: neither name nor column tells" in backtest.as_text(found)
+
+
+@pytest.mark.parametrize("begin", ["", "2021-05-19T02:10"])
+@pytest.mark.parametrize("bars", [20, 288])
+def test_a_history_shorter_than_the_strategy_looks_back_is_told_with_both_figures(
+    here: Path, begin: str, bars: int
+) -> None:
+    file = odd_crash(
+        here, lambda rows: [r for r in rows if r.startswith("BTC/USDT")][:bars], "BTC_USDT.csv"
+    )
+    with pytest.raises(ValueError, match="bars before it can trade") as caught:
+        backtest.backtest(
+            settings_in(here), asked(here, symbols="BTC/USDT", data=file, begin=begin)
+        )
+    assert "ema_cross needs 290 bars before it can trade" in str(caught.value)
+    assert f"the data has {bars} bars, from 2021-05-19 02:01 to " in str(caught.value)
+
+
+def test_symbols_in_two_currencies_are_no_one_account(here: Path) -> None:
+    file = odd_crash(here, lambda rows: [row.replace("ETH/USDT", "ETH/EUR") for row in rows])
+    with pytest.raises(ValueError, match="The symbols are in EUR and USDT, and one account has"):
+        backtest.backtest(settings_in(here), asked(here, symbols="all", data=file))
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00" * 40, b"a,b\n1,2\n", b"PAR1PAR1", b"time;open\n"])
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet", "x.feather", "x.csv.gz", "x.xlsx"])
+def test_no_file_brings_more_than_a_sentence(here: Path, content: bytes, name: str) -> None:
+    (here / name).write_bytes(content)
+    with pytest.raises(ValueError, match=name) as caught:
+        backtest.backtest(settings_in(here), asked(here, data=here / name))
+    (said,) = backtest.reasons(caught.value)
+    assert "\n" not in said
 
 
 def test_a_day_that_is_named_is_meant_whole(here: Path) -> None:

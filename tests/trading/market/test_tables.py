@@ -92,7 +92,7 @@ def test_disorder_is_refused_with_its_line(tmp_path: Path) -> None:
 
 def test_candles_of_another_timeframe_are_refused(tmp_path: Path) -> None:
     said = refusal(a_file(tmp_path, a_row(0), a_row(5), a_row(10)), timeframe=MINUTE)
-    assert said.endswith("has candles of 5m, and 1m is wanted")
+    assert "has candles of 5m, and 1m is wanted. To take them as they are: --timeframe 5m" in said
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_prices_that_cannot_be_are_refused_with_their_line(tmp_path: Path) -> No
 
 def test_a_symbol_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
     said = refusal(a_file(tmp_path, a_row(0), a_row(1)), symbols=(ETH,))
-    assert said.endswith("has no candles of ETH/USDT")
+    assert "has no candles of ETH/USDT; it has BTC/USDT. To take what it has: --symbols" in said
 
 
 def test_what_cannot_be_read_is_told_in_words(tmp_path: Path) -> None:

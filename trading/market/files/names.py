@@ -1,0 +1,124 @@
+"""Symbols as people and programs write them: in columns, on the command line, in names of files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+
+from trading.errors import InvalidSymbol
+from trading.market.rules import BINANCE_PERPETUALS_2021, BINANCE_PERPETUALS_2025
+from trading.types import Symbol
+
+QUOTES = (
+    "FDUSD", "USDT", "USDC", "BUSD", "USD", "EUR", "GBP", "JPY", "CHF", "BTC", "ETH", "BNB",
+)  # fmt: skip
+"""Of symbols that are written in one word, as in BTCUSDT."""
+_MORE_QUOTES = ("TUSD", "AUD", "CAD", "TRY", "BRL", "KRW", "DAI")
+"""Only where something parts them from the base: country ends in TRY, and XBTUSD in TUSD."""
+_CONTRACTS = ("SWAP", "PERP", "PERPETUAL", "P")
+_NAMES = {
+    "BITCOIN": "BTC", "ETHEREUM": "ETH", "SOLANA": "SOL", "RIPPLE": "XRP", "CARDANO": "ADA",
+    "DOGECOIN": "DOGE", "LITECOIN": "LTC",
+}  # fmt: skip
+_COINS = frozenset(s.base for s in (*BINANCE_PERPETUALS_2021, *BINANCE_PERPETUALS_2025))
+_NO_BASES = re.compile(
+    "BINANCE|BYBIT|OKX|KRAKEN|COINBASE|BITSTAMP|BITFINEX|KUCOIN|GATE|HUOBI|HTX|FTX|GEMINI|BITMEX|"
+    "DERIBIT|POLONIEX|FUTURES|SPOT|SWAP|PERP|UM|CM|DATA|OHLC|OHLCVT?|KLINES?|CANDLES?|PRICES?|"
+    "HISTORY|MARKET|ALL|AND|THE|MAJORS|TEST|EXPORT|DAILY|HOURLY|MINUTE"
+)
+"""Words in names of files that say something else than what is traded."""
+_TIMEFRAME = re.compile(r"(\d+(s|m|min|h|d|w)|[mhdw]\d+|daily|hourly)", re.IGNORECASE)
+
+
+def parse_symbol(text: str) -> Symbol:
+    """`BTC/USDT`, `BTC_USDT`, `BTC-USDT-SWAP`, `BTC/USDT:USDT`, `BINANCE:BTCUSDT.P` or `BTCUSDT`.
+
+    One word without a currency is a share, in USD.  Raises `ValueError` for anything else, also for
+    a future that ends: it is another market than what it is made of.
+    """
+    name, colon, after = text.strip().upper().partition(":")
+    if colon and not (re.search(r"[/_-]", name) or _in_one_word(name)):
+        name = after  # the venue comes first: BINANCE:BTCUSDT
+    if re.search(r"[:_\-\s]\d{6}\b", text):
+        raise ValueError(f"{text!r} is a future that ends; only spot and perpetuals are known")
+    parts = [part for part in re.split(r"[/_\-.\s]", name) if part]
+    if len(parts) > 1 and parts[-1] in _CONTRACTS:
+        parts.pop()
+    if len(parts) == 3 and parts[2] in (*QUOTES, *_MORE_QUOTES):  # noqa: PLR2004  # base, quote, margin
+        parts.pop()
+    symbol = _in_one_word(parts[0]) if len(parts) == 1 else None
+    if symbol is not None:
+        return symbol
+    try:
+        return Symbol.parse("/".join([*parts, "USD"] if len(parts) == 1 else parts))
+    except InvalidSymbol:
+        raise ValueError(f"{text!r} is not a symbol; write it like BTC/USDT") from None
+
+
+def _in_one_word(word: str) -> Symbol | None:
+    for quote in QUOTES:
+        base = word.removesuffix(quote)
+        if base != word and len(base) > 1 and base.isalnum() and not _NO_BASES.fullmatch(base):
+            return Symbol(base, quote)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What the name of a file says of what is in it."""
+
+    symbol: Symbol | None = None
+    """None: nothing, or several things."""
+    has_quote: bool = False
+    """Else its currency is a guess: only the base stands there, as in `BTC-1h.csv`."""
+
+
+def named(file_name: str) -> Named:
+    """`BTC_USDT_USDT-1h-futures.feather`, `Binance_BTCUSDT_d.csv`, `GOOG.csv`, `candles.csv`."""
+    words = [word for word in re.split(r"[^A-Za-z0-9]+", file_name.partition(".")[0]) if word]
+    upper = [word.upper() for word in words]
+    pairs = {
+        Symbol(base, quote)
+        for base, quote in pairwise(upper)
+        if quote in (*QUOTES, *_MORE_QUOTES) and base != quote and _is_base(base)
+    }
+    whole = pairs or {found for found in map(_in_one_word, upper) if found}
+    if whole:
+        return Named(whole.pop(), has_quote=True) if len(whole) == 1 else Named()
+    coins = {_NAMES.get(word, word) for word in upper if word in _NAMES or word in _COINS}
+    if len(coins) == 1:
+        return Named(Symbol(coins.pop(), "USD"))
+    share = words[0] if words and not coins else ""
+    is_share = re.fullmatch(r"[A-Z]{1,5}", share) and _is_base(share)
+    return Named(Symbol(share, "USD")) if is_share else Named()
+
+
+def _is_base(word: str) -> bool:
+    plain = _NO_BASES.fullmatch(word) or _TIMEFRAME.fullmatch(word) or word.isdecimal()
+    return not plain
+
+
+def meant(found: Symbol, wanted: Sequence[Symbol] | None, *, has_quote: bool = False) -> Symbol:
+    """*found*, or the one of *wanted* with that base, where the quote was not said."""
+    if wanted is None or has_quote or found in wanted:
+        return found
+    same = [symbol for symbol in wanted if symbol.base == found.base]
+    return same[0] if len(same) == 1 else found
+
+
+def has_quote(text: str) -> bool:
+    """Whether a symbol written so names its currency: BTCUSDT and BTC/USDT do, BTC does not."""
+    plain = re.sub(r"[/_\-.\s:]+", " ", text.strip().upper()).split()
+    return len(plain) > 1 or (bool(plain) and _in_one_word(plain[0]) is not None)
+
+
+def span(step: timedelta) -> str:
+    """`1m`, `15m`, `1h`, `1d`, as timeframes are written."""
+    seconds = int(step.total_seconds())
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
