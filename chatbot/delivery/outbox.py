@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from chatbot.delivery.back import back
+from chatbot.delivery.budget import Crowded
 from chatbot.delivery.bursts import WINDOW, QuietHours
 from chatbot.delivery.waiting import Chat, Delivery, Health, Parcel, Subscriber, Throttled, reply_of
 from chatbot.frontends import Speaker
@@ -379,7 +380,10 @@ class Outbox:
             await self._tell(chat, parcels)
         except Throttled as told:
             log.info("%s: %s", chat.subscriber.key, told)
-            await self._clock.sleep(told.retry_after)
+            if isinstance(told, Crowded):  # for what is more important there may be room
+                await self._rest(told.retry_after, chat.stir)
+            else:
+                await self._clock.sleep(told.retry_after)
             return True
         except Exception as error:  # noqa: BLE001  # whatever a platform's library raises
             chat.failed(error, self._clock.now())

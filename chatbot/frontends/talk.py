@@ -12,9 +12,10 @@ from typing import Any, Protocol, TypeVar
 
 from chatbot.frontends import Pictures
 from chatbot.supervise import within
-from handlers.caller import Role
+from handlers.caller import Message, Role
 from handlers.command import Commands, split
-from handlers.reply import Choice, Level, Outcome, Reply
+from handlers.format import plural
+from handlers.reply import Choice, Level, Outcome, Priority, Reply
 from handlers.words import REFUSED, WAIT
 from trading.clocks import Clock
 
@@ -22,6 +23,11 @@ log = logging.getLogger(__name__)
 
 SLOW = 2.0
 """Seconds until somebody who waits hears that they wait."""
+SOON, BUSY = 0.25, 4.0
+"""Seconds until it is shown that an answer is under way, and how often again.
+
+Telegram shows it for 5 s, Discord for 10.
+"""
 NAME_LIMIT = 20
 MINUTE = 60.0
 REFRESH = "Refresh"
@@ -48,6 +54,18 @@ class People:
         found = [self.users[user]] if user in self.users else []
         found += [self.roles[role] for role in roles if role in self.roles]
         return max(found, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """By whom, and what: two of the same are answered once where a chat takes only so much."""
+
+    who: str
+    text: str
+
+
+def asked(message: Message) -> Asked:
+    return Asked(message.caller.user, " ".join(message.text.lower().split()))
 
 
 OnStranger = Callable[[str, str], Awaitable[None]]
@@ -124,10 +142,22 @@ class Tasks(set[asyncio.Task[None]]):
 
 
 class Shown(Protocol):
-    """One message of a platform."""
+    """One message of a platform.  Its methods raise what the platform's library raises."""
 
     async def show(self, reply: Reply) -> None:
-        """Post it; from then on edit it, silently.  Raises what the platform's library raises."""
+        """Post it; from then on edit it, silently."""
+        ...
+
+
+class Answering(Shown, Protocol):
+    """A message that is still to come."""
+
+    async def busy(self, *, draws: bool) -> None:
+        """Show, for `BUSY` seconds, that it is under way, or drawn.  Costs the chat no message."""
+        ...
+
+    async def wait(self, reply: Reply) -> None:
+        """Say that it takes long, if there is room for that at once."""
         ...
 
 
@@ -139,23 +169,53 @@ async def bounded(clock: Clock, seconds: float, work: Awaitable[T]) -> T:
 
 
 async def tell(
-    answer: Awaitable[Reply], shown: Shown, clock: Clock, *, slow: float = SLOW
+    answer: Awaitable[Reply], shown: Answering, clock: Clock, *, slow: float = SLOW
 ) -> Reply:
     """Show an answer when it is there, and that it is waited for when it takes long.
 
     Returns it; `follow` goes on with what comes after it.
     """
     task = asyncio.ensure_future(answer)
-    with suppress(TimeoutError):
-        await within(clock, slow, asyncio.shield(task))
-    if not task.done():
-        try:
-            await shown.show(Reply(f"{WAIT} Asking the venue"))
-        except Exception:  # noqa: BLE001  # whatever the library raises: the answer comes anyway
-            log.info("a chat was not told that its answer takes long")
-    reply = await task
-    await shown.show(reply)
-    return reply
+    busy = asyncio.ensure_future(_keep_busy(task, shown, clock))
+    try:
+        with suppress(TimeoutError):
+            await within(clock, slow, asyncio.shield(task))
+        if not task.done():
+            try:
+                await shown.wait(Reply(f"{WAIT} Asking the venue", asked=Priority.LOOK))
+            except Exception:  # noqa: BLE001  # whatever the library raises: the answer comes anyway
+                log.info("a chat was not told that its answer takes long")
+        reply = await task
+        await shown.show(reply)
+        return reply
+    finally:
+        busy.cancel()
+
+
+async def _keep_busy(task: asyncio.Future[Reply], shown: Answering, clock: Clock) -> None:
+    """Say from soon after the asking until it is shown that an answer is under way."""
+    await _unless(task, SOON, clock)
+    while not task.done():
+        await _busy(shown, draws=False)
+        await _unless(task, BUSY, clock)
+    if task.cancelled() or task.exception() is not None or task.result().chart is None:
+        return
+    while True:
+        await _busy(shown, draws=True)
+        await clock.sleep(BUSY)
+
+
+async def _busy(shown: Answering, *, draws: bool) -> None:
+    try:
+        await shown.busy(draws=draws)
+    except Exception as error:  # noqa: BLE001  # whatever the library raises: the answer comes anyway
+        log.info("a chat was not shown that it is answered: %s", type(error).__name__)
+
+
+async def _unless(task: asyncio.Future[Reply], seconds: float, clock: Clock) -> None:
+    """Wait so long, unless *task* ends before; however it ends."""
+    with suppress(Exception):
+        await within(clock, seconds, asyncio.shield(task))
 
 
 async def follow(reply: Reply, shown: Shown) -> None:
@@ -194,6 +254,18 @@ def not_read(commands: Commands, role: Role) -> Reply:
         choices=(Choice("Stop", "/stop"),) if may_stop else (),
         level=Level.NOTICE,
         outcome=Outcome.REFUSED,
+    )
+
+
+def not_answered(count: int, most: int) -> Reply:
+    """To a chat in which more was asked than it takes messages."""
+    return Reply(
+        f"{REFUSED} {plural(count, 'question')} not answered here",
+        text=f"This chat takes {most} messages a minute, and some are kept for a stop."
+        " Ask again, or in private.",
+        level=Level.NOTICE,
+        outcome=Outcome.REFUSED,
+        asked=Priority.LOOK,
     )
 
 

@@ -198,9 +198,8 @@ class TelegramServer:
         self.rooms: dict[int, Room] = {}
         self.menus: dict[str, list[dict[str, str]]] = {}
         """By scope: `default`, `chat 111`."""
-        self.polls = 0
-        self.conflicts = 0
-        """Polls that came while another was held open."""
+        self.polls = self.conflicts = self.refused = 0
+        """Polls; those that came while another was held open; messages that came too often."""
         self.schema_errors: list[str] = []
         """What a client did that the schema does not know: a test asserts that there is none."""
         self._period = period
@@ -329,6 +328,10 @@ class TelegramServer:
         self._answers.append((method, body, status))
         if method == "getUpdates" and self._poller and not self._poller.done():
             self._poller.set_result("again")
+
+    def forget_flood(self) -> None:
+        """As if a minute had passed in which nobody wrote."""
+        self._flood.forget()
 
     def recover(self) -> None:
         """Whatever was planned to fail does not."""
@@ -590,6 +593,7 @@ class TelegramServer:
         room = self._open_room(chat)
         wait = self._flood.wait(room.id)
         if wait:
+            self.refused += 1
             raise _flooded(math.ceil(wait) if self._period == 1 else wait)
         return room
 

@@ -245,6 +245,9 @@ class Flood:
             self._sent.setdefault(name, deque(maxlen=most)).append(now)
         return 0.0
 
+    def forget(self) -> None:
+        self._sent.clear()
+
     def _left(self, name: str, most: int, span: float, now: float) -> float:
         sent = self._sent.get(name, deque())
         return max(0.0, sent[0] + span - now) if len(sent) >= most else 0.0

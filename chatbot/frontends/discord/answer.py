@@ -79,6 +79,19 @@ class Answer:
             if self._edit is None:
                 await self._acknowledge()
 
+    async def busy(self, *, draws: bool) -> None:
+        """A picture is waited for as an answer that is acknowledged; the others are soon there."""
+        if not draws:
+            return
+        async with self._lock:
+            if self._edit is None and not self._deferred:
+                await self._acknowledge()
+        if self._kind is not Kind.COMMAND:  # Discord shows only then that an answer comes
+            await self._within(self._channel().typing())
+
+    async def wait(self, reply: Reply) -> None:
+        await self.show(reply)
+
     async def show(self, reply: Reply) -> None:
         """Raises one of `FAILURES` if it could not be shown anywhere."""
         parcels = await self._compose(reply)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from telegram.ext import ExtBot
+    from telegram import Bot
     from telegram.request import BaseRequest
 
 OFFICIAL = "https://api.telegram.org"
@@ -26,9 +26,9 @@ class Flood:
     Source: https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
     """
 
-    overall_rate: float = 30.0
+    overall_rate: int = 30
     overall_seconds: float = 1.0
-    group_rate: float = 20.0
+    group_rate: int = 20
     group_seconds: float = 60.0
 
 
@@ -53,17 +53,17 @@ class Polling:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    bot: ExtBot[Any]
+    bot: Bot
     requests: tuple[BaseRequest, ...]
     """To be shut down."""
 
 
-def connect(token: str, base_url: str, flood: Flood, polling: Polling) -> Connection:
+def connect(token: str, base_url: str, polling: Polling) -> Connection:
     # Read when the library tells how long to wait: without it each 429 is a warning as well.
     os.environ.setdefault("PTB_TIMEDELTA", "true")
     for name in _CHATTERERS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    from telegram.ext import AIORateLimiter, ExtBot
+    from telegram import Bot
 
     from chatbot.frontends.telegram.wire import Hearing, Saying
 
@@ -76,18 +76,11 @@ def connect(token: str, base_url: str, flood: Flood, polling: Polling) -> Connec
     }
     saying = Saying(**timeouts)
     hearing = Hearing(patience=polling.patience, **timeouts)
-    limiter = AIORateLimiter(
-        overall_max_rate=flood.overall_rate,
-        overall_time_period=flood.overall_seconds,
-        group_max_rate=flood.group_rate,
-        group_time_period=flood.group_seconds,
-    )
-    bot = ExtBot(
+    bot = Bot(
         token,
         base_url=f"{base_url}/bot",
         base_file_url=f"{base_url}/file/bot",
         request=saying,
         get_updates_request=hearing,
-        rate_limiter=limiter,
     )
     return Connection(bot, (saying, hearing))

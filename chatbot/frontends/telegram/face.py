@@ -14,14 +14,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from chatbot.delivery.budget import Budget, Rate
 from chatbot.delivery.waiting import Throttled
 from chatbot.frontends import Notes, OnMessage, Pictures
-from chatbot.frontends.talk import OnStranger, People, Recent, Tasks
+from chatbot.frontends.talk import OnStranger, People, Recent, Tasks, not_answered
 from chatbot.frontends.telegram.connection import OFFICIAL, Connection, Flood, Polling, connect
 from chatbot.frontends.telegram.failures import (
     SecondPoller,
@@ -48,13 +49,13 @@ from handlers.access import is_limited
 from handlers.caller import Role
 from handlers.command import Commands, split
 from handlers.format import clock_time
-from handlers.reply import Level, Reply
+from handlers.reply import Level, Priority, Reply
 from trading.clocks import Clock
 from trading.errors import StoreError
 
 if TYPE_CHECKING:
     import telegram
-    from telegram.ext import ExtBot
+    from telegram import Bot
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,7 @@ class Telegram:
         self._flood = flood or Flood()
         self._polling = polling or Polling()
         self._moves = Moves(notes)
+        self._budget = _budget(clock, self._flood, self._tell_of_folded)
         self._menu = Menu(
             commands=commands, chats=_menus(people, groups), notes=notes, moves=self._moves
         )
@@ -146,7 +148,7 @@ class Telegram:
 
         Raises `Throttled`, or a `TelegramFailed` when it may not have arrived.
         """
-        alerts = self._poster(await self._opened(), tries=1)
+        alerts = self._poster(await self._opened(), tries=1, is_patient=False)
         story = (chat, reply.story)
         before = self._stories.get(story) if reply.story else None
         if before is not None and reply.level < Level.URGENT:
@@ -188,9 +190,7 @@ class Telegram:
             await self._clock.sleep(wait)
             delay = min(delay * 2, self._longest_delay(failure))
 
-    async def _round(
-        self, bot: ExtBot[Any], on_message: OnMessage
-    ) -> TelegramFailed | Throttled | None:
+    async def _round(self, bot: Bot, on_message: OnMessage) -> TelegramFailed | Throttled | None:
         """Poll once and begin to answer; return what went wrong."""
         from telegram.error import TelegramError
 
@@ -209,7 +209,7 @@ class Telegram:
         by_name = isinstance(failure, SecondPoller | TokenRefused)
         return self._polling.longest_refusal if by_name else self._polling.longest_delay
 
-    async def _greet(self, bot: ExtBot[Any]) -> None:
+    async def _greet(self, bot: Bot) -> None:
         """Learn our own name, and make sure that updates come here and not to a webhook."""
         if self._username:
             return
@@ -217,7 +217,7 @@ class Telegram:
         self._username = (await bot.get_me()).username or ""
         self._keep_menu(bot)
 
-    async def _poll(self, bot: ExtBot[Any]) -> Sequence[telegram.Update]:
+    async def _poll(self, bot: Bot) -> Sequence[telegram.Update]:
         # Held open only after a success: what waited through an outage is not mistaken for new.
         wait = self._polling.wait if self._succeeded else 0
         self._succeeded = False
@@ -252,9 +252,7 @@ class Telegram:
         what = "it refuses too many requests" if seconds < BAN else "it has banned the bot"
         self._refusal = f"{what} until {moment} UTC"
 
-    def _take_in(
-        self, bot: ExtBot[Any], updates: Sequence[telegram.Update], on_message: OnMessage
-    ) -> None:
+    def _take_in(self, bot: Bot, updates: Sequence[telegram.Update], on_message: OnMessage) -> None:
         line = Line(
             on_message=on_message,
             answers=self._poster(bot, tries=TRIES),
@@ -282,11 +280,11 @@ class Telegram:
 
     # -- our own affairs ------------------------------------------------------------------
 
-    def _keep_menu(self, bot: ExtBot[Any]) -> None:
+    def _keep_menu(self, bot: Bot) -> None:
         if not self._housework:
             self._housework.start(quietly(self._make_menu(bot)), name=NAME)
 
-    async def _make_menu(self, bot: ExtBot[Any]) -> None:
+    async def _make_menu(self, bot: Bot) -> None:
         while True:
             wait = self._polling.longest_delay
             try:
@@ -298,21 +296,33 @@ class Telegram:
                 log.info("Telegram: the menu waits: %s", failure)
             await self._clock.sleep(wait)
 
-    def _poster(self, bot: ExtBot[Any], *, tries: float) -> Poster:
+    def _tell_of_folded(self, chat: int) -> None:
+        self._answering.start(quietly(self._say_folded(chat)), name=NAME)
+
+    async def _say_folded(self, chat: int) -> None:
+        """Say once, after those that are answered, how many looks were not."""
+        poster = self._poster(await self._opened(), tries=TRIES)
+        await self._budget.turn(chat, Priority.LOOK)
+        words = not_answered(self._budget.dropped(chat), self._flood.group_rate)
+        await poster.post(Place(chat), words, is_paid=True)
+
+    def _poster(self, bot: Bot, *, tries: float, is_patient: bool = True) -> Poster:
         return Poster(
             bot=bot,
             clock=self._clock,
             pictures=self._pictures,
             moves=self._moves,
+            budget=self._budget,
             on_throttled=self._throttled,
             tries=tries,
+            is_patient=is_patient,
         )
 
-    async def _opened(self) -> ExtBot[Any]:
+    async def _opened(self) -> Bot:
         """The library and its connections, made in a thread at the first use."""
         async with self._opening:
             if self._connection is None:
-                make = partial(connect, self._token, self._base_url, self._flood, self._polling)
+                make = partial(connect, self._token, self._base_url, self._polling)
                 self._connection = await asyncio.to_thread(make)
             await self._moves.load()
             return self._connection.bot
@@ -325,6 +335,18 @@ class Telegram:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        self._budget.close()
+
+
+def _budget(clock: Clock, flood: Flood, on_folded: Callable[[int], None]) -> Budget:
+    overall = Rate(flood.overall_rate, flood.overall_seconds)
+    in_group = Rate(flood.group_rate, flood.group_seconds)
+    return Budget(
+        clock=clock,
+        overall=overall,
+        of_place=lambda chat: in_group if chat < 0 else overall,
+        on_folded=on_folded,
+    )
 
 
 def _menus(people: People, groups: frozenset[str]) -> Mapping[int, Role]:

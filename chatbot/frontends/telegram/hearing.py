@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from chatbot.delivery.budget import Folded
 from chatbot.delivery.waiting import Throttled
 from chatbot.frontends import OnMessage
 from chatbot.frontends.talk import (
@@ -23,6 +24,7 @@ from chatbot.frontends.talk import (
     People,
     Recent,
     acts,
+    asked,
     edits_in_place,
     follow,
     is_refusal,
@@ -34,7 +36,7 @@ from chatbot.frontends.talk import (
 )
 from chatbot.frontends.telegram.failures import TelegramFailed
 from chatbot.frontends.telegram.places import UNREADABLE, Moves, Place
-from chatbot.frontends.telegram.posting import OnScreen, Post, Poster
+from chatbot.frontends.telegram.posting import OnScreen, Post, Poster, Redrawn
 from chatbot.supervise import within
 from handlers.access import FRESH
 from handlers.caller import Caller, Message
@@ -136,8 +138,8 @@ class Heard:
             await self._stranger(user, place)
             return
         to = message.message_id if place.chat < 0 else None
-        shown = OnScreen(line.answers, place, to=to)
         said = Message(caller, message.text or "", message.date, f"{NAME}:update:{update_id}")
+        shown = OnScreen(line.answers, place, asked=asked(said), to=to)
         reply = await tell(line.on_message(said), shown, self._clock)
         self._note(shown.post, looks=not acts(self._commands, said.text))
         self._go_on(reply, shown, line)
@@ -208,10 +210,10 @@ class Heard:
         if edits_in_place(self._commands, said.text, label, looks=looks):
             post = known.post if known else _a_post(place, message)
             self._leave(post)
-            shown = OnScreen(line.answers, place, post=post)
+            shown = OnScreen(line.answers, place, asked=asked(said), post=post)
         else:
             looks = not acts(self._commands, said.text)
-            shown = OnScreen(line.answers, place, to=message.message_id)
+            shown = OnScreen(line.answers, place, asked=asked(said), to=message.message_id)
         reply = await tell(answer, shown, self._clock)
         self._note(shown.post, looks=looks)
         self._go_on(reply, shown, line)
@@ -224,7 +226,7 @@ class Heard:
         """A toast; as a message if it comes too late for one.  Used-up buttons are replaced."""
         message = query.message
         assert message is not None  # noqa: S101  # looked at by the caller
-        if not await line.answers.toast(query.id, reply):
+        if not await line.answers.toast(query.id, reply) and not reply.withheld:
             await line.answers.post(place, reply, to=message.message_id)
         if is_spent(reply):
             await line.answers.set_buttons(place, message.message_id, reply.choices)
@@ -291,8 +293,8 @@ class Heard:
         if reply.then is None or shown.post is None:
             return
         key = (shown.post.place.chat, shown.post.ids[0])
-        shown.poster = line.later
-        task = asyncio.get_running_loop().create_task(quietly(follow(reply, shown)))
+        redrawn = Redrawn(line.later, shown.post)
+        task = asyncio.get_running_loop().create_task(quietly(follow(reply, redrawn)))
         self._following[key] = task
         task.add_done_callback(lambda done: self._followed(key, done))
 
@@ -324,6 +326,8 @@ async def quietly(work: Awaitable[Any]) -> None:
     """Let *work* fail without harm: words of ours, no words of theirs, reach the log."""
     try:
         await work
+    except Folded:
+        log.info("Telegram: an answer was folded: too much was asked there")
     except (TelegramFailed, Throttled) as failure:
         log.info("Telegram: an answer did not arrive: %s", failure)
     except Exception:

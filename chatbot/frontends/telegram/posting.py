@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from chatbot.delivery.budget import REDRAW, Budget, Crowded
 from chatbot.delivery.waiting import Throttled
 from chatbot.frontends import Pictures
-from chatbot.frontends.talk import drawn, without_picture
+from chatbot.frontends.talk import Asked, drawn, without_picture
 from chatbot.frontends.telegram.failures import (
     GroupMoved,
     MarkupRefused,
@@ -30,7 +31,7 @@ from chatbot.frontends.telegram.failures import (
 from chatbot.frontends.telegram.places import Moves, Place
 from chatbot.render.html import CAPTION_LIMIT, LIMIT, caption, html, rows, unmarked
 from chatbot.render.plain import body, title
-from handlers.reply import Choice, Reply
+from handlers.reply import Choice, Priority, Reply
 from trading.clocks import Clock
 
 if TYPE_CHECKING:
@@ -89,10 +90,38 @@ class _Page:
     picture: bytes | None = None
 
 
+@dataclass(slots=True)
+class _Ticket:
+    """How what is said waits its turn: each message of it, and each edit."""
+
+    priority: int
+    who: str = ""
+    about: Hashable | None = None
+    is_patient: bool = True
+    """It waits; else its first message goes at once, or not at all (`Crowded`)."""
+    is_paid: bool = False
+    """Its first message has had its turn."""
+    began: bool = False
+
+    async def admit(self, budget: Budget, chat: int) -> None:
+        """Raises `Crowded` or `Folded`; what has begun is neither refused nor folded."""
+        if self.is_paid:
+            self.is_paid = False
+        elif self.began:
+            await budget.turn(chat, self.priority)
+        elif self.is_patient:
+            await budget.turn(chat, self.priority, who=self.who, about=self.about)
+        else:
+            budget.take(chat, self.priority)
+        self.began = True
+
+
 class Poster:
     """Posts and edits; tries so often before it gives up, and waits longer each time.
 
-    *on_throttled* hears how many seconds Telegram refuses requests.
+    An answer to a stop is never given up.  *is_patient*: waits its turn in *budget*; else raises
+    `Crowded` if it is not its turn.  *on_throttled* hears how many seconds Telegram refuses
+    requests.
     """
 
     def __init__(
@@ -102,43 +131,64 @@ class Poster:
         clock: Clock,
         pictures: Pictures,
         moves: Moves,
+        budget: Budget,
         on_throttled: Callable[[float], None],
         tries: float,
+        is_patient: bool = True,
     ) -> None:
         self._bot = bot
         self._clock = clock
         self._pictures = pictures
         self._moves = moves
+        self._budget = budget
+        self._is_patient = is_patient
         self._on_throttled = on_throttled
         self._tries = tries
 
     async def post(
-        self, place: Place, reply: Reply, *, silent: bool = True, to: int | None = None
+        self,
+        place: Place,
+        reply: Reply,
+        *,
+        silent: bool = True,
+        to: int | None = None,
+        asked: Asked | None = None,
+        is_patient: bool = True,
+        is_paid: bool = False,
     ) -> Post:
         """Say *reply* in *place*, as an answer to the message *to*.
 
-        Raises `Throttled`, or `TelegramFailed` when it may not have arrived.
+        *asked*: by whom, and what.  *is_paid*: the budget has been asked.  Raises `Throttled`,
+        `Folded`, or `TelegramFailed` when it may not have arrived.
         """
         reply, picture = await drawn(reply, self._pictures)
-        return await self._new(place, reply, picture, silent=silent, to=to)
+        who, about = (asked.who, asked) if asked is not None else ("", None)
+        is_patient = self._is_patient and is_patient
+        ticket = _Ticket(reply.priority, who, about, is_patient, is_paid)
+        return await self._new(place, reply, picture, ticket, silent=silent, to=to)
 
-    async def edit(self, post: Post, reply: Reply) -> Post:
+    async def edit(
+        self, post: Post, reply: Reply, *, priority: int | None = None, is_patient: bool = True
+    ) -> Post:
         """Put *reply* in the place of *post*, silently.  Raises as `post` does.
 
-        A text does not become a picture, nor the other way round: then the old message is
-        deleted, and a new one said.
+        *priority*: None, its own.  A text does not become a picture, nor the other way round: then
+        the old message is deleted, and a new one said.
         """
         reply, picture = await drawn(reply, self._pictures)
+        priority = reply.priority if priority is None else priority
+        is_patient = self._is_patient and is_patient
+        ticket = _Ticket(priority, about=post.ids[0], is_patient=is_patient)
         if post.photo != (picture is not None):
             await self._delete(post.place, post.ids)
-            return await self._new(post.place, reply, picture)
+            return await self._new(post.place, reply, picture, ticket)
 
         async def write(pages: Sequence[_Page]) -> Post:
             for number, page in zip(post.ids, pages, strict=False):
-                await self._edit(post.place, number, page)
+                await self._edit(post.place, number, page, ticket)
             kept = post.ids[: len(pages)]
             await self._delete(post.place, post.ids[len(pages) :])
-            more = [await self._send(post.place, p) for p in pages[len(kept) :]]
+            more = [await self._send(post.place, p, ticket) for p in pages[len(kept) :]]
             return replace(post, ids=(*kept, *more))
 
         try:
@@ -146,7 +196,17 @@ class Poster:
         except TelegramFailed as failure:
             if not isinstance(failure, MessageGone) and not _is_unclear(failure):
                 raise
-        return await self._new(post.place, reply, picture)
+        return await self._new(post.place, reply, picture, ticket)
+
+    async def act(self, place: Place, what: str) -> None:
+        """Show for some seconds that something is under way: `typing`, `upload_photo`."""
+        with suppress(TelegramFailed, Throttled):
+            await self._ask(
+                place,
+                lambda chat: self._bot.send_chat_action(
+                    chat_id=chat, action=what, message_thread_id=place.topic
+                ),
+            )
 
     async def set_buttons(self, place: Place, message: int, choices: Sequence[Choice]) -> None:
         """Replace the buttons below *message*.  That it is gone is no failure."""
@@ -156,6 +216,7 @@ class Poster:
                 lambda chat: self._bot.edit_message_reply_markup(
                     chat_id=chat, message_id=message, reply_markup=_keyboard(choices)
                 ),
+                _Ticket(Priority.NEWS, about=("buttons", message)),
             )
 
     async def toast(self, query: str, reply: Reply | None = None) -> bool:
@@ -177,6 +238,7 @@ class Poster:
         place: Place,
         reply: Reply,
         picture: bytes | None,
+        ticket: _Ticket,
         *,
         silent: bool = True,
         to: int | None = None,
@@ -187,7 +249,7 @@ class Poster:
             sent: list[int] = []
             try:
                 for page in pages:
-                    number = await self._send(place, page, silent=silent, to=to)
+                    number = await self._send(place, page, ticket, silent=silent, to=to)
                     sent.append(number)
             except TelegramFailed as failure:
                 if isinstance(failure, MarkupRefused | TooLong) or _is_unclear(failure):
@@ -202,7 +264,8 @@ class Poster:
             if picture is None or not barred:
                 raise
         log.warning("Telegram took no picture; its words go out alone")
-        return await self._new(place, without_picture(reply), None, silent=silent, to=to)
+        words = without_picture(reply)
+        return await self._new(place, words, None, ticket, silent=silent, to=to)
 
     async def _in_some_style(
         self,
@@ -239,7 +302,13 @@ class Poster:
         return unmarked(replace(reply, chart=None), now=now, limit=limit)
 
     async def _send(
-        self, place: Place, page: _Page, *, silent: bool = True, to: int | None = None
+        self,
+        place: Place,
+        page: _Page,
+        ticket: _Ticket,
+        *,
+        silent: bool = True,
+        to: int | None = None,
     ) -> int:
         from telegram import LinkPreviewOptions, ReplyParameters
 
@@ -261,9 +330,9 @@ class Poster:
             )
             return text.message_id
 
-        return await self._ask(place, call)
+        return await self._ask(place, call, ticket)
 
-    async def _edit(self, place: Place, number: int, page: _Page) -> None:
+    async def _edit(self, place: Place, number: int, page: _Page, ticket: _Ticket) -> None:
         from telegram import InputMediaPhoto, LinkPreviewOptions
 
         where: dict[str, Any] = {"message_id": number, "reply_markup": _keyboard(page.choices)}
@@ -281,7 +350,7 @@ class Poster:
             )
 
         with suppress(NotModified):
-            await self._ask(place, call)
+            await self._ask(place, call, ticket)
 
     async def _delete(self, place: Place, numbers: Sequence[int]) -> None:
         """Delete what can be: after 48 hours the platform lets messages stand."""
@@ -289,36 +358,77 @@ class Poster:
             with suppress(TelegramFailed, Throttled):
                 await self._ask(place, partial(self._bot.delete_message, message_id=number))
 
-    async def _ask(self, place: Place, call: Callable[[int], Awaitable[_T]]) -> _T:
-        """Make a request, in the group's new place if it has moved."""
+    async def _ask(
+        self, place: Place, call: Callable[[int], Awaitable[_T]], ticket: _Ticket | None = None
+    ) -> _T:
+        """Make a request, in the group's new place if it has moved.
+
+        *ticket*: None where it costs the chat no message.
+        """
         try:
-            return await self.ask(lambda: call(self._moves.id_now(place.chat)))
+            return await self._try(lambda: call(self._moves.id_now(place.chat)), place, ticket)
         except GroupMoved as moved:
             await self._moves.add(place.chat, moved.new_id)
-        return await self.ask(lambda: call(self._moves.id_now(place.chat)))
+        return await self._try(lambda: call(self._moves.id_now(place.chat)), place, ticket)
 
-    async def ask(self, call: Callable[[], Awaitable[_T]]) -> _T:
-        """Make a request, again and again where that helps, as often as this poster tries."""
-        from telegram.error import TelegramError
+    async def _try(
+        self, call: Callable[[], Awaitable[_T]], place: Place, ticket: _Ticket | None
+    ) -> _T:
+        if ticket is None:
+            return await self.ask(call)
 
-        wait, left = 1.0, self._tries
+        async def in_turn() -> _T:
+            await ticket.admit(self._budget, place.chat)
+            return await call()
+
+        def refused(seconds: float) -> None:
+            self._budget.hold(place.chat, seconds)
+
+        is_stop = ticket.priority >= Priority.STOP
+        return await self.ask(in_turn, refused, tries=math.inf if is_stop else None)
+
+    async def ask(
+        self,
+        call: Callable[[], Awaitable[_T]],
+        on_refused: Callable[[float], None] | None = None,
+        *,
+        tries: float | None = None,
+    ) -> _T:
+        """Make a request, again and again where that helps, as often as this poster tries.
+
+        *on_refused*: keeps it from being made too soon again, after so many seconds.
+        """
+        wait, left = 1.0, self._tries if tries is None else tries
         while True:
-            try:
-                return await call()
-            except TelegramError as error:
-                failure = failure_of(error)
-            except (AttributeError, KeyError, TypeError, ValueError):
-                failure = Unreadable()  # no such answer was ever seen; it may have been done
+            failure = await self._failure_of(call)
+            if not isinstance(failure, TelegramFailed | Throttled):
+                return failure[0]
             left -= 1
             if isinstance(failure, Throttled):
                 self._on_throttled(failure.retry_after)
                 wait = failure.retry_after
+                if on_refused is not None:
+                    on_refused(wait)
             elif not isinstance(failure, NoAnswer | TokenRefused):
                 raise failure
             if not left or (wait > LONGEST_WAIT and left < math.inf):
                 raise failure
-            await self._clock.sleep(wait)
+            if not (isinstance(failure, Throttled) and on_refused is not None):
+                await self._clock.sleep(wait)
             wait = min(wait * 2, LONGEST_DELAY)
+
+    async def _failure_of(
+        self, call: Callable[[], Awaitable[_T]]
+    ) -> TelegramFailed | Throttled | tuple[_T]:
+        """What went wrong with *call*, or what it gave; `Crowded` and `Folded` go through."""
+        from telegram.error import TelegramError
+
+        try:
+            return (await call(),)
+        except TelegramError as error:
+            return failure_of(error)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return Unreadable()  # no such answer was ever seen; it may have been done
 
 
 def _is_unclear(failure: TelegramFailed) -> bool:
@@ -348,15 +458,58 @@ class OnScreen:
     """One answer as it stands in a chat: posted once, edited from then on (`talk.Shown`)."""
 
     def __init__(
-        self, poster: Poster, place: Place, *, to: int | None = None, post: Post | None = None
+        self,
+        poster: Poster,
+        place: Place,
+        *,
+        asked: Asked,
+        to: int | None = None,
+        post: Post | None = None,
     ) -> None:
-        self.poster = poster
+        self._poster = poster
         self.post = post
         self._place = place
+        self._asked = asked
         self._to = to
+        self._waits = False
+        """It says that the answer takes long."""
 
     async def show(self, reply: Reply) -> None:
+        if reply.withheld and not self._waits:
+            return
         if self.post is None:
-            self.post = await self.poster.post(self._place, reply, to=self._to)
+            self.post = await self._poster.post(self._place, reply, to=self._to, asked=self._asked)
         else:
-            self.post = await self.poster.edit(self.post, reply)
+            self.post = await self._poster.edit(self.post, reply)
+
+    async def busy(self, *, draws: bool) -> None:
+        await self._poster.act(self._place, "upload_photo" if draws else "typing")
+
+    async def wait(self, reply: Reply) -> None:
+        if self.post is None:
+            self.post = await self._poster.post(
+                self._place, reply, to=self._to, asked=self._asked, is_patient=False
+            )
+        else:
+            self.post = await self._poster.edit(self.post, reply, is_patient=False)
+        self._waits = True
+
+
+class Redrawn:
+    """The same message, as it goes on by itself."""
+
+    def __init__(self, poster: Poster, post: Post) -> None:
+        self._poster = poster
+        self.post = post
+
+    async def show(self, reply: Reply) -> None:
+        """What will come again anyway is left out while the chat takes no more."""
+        redraws = reply.then is not None and reply.priority <= Priority.LOOK
+        # What follows a stop's answer is no answer: another one may be waiting behind it.
+        priority = REDRAW if redraws else min(reply.priority, Priority.URGENT)
+        try:
+            self.post = await self._poster.edit(
+                self.post, reply, priority=priority, is_patient=not redraws
+            )
+        except Crowded:
+            log.debug("a live message was left as it was")

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from chatbot.delivery.budget import Crowded
 from chatbot.delivery.bursts import BURST, Repeats, Throttle, next_burst
 from chatbot.delivery.outbox import PAGE, Outbox
 from chatbot.delivery.waiting import Delivery, Subscriber, Throttled
@@ -349,6 +350,19 @@ async def test_a_throttled_chat_waits_as_long_as_it_was_told_and_is_not_down(wor
         await world.advance(1)
 
         assert world.console.titles("") == ["Feed lost"]
+        assert world.outbox.health()["console"].failing_since is None
+
+
+async def test_something_critical_passes_what_waits_for_room(world: World) -> None:
+    world.console.broken = Crowded(50)
+    async with world.running():
+        await world.say("Feed lost")
+        world.console.broken = None
+        await world.advance(5)
+        assert world.console.heard == []
+        await world.say("Halted", Level.CRITICAL)
+
+        assert world.console.titles("")[0] == "Halted"
         assert world.outbox.health()["console"].failing_since is None
 
 
