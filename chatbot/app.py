@@ -17,7 +17,7 @@ from chatbot.schedule import Schedule
 from chatbot.settings import Settings
 from chatbot.state import StateFolder
 from chatbot.supervise import keep_running
-from chatbot.takeover import Takeover
+from chatbot.takeover import LAST_SEEN, Takeover
 from chatbot.tidying import Tidying
 from chatbot.traders import KeptTrader
 from chatbot.watch.memory import settle
@@ -183,11 +183,11 @@ class App:
     # -- beginning and end --------------------------------------------------------------
 
     async def _start_facts(self, began: float) -> Start:
-        seen = await self.store.note("last_seen")
+        seen = await self.store.note(LAST_SEEN)
         clean = await self.store.note("clean_exit") == "yes"
         now = self.clock.now()
         down_for = None if seen is None else now - datetime.fromisoformat(seen)
-        await self._note(("clean_exit", "no"), ("last_seen", now.isoformat()))
+        await self._note(("clean_exit", "no"), (LAST_SEEN, now.isoformat()))
         if down_for is not None and down_for.total_seconds() < -JUMP_TOLD:
             await self.recorder.say(ClockJumped(at=now, by=down_for))
         return Start(
@@ -197,7 +197,7 @@ class App:
     async def _stay_alive(self) -> None:
         while True:
             await self.clock.sleep(ALIVE_EVERY)
-            await self._note(("last_seen", self.clock.now().isoformat()))
+            await self._note((LAST_SEEN, self.clock.now().isoformat()))
 
     async def _note(self, *notes: tuple[str, str]) -> None:
         await self.recorder.keep(Change(notes=notes), Lane.REST)
@@ -227,7 +227,7 @@ class App:
         await self.recorder.retry()
         with suppress(StoreError):
             await self.store.commit(
-                Change(notes=(("clean_exit", "yes"), ("last_seen", self.clock.now().isoformat())))
+                Change(notes=(("clean_exit", "yes"), (LAST_SEEN, self.clock.now().isoformat())))
             )
         await self.watching.sum_up(self.folder.path)
         await self.outbox.drain(farewell)

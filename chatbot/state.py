@@ -10,6 +10,7 @@ import fcntl
 import os
 import re
 import shutil
+import threading
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,12 +19,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from chatbot.calling import listener_pid
 from trading.errors import Refused
 
 VARIABLE = "QUARTERDECK__BOT__STATE_DIR"
 DEFAULT = "state"
 LATCH = "latch"
 """What a fresh start takes along: a halt is lifted by a person only.  `storage.latch.NAME`."""
+LOCK = "lock"
+_LOCK_TRIES, _LOCK_PAUSE = 5, 0.05
 _SET_ASIDE = "set-aside"
 """Names the folders whose database may still hold halts to be taken over."""
 
@@ -33,7 +37,7 @@ class StateFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._held: int | None = None
+        self._held: tuple[int, ...] = ()
 
     @property
     def socket(self) -> Path:
@@ -50,7 +54,7 @@ class StateFolder:
 
     @property
     def lock(self) -> Path:
-        return self.path / "lock"
+        return self.path / LOCK
 
     def __enter__(self) -> Self:
         self.hold()
@@ -72,38 +76,53 @@ class StateFolder:
         try:
             self._finish_fresh_start()
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._held = _locked(self.lock)
+            self._held = self._locked_in_time()
+            self._refuse_listeners()
         except BlockingIOError:
             raise Refused(
-                f"Another desk (pid {_pid_in(self.lock) or 'unknown'}) runs on {self.path}. "
+                f"Another desk (pid {self._pid() or 'unknown'}) runs on {self.path}. "
                 "Nothing was started."
             ) from None
         except OSError as error:
+            self.release()
             raise Refused(
                 f"The state folder {self.path} cannot be used: {_plain(error)}. "
                 "Nothing was started; [bot] state_dir names another."
             ) from error
 
     def release(self) -> None:
-        if self._held is not None:
-            os.close(
-                self._held
-            )  # and with it the lock; the file stays, so that nobody races for it
-            self._held = None
+        for handle in self._held:
+            os.close(handle)  # and with it its lock; the file stays, so that nobody races for it
+        self._held = ()
 
     def holder(self) -> int | None:
         """The pid of the desk that runs on this folder; 0 if it is not known, None if none runs."""
-        try:
-            handle = os.open(self.lock, os.O_RDONLY)
-        except FileNotFoundError:
-            return None
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return _pid_in(self.lock)
-        finally:
-            os.close(handle)
-        return None
+        held = any(_is_locked(path) for path in (self.path, self.lock))
+        return self._pid() if held else None
+
+    def _pid(self) -> int:
+        """As its lock tells, or if that was removed, its sockets; 0 if nothing does."""
+        told = (_pid_in(self.lock), *(listener_pid(s) for s in (self.brake, self.socket)))
+        return next(filter(None, told), 0)
+
+    def _locked_in_time(self) -> tuple[int, ...]:
+        """Whoever asks for the `holder` has the locks, too, for an instant."""
+        pause = threading.Event()
+        for _ in range(_LOCK_TRIES):
+            with suppress(BlockingIOError):
+                return _locked(self.path)
+            pause.wait(_LOCK_PAUSE)
+        return _locked(self.path)
+
+    def _refuse_listeners(self) -> None:
+        """A desk whose locks were taken away, or do not reach this machine, still listens."""
+        for path in (self.brake, self.socket):
+            pid = listener_pid(path)
+            if pid is not None:
+                self.release()
+                raise Refused(
+                    f"Another desk (pid {pid or 'unknown'}) listens on {path}. Nothing was started."
+                )
 
     def set_aside(self, at: datetime) -> Path | None:
         """Start anew: move the folder away under the date *at*, keep the place and every halt.
@@ -112,13 +131,13 @@ class StateFolder:
         A crash at any moment leaves either the old folder in place or the new one, complete.
         Raises `Refused` when that is not possible; the old folder is then still in place.
         """
-        if self._held is None:
+        if not self._held:
             raise RuntimeError("a folder is set aside by whoever holds it")
         if {entry.name for entry in self.path.iterdir()} <= {self.lock.name}:
             return None
         aside = _unused(self.path.with_name(f"{self.path.name}.{at:%Y-%m-%dT%H%M}"))
         try:
-            lock = self._prepare(aside)
+            held = self._prepare(aside)
             self.path.rename(aside)
             self._next.rename(self.path)
             (aside / LATCH).unlink(missing_ok=True)  # it has moved
@@ -127,8 +146,8 @@ class StateFolder:
             raise Refused(
                 f"{self.path} could not be set aside: {_plain(error)}. Nothing was started."
             ) from error
-        os.close(self._held)
-        self._held = lock
+        self.release()
+        self._held = held
         return aside
 
     @property
@@ -148,7 +167,7 @@ class StateFolder:
     def _next(self) -> Path:
         return self.path.with_name(f"{self.path.name}.next")
 
-    def _prepare(self, aside: Path) -> int:
+    def _prepare(self, aside: Path) -> tuple[int, ...]:
         """Lay the new folder out beside the old one, locked, with the halts in it."""
         if self._next.exists():
             shutil.rmtree(self._next)  # of a fresh start that ended before it moved anything
@@ -159,9 +178,9 @@ class StateFolder:
         waiting = [*(folder.name for folder in self.not_taken_over), aside.name]
         (self._next / _SET_ASIDE).write_text("\n".join(waiting) + "\n", encoding="utf-8")
         _sync(self._next / _SET_ASIDE)
-        lock = _locked(self._next / self.lock.name)
+        held = _locked(self._next)
         _sync(self._next)
-        return lock
+        return held
 
     def _finish_fresh_start(self) -> None:
         """Put the new folder in place if a fresh start died between its two moves."""
@@ -199,20 +218,47 @@ def _told_by(config: Path) -> str:
         return said[1] if said else DEFAULT
 
 
-def _locked(path: Path) -> int:
-    """Lock *path* for us, write our pid into it, and return the handle that keeps it locked."""
+def _locked(folder: Path) -> tuple[int, ...]:
+    """Lock *folder* itself, which nobody can remove under us unseen, and the file with our pid.
+
+    Returns the handles that keep them locked.  Raises `BlockingIOError` when another has them.
+    """
+    whole = _lock(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        file = _lock(folder / LOCK, os.O_RDWR | os.O_CREAT)
+    except BaseException:
+        os.close(whole)
+        raise
+    os.ftruncate(file, 0)
+    os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+    return whole, file
+
+
+def _lock(path: Path, how: int) -> int:
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        handle = os.open(path, how | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_still(path, handle):
-                os.ftruncate(handle, 0)
-                os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
                 return handle
         except BaseException:
             os.close(handle)
             raise
-        os.close(handle)  # its folder was set aside in between: try the one that is there now
+        os.close(handle)  # the folder was set aside in between: try the one that is there now
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def _is_still(path: Path, handle: int) -> bool:

@@ -20,6 +20,8 @@ from trading.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
+LAST_SEEN = "last_seen"
+"""The note of when a desk last lived; none has ever started on a history without it."""
 REQUEST_EVERY = 1.0
 """Seconds between two looks for a stop that was asked for through the latch file."""
 
@@ -48,15 +50,14 @@ class Takeover:
         for halt in known.values():
             self.halter.take_over(halt, told=halt.id in {h.id for h in in_history})
         self.halter.latch.number_from(max(kept.last_number, await self.store.last_halt_number()))
-        if kept.damaged:
-            unreadable = "the latch file"
+        unreadable = await self._missing(kept) or unreadable
         everybody = all(self.halter.latch.covering(name) for name in self.traders)
         if unreadable and not everybody:
             self.halter.engage(
                 scope=EVERYONE,
                 verb=Verb.STOP,
                 by="the desk",
-                why=f"{unreadable} cannot be read, so a halt may have been forgotten",
+                why=f"{unreadable}, so a halt may have been forgotten",
             )
         await self._obey(kept.request)
         await self._preallocate()
@@ -64,6 +65,17 @@ class Takeover:
         if self.folder.not_taken_over:
             await self.halter.settle()
             self.folder.halts_taken_over()
+
+    async def _missing(self, kept: latch.LatchContents) -> str:
+        """What is not here though a desk has run here; empty at a first start, and a fresh one."""
+        ran_before = await self.store.note(LAST_SEEN) is not None
+        if kept.damaged:
+            return "the latch file cannot be read"
+        if ran_before and not kept.began:
+            return "the latch file is gone or was emptied"
+        if kept.began and not ran_before and not self.folder.not_taken_over:
+            return "the history is gone"
+        return ""
 
     async def _halt_if_restored(self) -> None:
         """A desk on a backup does not know what came after it: a person looks first."""
@@ -101,14 +113,20 @@ class Takeover:
                         found += await old.halts()
                 except StoreError as error:
                     log.warning("no halts are taken over from %s: %s", folder, error)
-                    unreadable = "the old history"
+                    unreadable = "the old history cannot be read"
         return found, unreadable
 
     async def watch_requests(self) -> None:
         while True:
             await self.clock.sleep(REQUEST_EVERY)
-            path = latch.path_in(self.folder.path)
-            await self._obey(await asyncio.to_thread(latch.read_request, path))
+            try:
+                request = await self.latch_file.request()
+            except FileNotFoundError:
+                path = latch.path_in(self.folder.path)
+                log.warning("the latch file was taken away; it is written anew")
+                request = await asyncio.to_thread(latch.read_request, path)
+                await self._preallocate()
+            await self._obey(request)
 
     async def _obey(self, request: latch.StopRequest | None) -> None:
         """Take over a stop that was asked for through the latch file."""
@@ -124,4 +142,7 @@ class Takeover:
         for halt in by_hand:
             if not await self.halter.durable(halt, within=5.0):
                 return  # the request stays where it is, and is found again
-        await asyncio.to_thread(latch.clear_request, path, request)
+        try:
+            await asyncio.to_thread(latch.clear_request, path, request)
+        except StoreError as error:  # it is found again, and rests on the same halt
+            log.warning("the stop that was asked for is taken over, and stays written: %s", error)

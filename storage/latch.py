@@ -19,10 +19,10 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from storage.halt_json import halt_from_json, halt_to_json
 from trading.errors import StoreError
@@ -31,6 +31,8 @@ from trading.text import clean
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
+
+Value = TypeVar("Value")
 
 NAME = "latch"
 SLOT = 16 * 1024
@@ -60,6 +62,8 @@ class LatchContents:
     request: StopRequest | None = None
     damaged: bool = False
     """Something is there that cannot be read.  What it said is unknown: start halted."""
+    began: bool = field(default=False, compare=False)
+    """A desk has written here, if only that nothing is halted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,27 +103,53 @@ class SlotLatch:
         kept = tuple(halts)
         await self._in_thread(lambda: self._write(kept, last_number))
 
+    async def request(self) -> StopRequest | None:
+        """The stop that was asked for from outside and not adopted yet.
+
+        Read from the file that is open, which takes no descriptor.  Raises `FileNotFoundError`
+        when that is not the file at its path any more.
+        """
+        return await self._in_thread(self._request)
+
     async def close(self) -> None:
         """Let go of the file, after what was still to be written."""
         await self._in_thread(self._close)
         self._thread.shutdown(wait=False)
 
-    async def _in_thread(self, call: Callable[[], None]) -> None:
+    async def _in_thread(self, call: Callable[[], Value]) -> Value:
         import asyncio
 
-        await asyncio.get_running_loop().run_in_executor(self._thread, call)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
     def _write(self, halts: Sequence[Halt], last_number: int) -> None:
         try:
-            fd = self._open()
-            slot = min(self._slots, key=lambda name: self._slots[name])
-            number = max(self._slots.values()) + 1
-            _put(fd, slot, number, _fitting(halts, last_number))
+            fd, text = self._open(), _fitting(halts, last_number)
+            if not any(self._slots.values()):
+                self._put(fd, _B, text)  # from the first on both say something, or one was emptied
+            self._put(fd, min(self._slots, key=lambda name: self._slots[name]), text)
         except OSError as error:
             raise StoreError(f"the latch file {self._path}: {error.strerror}") from error
+
+    def _put(self, fd: int, slot: int, text: bytes) -> None:
+        number = max(self._slots.values()) + 1
+        _put(fd, slot, number, text)
         self._slots[slot] = number
 
+    def _request(self) -> StopRequest | None:
+        if self._fd is None or not self._is_there(self._fd):
+            raise FileNotFoundError(self._path)
+        return _read(self._fd).request
+
+    def _is_there(self, fd: int) -> bool:
+        try:
+            return os.path.samestat(self._path.stat(), os.fstat(fd))
+        except FileNotFoundError:
+            return False
+
     def _open(self) -> int:
+        """The file at its path: nobody would read the one that was removed."""
+        if self._fd is not None and not self._is_there(self._fd):
+            self._close()
         if self._fd is None:
             fd = _open(self._path)
             self._slots = {name: _get(fd, name).number for name in self._slots}
@@ -141,21 +171,29 @@ def read(path: Path) -> LatchContents:
     except OSError:
         return LatchContents(damaged=True)
     try:
-        return _contents(*(_get(fd, slot) for slot in (_A, _B, _C)))
-    except (OSError, KeyError, TypeError, ValueError, AttributeError):
-        return LatchContents(damaged=True)
+        return _read(fd)
     finally:
         os.close(fd)
+
+
+def _read(fd: int) -> LatchContents:
+    try:
+        return _contents(*(_get(fd, slot) for slot in (_A, _B, _C)))
+    except (OSError, KeyError, TypeError, ValueError, AttributeError):
+        return LatchContents(damaged=True, began=True)
 
 
 def _contents(first: _Slot, second: _Slot, asked: _Slot) -> LatchContents:
     newest = max(first, second, key=lambda slot: slot.number).data or {}
     request = asked.data
+    began = first != _Slot() or second != _Slot()
+    blanked = began and _Slot() in (first, second)  # the other one has held something, too
     return LatchContents(
         halts=tuple(map(halt_from_json, newest.get("halts", ()))),
         last_number=int(newest.get("last_number", 0)),
         request=None if request is None else _request_of(request),
-        damaged=any(slot.damaged for slot in (first, second, asked)),
+        damaged=blanked or any(slot.damaged for slot in (first, second, asked)),
+        began=began,
     )
 
 

@@ -197,6 +197,9 @@ def _halts(looked: Looked) -> Iterator[Finding]:
     if kept.damaged:
         todo = "the next start is halted: look at /halts, then /resume"
         yield Finding("latch file", Verdict.FAULT, "damaged", todo)
+    elif not kept.began and last_seen(looked.state / HISTORY) is not None:
+        todo = "the next start is halted: look at /halts, then /resume"
+        yield Finding("latch file", Verdict.FAULT, "gone, or emptied", todo)
     names = {halt.id for halt in kept.halts} | halts_in_force(looked.state / HISTORY)
     if kept.request:
         names.add(f"a stop asked for by {kept.request.by}")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,6 +59,55 @@ def test_a_second_desk_is_told_who_runs(tmp_path: Path) -> None:
         StateFolder(tmp_path).hold()
 
 
+def test_a_desk_whose_lock_file_was_removed_still_holds_its_folder(tmp_path: Path) -> None:
+    with another_desk(tmp_path) as pid:
+        (tmp_path / "lock").unlink()
+        with pytest.raises(Refused, match=r"Another desk \(pid unknown\) runs on"):
+            StateFolder(tmp_path).hold()
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(tmp_path / "stop.sock"))
+            listener.listen()
+            with pytest.raises(Refused, match=rf"Another desk \(pid {os.getpid()}\) runs on"):
+                StateFolder(tmp_path).hold()
+            assert StateFolder(tmp_path).holder() == os.getpid(), "of who listens"
+        assert pid != os.getpid()
+
+
+@pytest.mark.parametrize("backlog", [0, 5])
+@pytest.mark.parametrize("name", ["control.sock", "stop.sock"])
+def test_a_folder_that_is_listened_on_is_refused_whatever_its_locks(
+    tmp_path: Path, name: str, backlog: int
+) -> None:
+    with socket.socket(socket.AF_UNIX) as listener, ExitStack() as callers:
+        listener.bind(str(tmp_path / name))
+        listener.listen(backlog)
+        for _ in range(backlog == 0):  # its queue is full
+            caller = callers.enter_context(socket.socket(socket.AF_UNIX))
+            caller.connect(str(tmp_path / name))
+        with pytest.raises(Refused, match=r"Another desk \(pid .*\) listens on .*Nothing was"):
+            StateFolder(tmp_path).hold()
+    with StateFolder(tmp_path):
+        pass
+
+
+def test_who_asks_for_the_holder_keeps_nobody_from_starting(tmp_path: Path) -> None:
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            StateFolder(tmp_path).holder()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for _ in range(200):
+            with StateFolder(tmp_path):
+                pass
+    finally:
+        done.set()
+        asking.join()
+
+
 def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
     with another_desk(tmp_path) as pid:
         assert StateFolder(tmp_path).holder() == pid
@@ -98,6 +149,9 @@ def test_the_new_folder_is_held_too(tmp_path: Path) -> None:
     with StateFolder(path) as folder:
         (path / "quarterdeck.db").write_text("history")
         folder.set_aside(NIGHT)
+        with pytest.raises(Refused, match="Another desk"):
+            StateFolder(path).hold()
+        (path / "lock").unlink()
         with pytest.raises(Refused, match="Another desk"):
             StateFolder(path).hold()
     with StateFolder(path):

@@ -133,6 +133,21 @@ def test_a_second_desk_on_the_same_folder_is_refused(calm: DeskProcess) -> None:
     assert not list(desk.folder.glob("state.*"))
 
 
+def test_a_second_desk_is_refused_though_the_lock_file_was_removed(calm: DeskProcess) -> None:
+    desk = calm.start()
+    (desk.state / "lock").unlink()
+
+    for arguments in (["run"], ["run", "--fresh"], ["scan", "--once"]):
+        ended = quarterdeck(*arguments, cwd=desk.folder)
+        assert ended.code == 1
+        assert f"Another desk (pid {desk.pid}) runs on {desk.state}" in ended.err
+
+    assert desk.say("/status")["outcome"] == "done"
+    assert "Already" not in desk.say("/stop")["title"], "and it is still this one that obeys"
+    ended = quarterdeck("stop", cwd=desk.folder)
+    assert ended.code == 0
+
+
 def test_say_and_its_exit_codes(calm: DeskProcess) -> None:
     desk = calm.start()
     codes = {

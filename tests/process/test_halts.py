@@ -91,6 +91,47 @@ def test_a_latch_file_that_cannot_be_read_starts_halted(calm: DeskProcess) -> No
     assert is_halted(desk, "the latch file cannot be read")
 
 
+def empty_the_latch_file(desk: DeskProcess) -> None:
+    latch.path_in(desk.state).write_bytes(bytes(latch.SIZE))
+
+
+@pytest.mark.parametrize(
+    ("lose", "why"),
+    [
+        (forget_the_latch_file, "the latch file is gone or was emptied"),
+        (empty_the_latch_file, "the latch file is gone or was emptied"),
+        (forget_the_history, "the history is gone"),
+    ],
+)
+def test_a_start_without_half_of_what_the_last_one_left_is_halted(
+    calm: DeskProcess, lose: Callable[[DeskProcess], None], why: str
+) -> None:
+    desk = calm.start()
+    assert "Halted" not in desk.say("/status")["title"], "a first start is not"
+    desk.kill()
+    lose(desk)
+
+    desk.start()
+
+    assert is_halted(desk, why)
+    assert desk.do("/resume")["outcome"] == "done"
+    desk.restart()
+    assert "Halted" not in desk.say("/status")["title"], "it is asked about once"
+    desk.terminate()
+    lose(desk)
+    desk.start("--fresh")
+    assert "Halted" not in desk.say("/status")["title"], "a fresh start is a first one"
+
+
+def test_a_latch_file_removed_while_it_runs_is_made_anew(calm: DeskProcess) -> None:
+    desk = calm.start()
+    latch.path_in(desk.state).unlink()
+    desk.until(latch.path_in(desk.state).exists, "it is there again")
+
+    assert desk.say("/stop the news")["outcome"] == "done"
+    desk.until(lambda: latch.read(latch.path_in(desk.state)).halts, "and has the halt")
+
+
 def test_a_lifted_halt_stays_lifted(calm: DeskProcess) -> None:
     desk = calm.start()
     desk.say("/stop")

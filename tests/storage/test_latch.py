@@ -124,6 +124,50 @@ async def test_the_damaged_slot_is_the_next_to_be_written(path: Path) -> None:
     assert read(path) == LatchContents(halts=(a_halt(3),), last_number=3)
 
 
+def blank(path: Path, offset: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(bytes(SLOT))
+
+
+@pytest.mark.parametrize("offset", [SLOT_A, SLOT_B])
+@pytest.mark.parametrize("writes", [1, 2, 3, 6])
+async def test_a_slot_that_was_emptied_is_damage(
+    path: Path, latch: SlotLatch, writes: int, offset: int
+) -> None:
+    """It may be the newer one, with the halt in it."""
+    for number in range(writes):
+        await latch.write([a_halt(1)] if number else [], last_number=1)
+    blank(path, offset)
+    assert read(path).damaged
+
+
+async def test_whether_a_desk_has_written_is_known(path: Path, latch: SlotLatch) -> None:
+    assert not read(path).began
+    ask(path.parent)
+    assert not read(path).began, "a stop from outside is no desk"
+    await latch.write([], last_number=0)
+    assert read(path).began
+    assert not read(path).damaged, "a first start has written once"
+    blank(path, SLOT_A)
+    blank(path, SLOT_B)
+    assert not read(path).began
+
+
+async def test_a_file_that_was_taken_away_is_made_anew(path: Path, latch: SlotLatch) -> None:
+    await latch.write([], last_number=0)
+    assert await latch.request() is None
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        await latch.request()
+
+    await latch.write([a_halt(1)], last_number=1)
+    ask(path.parent)
+
+    assert read(path).halts == (a_halt(1),)
+    assert await latch.request() == ASKED
+
+
 @pytest.mark.parametrize("content", [b"garbage", b"QDL1", b"\xff" * SIZE])
 def test_what_cannot_be_read_counts_as_damaged(path: Path, content: bytes) -> None:
     path.write_bytes(content)

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -51,6 +51,13 @@ async def with_history(desk: Path, *changes: Change) -> Path:
     return path
 
 
+async def with_latch(desk: Path) -> None:
+    """As a desk without halts leaves it."""
+    kept = latch.SlotLatch(latch.path_in(desk / "state"))
+    await kept.write([], last_number=0)
+    await kept.close()
+
+
 def rewritten(desk: Path, old: str, new: str) -> None:
     assert old in SHIPPED
     (desk / "bot.toml").write_text(SHIPPED.replace(old, new), encoding="utf-8")
@@ -80,7 +87,7 @@ def is_fault(finding: Finding, *said: str) -> bool:
 
 async def test_a_desk_that_could_start_has_no_fault(desk: Path) -> None:
     await with_history(desk, Change(notes=(("last_seen", NOW.isoformat()),)))
-    latch.path_in(desk / "state").write_bytes(bytes(latch.SIZE))
+    await with_latch(desk)
 
     assert [f"{f.what}: {f.said}" for f in look(desk) if f.what != "disk"] == [
         "settings: bot.toml, 1 of 3 traders enabled",
@@ -304,6 +311,14 @@ async def test_a_copy_beside_what_a_killed_desk_left(desk: Path) -> None:
 
 
 # -- halts and the clock ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lose", [Path.unlink, lambda path: path.write_bytes(bytes(latch.SIZE))])
+async def test_a_latch_file_that_is_gone(desk: Path, lose: Callable[[Path], object]) -> None:
+    await with_latch(desk)
+    await with_history(desk, Change(notes=(("last_seen", NOW.isoformat()),)))
+    lose(latch.path_in(desk / "state"))
+    assert is_fault(line(desk, "latch file"), "gone, or emptied", "the next start is halted")
 
 
 async def test_a_damaged_latch_file(desk: Path) -> None:
