@@ -84,6 +84,12 @@ def acts(commands: Commands, text: str) -> bool:
     return found is not None and found.acts
 
 
+def is_brake(commands: Commands, text: str) -> bool:
+    """Whether the line *text* only makes things safer, and at once: a stop, a pause."""
+    found = commands.get(split(text)[0])
+    return found is not None and found.instant
+
+
 def press_id(commands: Commands, *, message: str, user: str, text: str, update: str) -> str:
     """What makes a press the same press.
 
@@ -254,6 +260,29 @@ def not_read(commands: Commands, role: Role) -> Reply:
         choices=(Choice("Stop", "/stop"),) if may_stop else (),
         level=Level.NOTICE,
         outcome=Outcome.REFUSED,
+    )
+
+
+def only_a_stop(source: str) -> Reply:
+    """To whoever may command, and did so by *source*, as in `an edited message`."""
+    return Reply(
+        f"{REFUSED} In {source} only a stop is heard",
+        text="Nothing was sent. Say it in a message of its own.",
+        level=Level.NOTICE,
+        outcome=Outcome.REFUSED,
+        asked=Priority.LOOK,
+    )
+
+
+def nameless() -> Reply:
+    """To whoever writes as the group itself, or as a channel: nobody knows who that is."""
+    return Reply(
+        f"{REFUSED} Use your name: nothing was done",
+        text="You write as a group or a channel, so nobody knows who you are. Be no longer"
+        " anonymous, or write in private.",
+        level=Level.NOTICE,
+        outcome=Outcome.REFUSED,
+        asked=Priority.NEWS,
     )
 
 

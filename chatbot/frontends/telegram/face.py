@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-HEARD = ("message", "callback_query")
+HEARD = ("message", "edited_message", "callback_query")
 PAGE = 100
 """Updates that one poll brings at most."""
 BUSY = 256

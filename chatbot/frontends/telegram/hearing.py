@@ -27,10 +27,13 @@ from chatbot.frontends.talk import (
     asked,
     edits_in_place,
     follow,
+    is_brake,
     is_refusal,
     is_spent,
     known_as,
+    nameless,
     not_read,
+    only_a_stop,
     press_id,
     tell,
 )
@@ -40,7 +43,7 @@ from chatbot.frontends.telegram.posting import OnScreen, Post, Poster, Redrawn
 from chatbot.supervise import within
 from handlers.access import FRESH
 from handlers.caller import Caller, Message
-from handlers.command import Commands
+from handlers.command import Commands, split
 from handlers.reply import Reply
 from trading.clocks import Clock
 
@@ -99,6 +102,8 @@ class Heard:
         self._on_stranger = on_stranger
         self._moves = moves
         self._told_lately = Lately(clock)
+        self._braked: Recent[tuple[int, int], None] = Recent()
+        """Messages that have stopped something."""
         self._telling = 0
         """Strangers who are told of just now."""
         self._known: Recent[tuple[int, int], _Known] = Recent()
@@ -112,8 +117,8 @@ class Heard:
             await self._pass_over(update.api_kwargs[UNREADABLE], line)
         elif update.callback_query is not None:
             await self._press(update.callback_query, update.update_id, line, pressed_after)
-        elif update.message is not None:
-            await self._text(update.message, update.update_id, line)
+        elif (message := update.message or update.edited_message) is not None:
+            await self._text(message, update.update_id, line)
 
     def end(self) -> list[asyncio.Task[None]]:
         """Follow no message any longer; return what is about to end."""
@@ -129,20 +134,58 @@ class Heard:
             if self._is_listed(message.chat.id):
                 await self._moves.add(message.chat.id, message.migrate_to_chat_id)
             return
-        user = message.from_user
-        if user is None or not _is_for_us(message, line.username):
+        user, text = message.from_user, words_for_us(message, line.username)
+        if user is None or not text:
             return
-        place = self._place(message)
+        place, source = self._place(message), _source(message)
+        if message.sender_chat is not None:
+            await self._nameless(text, place, line)
+        elif user.is_bot or message.via_bot is not None:
+            return
+        elif source and not is_brake(self._commands, text):
+            await self._not_from(source, text, self._caller(user, place), place, line)
+        elif not (message.edit_date and self._has_braked(message)):
+            await self._said_by(user, text, place, message, update_id, line)
+
+    async def _said_by(
+        self,
+        user: telegram.User,
+        text: str,
+        place: Place,
+        message: telegram.Message,
+        update_id: int,
+        line: Line,
+    ) -> None:
         caller = self._caller(user, place)
         if caller is None:
             await self._stranger(user, place)
             return
+        if is_brake(self._commands, text):
+            self._braked.keep((message.chat.id, message.message_id), None)
         to = message.message_id if place.chat < 0 else None
-        said = Message(caller, message.text or "", message.date, f"{NAME}:update:{update_id}")
+        said = Message(caller, text, message.date, f"{NAME}:update:{update_id}")
         shown = OnScreen(line.answers, place, asked=asked(said), to=to)
         reply = await tell(line.on_message(said), shown, self._clock)
         self._note(shown.post, looks=not acts(self._commands, said.text))
         self._go_on(reply, shown, line)
+
+    def _has_braked(self, message: telegram.Message) -> bool:
+        """An old stop whose words are mended does not stop again."""
+        return (message.chat.id, message.message_id) in self._braked
+
+    async def _not_from(
+        self, source: str, text: str, caller: Caller | None, place: Place, line: Line
+    ) -> None:
+        """Tell whoever may command why nothing happens; nothing, where no command was meant."""
+        meant = self._commands.get(split(text)[0]) is not None
+        if caller is not None and meant and self._told_lately.admit(f"{caller.user} {place}"):
+            await line.answers.post(place, only_a_stop(source))
+
+    async def _nameless(self, text: str, place: Place, line: Line) -> None:
+        """Whoever writes as the group, or a channel, cannot be known: here alone that is said."""
+        meant = self._commands.get(split(text)[0]) is not None
+        if meant and self._is_listed(place.chat) and self._told_lately.admit(f"nameless {place}"):
+            await line.answers.post(place, nameless())
 
     # -- presses --------------------------------------------------------------------------
 
@@ -312,13 +355,14 @@ def text_of(update: telegram.Update) -> str:
     """The line that was said or pressed; empty if it is neither."""
     if update.callback_query is not None:
         return update.callback_query.data or ""
-    return (update.message.text or "") if update.message is not None else ""
+    said = update.message or update.edited_message
+    return (said.text or said.caption or "") if said is not None else ""
 
 
 def chat_of(update: telegram.Update) -> int | None:
     """Where something was said or pressed."""
     pressed = update.callback_query.message if update.callback_query is not None else None
-    said = update.message or pressed
+    said = update.message or update.edited_message or pressed
     return said.chat.id if said is not None else None
 
 
@@ -334,19 +378,41 @@ async def quietly(work: Awaitable[Any]) -> None:
         log.exception("Telegram: an update was not answered")
 
 
-def _is_for_us(message: telegram.Message, username: str) -> bool:
-    """Words of a person, not passed on; in a group, a command to us or to nobody by name."""
-    user, text = message.from_user, message.text
-    if not text or user is None or user.is_bot:
-        return False
-    if message.sender_chat or message.via_bot or message.forward_origin:
-        return False
+def words_for_us(message: telegram.Message, username: str) -> str:
+    """What is said to us: all in private; in a group a command to us or to nobody by name.
+
+    There, plain words that are addressed to us are taken for a stop, if they are one (`_source`).
+    """
+    text = message.text or message.caption or ""
     if message.chat.type == "private":
-        return True
-    if message.chat.type not in ("group", "supergroup") or not text.startswith("/"):
-        return False
-    _, named, to = text.split()[0].partition("@")
-    return not named or to.lower() == username.lower()
+        return text
+    if message.chat.type not in ("group", "supergroup") or not text.strip():
+        return ""
+    first, *_ = text.split(maxsplit=1)
+    if text.startswith("/"):
+        _, named, to = first.partition("@")
+        return text if not named or to.lower() == username.lower() else ""
+    if first.lower() == f"@{username}".lower():
+        return text.strip()[len(first) :].strip()
+    replied = message.reply_to_message
+    author = replied.from_user.username if replied and replied.from_user else None
+    # People also talk about what we say: “stop was too tight” stops nothing, “stop” does.
+    return text if author == username and len(text.split()) == 1 else ""
+
+
+def _source(message: telegram.Message) -> str:
+    """Where words come from that may be older, or others', than they look; empty: said just so.
+
+    Only a stop is heard from there: it hurts nobody, and what spends must be meant.
+    """
+    if message.forward_origin is not None:
+        return "a forwarded message"
+    if message.edit_date is not None:
+        return "an edited message"
+    if not message.text:
+        return "a caption"
+    in_group = message.chat.type != "private"
+    return "plain words in a group" if in_group and not message.text.startswith("/") else ""
 
 
 def _label(message: telegram.MaybeInaccessibleMessage, text: str) -> str:
