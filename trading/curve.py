@@ -43,8 +43,7 @@ def curve(
         equity = np.append(equity, float(latest.equity))
     if not len(times):
         return None
-    peaks = np.maximum.accumulate(equity)
-    falls = np.where(peaks > 0, equity / np.where(peaks > 0, peaks, 1.0) - 1, 0.0)
+    falls = falls_of(equity)
     kept = _kept(equity, falls, most)
     return Curve(
         times=tuple(datetime.fromtimestamp(at, UTC) for at in times[kept].tolist()),
@@ -52,6 +51,13 @@ def curve(
         drawdown=tuple(falls[kept].round(6).tolist()),
         zone=str(book.zone),
     )
+
+
+def falls_of(equity: Floats) -> Floats:
+    """For each reading its fall from the highest so far, as a share <= 0."""
+    peaks = np.maximum.accumulate(equity)
+    falls: Floats = np.where(peaks > 0, equity / np.where(peaks > 0, peaks, 1.0) - 1, 0.0)
+    return falls
 
 
 def _readings(book: DayBook, first: date | None, last: date) -> tuple[Floats, Floats]:

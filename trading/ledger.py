@@ -131,6 +131,11 @@ def _reduced(position: Position, fill: Fill) -> Booked:
     )
 
 
+def trade_id(position: Position) -> str:
+    """Of the round trip that *position* is, or will have been."""
+    return f"{position.id}:{position.opened_at.isoformat()}"
+
+
 def as_trade(
     closed: Position,
     *,
@@ -143,7 +148,7 @@ def as_trade(
     """The round trip of a position on *side* that has become flat."""
     paid_in = closed.exit_value - closed.profit * side.sign
     return Trade(
-        id=f"{closed.id}:{closed.opened_at.isoformat()}",
+        id=trade_id(closed),
         trader=closed.trader,
         symbol=closed.symbol,
         side=side,

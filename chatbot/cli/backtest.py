@@ -26,7 +26,6 @@ from handlers.figures import (
     won,
 )
 from handlers.format import duration, gained, listed, money, percent, plural
-from handlers.report import parts_json, risk_json, tally_json
 from trading.backtest.engine import Backtest, run
 from trading.backtest.result import Result
 from trading.backtest.rules import rules_for
@@ -43,11 +42,10 @@ from trading.types import ExitReason, Mode, Trade
 from trading.venues.paper import Costs
 
 POINTS = 1_000
-"""Of the curve in a report; its extremes are among them."""
+"""Of the curve on a page; its extremes are among them."""
 _JUMPS = 3
 """Of prices, that are told one by one."""
 _DAY = timedelta(days=1)
-Report = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,106 +150,6 @@ def reasons(error: Exception) -> list[str]:
     if isinstance(error, SettingsError):
         return [str(mistake) for mistake in error.mistakes]
     return [str(error)]
-
-
-# -- as JSON ----------------------------------------------------------------------------------
-
-
-def as_json(result: Result) -> Report:
-    """Everything, as plain numbers; None where a figure does not exist.
-
-    `trades` is their list here, `trade_count` their number.
-    """
-    return {
-        **figures(result),
-        "curve": _curve(result),
-        "trades": [_trade(trade) for trade in result.trades],
-    }
-
-
-def figures(result: Result) -> Report:
-    """The figures alone."""
-    stats, held = result.stats, result.average_hold
-    return {
-        "trader": result.trader.name,
-        "strategy": result.strategy,
-        "parameters": {key: str(value) for key, value in result.trader.parameters.items()},
-        "symbols": [str(symbol) for symbol in result.trader.symbols],
-        "currency": result.trader.symbols[0].quote,
-        "timeframe_seconds": result.trader.timeframe.total_seconds(),
-        "from": result.begin.isoformat(),
-        "to": result.end.isoformat(),
-        "bars": len(result.times),
-        "start": float(result.equity[0]),
-        "end": round(float(result.equity[-1]), 2),
-        "growth": result.growth,
-        "buy_and_hold": {"growth": result.holding_growth, **risk_json(result.holding_stats)},
-        **risk_json(stats),
-        **tally_json(stats.total),
-        "trade_count": stats.total.trades,
-        "exposure": result.exposure,
-        "average_hold_seconds": None if held is None else held.total_seconds(),
-        "orders": result.orders,
-        "fills": len(result.fills),
-        "decisions": {"approved": result.approved, "refused": dict(result.refused)},
-        "data": {
-            "bars": result.flaws.bars,
-            "missing": result.flaws.missing,
-            "without_volume": result.flaws.still,
-            "jumps": [
-                {"symbol": str(jump.symbol), "at": jump.at.isoformat(), "times": jump.times}
-                for jump in result.flaws.jumps
-            ],
-            "notes": list(result.notes),
-        },
-        "halts": [
-            {"at": halt.at.isoformat(), "guard": halt.guard, "why": halt.why}
-            for halt in result.halts
-        ],
-        "open_positions": len(result.open_positions),
-        **parts_json(stats),
-        "by_regime": {name: tally_json(tally) for name, tally in result.by_regime().items()},
-    }
-
-
-def _trade(trade: Trade) -> Report:
-    return {
-        "symbol": str(trade.symbol),
-        "side": trade.side.held,
-        "quantity": str(trade.quantity),
-        "entry_price": str(trade.entry_price),
-        "exit_price": str(trade.exit_price),
-        "opened_at": trade.opened_at.isoformat(),
-        "closed_at": trade.closed_at.isoformat(),
-        "profit": str(trade.profit),
-        "fees": str(trade.fees),
-        "reason": trade.reason.value,
-    }
-
-
-def chart(result: Result) -> EquityChart:
-    """Equity and drawdown."""
-    raw = _curve(result)
-    return EquityChart(
-        title=f"{result.trader.name} {result.strategy}",
-        quote=result.trader.symbols[0].quote,
-        times=tuple(datetime.fromisoformat(at) for at in raw["times"]),
-        equity=tuple(raw["equity"]),
-        drawdown=tuple(raw["drawdown"]),
-        zone=str(result.trader.zone),
-    )
-
-
-def _curve(result: Result) -> Report:
-    last = day_of(result.end, result.trader.zone)
-    found = curve(result.book, first=None, last=last, most=POINTS)
-    if found is None:
-        raise ValueError("There is no bar to draw")
-    return {
-        "times": [at.isoformat() for at in found.times],
-        "equity": list(found.equity),
-        "drawdown": list(found.drawdown),
-    }
 
 
 # -- as text ----------------------------------------------------------------------------------
@@ -363,6 +261,22 @@ def as_page(result: Result, picture: bytes | None) -> str:
         image(picture, "Equity and drawdown"),
         *(table(name, _HEAD, map(_row, tallies)) for name, tallies in _groups(result)),
         table("Trades", _TRADE_HEAD, map(_trade_row, result.trades)),
+    )
+
+
+def chart(result: Result) -> EquityChart:
+    """Equity and drawdown, in no more points than a picture shows."""
+    last = day_of(result.end, result.trader.zone)
+    found = curve(result.book, first=None, last=last, most=POINTS)
+    if found is None:
+        raise ValueError("There is no bar to draw")
+    return EquityChart(
+        title=f"{result.trader.name} {result.strategy}",
+        quote=result.trader.symbols[0].quote,
+        times=found.times,
+        equity=found.equity,
+        drawdown=found.drawdown,
+        zone=found.zone,
     )
 
 

@@ -197,12 +197,16 @@ def backtest(  # noqa: PLR0917  # each is an option of the command line
         bool, typer.Option("--resume-daily", help="Lift halts by guards at the next 00:00.")
     ] = False,
     as_json: Annotated[  # noqa: FBT002  # as above
-        bool, typer.Option("--json", help="As JSON, with every trade.")
+        bool, typer.Option("--json", help="As JSON, with every fill and the whole curve.")
     ] = False,
     page: Annotated[Path | None, typer.Option("--html", help="Write a page there, too.")] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="A folder for fills, trades and curve as CSV, too.")
+    ] = None,
 ) -> None:
     """Tell what a trader would have done with candles from a file: same risk, exits, ledger."""
     from chatbot.cli import backtest as history
+    from chatbot.cli import backtest_export as data_of
 
     try:
         settings = load(config, os.environ)
@@ -213,11 +217,12 @@ def backtest(  # noqa: PLR0917  # each is an option of the command line
         found = history.backtest(settings, asked)
         if page is not None:
             history.write_page(found, page, theme=settings.chat.theme)
+        if export is not None:
+            data_of.write_tables(found, export)
     except (TradingError, ValueError, OSError) as error:
         _tell(*history.reasons(error))
         raise typer.Exit(FAILED) from None
-    as_text = history.as_text(found)
-    typer.echo(json.dumps(history.as_json(found), indent=1) if as_json else as_text)
+    typer.echo(json.dumps(data_of.as_json(found)) if as_json else history.as_text(found))
 
 
 class Metric(StrEnum):

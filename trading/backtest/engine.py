@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Literal
@@ -383,6 +383,9 @@ class _Run:
             open_positions=tuple(self._ledger.positions.values()),
             flaws=flaws(self._candles),
             notes=self._test.notes,
+            slippage=self._venue.slippage_of,
+            costs=asdict(self._test.costs),
+            last_prices=dict(zip(self._candles.symbols, self._marks[:, -1].tolist(), strict=True)),
         )
 
 

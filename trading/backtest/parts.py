@@ -6,7 +6,8 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
-from typing import Protocol, runtime_checkable
+from decimal import Decimal
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from trading.ports import Alert, Books, Change, Lane, Tidied, Word
 from trading.stats.daybook import DayBook
 from trading.strategies.base import Exits, Signals, Strategy
 from trading.types import Decision, EquityPoint, Fill, Order, OrderType, Report, Symbol, Trade
-from trading.venues.book import BarDone
+from trading.venues.book import BarDone, HeldOrder
 from trading.venues.paper import PaperVenue
 from trading.venues.records import Record
 from trading.venues.writer import JournalWriter
@@ -164,6 +165,11 @@ class InstantPaper(PaperVenue):
     untouched = False
     """The bar to come touches no order here: that is known already."""
 
+    slippage_of: dict[str, Decimal]
+    """By fill: what it cost that its price is worse than the one that triggered it."""
+    _before: dict[str, Decimal]
+    """By order: the price before slippage of the fill that is being made."""
+
     async def catch_up(self, until: datetime) -> None:
         if self.untouched and self._book is not None:
             self._book.apply(BarDone(until))
@@ -171,10 +177,28 @@ class InstantPaper(PaperVenue):
         await super().catch_up(until)
 
     async def open(self, listener: Callable[[Report], None]) -> None:
+        self.slippage_of, self._before = {}, {}
         await super().open(listener)
         self._writer = _InstantWriter(
             journal=self._journal, snapshot=self._snapshot, tell=listener, failed=self._forget
         )
+
+    def _slipped(self, order: Order, price: Decimal) -> Decimal:
+        self._before[order.id] = price
+        return super()._slipped(order, price)
+
+    def _fill(self, turn: Any, held: HeldOrder, price: Decimal, **of: Any) -> None:
+        super()._fill(turn, held, price, **of)
+        self._before.pop(held.order.id, None)
+
+    def _new_fill(
+        self, turn: Any, held: HeldOrder, quantity: Decimal, price: Decimal, at: datetime
+    ) -> Fill:
+        fill = super()._new_fill(turn, held, quantity, price, at)
+        worse = (price - self._before.get(held.order.id, price)) * fill.side.sign
+        if worse:
+            self.slippage_of[fill.id] = worse * quantity
+        return fill
 
     def waits_for_price(self, order: Order) -> bool:
         """Whether nothing fills *order* but a price that is touched; else the next bar may."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import cached_property
@@ -20,7 +20,7 @@ from trading.stats.ratios import Drawdown, drawdown
 from trading.stats.summary import Stats, summarise
 from trading.stats.tally import RoundTrip, Tally
 from trading.trader_settings import TraderSettings
-from trading.types import Fill, Order, Position, Trade
+from trading.types import Fill, Order, Position, Symbol, Trade
 
 Floats = NDArray[np.float64]
 
@@ -58,6 +58,12 @@ class Result:
     """Of all candles that were shown, those before the first trade included."""
     notes: tuple[str, ...] = ()
     """How the candles were found."""
+    slippage: Mapping[str, Decimal] = field(default_factory=dict)
+    """By fill, in quote currency: what its price is worse than the one that triggered it."""
+    costs: Mapping[str, Decimal] = field(default_factory=dict)
+    """Of the venue, as shares: slippage, commission, participation; commission by the unit."""
+    last_prices: Mapping[Symbol, float] = field(default_factory=dict)
+    """At the end, on the tick; what is open is worth that.  NaN: never traded."""
 
     @property
     def orders(self) -> int:

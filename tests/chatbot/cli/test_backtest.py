@@ -17,6 +17,7 @@ import pytest
 from chatbot.app import App
 from chatbot.build import build
 from chatbot.cli import backtest
+from chatbot.cli.backtest_export import as_json
 from chatbot.history import HISTORY
 from chatbot.settings import Settings, load
 from chatbot.state import StateFolder
@@ -137,7 +138,7 @@ def test_what_is_odd_about_the_data_is_counted_in_the_report(here: Path) -> None
     text = backtest.as_text(found)
     assert "Data: 3 of 1,080 bars missing, 2 without volume" in text
     assert re.search(r"1 jump of 10 times and more: BTC/USDT x 2\d.* at 2021-05-19 12:01", text)
-    told = backtest.as_json(found)["data"]
+    told = as_json(found)["data"]
     assert (told["bars"], told["missing"], told["without_volume"]) == (1_080, 3, 2)
     assert [jump["symbol"] for jump in told["jumps"]] == ["BTC/USDT"]
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbot.cli.backtest import as_json, as_text
+from chatbot.cli.backtest import as_text
+from chatbot.cli.backtest_export import as_json
 from tests.builders import BTC, ETH
 from tests.trading.backtest.worlds import a_backtest, a_walk
 from tests.trading.strategies.recorded import majors
