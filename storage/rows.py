@@ -91,6 +91,7 @@ def order_row(order: Order) -> Row:
         order.note,
         instant(order.created_at),
         _maybe_instant(order.updated_at),
+        _maybe_instant(order.market_at),
         order.version,
     )
 
@@ -117,7 +118,8 @@ def order_of(row: Columns) -> Order:
         note=row[17],
         created_at=_when(row[18]),
         updated_at=_maybe_when(row[19]),
-        version=row[20],
+        market_at=_maybe_when(row[20]),
+        version=row[21],
     )
 
 
@@ -173,6 +175,7 @@ def _position_row(position: Position, quantity: str, plan: str | None) -> Row:
         str(position.profit),
         str(position.fees),
         plan,
+        _maybe_instant(position.paced_from),
         position.version,
     )
 
@@ -190,7 +193,8 @@ def position_of(row: Columns) -> tuple[Position, ExitPlan]:
         exit_value=Decimal(row[8]),
         profit=Decimal(row[9]),
         fees=Decimal(row[10]),
-        version=row[12],
+        paced_from=_maybe_when(row[12]),
+        version=row[13],
     )
     return position, plan_of(row[11])
 
@@ -251,6 +255,8 @@ def trade_row(trade: Trade) -> Row:
         str(trade.fees),
         str(trade.reason),
         trade.by,
+        _maybe_instant(trade.rest_from),
+        _maybe_instant(trade.paced_from),
     )
 
 
@@ -269,6 +275,8 @@ def trade_of(row: Columns) -> Trade:
         fees=Decimal(row[10]),
         reason=ExitReason(row[11]),
         by=row[12],
+        rest_from=_maybe_when(row[13]),
+        paced_from=_maybe_when(row[14]),
     )
 
 

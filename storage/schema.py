@@ -74,7 +74,7 @@ orders = Table(
     *_text("status", "filled"),
     *_maybe("average_price"),
     *_text("venue_id", "note", "created_at"),
-    *_maybe("updated_at"),
+    *_maybe("updated_at", "market_at"),
     _count("version"),
     UniqueConstraint("id"),
     Index("ix_orders_trader_created_at", "trader", "created_at"),
@@ -97,7 +97,7 @@ positions = Table(
     metadata,
     *_text("trader", "symbol", "id", "opened_at", "quantity", "average_price", "entered"),
     *_text("exited", "exit_value", "profit", "fees"),
-    *_maybe("plan"),
+    *_maybe("plan", "paced_from"),
     _count("version"),
     # One row for each position that ever was; versions count within it.  `opened_at` belongs to
     # the key because the rest of one order can open a second position after a stop.
@@ -111,6 +111,7 @@ trades = Table(
     _seq(),
     *_text("id", "trader", "symbol", "side", "quantity", "entry_price", "exit_price"),
     *_text("opened_at", "closed_at", "profit", "fees", "reason", "by"),
+    *_maybe("rest_from", "paced_from"),
     # As for positions: one order may lead to two round trips.
     UniqueConstraint("trader", "id", "closed_at"),
     Index("ix_trades_trader_closed_at", "trader", "closed_at"),

@@ -29,6 +29,7 @@ from trading.clocks import Clock
 from trading.errors import StoreError
 from trading.halt import Halt
 from trading.ports import (
+    LONGEST_BAR,
     LONGEST_REST,
     RECENT_TRADES,
     Alert,
@@ -37,6 +38,7 @@ from trading.ports import (
     Lane,
     Tidied,
     Word,
+    recent,
 )
 from trading.stats.daybook import DayBook
 from trading.types import Decision, EquityPoint, Fill, Order, Position, Symbol, Trade
@@ -347,9 +349,10 @@ def _recent_trades(connection: Connection, trader: str) -> tuple[Trade, ...]:
     last = _values(connection, _trades(trader).limit(RECENT_TRADES), rows.trade_of)
     if len(last) < RECENT_TRADES:
         return last
-    since = rows.instant(last[0].closed_at - LONGEST_REST)
+    since = rows.instant(last[0].closed_at - LONGEST_REST - LONGEST_BAR)
     of_a_week = _trades(trader).where(schema.trades.c.closed_at >= since)
-    return max(last, _values(connection, of_a_week, rows.trade_of), key=len)
+    found = max(last, _values(connection, of_a_week, rows.trade_of), key=len)
+    return found[: recent(found)]
 
 
 def _recent_movements(connection: Connection, trader: str) -> frozenset[str]:

@@ -300,6 +300,9 @@ class LivePrices:
     def resume(self, cursor: datetime) -> None:
         """A live market waits for nobody."""
 
+    def handled(self, bar: datetime) -> None:
+        """As above."""
+
     async def closes(self, after: datetime) -> Sequence[datetime]:
         last = self._begin + (self.now() - self._begin) // MINUTE * MINUTE
         return (last,) if last > after else ()

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +114,7 @@ class Cycles:
         """Take up the feed at the saved cursor."""
         self._seen_before = self._ledger.account.cursor
         self._feed.resume(self.cursor)
+        self._feed.handled(self.cursor)
         if self._seen_before is None:
             self._ledger.change_account(cursor=self.cursor)
 
@@ -178,6 +179,7 @@ class Cycles:
                 made, failure = 0, failure or error
             decisions += made
             await self._save_cursor(bar, made, self._clock.monotonic() - began)
+            self._feed.handled(bar)
         if failure is not None:
             raise Undecided from failure
         return len(closes), decisions
@@ -242,19 +244,30 @@ class Cycles:
             await self._recorder.say(ScanSlow(seconds=seconds, limit=limit, **self._about()))
 
     async def _leave_at(self, bar: datetime) -> None:
-        """What protects comes first, and depends on nothing that the strategy says."""
+        """What protects comes first, and depends on nothing that the strategy says.
+
+        Entries whose time was over before *bar* closed are gone by then: it does not fill them.
+        """
+        await self._resting_entries.watch(bar - timedelta.resolution)
         await self._venue.catch_up(bar)
         await self._recorder.settle()
-        await self._protection.settle()
+        await self._protect()
         await self._exits.carry_out(bar)
         await self._losses.observe(bar)
+
+    async def _protect(self) -> None:
+        await self._protection.settle()
+        if self._feed.speed is not None:  # a recording's time goes on when all has been done
+            await self._protection.idle.wait()
 
     async def _enter_at(self, bar: datetime) -> int:
         """Return how many answers were given."""
         if self._roster.by_bars:
             await self._roster.refresh(bar)
         decided = await self._decide(bar)
-        await self._protection.settle()
+        await self._protect()
+        await self._resting_entries.watch(bar)
+        await self._protect()
         await self._tell_rest(bar)
         return decided
 
@@ -300,7 +313,7 @@ class Cycles:
         held, problem = abs(position.quantity), ""
         orders: tuple[Order, ...] = ()
         try:
-            orders = await self._exits.close(symbol, held, ExitReason.SIGNAL)
+            orders = await self._exits.close(symbol, held, ExitReason.SIGNAL, at=bar)
         except VenueError as error:
             problem = str(error)
         orders = tuple(self._ledger.orders[order.id] for order in orders)

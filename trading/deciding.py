@@ -39,9 +39,11 @@ from trading.types import (
     Mode,
     Order,
     OrderRole,
+    Position,
     Side,
     Signal,
     Symbol,
+    Trade,
     Untraded,
     traded,
 )
@@ -189,7 +191,7 @@ class Decider:
             for plan in [self._ledger.plans.get(symbol)]
             for row in [thought.candles.row(symbol)]
             if plan is not None and plan.confidence and row is not None
-            if self._thinks_since is None or position.opened_at > self._thinks_since
+            if self._thinks_since is None or _entered(position) > self._thinks_since
         }
         return {symbol: why for symbol, why in reasons.items() if why}
 
@@ -302,9 +304,9 @@ class Decider:
 
     def _entered(self, under_way: frozenset[Symbol], at: datetime) -> tuple[datetime, ...]:
         """When entries were made, as far as it matters at *at*; one that filled nothing is none."""
-        held = [position.opened_at for position in self._ledger.positions.values()]
+        held = [_entered(position) for position in self._ledger.positions.values()]
         recent = itertools.takewhile(lambda t: at - t.closed_at < pace.DAY, self._ledger.trades)
-        closed = [trade.opened_at for trade in recent]  # newest first: what follows is older
+        closed = [_entered(trade) for trade in recent]  # newest first: what follows is older
         return pace.entered((*held, *closed, *(at for _ in under_way)), at)
 
     def _evaluate(self, signal: Signal, book: RiskBook, look: Look) -> Approved | Refusal:
@@ -358,6 +360,7 @@ class Decider:
             post_only=signal.maker,
             reason=signal.reason,
             plan=plan,
+            at=signal.bar,
         )
         return Approval(
             decision=self._decision(signal, now, reason=answer.reason, order=order, answer=answer),
@@ -427,6 +430,11 @@ def _size(found: Signals, row: int, column: int) -> Decimal:
 
 def _hold(found: Signals, row: int, column: int) -> timedelta | None:
     return None if found.hold is None else timedelta(hours=float(found.hold[row, column]))
+
+
+def _entered(held: Position | Trade) -> datetime:
+    """The bar in which it was entered, where that is known: what the pace is counted by."""
+    return held.paced_from or held.opened_at
 
 
 def decision_id(trader: str, signal: Signal) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trading.execution.plan import grown
@@ -24,6 +24,7 @@ from trading.types import (
     Order,
     OrderRole,
     OrderStatus,
+    OrderType,
     Position,
     Report,
     Side,
@@ -142,6 +143,7 @@ def as_trade(
     rules: MarketRules,
     side: Side,
     at: datetime,
+    rest_from: datetime,
     reason: ExitReason,
     by: str,
 ) -> Trade:
@@ -161,6 +163,8 @@ def as_trade(
         fees=closed.fees,
         reason=reason,
         by=by,
+        rest_from=rest_from,
+        paced_from=closed.paced_from,
     )
 
 
@@ -182,9 +186,19 @@ class Applied:
 class Ledger:
     """Orders by our id, one position and plan per symbol, and the account's sums."""
 
-    def __init__(self, account: AccountState, rules: Callable[[Symbol], MarketRules]) -> None:
-        """*rules* round the prices of a trade to what its market quotes."""
+    def __init__(
+        self,
+        account: AccountState,
+        rules: Callable[[Symbol], MarketRules],
+        step: timedelta | None = None,
+    ) -> None:
+        """*rules* round the prices of a trade to what its market quotes.
+
+        *step* is the length of a bar, by which rests and the pace of entries are counted; None:
+        they are counted by the moment of each fill.
+        """
         self._rules = rules
+        self._step = step
         self.orders: dict[str, Order] = {}
         self.fills_booked = 0
         self.restore(account, Books())
@@ -425,9 +439,12 @@ class Ledger:
             del self.positions[fill.symbol]
             del self.plans[fill.symbol]
             return done
-        self.positions[fill.symbol] = done.after
-        self.plans[fill.symbol] = self._plan_after(order, done, done.after)
-        return done
+        after = done.after
+        if done.before is None or done.closed is not None:
+            after = replace(after, paced_from=self._bar_behind(order, fill.at))
+        self.positions[fill.symbol] = after
+        self.plans[fill.symbol] = self._plan_after(order, done, after)
+        return replace(done, after=after)
 
     def _is_booked(self, order: Order, fill: Fill) -> bool:
         return fill.id in self._told_before or fill.id in self._fees.get(order.id, {})
@@ -446,12 +463,32 @@ class Ledger:
             rules=self._rules(fill.symbol),
             side=fill.side.opposite,
             at=fill.at,
+            rest_from=self._bar_behind(order, fill.at),
             reason=exit_reason(order),
             by=order.by,
         )
         self.trades.insert(0, trade)
         del self.trades[recent(self.trades) :]
         return trade
+
+    def _bar_behind(self, order: Order, at: datetime) -> datetime:
+        """Close of the bar that a fill of *order* at *at* counts to, live as in a backtest.
+
+        What a bar's cycle sent to be filled at once counts to that bar, though it left and was
+        filled a moment after the close; anything else to the bar that holds the fill.
+        """
+        cause = order.market_at
+        if self._step is None or order.type is not OrderType.MARKET or cause is None:
+            return self._close_after(at)
+        of_a_cycle = cause == self._close_after(cause)
+        return cause if of_a_cycle and at < cause + self._step else self._close_after(at)
+
+    def _close_after(self, at: datetime) -> datetime:
+        """The close at or after *at*; bars lie as the last one that was handled."""
+        cursor = self.account.cursor
+        if self._step is None or cursor is None or at == cursor:
+            return at
+        return cursor - (cursor - at) // self._step * self._step
 
     def _forget_oldest(self) -> None:
         ended = (key for key, order in self.orders.items() if not order.is_alive)

@@ -88,8 +88,18 @@ class Feed(Protocol):
         """Start (or go on) at *cursor*; a replay never shows a bar twice to a saved cursor."""
         ...
 
+    def handled(self, bar: datetime) -> None:
+        """All that *bar* brought about is done: a replay's time goes on to the close of the next.
+
+        Until then it stands at the close of *bar*, as it does in a backtest; a live market waits
+        for nobody.
+        """
+        ...
+
     async def closes(self, after: datetime) -> Sequence[datetime]:
-        """Fetch what is missing; return the close times after *after*, up to `now()`, in order.
+        """Fetch what is missing; return the close times after *after* so far, in order.
+
+        Of a replay also those of bars that have closed while its time stood at one of them.
 
         Raises `VenueUnavailable` when prices cannot be had.
         """
@@ -356,13 +366,15 @@ RECENT_TRADES = 200
 """Enough for streaks, and for figures of a day."""
 LONGEST_REST = timedelta(days=7)
 """No setting may ask for more, and no rest may be forgotten before it is over."""
+LONGEST_BAR = timedelta(days=1)
+"""By so much at most a rest may begin after the fill that brought it."""
 
 
 def recent(trades: Sequence[Trade]) -> int:
     """How many of *trades*, newest first, matter to anything yet."""
     since = trades[0].closed_at - LONGEST_REST if len(trades) > RECENT_TRADES else None
     count = len(trades)
-    while since is not None and count > RECENT_TRADES and trades[count - 1].closed_at < since:
+    while since is not None and count > RECENT_TRADES and trades[count - 1].rests_from < since:
         count -= 1
     return count
 

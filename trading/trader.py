@@ -124,6 +124,7 @@ class Trader:
         self.ledger = Ledger(
             new_account(settings.name, settings.capital, clock.now(), settings.zone),
             self.steps,
+            settings.timeframe,
         )
         self.valuer = Valuer(self.ledger, feed, noted=(settings.capital, clock.now()))
         who: dict[str, Any] = {"trader": settings.name, "mode": settings.mode}
@@ -356,7 +357,8 @@ class Trader:
                 await self.orders.resolve(order)
             except VenueError as error:
                 log.warning("%s stays unknown: %s", order.id, error)
-        await self._resting_entries.watch()
+        if self.feed.speed is None:  # a recording's go with its bars, as in a backtest
+            await self._resting_entries.watch(self.feed.now())
         await self.protection.watch()
 
     async def close(self) -> None:

@@ -434,6 +434,9 @@ class Order:
     note: str = ""
     """What the venue (or we) said of its end."""
     updated_at: datetime | None = None
+    market_at: datetime | None = None
+    """Market time of what caused it: the close of the bar in whose cycle it was sent, else when it
+    was made; None: it is not one that we sent."""
     version: int = 1
 
     @property
@@ -515,6 +518,8 @@ class Position:
     profit: Decimal = ZERO
     """Realised so far, before fees."""
     fees: Decimal = ZERO
+    paced_from: datetime | None = None
+    """Close of the bar in which its entry counts; None: `opened_at` is all that is known."""
     version: int = 1
 
     @property
@@ -548,6 +553,16 @@ class Trade:
     reason: ExitReason
     by: str = ""
     """Who closed it, when a person did."""
+    rest_from: datetime | None = None
+    """Close of the bar from which rests run: the one whose cycle closed it, else the one that holds
+    the fill; None: it was closed before this was kept."""
+    paced_from: datetime | None = None
+    """As of its position."""
+
+    @property
+    def rests_from(self) -> datetime:
+        """Market time from which the rests after it run, the same live and in a backtest."""
+        return self.rest_from or self.closed_at
 
     @property
     def share(self) -> Decimal:

@@ -59,6 +59,7 @@ def an_order(order_id: str = "qd-1", **changes: object) -> Order:
         venue_id="v-9",
         note="accepted",
         updated_at=after(1),
+        market_at=NOON,
     )
     return replace(order, **changes)  # type: ignore[arg-type]  # replace checks the names
 
@@ -91,6 +92,7 @@ def a_position(**changes: object) -> Position:
         exit_value=Decimal("975.01"),
         profit=Decimal("25.10"),
         fees=Decimal("4.77"),
+        paced_from=after(1),
     )
     return replace(position, **changes)  # type: ignore[arg-type]  # as above
 
@@ -130,6 +132,8 @@ def a_trade(trade_id: str = "qd-1", **changes: object) -> Trade:
         fees=Decimal("7.65"),
         reason=ExitReason.HAND,
         by="ben, Telegram",
+        rest_from=changes.get("closed_at", after(6)),  # type: ignore[arg-type]  # as below
+        paced_from=after(1),
     )
     return replace(trade, **changes)  # type: ignore[arg-type]  # as above
 

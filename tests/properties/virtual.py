@@ -76,6 +76,9 @@ class Ticker:
     def resume(self, cursor: datetime) -> None:
         """Its time is the clock's."""
 
+    def handled(self, bar: datetime) -> None:
+        """As above."""
+
     async def closes(self, after: datetime) -> Sequence[datetime]:
         found = (self._close_of(bar) for bar in range(self._bars))
         return [at for at in found if after < at <= self.now()]

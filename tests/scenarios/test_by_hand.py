@@ -241,7 +241,7 @@ async def test_an_entry_on_an_old_price_is_refused() -> None:
     holes = [100.0, *[float("nan")] * 20]
     async with a_world(*holes).running() as world:
         chat = Chat(world)
-        world.clock.advance(600)
+        await world.minutes(10)
 
         reply = await chat.say("/buy BTC 1000")
 
@@ -256,7 +256,7 @@ async def test_an_entry_on_an_old_price_is_refused() -> None:
 async def test_after_the_last_candle_nothing_is_entered() -> None:
     async with a_world(100, 100, 100).running() as world:
         chat = Chat(world)
-        world.clock.advance(600)
+        await world.minutes(10)
 
         assert (await chat.say("/buy BTC 1000")).title == "✕ No entry: the feed has ended"
 
@@ -479,6 +479,7 @@ async def test_the_day_of_a_price_begins_at_midnight() -> None:
     until_midnight = 12 * 60
     async with a_world(*[100.0] * until_midnight, 100, *[103.0] * 9).running() as world:
         world.clock.advance(60 * (until_midnight + 5))
+        await world.trader.cycle()
 
         reply = await Chat(world).say("/price BTC")
 

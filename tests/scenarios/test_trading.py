@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from typing import TypeVar
 
 from storage.memory import MemoryJournal, MemoryStore
 from tests.builders import BTC, ETH, NOON
+from tests.fakes import LivePrices
 from tests.world import World, a_world, at_minute, wish
 from trading.clocks import ManualClock
 from trading.events import (
@@ -25,6 +28,8 @@ from trading.execution.exit_rules import ExitRules, PartialRule
 from trading.ports import FeedState
 from trading.risk.limits import Limits
 from trading.types import ExitReason, Mode, OrderRole, Side, Trade
+
+T = TypeVar("T")
 
 
 def closed_trades(world: World) -> list[Trade]:
@@ -179,7 +184,7 @@ async def test_three_losses_in_a_row_begin_a_rest_that_is_told_once_and_outlives
     async with later.running():
         assert later.trader.view().rest == told
         assert later.heard(CooldownBegan) == []
-        later.clock.advance(60 * 58)
+        await later.minutes(58)
         assert later.trader.view().rest == ""
         assert later.trader.view().losses_in_row == 0
 
@@ -208,13 +213,40 @@ async def test_several_closed_bars_are_handled_in_one_cycle_in_order() -> None:
 
 
 async def test_no_entry_on_a_signal_that_is_too_old() -> None:
-    async with a_world(wishes=[wish(2)]).running() as world:
-        world.clock.advance(600)
-        await world.trader.cycle()
+    clock = ManualClock(NOON)
+    prices = LivePrices(clock)
+    late = Late(clock)
+    async with a_world(clock=clock, feed=prices, wishes=[wish(2)], beside=late).running() as world:
+        await world.minutes(1)
+        late.seconds = 8 * 60
+        await world.minutes(1)
 
         assert world.venue.placed == []
         (decision,) = await world.store.decisions("majors", BTC, limit=9)
         assert decision.reason == "price is 8 min old"
+
+
+class Late:
+    """What is thought beside the loop takes so many seconds."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+        self.seconds = 0
+
+    async def __call__(self, work: Callable[[], T], /) -> T:
+        self._clock.advance(self.seconds)
+        return work()
+
+
+async def test_a_recording_waits_for_who_is_late_and_nothing_in_it_is_old() -> None:
+    """Bars that closed while the desk was busy are handled one by one, each at its own time."""
+    closes = (100,) * 4 + (200,) * 30
+    async with a_world(*closes, wishes=[wish(2)]).running() as world:
+        world.clock.advance(600)
+        await world.trader.cycle()
+        fill = (await world.store.fills("majors"))[0]
+        assert (fill.at, fill.price) == (at_minute(2), Decimal(100))
+        assert world.feed.now() == at_minute(10)
 
 
 async def test_the_cursor_is_saved_and_no_bar_is_handled_twice_after_a_restart() -> None:

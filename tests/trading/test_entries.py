@@ -110,15 +110,7 @@ async def test_on_paper_an_old_price_of_a_live_market_is_refused(
         assert approved or decision.reason == "the last quote is 6 s old, the limit is 5 s"
 
 
-async def test_candles_that_are_too_old_are_refused_and_a_recordings_are_as_old_as_they_are() -> (
-    None
-):
-    async with a_world(wishes=[wish(2)], entries=FRESH).running() as world:
-        world.clock.advance(60 * 6)  # all of them at once: the first is four minutes old
-        await world.trader.cycle()
-        (decision,) = await world.store.decisions("majors", BTC, limit=9)
-        assert decision.reason == "price is 4 min old"
-
+async def test_a_recordings_candles_are_as_old_as_they_are() -> None:
     async with a_world(wishes=[wish(2)], entries=FRESH).running() as world:
         await world.minutes(2)
         assert BTC in world.trader.ledger.positions
@@ -137,7 +129,7 @@ async def test_by_hand_the_same_market_is_looked_at() -> None:
 
 
 async def test_an_entry_rests_for_so_long_and_exits_for_ever() -> None:
-    async with a_world(wishes=[wish(2)]).running() as world:
+    async with on_a_live_market().running() as world:
         await world.minutes(2)
         order = await world.rest_an_entry()
         world.clock.advance(14 * 60)
@@ -158,6 +150,11 @@ async def test_a_limit_entry_rests_at_the_price_of_its_signal() -> None:
         assert (order.type, order.price, order.post_only) == (OrderType.LIMIT, D(100), False)
 
 
+def on_a_live_market(entries: EntryRules | None = None) -> World:
+    clock = ManualClock(NOON)
+    return a_world(clock=clock, feed=LivePrices(clock), wishes=[wish(2)], entries=entries)
+
+
 async def a_maker_rests(world: World) -> Order:
     world.venue.depths[BTC] = a_book()
     await world.minutes(2)
@@ -175,7 +172,7 @@ async def waited(world: World, seconds: float = 21) -> None:
 
 
 async def test_what_a_maker_did_not_get_in_time_goes_at_market() -> None:
-    async with a_world(wishes=[wish(2)], entries=MAKER).running() as world:
+    async with on_a_live_market(MAKER).running() as world:
         first = await a_maker_rests(world)
         await waited(world, 10)
         assert len(entries(world)) == 1
@@ -191,7 +188,7 @@ async def test_what_a_maker_did_not_get_in_time_goes_at_market() -> None:
 
 
 async def test_a_price_that_ran_away_is_not_run_after() -> None:
-    async with a_world(wishes=[wish(2)], entries=MAKER).running() as world:
+    async with on_a_live_market(MAKER).running() as world:
         await a_maker_rests(world)
         world.venue.depths[BTC] = a_book("100.59", "100.6")
         await waited(world)
@@ -205,7 +202,7 @@ async def test_a_price_that_ran_away_is_not_run_after() -> None:
 @pytest.mark.parametrize(("bid", "ask"), [("0", "0"), ("0", "100.01"), ("99.99", "0")])
 async def test_into_an_empty_market_no_second_leg_is_sent(bid: str, ask: str) -> None:
     """A price of 0 would look like a bargain."""
-    async with a_world(wishes=[wish(2)], entries=MAKER).running() as world:
+    async with on_a_live_market(MAKER).running() as world:
         await a_maker_rests(world)
         world.venue.depths[BTC] = a_book(bid, ask)
         await waited(world)
@@ -215,7 +212,7 @@ async def test_into_an_empty_market_no_second_leg_is_sent(bid: str, ask: str) ->
 
 
 async def test_after_a_stop_no_second_leg_is_sent() -> None:
-    async with a_world(wishes=[wish(2)], entries=MAKER).running() as world:
+    async with on_a_live_market(MAKER).running() as world:
         await a_maker_rests(world)
         await world.desk.stop("all", by=BY, why="")
         await waited(world)
@@ -224,7 +221,7 @@ async def test_after_a_stop_no_second_leg_is_sent() -> None:
 
 
 async def test_while_the_first_leg_is_in_doubt_there_is_no_second() -> None:
-    async with a_world(wishes=[wish(2)], entries=MAKER).running() as world:
+    async with on_a_live_market(MAKER).running() as world:
         await a_maker_rests(world)
         world.venue.faults.cancel = ["unavailable"] * 2
         await waited(world)
@@ -241,6 +238,33 @@ async def test_a_maker_that_would_have_taken_goes_at_market_at_once() -> None:
         one, two = entries(world)
         assert (one.status, two.status) == (OrderStatus.REJECTED, OrderStatus.FILLED)
         assert len({one.id, two.id}) == 2
+
+
+async def test_on_a_recording_an_entry_ends_with_the_bar_in_which_it_grows_too_old() -> None:
+    """As in a backtest: its age is market time, and no look between two bars comes before."""
+    rules = EntryRules(max_age=timedelta(minutes=3))
+    async with a_world(entries=rules).running() as world:
+        await world.minutes(2)
+        order = await world.rest_an_entry()
+        await world.minutes(2)
+        world.clock.advance(59)
+        await settled()
+        assert world.trader.ledger.orders[order.id].status is OrderStatus.OPEN
+        world.clock.advance(1)
+        await world.trader.cycle()
+        assert world.trader.ledger.orders[order.id].status is OrderStatus.CANCELLED
+
+
+async def test_a_makers_rest_on_a_recording_goes_at_market_with_the_next_bar() -> None:
+    async with a_world(wishes=[wish(2)], entries=MAKER).running() as world:
+        first = await a_maker_rests(world)
+        await waited(world, 30)
+        assert len(entries(world)) == 1
+        await waited(world, 30)
+        await world.trader.cycle()
+        one, two = entries(world)
+        assert (one.id, one.status) == (first.id, OrderStatus.CANCELLED)
+        assert (two.type, two.status) == (OrderType.MARKET, OrderStatus.FILLED)
 
 
 # -- two desks on one account -------------------------------------------------------------

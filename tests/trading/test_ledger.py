@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import accumulate
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,10 +30,14 @@ from trading.types import (
     ZERO,
     ExitReason,
     Fill,
+    Order,
+    OrderRole,
     OrderStatus,
+    OrderType,
     Position,
     Report,
     Side,
+    Trade,
 )
 
 D = Decimal
@@ -410,3 +416,56 @@ def test_the_fees_of_an_order_are_those_of_its_fills() -> None:
 
     assert ledger.fees_of("o-1") == D("0.4")
     assert ledger.fees_of("another") == ZERO
+
+
+# -- which bar a fill counts to ----------------------------------------------------------------
+
+MINUTE = timedelta(minutes=1)
+
+
+def round_trip(exit_order: Order, at: datetime, *, cursor: datetime = NOON) -> Trade:
+    """In and out by *exit_order*, which fills at *at*, on bars of a minute."""
+    ledger = Ledger(an_account(cursor=cursor), lambda symbol: RULES, MINUTE)
+    ledger.add(an_order(market_at=cursor))
+    ledger.apply(a_report(fills=(a_fill(at=cursor + timedelta(seconds=2)),)), now=NOON)
+    ledger.add(exit_order)
+    fill = a_fill(id="f-2", order_id=exit_order.id, side=Side.SELL, at=at)
+    ledger.apply(a_report(order_id=exit_order.id, fills=(fill,)), now=NOON)
+    (trade,) = ledger.trades
+    return trade
+
+
+@pytest.mark.parametrize("off", [0, 7, 30])
+@pytest.mark.parametrize(
+    ("changes", "second", "rests_from"),
+    [
+        ({"market_at": 120}, 120, 120),  # as in a backtest: at the very close
+        ({"market_at": 120}, 127, 120),  # by the cycle of that bar, a moment later
+        ({"market_at": 120}, 119, 120),  # by the clock of an exchange that is behind
+        ({"market_at": 120}, 180, 180),  # what the bar was too thin for, in the next one
+        ({"market_at": 120}, 230, 240),
+        ({"market_at": 127}, 128, 180),  # by hand, between two bars
+        ({"type": OrderType.STOP, "role": OrderRole.PROTECT, "market_at": 120}, 120, 120),
+        ({"type": OrderType.STOP, "role": OrderRole.PROTECT, "market_at": 120}, 121, 180),
+        ({"type": OrderType.TARGET, "role": OrderRole.PROTECT, "market_at": 60}, 179, 180),
+        ({"market_at": None}, 150, 180),  # one that was not sent by us
+    ],
+)
+def test_a_rest_runs_from_the_close_of_a_bar(
+    changes: dict[str, Any], second: int, rests_from: int, off: int
+) -> None:
+    """*off*: bars need not close with the minute."""
+    begin = NOON + timedelta(seconds=off)
+
+    def moment(seconds: int | None) -> datetime | None:
+        return None if seconds is None else begin + timedelta(seconds=seconds)
+
+    order = an_exit(**changes | {"market_at": moment(changes["market_at"])})
+    at = begin + timedelta(seconds=second)
+    trade = round_trip(order, at, cursor=begin)
+    assert (trade.closed_at, trade.rest_from) == (at, moment(rests_from))
+    assert trade.paced_from == begin
+
+
+def test_without_bars_a_rest_runs_from_the_fill() -> None:
+    assert a_trade().rests_from == a_trade().closed_at

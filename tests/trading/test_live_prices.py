@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +15,7 @@ from trading.clocks import ManualClock
 from trading.events import CycleFailed, HaltEngaged, PositionClosed, StopMoved
 from trading.execution.exit_rules import ExitRules
 from trading.market.belief import Belief
-from trading.types import ExitReason, Quote
+from trading.types import ExitReason, Quote, Side
 
 D = Decimal
 
@@ -163,3 +164,46 @@ def test_what_is_no_price_is_not_believed() -> None:
     known = a_tick("100", 2)
     assert belief.of(known) is known
     assert belief.of(a_tick("0", 3)) is known
+
+
+async def late_minutes(world: World, count: int) -> None:
+    """So many bars, each of them handled two seconds after its close."""
+    for _ in range(count):
+        world.clock.advance(60 - 2 * (world.clock.now().second != 0))
+        world.clock.advance(2)
+        await world.trader.cycle()
+        await settled()
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"symbol_rest": timedelta(minutes=1)},
+        {"symbol_rest": timedelta(0), "loss_streak": 1, "loss_streak_rest": timedelta(minutes=1)},
+        {"symbol_rest": timedelta(0), "entry_spacing": timedelta(minutes=3)},
+    ],
+)
+async def test_a_rest_of_whole_bars_ends_with_a_bar_however_late_it_was_filled(
+    limits: dict[str, Any],
+) -> None:
+    """As in a backtest, where a bar's cycle takes no time."""
+    wishes = [wish(1), wish(3, side=Side.SELL, stop=105.0), wish(4)]
+    world, _ = a_live_desk(
+        wishes=wishes, limits=some_limits(max_position=D("0.5"), **limits), commission="0.001"
+    )
+    async with world.running():
+        await late_minutes(world, 4)
+        (trade,) = (e.trade for e in world.said if isinstance(e, PositionClosed))
+        assert (trade.closed_at, trade.rest_from) == (after(minutes=3, seconds=2), after(minutes=3))
+        assert trade.paced_from == after(minutes=1)
+        assert BTC in world.trader.ledger.positions
+        assert world.trader.ledger.positions[BTC].paced_from == after(minutes=4)
+
+
+async def test_what_a_person_closes_between_two_bars_rests_from_the_next_close() -> None:
+    world, _ = a_live_desk(limits=some_limits(symbol_rest=timedelta(minutes=1)))
+    async with world.running():
+        await late_minutes(world, 1)
+        await world.trader.by_hand.close(BTC, share=D(1), by="ben")
+        (trade,) = (e.trade for e in world.said if isinstance(e, PositionClosed))
+        assert (trade.closed_at, trade.rest_from) == (after(seconds=62), after(minutes=2))

@@ -402,7 +402,8 @@ async def test_a_reduction_noted_while_history_is_asked_about_others_stays_noted
 async def test_a_cancel_of_what_was_filled_first_says_so() -> None:
     async with a_world(100, 100, 90, 90).running() as world:
         resting = await world.rest_an_entry("95")
-        world.clock.advance(120)
+        await world.minutes(1)
+        world.clock.advance(60)
         await world.venue.catch_up(world.feed.now())
         await settled()
 

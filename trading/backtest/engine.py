@@ -108,8 +108,8 @@ class _Trader(Trader):
         """Let go of closed trades that no rest can depend on any more: fewer to count each time."""
         trades, limits = self.ledger.trades, self.settings.limits
         for cut in range(_REMEMBERED // 2, len(trades)) if len(trades) > _REMEMBERED else ():
-            newest = trades[cut].closed_at
-            if trades[cut - 1].closed_at == newest or newest + limits.looks_back > now:
+            newest = trades[cut].rests_from
+            if trades[cut - 1].rests_from == newest or newest + limits.looks_back > now:
                 continue
             if trades[cut].profit > ZERO and streak(trades[cut:], limits, newest) == Streak():
                 del trades[cut:]
@@ -174,7 +174,6 @@ class _Run:
         self._held: NDArray[np.int32] = np.zeros(candles.bars, dtype=np.int32)
         self._halts: dict[str, Halt] = {}
         self._uncovered: set[Symbol] = set()
-        self._expires: datetime | None = None
         self._limits = {
             "day": float(test.trader.limits.max_daily_loss),
             "week": float(test.trader.limits.max_weekly_loss),
@@ -200,7 +199,7 @@ class _Run:
     async def _handle(self, column: int) -> None:
         """What the desk does up to this bar, at its close, and right after it."""
         at = self._feed.show(column)
-        if self._uncovered or (self._expires is not None and self._expires < at):
+        if self._uncovered:
             await self._trader.upkeep()
         self._venue.untouched = self._leap and self._leaps.next() > column
         await self._trader.cycles.bars()
@@ -208,9 +207,6 @@ class _Run:
         if self._halter.latch.active:
             await self._carry_out_halts(column)
         self._look(column)
-        if self._expires is not None and self._expires <= at:
-            await self._trader.upkeep()
-            self._look(column)
 
     # -- which bar comes next ----------------------------------------------------------------
 
@@ -339,7 +335,8 @@ class _Run:
         """The column that is handled in any case: an order is under way, or ends by itself."""
         if symbol in self._uncovered or not all(map(self._rests, orders)):
             return column + 1
-        ends = [self._expiry(order) for order in orders if order.role is OrderRole.ENTRY]
+        entries = self._test.trader.entries
+        ends = [entries.ends(order) for order in orders if order.role is OrderRole.ENTRY]
         if not ends:
             return NEVER
         due = int(min(ends).timestamp() * 1000)
@@ -348,14 +345,8 @@ class _Run:
     def _rests(self, order: Order) -> bool:
         return order.status is OrderStatus.OPEN and self._venue.waits_for_price(order)
 
-    def _expiry(self, order: Order) -> datetime:
-        rules = self._test.trader.entries
-        return order.created_at + (rules.maker_wait if order.post_only else rules.max_age)
-
     def _note_unfinished(self, symbols: set[Symbol]) -> None:
-        """Entries that end by themselves, and positions whose stop does not rest as it should."""
-        entries = self._ledger.alive_of(OrderRole.ENTRY)
-        self._expires = min(map(self._expiry, entries), default=None)
+        """Positions whose stop does not rest as it should."""
         for symbol in symbols:
             bare = symbol in self._ledger.positions and not self._trader.protection.rests(symbol)
             (self._uncovered.add if bare else self._uncovered.discard)(symbol)

@@ -69,6 +69,9 @@ class HandFeed:
     def resume(self, cursor: datetime) -> None:
         """It stands where it was put."""
 
+    def handled(self, bar: datetime) -> None:
+        """It goes on by hand."""
+
     async def closes(self, after: datetime) -> Sequence[datetime]:
         return [self._now] if self._now > after else []
 

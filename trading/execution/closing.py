@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trading.clocks import Clock
@@ -75,11 +75,13 @@ class Closing:
         by: str = "",
         *,
         origin: str = "",
+        at: datetime | None = None,
     ) -> tuple[Order, ...]:
+        """As `Exits.close`."""
         await self._look_again(symbol)
         await self.end_leftover_entries(symbol)
         if not self._orders.venue.cash:
-            return await self._sell(symbol, quantity, reason, by, origin=origin)
+            return await self._sell(symbol, quantity, reason, by, origin=origin, at=at)
         if self._ledger.closable(symbol) == ZERO:
             return ()
         began = self._clock.monotonic()
@@ -88,7 +90,7 @@ class Closing:
         if await self._is_all_dust(symbol, quantity, reason):
             return ()
         most = min(quantity, theirs.long)
-        orders = await self._sell(symbol, most, reason, by, origin=origin)
+        orders = await self._sell(symbol, most, reason, by, origin=origin, at=at)
         if stopped:
             await self._tell_pause(symbol, self._clock.monotonic() - began)
         return orders
@@ -104,7 +106,14 @@ class Closing:
             raise VenueRejected(self._orders.untraded(symbol))
 
     async def _sell(
-        self, symbol: Symbol, quantity: Decimal, reason: ExitReason, by: str, *, origin: str
+        self,
+        symbol: Symbol,
+        quantity: Decimal,
+        reason: ExitReason,
+        by: str,
+        *,
+        origin: str,
+        at: datetime | None,
     ) -> tuple[Order, ...]:
         """Send it; nothing is awaited before the reservation: two must not take the same part."""
         position = self._ledger.positions.get(symbol)
@@ -119,6 +128,7 @@ class Closing:
                 quantity=part,
                 reason=reason.value,
                 by=by,
+                at=at,
             )
             for part in slices(rules, min(quantity, self._ledger.closable(symbol)))
         ]

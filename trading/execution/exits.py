@@ -86,7 +86,7 @@ class Exits:
         if wanted is None:
             return
         if wanted.quantity > ZERO:
-            await self.close(symbol, wanted.quantity, wanted.reason)
+            await self.close(symbol, wanted.quantity, wanted.reason, at=at)
         if symbol in self._ledger.positions and wanted.plan != plan:
             await self.change_plan(symbol, wanted.plan, why="entry")
 
@@ -150,20 +150,22 @@ class Exits:
         by: str = "",
         *,
         origin: str = "",
+        at: datetime | None = None,
     ) -> tuple[Order, ...]:
         """Close up to *quantity* at market, never more than is open and not being closed already.
 
         In as many orders as the venue's largest market order asks for.  *origin* is the chat that
-        is answered.  Empty: nothing was left to close, or only dust.  Raises `VenueError` where a
-        cash account's stop could not be cancelled first.
+        is answered, *at* the close of the bar in whose cycle it is done.  Empty: nothing was left
+        to close, or only dust.  Raises `VenueError` where a cash account's stop could not be
+        cancelled first.
         """
         if not self._orders.venue.cash:
-            orders = await self._closing.leave(symbol, quantity, reason, by, origin=origin)
+            orders = await self._closing.leave(symbol, quantity, reason, by, origin=origin, at=at)
             await self._protection.converge(symbol)
             return orders
         async with self._protection.held(symbol):
             try:
-                return await self._closing.leave(symbol, quantity, reason, by, origin=origin)
+                return await self._closing.leave(symbol, quantity, reason, by, origin=origin, at=at)
             finally:
                 self._orders.touched.add(symbol)
                 with suppress(VenueError):  # looked at again before long

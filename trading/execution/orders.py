@@ -188,11 +188,13 @@ class Orders:
         reason: str = "",
         by: str = "",
         plan: ExitPlan | None = None,
+        at: datetime | None = None,
     ) -> Order:
         """Make an intent and reserve its exposure at once.  Nothing is sent yet.
 
         A limit order with *price*, a stop with *stop_price*, a target with *target_price*, else
-        at market.
+        at market.  *at* is the close of the bar in whose cycle it is made; None: it is made between
+        two bars.
         """
         kinds = ((price, OrderType.LIMIT), (stop_price, OrderType.STOP))
         kind = next((kind for told, kind in kinds if told), OrderType.MARKET)
@@ -213,6 +215,7 @@ class Orders:
             reason=reason,
             by=by,
             plan=plan,
+            market_at=at or self._valuer.feed.now(),
         )
         self.ledger.add(order)
         self._prepared[order.id] = self._clock.monotonic()

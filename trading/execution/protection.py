@@ -66,6 +66,10 @@ class Protection:
         self._recorder = recorder
         self._clock = clock
         self._locks: dict[Symbol, asyncio.Lock] = {}
+        self._settling = 0
+        self.idle = asyncio.Event()
+        """Set while nobody settles anything."""
+        self.idle.set()
         self._unprotected: set[Symbol] = set()
         self._refused_targets: dict[Symbol, Decimal] = {}
         """Targets that the venue would not take: the desk keeps those."""
@@ -104,9 +108,16 @@ class Protection:
 
     async def settle(self) -> None:
         """Converge every symbol that has changed, until nothing changes any more."""
-        while touched := list(islice(self._orders.touched, TOGETHER)):
-            self._orders.touched.difference_update(touched)
-            await asyncio.gather(*map(self.converge, touched))
+        self._settling += 1
+        self.idle.clear()
+        try:
+            while touched := list(islice(self._orders.touched, TOGETHER)):
+                self._orders.touched.difference_update(touched)
+                await asyncio.gather(*map(self.converge, touched))
+        finally:
+            self._settling -= 1
+            if not self._settling:
+                self.idle.set()
 
     async def watch(self) -> None:
         """Look again after every position whose legs do not rest as they should."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from trading.clocks import Clock
 from trading.errors import Halted, VenueError
@@ -51,12 +52,10 @@ class RestingEntries:
     permit: Callable[[], Permit]
     look: Callable[[Symbol], Awaitable[Depth | str | None]]
 
-    async def watch(self) -> None:
-        """Look after all of them once."""
+    async def watch(self, at: datetime) -> None:
+        """End those that are too old at market time *at*."""
         for order in self.orders.ledger.alive_of(OrderRole.ENTRY):
-            age = self.clock.now() - order.created_at
-            ends = self.rules().maker_wait if order.post_only else self.rules().max_age
-            if order.status is OrderStatus.OPEN and age >= ends:
+            if order.status is OrderStatus.OPEN and at >= self.rules().ends(order):
                 await self._end(order)
 
     async def refused(self, order: Order) -> None:

@@ -9,7 +9,9 @@ is spent, and it takes `loss_streak` new losses in a row to rest again.
 loss or a win for `symbol_rest_after_stop`, `..._loss`, `..._win` where that is longer.  A stop that
 lost is both, and the longest counts.
 
-All of it follows from the trades, which history keeps, so it outlives a restart.
+A rest runs from the close of a bar (`Trade.rests_from`), never from the second of a fill: one of a
+whole number of bars ends with the same bar live and in a backtest.  All of it follows from the
+trades, which history keeps, so it outlives a restart.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ STOPPED, LOST, WON = "after its stop", "after a loss", "after a win"
 class Streak:
     losses: int = 0
     last_at: datetime | None = None
-    """When the last of them was closed."""
+    """From when the rest after the last of them runs."""
 
     def until(self, limits: Limits) -> datetime | None:
         """When the rest that this streak demands ends; None: it demands none."""
@@ -40,12 +42,15 @@ class Streak:
 
 
 def streak(trades: Iterable[Trade], limits: Limits, now: datetime) -> Streak:
-    """Count the losses in a row that still matter at *now*.  The order of *trades* is free."""
+    """Count the losses in a row that still matter at *now*.  The order of *trades* is free.
+
+    Of one bar's trades the losses count as the last: which came first a backtest cannot know.
+    """
     running = Streak()
-    for trade in sorted(trades, key=lambda t: (t.closed_at, t.id)):
-        running = _current(running, limits, trade.closed_at)
+    for trade in sorted(trades, key=lambda t: (t.rests_from, t.profit < ZERO, t.id)):
+        running = _current(running, limits, trade.rests_from)
         if trade.profit < ZERO:
-            running = Streak(losses=running.losses + 1, last_at=trade.closed_at)
+            running = Streak(losses=running.losses + 1, last_at=trade.rests_from)
         elif running.until(limits) is None:
             running = Streak()
     return _current(running, limits, now)
@@ -83,7 +88,7 @@ def symbol_rest(trade: Trade, limits: Limits) -> SymbolRest:
         (limits.symbol_rest_after_win if trade.profit > ZERO else None, WON),
     ]
     length, after = max(((r, w) for r, w in rests if r is not None), key=lambda each: each[0])
-    return SymbolRest(symbol=trade.symbol, until=trade.closed_at + length, after=after)
+    return SymbolRest(symbol=trade.symbol, until=trade.rests_from + length, after=after)
 
 
 def symbol_rests(

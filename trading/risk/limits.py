@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from trading.types import Symbol
+from trading.types import Order, Symbol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ class EntryRules:
 
     style: EntryStyle = EntryStyle.MARKET
     max_age: timedelta = timedelta(minutes=15)
-    """Resting entries are cancelled after this (wall time)."""
+    """Resting entries are cancelled after this (market time)."""
     max_spread: Decimal = Decimal("0.002")
     """Between best bid and ask, of the middle; no entry in a wider market."""
     min_depth: Decimal = Decimal(2)
@@ -100,4 +100,9 @@ class EntryRules:
     """No entry on an order book, or where there is none a newest price, that is older (market
     time); None: only `max_price_age` counts.  A recording's prices are those of its bars."""
     maker_wait: timedelta = timedelta(seconds=20)
-    """How long a maker entry rests before its rest goes at market."""
+    """How long a maker entry rests before its rest goes at market (market time)."""
+
+    def ends(self, entry: Order) -> datetime:
+        """Market time at which *entry*, if it still rests then, is cancelled."""
+        begun = entry.market_at or entry.created_at
+        return begun + (self.maker_wait if entry.post_only else self.max_age)

@@ -91,6 +91,9 @@ class LiveFeed:
     def resume(self, cursor: datetime) -> None:
         """A live market waits for nobody: bars missed while down are read as history."""
 
+    def handled(self, bar: datetime) -> None:
+        """As above."""
+
     async def open(self) -> None:
         """Connect and read the warm-up.  Raises `VenueError`; safe to call again."""
         await self._connection.open(self)

@@ -27,6 +27,7 @@ def of_order(order: Order) -> dict[str, object]:
         "reduce_only": order.reduce_only,
         "reason": order.reason,
         "created_at": order.created_at.isoformat(),
+        "market_at": of_moment(order.market_at),
     }
 
 
@@ -44,6 +45,7 @@ def to_order(record: Record) -> Order:
         reduce_only=record["reduce_only"],
         reason=record["reason"],
         created_at=datetime.fromisoformat(record["created_at"]),
+        market_at=to_moment(record.get("market_at")),
     )
 
 

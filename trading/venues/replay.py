@@ -48,6 +48,8 @@ class ReplayFeed:
         self._rules = rules
         self._start = start
         self._market: ReplayClock | None = None
+        self._next: datetime | None = None
+        """The close at which market time waits until its bar is handled; None: nobody handles."""
         for symbol in self._wanted:
             if symbol not in rules:
                 raise ValueError(f"{symbol} is not recorded; {_listed(rules)} are")
@@ -66,6 +68,16 @@ class ReplayFeed:
         return _moment(self._times[-1])
 
     def now(self) -> datetime:
+        """Market time: as the recording runs, up to the close of the first bar not yet handled."""
+        running = self._running()
+        return running if self._next is None else min(running, self._next)
+
+    def handled(self, bar: datetime) -> None:
+        """Go on to the close of the bar after *bar*: whoever is late misses nothing."""
+        column = self._columns_until(bar)
+        self._next = _moment(self._times[min(column, len(self._times) - 1)])
+
+    def _running(self) -> datetime:
         return self._market.now() if self._market is not None else self.first_cursor
 
     def resume(self, cursor: datetime) -> None:
@@ -74,7 +86,7 @@ class ReplayFeed:
         self._market = ReplayClock(self._clock, speed=self.speed, start=begin, end=self.end)
 
     async def closes(self, after: datetime) -> Sequence[datetime]:
-        begin, end = self._columns_until(after), self._columns_until(self.now())
+        begin, end = self._columns_until(after), self._columns_until(self._running())
         return [_moment(time) for time in self._times[begin:end]]
 
     def candles(self, until: datetime, bars: int) -> Candles:

@@ -74,6 +74,21 @@ def test_market_time_never_runs_backwards(clock: ManualClock, feed: ReplayFeed) 
     assert feed.now() == later(4)
 
 
+async def test_its_time_stands_at_a_close_until_that_bar_is_handled(
+    clock: ManualClock, feed: ReplayFeed
+) -> None:
+    """Whoever is late misses nothing: no bar is looked at with the prices of a later one."""
+    feed.resume(NOON)
+    feed.handled(NOON)
+    clock.advance(2.5)
+    assert feed.now() == later(1)
+    assert await feed.closes(NOON) == [later(1), later(2)], "and more wait"
+    feed.handled(later(1))
+    assert feed.now() == later(2)
+    feed.handled(later(2))
+    assert feed.now() == later(2) + timedelta(seconds=30)
+
+
 def test_it_ends_with_the_last_bar(clock: ManualClock, feed: ReplayFeed) -> None:
     feed.resume(NOON)
     clock.advance(3.9)
