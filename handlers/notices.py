@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
@@ -27,6 +27,9 @@ LEVELS = tuple(level.name.lower() for level in Level)
 MOST = 100
 """Alerts that one question may be about."""
 STATUS = Choice("Status", "/status")
+_NONE: Mapping[str, str] = {}
+_LOST = 3
+"""Chats that are named, of those that hear nothing."""
 
 
 def spoken(kind: str) -> str:
@@ -61,7 +64,7 @@ async def alerts(
     """
     hearing = _hearing(ctx)
     if what is None:
-        return heard(hearing, len(ctx.services.notices.unanswered()))
+        return heard(hearing, len(ctx.services.notices.unanswered()), chats=_chats(ctx))
     if what == "last":
         count, page = _count_and_page(value)
         told = await ctx.services.notices.told(hearing.chat, limit=count)
@@ -71,7 +74,12 @@ async def alerts(
     changed = _changed(hearing, what, value)
     await ctx.services.notices.hear(hearing.chat, at_least=changed.at_least, muted=changed.muted)
     after = ctx.services.notices.hearing(hearing.chat) or changed
-    return heard(after, len(ctx.services.notices.unanswered()), changed=True)
+    unanswered = len(ctx.services.notices.unanswered())
+    return heard(after, unanswered, changed=True, chats=_chats(ctx))
+
+
+def _chats(ctx: Context) -> Mapping[str, str]:
+    return ctx.services.administration.chats()
 
 
 def _hearing(ctx: Context) -> Hearing:
@@ -129,7 +137,10 @@ def _count_and_page(value: str) -> tuple[int, int]:
     return max(1, min(count, MOST)), max(1, page)
 
 
-def heard(hearing: Hearing, unanswered: int, *, changed: bool = False) -> Reply:
+def heard(
+    hearing: Hearing, unanswered: int, *, changed: bool = False, chats: Mapping[str, str] = _NONE
+) -> Reply:
+    """*chats*: each by name, with what is wrong with it; what is lost hears nothing."""
     level = hearing.at_least.name.lower()
     up = "" if hearing.at_least is Level.CRITICAL else " and up"
     sound = max(hearing.at_least, Level.URGENT).name.lower()
@@ -138,16 +149,21 @@ def heard(hearing: Hearing, unanswered: int, *, changed: bool = False) -> Reply:
     wait = "waits" if unanswered == 1 else "wait"
     critical = plural(unanswered, "critical alert")
     waits = f"\n{critical} {wait} for an answer." if unanswered else ""
+    lost = [clipped(f"{name}: {why}", 76) for name, why in chats.items() if why]
+    silent = "".join(f"\n{line}" for line in lost[:_LOST])
+    if len(lost) > _LOST:
+        silent += f"\nAnd {len(lost) - _LOST} chats more that hear nothing."
     whole = hearing.at_least is Level.INFO
     other = Choice("Urgent only", "/alerts level urgent")
     return Reply(
         f"{f'{DONE} ' if changed else ''}This chat: {level}{up}, sound from {sound}",
-        text=f"{quiet} Muted: {clipped(muted, 120)}. Queued {hearing.queued}.{waits}",
+        text=f"{quiet} Muted: {clipped(muted, 120)}. Queued {hearing.queued}.{waits}{silent}",
         choices=(
             *((Choice("Acknowledge", "/ack"),) if unanswered else ()),
             other if whole else Choice("Everything", "/alerts level info"),
             Choice("Last 5", "/alerts last 5"),
         ),
+        level=Level.URGENT if lost else Level.INFO,
     )
 
 

@@ -176,12 +176,14 @@ def troubles(view: View) -> list[str]:
 
 
 def lost(chats: Mapping[str, str]) -> list[str]:
-    """The chat platforms that something is wrong with."""
+    """The chat platforms, and single chats, that something is wrong with."""
     return [name for name, problem in chats.items() if problem]
 
 
 def _need(names: list[str]) -> str:
-    """As in `Telegram needs you`."""
+    """As in `Telegram needs you`, or `3 chats need you`."""
+    if len(names) > 2:  # noqa: PLR2004  # two names fit a title
+        return f"{len(names)} chats need you"
     return f"{listed(names)} {'needs' if len(names) == 1 else 'need'} you"
 
 

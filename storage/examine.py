@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum, auto
 from pathlib import Path
 
@@ -68,6 +68,14 @@ def last_seen(path: Path) -> datetime | None:
     """When a desk last noted that it lives."""
     rows = _asked(path, "SELECT value FROM notes WHERE name = 'last_seen'")
     return next((datetime.fromisoformat(value) for (value,) in rows), None)
+
+
+def alerts_wait_since(path: Path) -> dict[str, datetime]:
+    """By chat, when the oldest alert came that has not reached it; none where nothing waits."""
+    query = 'SELECT "to", MIN(at) FROM alerts WHERE delivered_at IS NULL GROUP BY "to"'
+    return {
+        chat: datetime.fromisoformat(at).replace(tzinfo=UTC) for chat, at in _asked(path, query)
+    }
 
 
 def _asked(path: Path, query: str) -> list[tuple[str, ...]]:

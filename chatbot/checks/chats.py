@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from pydantic import SecretStr
 
@@ -11,8 +12,10 @@ from chatbot.checks.finding import Check, Finding, Looked, Verdict
 from chatbot.delivery.subscribers import subscribers
 from chatbot.frontends import probe
 from chatbot.frontends.probe import Found
+from chatbot.history import HISTORY
 from chatbot.settings import Discord, Telegram
 from handlers.format import listed, plural
+from storage.examine import alerts_wait_since
 
 
 def _chats(looked: Looked) -> Iterator[Finding]:
@@ -39,7 +42,11 @@ def _telegram(looked: Looked) -> Iterator[Finding]:
     if chat.groups and not found.may_join:
         said = f"{plural(len(chat.groups), 'group')} listed, and the bot may join none"
         yield Finding("telegram groups", Verdict.LOOK, said, "@BotFather, /setjoingroups, Enable")
-    yield _alerts("telegram", len(chat.alerts))
+    ask = partial(probe.telegram_chat, chat.base_url, _plain(chat.token), patience=looked.patience)
+    addresses = [alert.address for alert in chat.alerts]
+    yield from _alerts(
+        looked, "telegram", addresses, {} if found.problem else _asked(addresses, ask)
+    )
 
 
 def _telegram_people(chat: Telegram) -> Iterator[Finding]:
@@ -61,7 +68,11 @@ def _discord(looked: Looked) -> Iterator[Finding]:
     if chat.roles:
         said += f", {plural(len(chat.roles), 'role')}"
     yield _people("discord", said, nobody=not (chat.users or chat.roles))
-    yield _alerts("discord", len(chat.alerts))
+    ask = partial(probe.discord_channel, chat.api_url, _plain(chat.token), patience=looked.patience)
+    addresses = [alert.address for alert in chat.alerts]
+    yield from _alerts(
+        looked, "discord", addresses, {} if found.problem else _asked(addresses, ask)
+    )
 
 
 def _guilds(chat: Discord, found: Found) -> Iterator[Finding]:
@@ -98,12 +109,34 @@ def _people(name: str, said: str, *, nobody: bool) -> Finding:
     return Finding(f"{name} people", Verdict.OK, said)
 
 
-def _alerts(name: str, count: int) -> Finding:
-    if not count:
+def _asked(
+    addresses: Iterable[str], ask: Callable[[str], Awaitable[str | None]]
+) -> dict[str, str | None]:
+    """What each chat that hears alerts says; see `probe`."""
+
+    async def all_of_them() -> dict[str, str | None]:
+        return {address: await ask(address) for address in dict.fromkeys(addresses)}
+
+    return asyncio.run(all_of_them())
+
+
+def _alerts(
+    looked: Looked, name: str, addresses: Sequence[str], asked: Mapping[str, str | None]
+) -> Iterator[Finding]:
+    if not addresses:
         todo = f"name chats in [chat.{name}] alerts"
         said = "no chat hears them, but owners hear of critical ones that nobody answers"
-        return Finding(f"{name} alerts", Verdict.LOOK, said, todo)
-    return Finding(f"{name} alerts", Verdict.OK, plural(count, "chat"))
+        yield Finding(f"{name} alerts", Verdict.LOOK, said, todo)
+        return
+    lost = {address: why for address, why in asked.items() if why}
+    waits = alerts_wait_since(looked.state / HISTORY) if lost else {}
+    for address, why in lost.items():
+        at = waits.get(f"{name}:{address}")
+        since = "" if at is None else f", alerts wait since {at:%Y-%m-%d %H:%M} UTC"
+        todo = f"let the bot in there again, or correct [chat.{name}] alerts"
+        yield Finding(f"{name} alerts", Verdict.FAULT, f"chat {address}: {why}{since}", todo)
+    if not lost:
+        yield Finding(f"{name} alerts", Verdict.OK, plural(len(addresses), "chat"))
 
 
 CHATS: tuple[Check, ...] = (_chats, _telegram, _discord)

@@ -148,15 +148,24 @@ class Outbox:
         )
 
     def _hearers(self, event: Event, kind: str, level: Level) -> list[str]:
-        """Whoever wants it, or whom it is for; never the chat that was answered, or is lost."""
+        """Whoever wants it, or whom it is for; never the chat that was answered, or is lost.
+
+        That a chat is lost concerns owners, wherever they can be reached.
+        """
         audience = self._followers.audience(event)
+        about_chat = isinstance(event, ChatLost | ChatBack)
         lost = event.own if isinstance(event, ChatLost | ChatBack) else ()
+
+        def hears(key: str, chat: Chat) -> bool:
+            if audience is not None:
+                return key in audience
+            concerned = about_chat and chat.subscriber.owner and kind not in chat.muted
+            return concerned or chat.wants(kind, level)
+
         return [
             key
             for key, chat in self._chats.items()
-            if key != event.origin
-            and key not in lost
-            and (chat.wants(kind, level) if audience is None else key in audience)
+            if key != event.origin and key not in lost and hears(key, chat)
         ]
 
     # -- what each chat hears

@@ -23,6 +23,10 @@ GATHERED = 10
 """So many urgent alerts that wait at once become one message; fewer keep their own."""
 
 
+HELD = timedelta(minutes=1)
+"""No alert is held back so long to fold it: what is older could not be told."""
+
+
 class Throttled(Exception):
     """The platform says: not before *retry_after* seconds.  Raised by a speaker."""
 
@@ -200,9 +204,18 @@ class Chat:
 
     def failed(self, error: Exception, now: datetime) -> None:
         if self.failing_since is None:
-            self.failing_since = now
+            self.failing_since = self._since(now)
             log.warning("%s does not take alerts", self.subscriber.key, exc_info=error)
         self.problem = type(error).__name__
+
+    def _since(self, now: datetime) -> datetime:
+        """Since when it takes nothing: what waits from before a restart tells that it did not."""
+        if self.last_success is not None:
+            return now
+        quiet = (parcel for parcel in self._quiet if not self.quiet_for(parcel.alert.at))
+        waits = (*self._critical, *self._urgent, *quiet)
+        oldest = min((parcel.alert.at for parcel in waits), default=now)
+        return oldest if now - oldest > HELD else now
 
     def down_for(self, now: datetime) -> timedelta:
         return now - self.failing_since if self.failing_since else timedelta()

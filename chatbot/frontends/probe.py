@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0
 """Seconds, of the machine's own time: what is waited for is the network."""
-_OK, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 200, 401, 403, 404
+_OK, _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 200, 400, 401, 403, 404
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,53 @@ async def discord(api_url: str, token: str, *, patience: float = PATIENCE) -> Fo
     return Found(name=str(me.get("username", "")), places=_places(guilds))
 
 
+async def telegram_chat(
+    base_url: str, token: str, address: str, *, patience: float = PATIENCE
+) -> str | None:
+    """Why the bot cannot write to the chat `111` or the topic `-100123/5`; empty: it can.
+
+    None: nobody knows.  It asks for the sign that somebody types, which leaves no message.
+    """
+    from chatbot.frontends.telegram.failures import TelegramFailed, forbidden, refused
+
+    chat, _, topic = address.partition("/")
+    body = {"chat_id": chat, "action": "typing"} | ({"message_thread_id": topic} if topic else {})
+    answer = await _ask(f"{base_url}/bot{token}/sendChatAction", {}, patience, body)
+    if isinstance(answer, Found) or not isinstance(answer[1], dict):
+        return None
+    status, said = answer
+    words, more = str(said.get("description", "")), said.get("parameters")
+    if status == _OK:
+        return "" if said.get("ok") is True else None
+    if isinstance(more, dict) and "migrate_to_chat_id" in more:
+        return f"the group has a new id, {more['migrate_to_chat_id']}"
+    if status == _FORBIDDEN:
+        return str(forbidden(words))
+    found = refused(words) if status == _BAD_REQUEST else TelegramFailed()
+    return str(found) if found.is_about_chat else None
+
+
+async def discord_channel(
+    api_url: str, token: str, address: str, *, patience: float = PATIENCE
+) -> str | None:
+    """Why the bot cannot see the channel `456`; empty: it can.  None: nobody knows.
+
+    Whether a person, `@111`, takes messages is known only when there is one.
+    """
+    if address.startswith("@"):
+        return None
+    headers = {"Authorization": f"Bot {token}"}
+    answer = await _ask(f"{api_url}/api/v10/channels/{address}", headers, patience)
+    if isinstance(answer, Found):
+        return None
+    status, said = answer
+    if status == _OK:
+        return "" if isinstance(said, dict) and said.get("id") == address else None
+    return {_FORBIDDEN: "the bot may not see it", _NOT_FOUND: "there is no such channel"}.get(
+        status
+    )
+
+
 def _places(answer: Found | tuple[int, Any]) -> frozenset[str] | None:
     if isinstance(answer, Found) or answer[0] != _OK or not isinstance(answer[1], list):
         return None
@@ -73,15 +120,26 @@ def _strange(status: int, key: str) -> Found:
     return Found(problem=f"a strange answer (status {status})", todo=todo)
 
 
-async def _ask(address: str, headers: dict[str, str], patience: float) -> Found | tuple[int, Any]:
-    """The status and what was said, None if it is no JSON; or why there was no answer."""
+async def _ask(
+    address: str, headers: dict[str, str], patience: float, body: dict[str, str] | None = None
+) -> Found | tuple[int, Any]:
+    """The status and what was said, None if it is no JSON; or why there was no answer.
+
+    With a *body* it is posted.
+    """
     import aiohttp
 
     timeout = aiohttp.ClientTimeout(total=patience)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(address, headers=headers, allow_redirects=False) as answer,
+            session.request(
+                "GET" if body is None else "POST",
+                address,
+                headers=headers,
+                json=body,
+                allow_redirects=False,
+            ) as answer,
         ):
             return answer.status, await _json(answer)
     except TimeoutError:

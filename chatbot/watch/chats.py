@@ -9,6 +9,7 @@ from typing import Protocol
 
 from chatbot.delivery.waiting import Health, Subscriber
 from chatbot.frontends import ChatPlatform
+from handlers.format import ago
 from trading.clocks import Clock
 from trading.events import ChatBack, ChatLost
 from trading.recorder import Recorder
@@ -28,6 +29,7 @@ BARRED = {
     "TelegramFailed": "messages are refused there",
     "Forbidden": "the bot may not write there",
     "ChatMigrated": "it has moved to another id",
+    "GroupMoved": "it has moved to another id",
     "NotFound": "it is not there any more",
     "BadRequest": "messages are refused there",
     "InvalidToken": "its token is refused",
@@ -86,9 +88,20 @@ class ChatWatch:
             await self.look()
 
     def problems(self) -> dict[str, str]:
-        """Each platform by title, with what is wrong with it now; for `Administration.chats`."""
-        failures = self._outbox.failures()
-        return {p.title: self._problem(p, failures) for p in self._platforms}
+        """Each platform by title, with what is wrong with it now; and each chat that is lost.
+
+        For `Administration.chats`.  What does not end by waiting is told at once.
+        """
+        failures, now = self._outbox.failures(), self._clock.now()
+        found: dict[str, str] = {}
+        for platform in self._platforms:
+            found[platform.title] = problem = self._problem(platform, failures)
+            lost = () if problem else self._single(platform, failures, now)
+            for key, trouble in lost:
+                gone = now - trouble.since
+                if gone >= self._after or failures[key].problem in BARRED:
+                    found[trouble.chat] = f"lost {ago(gone)}, {trouble.why}"
+        return found
 
     async def look(self) -> None:
         """Compare with what was known, and say what has lasted."""

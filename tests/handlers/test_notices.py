@@ -47,6 +47,26 @@ BARE = Unanswered(id="A4", title="⚠ SOL unprotected (paper)", at=at("20:41"), 
 # -- /alerts --------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("many", [1, 3, 9])
+async def test_alerts_and_status_name_the_chats_that_hear_nothing(house: House, many: int) -> None:
+    house.administration.problems = {"Telegram": "", "Discord": ""} | {
+        f"Telegram chat -100{n}": "lost 12 min ago, the user has blocked the bot"
+        for n in range(many)
+    }
+
+    told = checked(await house.say("/alerts"))
+    assert "Telegram chat -1000: lost 12 min ago, the user has blocked the bot" in told.text
+    assert told.text.count("lost 12 min ago") == min(many, 3)
+    assert ("And 6 chats more that hear nothing." in told.text) == (many == 9)
+    assert told.level is Level.URGENT
+
+    told = checked(await house.say("/status"))
+    need = "Telegram chat -1000 needs you" if many == 1 else f"{many} chats need you"
+    assert told.title == f"⚠ Trading (paper), {need}"
+    assert "Telegram chat -1000: lost 12 min ago, the user has blocked the bot" in told.lead
+    assert "Telegram, Discord: ok" in told.text
+
+
 async def test_alerts_tells_what_this_chat_hears(house: House) -> None:
     house.notices.chats[BEN.chat] = replace(
         house.notices.chats[BEN.chat],

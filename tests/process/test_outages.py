@@ -230,10 +230,15 @@ async def test_a_chat_that_blocked_the_bot_leaves_the_others_theirs(both: Both) 
     await says(both.discord, DORA, "/stop")
     told = await alerted(both.discord, f"⚠ Telegram chat {GROUP} lost", since=before)
     assert "the bot may not write there" in told.text
-    assert (await says(both.telegram, BEN, "/status")).title.startswith("■ Halted")
+    named = f"Telegram chat {GROUP}: lost "
+    status = await says(both.telegram, BEN, "/status")
+    assert status.title.startswith("■ Halted")
+    assert named in status.text
+    assert "the bot may not write there" in status.text
     room.gone = False
     await alerted(both.telegram, "■ Stopped majors (paper)", since=missed)
     await alerted(both.discord, f"✓ Telegram chat {GROUP} back", since=before)
+    assert named not in (await says(both.telegram, BEN, "/status")).text
 
 
 @pytest.mark.parametrize("name", ["telegram", "discord"])

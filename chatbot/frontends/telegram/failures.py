@@ -90,6 +90,11 @@ _REFUSALS: Mapping[str, type[TelegramFailed]] = {
     "can't parse entities": MarkupRefused,
     "is too long": TooLong,
     "chat not found": ChatUnknown,
+    "user not found": ChatUnknown,
+    "peer_id_invalid": ChatUnknown,
+    "chat_id_invalid": ChatUnknown,
+    "group chat was upgraded": ChatUnknown,
+    "group chat was deactivated": ChatUnknown,
     "message thread not found": ChatUnknown,
     "topic_closed": ChatUnknown,
     "topic_deleted": ChatUnknown,
@@ -110,17 +115,27 @@ def failure_of(error: TelegramError) -> TelegramFailed | Throttled:
         return Throttled(_seconds(error))
     if isinstance(error, errors.ChatMigrated):
         return GroupMoved(error.new_chat_id)
-    told = error.message.lower()
     if isinstance(error, errors.Forbidden):
-        return BlockedByUser() if "by the user" in told else NotInChat()
+        return forbidden(error.message)
     if isinstance(error, errors.BadRequest):
-        return next((kind for words, kind in _REFUSALS.items() if words in told), TelegramFailed)()
+        return refused(error.message)
     plain = {
         errors.InvalidToken: TokenRefused,
         errors.Conflict: SecondPoller,
         Garbled: Unreadable,
     }
     return plain.get(type(error), NoAnswer)()
+
+
+def forbidden(words: str) -> TelegramFailed:
+    """What Telegram means with status 403 and these *words*."""
+    return BlockedByUser() if "by the user" in words.lower() else NotInChat()
+
+
+def refused(words: str) -> TelegramFailed:
+    """What Telegram means with status 400 and these *words*."""
+    told = words.lower()
+    return next((kind for part, kind in _REFUSALS.items() if part in told), TelegramFailed)()
 
 
 def _seconds(error: Any) -> float:

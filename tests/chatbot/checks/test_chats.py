@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -14,7 +16,11 @@ import pytest
 
 from chatbot.checks.desk import check
 from chatbot.checks.finding import Finding, Verdict
-from trading.clocks import SystemClock
+from chatbot.history import HISTORY
+from storage.store import SqlStore
+from tests.builders import NOON
+from trading.clocks import ManualClock, SystemClock
+from trading.ports import Alert, Change
 
 SHIPPED = (Path(__file__).parents[3] / "bot.toml").read_text()
 TELEGRAM, DISCORD = "QUARTERDECK__CHAT__TELEGRAM__", "QUARTERDECK__CHAT__DISCORD__"
@@ -31,9 +37,18 @@ class Platforms:
         self.may_join = True
         self.guilds = ["7"]
         self.asked: list[tuple[str, str]] = []
+        self.posted: list[tuple[str, Mapping[str, str]]] = []
+        self.chat: tuple[int, object] = 200, {"ok": True, "result": True}
+        """What Telegram says of a chat."""
+        self.channel: tuple[int, object] = 200, {"id": "456", "type": 0}
         platforms = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                platforms.posted.append((self.path, asked))
+                self.do_GET()
+
             def do_GET(self) -> None:
                 status, body = platforms.answer(self.path, self.headers.get("Authorization", ""))
                 said = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -52,13 +67,16 @@ class Platforms:
         self.asked.append((path, authorization))
         if self.status != 200 or self.body is not None:
             return self.status, self.body
-        if path == f"/bot{TOKEN}/getMe":
+        if path.startswith(f"/bot{TOKEN}/"):
             me = {"id": 1, "is_bot": True, "username": "harbour_bot"}
-            return 200, {"ok": True, "result": me | {"can_join_groups": self.may_join}}
+            me |= {"can_join_groups": self.may_join}
+            return (200, {"ok": True, "result": me}) if path.endswith("/getMe") else self.chat
         if authorization != f"Bot {OTHER}":
             return 401, {"message": "401: Unauthorized", "code": 0}
         if path == "/api/v10/users/@me":
             return 200, {"id": "2", "username": "harbour", "bot": True}
+        if path.startswith("/api/v10/channels/"):
+            return self.channel
         return 200, [{"id": guild, "name": "ours"} for guild in self.guilds]
 
 
@@ -126,7 +144,7 @@ def test_telegram_as_it_should_be(desk: Path, platforms: Platforms) -> None:
         "telegram alerts": "ok: 1 chat",
     }
     assert found["chats"].said == "console and Telegram; quarterdeck say"
-    assert platforms.asked == [(f"/bot{TOKEN}/getMe", "")]
+    assert platforms.asked == [(f"/bot{TOKEN}/getMe", ""), (f"/bot{TOKEN}/sendChatAction", "")]
 
 
 def test_discord_as_it_should_be(desk: Path, platforms: Platforms) -> None:
@@ -138,6 +156,85 @@ def test_discord_as_it_should_be(desk: Path, platforms: Platforms) -> None:
         "discord people": "ok: 0 people, 1 role",
         "discord alerts": "ok: 1 chat",
     }
+
+
+AFTERWARDS = "let the bot in there again, or correct [chat.{}] alerts"
+OF_TELEGRAM = {
+    "bot was blocked by the user": (403, "the user has blocked the bot"),
+    "user is deactivated": (403, "the bot may not write in this chat"),
+    "bot was kicked from the supergroup chat": (403, "the bot may not write in this chat"),
+    "bot is not a member of the channel chat": (403, "the bot may not write in this chat"),
+    "chat not found": (400, "there is no such chat or topic, or nobody has opened it yet"),
+    "message thread not found": (400, "there is no such chat or topic, or nobody has opened it"),
+    "not enough rights to send text messages to the chat": (400, "the bot may not write in this"),
+}
+
+
+@pytest.mark.parametrize("words", OF_TELEGRAM)
+def test_a_chat_of_telegram_that_takes_no_alerts(
+    desk: Path, platforms: Platforms, words: str
+) -> None:
+    status, why = OF_TELEGRAM[words]
+    platforms.chat = status, {"ok": False, "error_code": status, "description": words}
+    finding = look(desk, telegram(platforms))["telegram alerts"]
+    assert told(finding).startswith(f"fault: chat 111: {why}")
+    assert finding.todo == AFTERWARDS.format("telegram")
+
+
+def test_a_group_that_has_moved_is_told_with_its_new_id(desk: Path, platforms: Platforms) -> None:
+    platforms.chat = (
+        400,
+        {
+            "ok": False,
+            "description": "Bad Request: group chat was upgraded to a supergroup chat",
+            "parameters": {"migrate_to_chat_id": -1005},
+        },
+    )
+    found = look(desk, telegram(platforms, ALERTS='[{"chat": -5, "topic": 9}]', GROUPS="[-5]"))
+    assert "chat -5/9: the group has a new id, -1005" in found["telegram alerts"].said
+    assert platforms.posted[0][1] == {
+        "chat_id": "-5", "message_thread_id": "9", "action": "typing",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ((403, {"message": "Missing Access", "code": 50001}), "the bot may not see it"),
+        ((404, {"message": "Unknown Channel", "code": 10003}), "there is no such channel"),
+    ],
+)
+def test_a_channel_of_discord_that_takes_no_alerts(
+    desk: Path, platforms: Platforms, answer: tuple[int, object], why: str
+) -> None:
+    platforms.channel = answer
+    finding = look(desk, discord(platforms))["discord alerts"]
+    assert told(finding) == f"fault: chat 456: {why} -> {AFTERWARDS.format('discord')}"
+
+
+@pytest.mark.parametrize("answer", [(500, {}), (502, b"<html>"), (429, {"ok": False}), (200, [])])
+def test_what_is_not_known_of_a_chat_is_no_fault(
+    desk: Path, platforms: Platforms, answer: tuple[int, object]
+) -> None:
+    platforms.chat = platforms.channel = answer
+    found = look(desk, telegram(platforms) | discord(platforms))
+    assert found["telegram alerts"].said == found["discord alerts"].said == "1 chat"
+
+
+async def test_since_when_alerts_wait_for_a_lost_chat_is_told(
+    desk: Path, platforms: Platforms
+) -> None:
+    (desk / "state").mkdir(mode=0o700)
+    store = await SqlStore.open(desk / "state" / HISTORY, clock=ManualClock(NOON))
+    for number, to in enumerate(("telegram:111", "telegram:111", "telegram:222")):
+        at = NOON - timedelta(minutes=number)
+        alert = Alert(id=f"{number}", to=to, level=20, kind="FeedLost", at=at, body="{}")
+        await store.commit(Change(alerts=(alert,)))
+    await store.close()
+    platforms.chat = 403, {"ok": False, "description": "Forbidden: bot was blocked by the user"}
+    finding = (await asyncio.to_thread(look, desk, telegram(platforms)))["telegram alerts"]
+    since = f"{NOON - timedelta(minutes=1):%Y-%m-%d %H:%M} UTC"
+    assert finding.said == f"chat 111: the user has blocked the bot, alerts wait since {since}"
 
 
 def test_chats_that_are_off_are_not_asked(desk: Path, platforms: Platforms) -> None:

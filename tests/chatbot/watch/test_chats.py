@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,8 +11,9 @@ import pytest
 from chatbot.delivery.outbox import Outbox
 from chatbot.delivery.waiting import Subscriber
 from chatbot.frontends import OnMessage
-from chatbot.watch.chats import ChatWatch
+from chatbot.watch.chats import BARRED, ChatWatch
 from handlers import alerts
+from handlers.reply import Level
 from storage.memory import MemoryStore
 from tests.builders import NOON
 from tests.chatbot.delivery.test_outbox import Chats
@@ -42,19 +43,28 @@ class Platform(Chats):
         await asyncio.Event().wait()
 
 
+SUBSCRIBERS = (
+    Subscriber(key="telegram:111", speaker="telegram", chat="111"),
+    Subscriber(key="telegram:222", speaker="telegram", chat="222"),
+    Subscriber(key="discord:9", speaker="discord", chat="9"),
+)
+
+
 class World:
-    def __init__(self) -> None:
-        self.clock = ManualClock(NOON)
+    def __init__(
+        self,
+        subscribers: Sequence[Subscriber] = SUBSCRIBERS,
+        *,
+        store: MemoryStore | None = None,
+        clock: ManualClock | None = None,
+    ) -> None:
+        self.clock = clock or ManualClock(NOON)
         self.telegram, self.discord = Platform("telegram"), Platform("discord")
-        store = MemoryStore(clock=self.clock)
+        self.store = store = store or MemoryStore(clock=self.clock)
         self.outbox = Outbox(
             store=store,
             speakers={"telegram": self.telegram, "discord": self.discord},
-            subscribers=(
-                Subscriber(key="telegram:111", speaker="telegram", chat="111"),
-                Subscriber(key="telegram:222", speaker="telegram", chat="222"),
-                Subscriber(key="discord:9", speaker="discord", chat="9"),
-            ),
+            subscribers=subscribers,
             clock=self.clock,
             describe=alerts.describe,
             fold=alerts.fold,
@@ -190,9 +200,14 @@ async def test_one_chat_that_blocks_the_bot_is_told_to_all_others(world: World) 
         await world.some_news()
         await world.seconds(40)
 
-        assert world.watch.problems() == {"Telegram": "", "Discord": ""}
+        assert {chat: said(why) for chat, why in world.watch.problems().items()} == {
+            "Telegram": "",
+            "Telegram chat 111": "lost 39 s ago, the bot may not write there",
+            "Discord": "",
+        }
         world.telegram.blocks.clear()
         await world.seconds(90)
+        assert world.watch.problems() == {"Telegram": "", "Discord": ""}
 
     for titles in (world.discord.titles("9"), world.telegram.titles("222")):
         assert [t.replace("\u00a0", " ") for t in titles][1:] == [
@@ -224,3 +239,94 @@ async def test_a_platform_that_hangs_never_delays_the_others(world: World) -> No
         await world.seconds(1)
 
         assert len(world.discord.replies) == 1
+
+
+def said(words: str) -> str:
+    return words.replace("\u00a0", " ")
+
+
+# -- owners hear of it wherever they can ----------------------------------------------------------
+
+
+CHATS = {
+    "telegram:-100": Subscriber(key="telegram:-100", speaker="telegram", chat="-100", owner=False),
+    "discord:9": Subscriber(key="discord:9", speaker="discord", chat="9", owner=False),
+    "telegram:111": Subscriber(key="telegram:111", speaker="telegram", chat="111", on_call=True),
+    "discord:@5": Subscriber(key="discord:@5", speaker="discord", chat="@5", on_call=True),
+    "discord:@6": Subscriber(
+        key="discord:@6", speaker="discord", chat="@6", at_least=Level.CRITICAL
+    ),
+    "discord:7": Subscriber(
+        key="discord:7", speaker="discord", chat="7", at_least=Level.CRITICAL, owner=False
+    ),
+}
+
+
+@pytest.mark.parametrize("owners", [["telegram:111"], ["discord:@5"], ["discord:@6"]])
+@pytest.mark.parametrize("others", [[], ["discord:9"], ["discord:7"]])
+async def test_owners_hear_of_a_lost_chat_wherever_they_can(
+    owners: list[str], others: list[str]
+) -> None:
+    world = World([CHATS[key] for key in ("telegram:-100", *owners, *others)])
+    world.telegram.blocks["-100"] = Forbidden("bot was kicked from the group chat")
+    async with world.running():
+        await world.some_news()
+        await world.seconds(40)
+        world.telegram.blocks.clear()
+        await world.seconds(90)
+
+    for key in owners:
+        platform, _, chat = key.partition(":")
+        heard = [said(t) for t in getattr(world, platform).titles(chat) if "chat -100" in t]
+        assert heard == [
+            "⚠ Telegram chat -100 lost 34 s ago: the bot may not write there",
+            "✓ Telegram chat -100 back after 59 s",
+        ]
+    assert world.discord.titles("7") == []  # not an owner's, and hears critical alerts only
+
+
+async def test_an_owner_who_muted_it_is_not_told() -> None:
+    world = World([CHATS["telegram:-100"], CHATS["discord:@6"]])
+    world.outbox.hear("discord:@6", at_least=Level.CRITICAL, muted=frozenset({"ChatLost"}))
+    world.telegram.blocks["-100"] = Forbidden()
+    async with world.running():
+        await world.some_news()
+        await world.seconds(40)
+    assert world.discord.titles("@6") == []
+
+
+KINDS = sorted(BARRED)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_does_not_end_by_waiting_is_named_at_once(world: World, kind: str) -> None:
+    world.telegram.blocks["111"] = type(kind, (Exception,), {})()
+    async with world.running():
+        await world.some_news()
+        await world.seconds(2)
+        lost = world.watch.problems()["Telegram chat 111"]
+    assert said(lost) == f"lost 1 s ago, {BARRED[kind]}"
+
+
+async def test_what_may_end_by_waiting_is_named_once_it_lasts(world: World) -> None:
+    world.telegram.blocks["111"] = ConnectionError()
+    async with world.running():
+        await world.some_news()
+        await world.seconds(20)
+        assert "Telegram chat 111" not in world.watch.problems()
+        await world.seconds(20)
+        lost = world.watch.problems()["Telegram chat 111"]
+    assert said(lost) == "lost 39 s ago, messages do not arrive there"
+
+
+async def test_a_restart_does_not_forget_since_when_a_chat_is_lost(world: World) -> None:
+    world.telegram.blocks["111"] = Forbidden()
+    async with world.running():
+        await world.some_news()
+        await world.seconds(160)
+    again = World(world.outbox.subscribers, store=world.store, clock=world.clock)
+    again.telegram.blocks["111"] = Forbidden()
+    async with again.running():
+        await again.seconds(20)
+        lost = again.watch.problems()["Telegram chat 111"]
+    assert said(lost) == "lost 3 min ago, the bot may not write there"
