@@ -35,7 +35,7 @@ from handlers.format import (
 from handlers.market import price_seen
 from handlers.reply import Choice, Reply, offer
 from handlers.reply import Level as ReplyLevel
-from handlers.words import LOOK, base_and_side, mode, our_time, stale_note
+from handlers.words import LOOK, base_and_side, mode, our_time, sentence, stale_note
 from trading.curve import Curve, curve
 from trading.errors import Refused
 from trading.market.candles import Candles
@@ -198,8 +198,13 @@ def chart_reply(
     held = next((h for h in view.holdings if h.position.symbol == price.symbol), None)
     again = Choice("Refresh", f"/chart {base} {timeframe.value}")
     if drawn is None:
-        title = f"{LOOK} No candles of {base} yet {mode(view.mode)}"
-        return Reply(title, choices=(Choice("Price", f"/price {base}"), again), as_of=view.as_of)
+        why = f"{base} is not traded" if price.untraded else f"No candles of {base} yet"
+        return Reply(
+            f"{LOOK} {why} {mode(view.mode)}",
+            text=sentence(price.untraded),
+            choices=(Choice("Price", f"/price {base}"), again),
+            as_of=view.as_of,
+        )
     lines = [_range(view, price, drawn, timeframe), *([_held(view, held)] if held else [])]
     if past:
         lines.append(_ended(view, past))

@@ -47,6 +47,7 @@ async def _ask(
     ctx: Context, symbol: Symbol, side: Side, notional: Decimal, trader: TraderName
 ) -> Reply:
     desk_trader, view = ctx.services.desk.traders[trader], traders.view_of(ctx, trader)
+    await traders.require_traded(ctx, trader, symbol)
     _check_free(view, symbol)
     try:
         ticket = await desk_trader.by_hand.preview(symbol, side, notional)

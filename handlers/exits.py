@@ -27,6 +27,7 @@ async def stop_loss(ctx: Context, symbol: Symbol, price: Price, *, trader: Trade
     price: where it is to stand
     """
     holding = holding_of(traders.view_of(ctx, trader), symbol)
+    await traders.require_traded(ctx, trader, symbol)
     _check_step(holding, price)
     _check_not_there(holding, "stop", holding.plan.stop, price)
     _check_stop_side(holding, price)
@@ -52,6 +53,7 @@ async def take_profit(ctx: Context, symbol: Symbol, price: Price, *, trader: Tra
     price: where it is to stand
     """
     holding = holding_of(traders.view_of(ctx, trader), symbol)
+    await traders.require_traded(ctx, trader, symbol)
     _check_step(holding, price)
     _check_not_there(holding, "target", holding.plan.target, price)
     _check_target_side(holding, price)

@@ -29,7 +29,7 @@ from handlers.format import (
 from handlers.history import REASONS
 from handlers.reply import Choice, Column, Reply, Table
 from handlers.screen import TABLE_COLUMNS, TABLE_ROWS, a_table, first_fitting, width
-from handlers.words import clipped, mode, sentence, stale_note
+from handlers.words import apart_notes, clipped, mode, sentence, stale_note
 from trading.errors import Refused
 from trading.risk.drawdown import day_of
 from trading.stats.daybook import DayBook
@@ -304,13 +304,14 @@ def balance_reply(view: View) -> Reply:
     rows = [
         ("wallet", money(view.wallet)),
         ("open P&L", gain(view.open_profit)),
+        *([("not traded", gain(view.apart_profit))] if view.apart_profit else []),
         ("margin used", money(used)),
         ("free", money(free)),
     ]
     return Reply(
         f"Equity {amount(view.equity, view.quote)} {mode(view.mode)}",
         table=a_table(_SUMS, rows),
-        text=f"{_equity_was(view)}{_asked(view)}{_deposits(view)}",
+        text="\n".join([*apart_notes(view), f"{_equity_was(view)}{_asked(view)}{_deposits(view)}"]),
         as_of=view.as_of,
     )
 

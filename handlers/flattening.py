@@ -12,8 +12,11 @@ from handlers.screen import a_table, fitting
 from handlers.stopped import CLOSED_COLUMNS, cancelled, durable, flat_reply, stopped
 from handlers.words import (
     LOOK,
+    apart,
+    apart_notes,
     base_and_side,
     count_entries,
+    counted,
     entries,
     price_time,
     stale_note,
@@ -43,19 +46,22 @@ def flatten_question(view: View) -> Reply:
 
 
 def _flatten_question(view: View, rows: int) -> Reply:
-    count = len(view.holdings)
+    count = len(counted(view))
     return Reply(
         f"{LOOK} Close all of {whom(view.name, view.mode)} at market?",
         table=a_table(_CLOSE_COLUMNS, _close_rows(view.holdings, rows)),
-        text=f"{_worth(view)}\nProtective stops go once flat; entries stay blocked.",
+        text="\n".join([_worth(view), *apart_notes(view), _THEN]),
         choices=(Choice("Cancel", CANCEL), Choice(f"Close {count} now", CONFIRM)),
         as_of=price_time(view, view.holdings),
     )
 
 
+_THEN = "Protective stops go once flat; entries stay blocked."
+
+
 def _worth(view: View) -> str:
-    value = total([_value(h) for h in view.holdings])
-    profit = gain(total([h.profit for h in view.holdings]))
+    value = total([_value(h) for h in counted(view)])
+    profit = gain(total([h.profit for h in counted(view)]))
     if value is None:
         return f"Worth unknown: {stale_note(view)}; P&L {profit}."
     return f"About {amount(value, view.quote)}, P&L {profit}; prices {{age}}."
@@ -73,15 +79,16 @@ def _close_rows(held: Sequence[Holding], rows: int) -> list[tuple[str, ...]]:
         (
             base_and_side(h),
             by_step(abs(h.position.quantity), h.rules.lot),
-            money(_value(h)),
-            gain(h.profit),
+            "not traded" if h.apart else money(_value(h)),
+            "" if h.apart else gain(h.profit),
         )
         for h in shown
     ]
     hidden = held[len(shown) :]
     if hidden:
-        value = money(total([_value(h) for h in hidden]))
-        found.append((f"{len(hidden)} more", "", value, gain(total([h.profit for h in hidden]))))
+        rest = [h for h in hidden if not h.apart]
+        value, profit = total([_value(h) for h in rest]), total([h.profit for h in rest])
+        found.append((f"{len(hidden)} more", "", money(value), gain(profit)))
     return found
 
 
@@ -107,12 +114,18 @@ def _flattening(halting: Halting, before: View, now: View, rows: int) -> Reply:
         table=a_table(CLOSED_COLUMNS, _so_far(halting.closes, before, now)[:rows]),
         text="\n".join([
             f"Done: {entries_done}{durable(halting)}.",
-            *(_doubts(now) or ["Closing goes on until flat; the result is told here."]),
+            *apart_notes(now),
+            *(_doubts(now) or _goes_on(now)),
         ]),
         choices=(Choice("Status", "/status"), Choice("Halts", "/halts")),
         level=Level.CRITICAL,
         story=halting.halt.id,
     )  # fmt: skip
+
+
+def _goes_on(now: View) -> list[str]:
+    """Where nobody trades what is left, nothing goes on."""
+    return ["Closing goes on until flat; the result is told here."] if counted(now) else []
 
 
 def _sweep_note(swept: Sequence[Swept], reached: Sequence[Stage]) -> str:
@@ -144,6 +157,7 @@ def _so_far(closes: Sequence[Trade], before: View, now: View) -> list[tuple[str,
     """What was closed, at which price and with what result; then what is still to be."""
     left = {h.position.symbol for h in now.holdings}
     doubtful = {o.symbol for o in unknown(now.orders)}
+    stuck = {h.position.symbol for h in apart(now)}
     closed = {t.symbol: t for t in closes}
     done, open_still = [], []
     for symbol in (h.position.symbol for h in before.holdings):
@@ -151,5 +165,6 @@ def _so_far(closes: Sequence[Trade], before: View, now: View) -> list[tuple[str,
         if trade is not None and symbol not in left:
             done.append((symbol.base, exact(trade.exit_price), gain(trade.profit)))
         elif symbol in left:
-            open_still.append((symbol.base, "unknown" if symbol in doubtful else "open", ""))
+            word = "unknown" if symbol in doubtful else "open"
+            open_still.append((symbol.base, "not traded" if symbol in stuck else word, ""))
     return [*done, *open_still]

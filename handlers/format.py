@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
-from trading.types import FINEST
+from trading.types import FINEST, plain
 
 NBSP = "\u00a0"
 UNKNOWN = "unknown"
@@ -65,7 +65,7 @@ def by_step(value: Decimal | None, step: Decimal) -> str:
     Where nobody has told the steps, as many as the figure needs.
     """
     if value is not None and step == FINEST.tick:
-        return exact(value.quantize(step).normalize())
+        return exact(plain(value.quantize(step)))
     return number(value, _places(step.normalize()))
 
 

@@ -22,7 +22,7 @@ _COLUMNS = (
     Column(right=False, gap=1),
     Column(),
 )
-REASONS = {ExitReason.EXTERNAL: "outside"}
+REASONS = {ExitReason.EXTERNAL: "outside", ExitReason.WRITTEN_OFF: "written off"}
 """Where the word is not the reason's own."""
 
 

@@ -60,6 +60,8 @@ def price_reply(view: View, known: Price) -> Reply:
 
 def _price_title(view: View, known: Price) -> str:
     base = known.symbol.base
+    if known.untraded:
+        return f"{LOOK} {base} is not traded {mode(view.mode)}"
     if known.quote is None:
         return f"{LOOK} No price of {base} yet {mode(view.mode)}"
     if known.stale:
@@ -69,6 +71,8 @@ def _price_title(view: View, known: Price) -> str:
 
 
 def _moved(view: View, known: Price) -> str:
+    if known.untraded:
+        return f"{sentence(known.untraded)} No entry is made."
     if known.quote is None:
         return "No entry is made without one."
     now = by_step(known.quote.price, known.rules.tick)

@@ -29,6 +29,8 @@ from handlers.words import (
     DOUBT,
     LOOK,
     REFUSED,
+    apart_note,
+    apart_notes,
     base_and_side,
     mode,
     our_time,
@@ -73,6 +75,7 @@ async def close(ctx: Context, symbol: Symbol, share: Share = ALL, *, trader: Tra
     share: how much of what is open, as in 50%; everything if left out
     """
     holding = holding_of(traders.view_of(ctx, trader), symbol)
+    await traders.require_traded(ctx, trader, symbol)
     quantity = part_of(holding, share)
 
     async def act() -> Reply:
@@ -103,6 +106,7 @@ def positions_reply(view: View, page: int) -> Reply:
         raise Refused(f"There is no page {page}: {len(held)} positions are open")
     seen = price_time(view, held)
     notes = [f"{sides(held)} {mode(view.mode)}.{' Prices {age}.' if seen else ''}"]
+    notes += apart_notes(view)
     if view.open_profit is None:
         equity = amount(view.known_equity, view.quote)
         since = ago(view.as_of - view.known_equity_at)
@@ -121,6 +125,8 @@ def _columns(view: View) -> tuple[Column, ...]:
 
 
 def _row(holding: Holding) -> tuple[str, ...]:
+    if holding.apart:
+        return holding.position.symbol.base, "not traded", UNKNOWN, ""
     now = by_step(price_of(holding), holding.rules.tick)
     known = holding.profit is not None
     share = points(holding.share) if known else ""
@@ -139,7 +145,8 @@ def _choices(shown: tuple[Holding, ...], page: int, *, more: bool) -> tuple[Choi
 
 def price_of(holding: Holding) -> Decimal | None:
     """The price, if there is one and it is believed."""
-    return None if holding.quote is None or holding.stale else holding.quote.price
+    known = holding.quote is not None and not holding.stale and not holding.apart
+    return holding.quote.price if known and holding.quote is not None else None
 
 
 def position_reply(view: View, symbol: Symbol) -> Reply:
@@ -156,21 +163,22 @@ def position_reply(view: View, symbol: Symbol) -> Reply:
     holding = held[0]
     base, size = symbol.base, by_step(abs(holding.position.quantity), holding.rules.lot)
     seen = price_time(view, held)
+    close = [Choice("Close half", f"/close {base} 50%"), Choice("Close", f"/close {base}")]
+    if holding.apart:
+        close = [Choice("Write off", f"/write_off {base}")] if view.writes_off else []
     return Reply(
         f"{base_and_side(holding)} {size} {mode(view.mode)}, {_profit(view, holding)}",
         lead=_entry_line(view, holding),
         table=a_table(_PLAN_COLUMNS, _plan_rows(holding)),
         text=_plan_notes(view, holding),
-        choices=(
-            Choice("Why", f"/why {base}"),
-            Choice("Close half", f"/close {base} 50%"),
-            Choice("Close", f"/close {base}"),
-        ),
+        choices=(Choice("Why", f"/why {base}"), *close),
         as_of=seen,
     )
 
 
 def _profit(view: View, holding: Holding) -> str:
+    if holding.apart:
+        return "not traded"
     if holding.profit is None:
         return f"P&L {UNKNOWN}"
     return f"{gained(holding.profit, view.quote)} ({percent(holding.share)})"
@@ -213,6 +221,8 @@ def _distance(holding: Holding, price: Decimal) -> tuple[str, str]:
 
 
 def _plan_notes(view: View, holding: Holding) -> str:
+    if holding.apart:
+        return "\n".join([*filter(None, [sentence(holding.untraded)]), apart_note(view, holding)])
     plan = holding.plan
     notes = ["No stop." if plan.stop is None else f"At the stop {_at_stop(view, holding)}."]
     if plan.deadline is not None:

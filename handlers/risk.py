@@ -12,7 +12,18 @@ from handlers.context import Context
 from handlers.format import UNKNOWN, amount, duration, gained, listed, percent, plural, points
 from handlers.reply import Choice, Column, Level, Reply
 from handlers.screen import a_table
-from handlers.words import DOUBT, LOOK, mode, person, sentence, stale_note, total, whom
+from handlers.words import (
+    DOUBT,
+    LOOK,
+    apart_notes,
+    counted,
+    mode,
+    person,
+    sentence,
+    stale_note,
+    total,
+    whom,
+)
 from trading.risk.limits import Limits
 from trading.risk.rooms import in_theme
 from trading.risk.words import span
@@ -75,7 +86,9 @@ def risk_reply(view: View) -> Reply:
     return Reply(
         _title(view, gauges),
         table=a_table(_COLUMNS, [g.row for g in gauges]),
-        text="\n".join([_if_stopped(view), *_entries(view), *_whole_desk(view.desk)]),
+        text="\n".join(
+            [_if_stopped(view), *apart_notes(view), *_entries(view), *_whole_desk(view.desk)]
+        ),
         choices=(Choice("Positions", "/positions"), Choice("Limits", "/limits")),
         level=Level.URGENT if any(g.reaches(NEAR) for g in gauges) else Level.INFO,
         as_of=view.as_of,
@@ -127,13 +140,13 @@ def _part(value: Decimal | None, whole: Decimal | None) -> Decimal | None:
 
 
 def _if_stopped(view: View) -> str:
-    if not view.holdings:
+    if not counted(view):
         return "Nothing is open: no stop can fill."
-    bare = [h.position.symbol.base for h in view.holdings if h.plan.stop is None]
+    bare = [h.position.symbol.base for h in counted(view) if h.plan.stop is None]
     if bare:
         has = "has" if len(bare) == 1 else "have"
         return f"If every stop fills: {UNKNOWN}; {listed(bare[:4])} {has} no stop"
-    loss = total([_to_stop(h) for h in view.holdings])
+    loss = total([_to_stop(h) for h in counted(view)])
     return f"If every stop fills: {gained(loss, view.quote)} ({percent(_part(loss, view.equity))})"
 
 
@@ -172,8 +185,8 @@ def _whole_desk(desk: DeskUse | None) -> list[str]:
 def limits_reply(view: View) -> Reply:
     of = view.limits
     gauges = [
-        _largest("risk/trade", view, [_at_risk(h) for h in view.holdings], of.risk_per_trade),
-        _largest("position", view, [_notional(h) for h in view.holdings], of.max_position),
+        _largest("risk/trade", view, [_at_risk(h) for h in counted(view)], of.risk_per_trade),
+        _largest("position", view, [_notional(h) for h in counted(view)], of.max_position),
         _exposure(view),
         _Gauge("positions", str(len(view.holdings)), str(of.max_positions), None),
         *(_themes(view) or _losses(view)),  # one screen: /risk has these, too

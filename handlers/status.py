@@ -30,6 +30,8 @@ from handlers.words import (
     LOOK,
     PAUSED,
     WAIT,
+    apart,
+    apart_notes,
     base_and_side,
     clipped,
     count_entries,
@@ -164,6 +166,9 @@ def troubles(view: View) -> list[str]:
     found = []
     if venue_word(view):
         found.append(venue_word(view))
+    if apart(view):
+        names = [h.position.symbol.base for h in apart(view)]
+        found.append(f"{listed(names)} {'is' if len(names) == 1 else 'are'} not traded")
     if view.feed is FeedState.STALE:
         found.append(f"feed lost, last price {ago(price_age(view))}")
     elif stale(view) and view.feed is not FeedState.ENDED:
@@ -241,7 +246,7 @@ def blocked(view: View, halt: Halt) -> str:
 
 def _concerns(view: View) -> list[str]:
     """One sentence for each thing that is not as it should be."""
-    found = []
+    found = apart_notes(view) + not_entered(view)
     waiting = " and ".join(h.position.symbol.base for h in stale(view))
     if waiting and view.feed is FeedState.LIVE:
         there = "it is" if len(stale(view)) == 1 else "they are"
@@ -255,6 +260,16 @@ def _concerns(view: View) -> list[str]:
     if view.rest:
         found.append(sentence(f"No entries for now: {view.rest}"))
     return found
+
+
+def not_entered(view: View) -> list[str]:
+    """Of the symbols that the settings name, and that nobody trades, as one sentence."""
+    held = {h.position.symbol for h in view.holdings}
+    names = [symbol.base for symbol in view.untraded if symbol not in held]
+    if not names:
+        return []
+    shown = [*names[:4], *([f"{len(names) - 4} more"] if len(names) > 4 else [])]  # noqa: PLR2004  # names that fit a line
+    return [f"Not traded, so not entered: {listed(shown)}."]
 
 
 def equity_line(view: View) -> str:
@@ -285,15 +300,21 @@ def _open_halted(view: View) -> str:
 
 
 def _rows(view: View, rows: int) -> list[tuple[str, ...]]:
-    held = (*stale(view), *(h for h in view.holdings if not h.stale))
+    odd = [*apart(view), *stale(view)]
+    held = (*odd, *(h for h in view.holdings if h not in odd))
     shown = view.holdings if rows >= len(held) else held[: max(rows - 1, 0)]
     found: list[tuple[str, ...]] = [
-        (base_and_side(h), gain(h.profit), percent(h.share) if h.share is not None else "")
+        (
+            base_and_side(h),
+            "not traded" if h.apart else gain(h.profit),
+            percent(h.share) if h.share is not None else "",
+        )
         for h in shown
     ]
     hidden = held[len(shown) :]
     if hidden:
-        found.append((f"{len(hidden)} more", gain(total([h.profit for h in hidden])), ""))
+        profit = total([h.profit for h in hidden if not h.apart])
+        found.append((f"{len(hidden)} more", gain(profit), ""))
     return found
 
 

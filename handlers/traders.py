@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from handlers.command import Known, TraderName
+from handlers.command import BadUsage, Known, TraderName
 from handlers.context import Context, Services
 from handlers.reply import Choice, Reply, offer
+from handlers.words import what_to_do
 from trading.roster import Roster
 from trading.types import Symbol
 from trading.views import View
@@ -64,3 +65,19 @@ def _surveyed(roster: Roster) -> Iterable[Symbol]:
 
 def _held(view: View) -> tuple[Symbol, ...]:
     return tuple(h.position.symbol for h in view.holdings)
+
+
+async def require_traded(ctx: Context, trader: TraderName, symbol: Symbol) -> None:
+    """Refuse what cannot be done where nobody trades, with what can be; looks again first."""
+    desk_trader = ctx.services.desk.traders[trader]
+    why = await desk_trader.untraded(symbol)
+    if not why:
+        return
+    view = desk_trader.view()
+    held = next((h for h in view.holdings if h.position.symbol == symbol), None)
+    if held is None:
+        raise BadUsage(why, usage=False)
+    offered = [Choice("Position", f"/position {symbol.base}")]
+    if view.writes_off:
+        offered.append(Choice("Write off", f"/write_off {symbol.base}"))
+    raise BadUsage(f"{why}. {what_to_do(view, held)}", tuple(offered), usage=False)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from handlers.format import listed, old, plural
+from handlers.format import listed, money, old, plural
 from trading.halt import EVERYONE, Halt
 from trading.types import Mode, Order, OrderRole, OrderStatus, OrderType, Side
 from trading.views import Holding, View
@@ -132,7 +132,38 @@ def price_age(view: View) -> timedelta | None:
 
 
 def stale(view: View) -> list[Holding]:
-    return [h for h in view.holdings if h.stale]
+    return [h for h in view.holdings if h.stale and not h.apart]
+
+
+def counted(view: View) -> list[Holding]:
+    """What is open and counts as ever."""
+    return [h for h in view.holdings if not h.apart]
+
+
+def apart(view: View) -> list[Holding]:
+    """What is set aside, as nobody trades it."""
+    return [h for h in view.holdings if h.apart]
+
+
+def apart_notes(view: View) -> list[str]:
+    """As in `OLD is not traded: counts at 0, paid 499.50. /write_off OLD books it out.`"""
+    return [apart_note(view, held) for held in apart(view)]
+
+
+def apart_note(view: View, held: Holding) -> str:
+    base, position = held.position.symbol.base, held.position
+    if not held.untraded:
+        return f"{base} is traded again: it counts at 0 until it has a fresh price."
+    paid = money(abs(position.quantity) * position.average_price)
+    return f"{base} is not traded: counts at 0, paid {paid}. {what_to_do(view, held)}"
+
+
+def what_to_do(view: View, held: Holding) -> str:
+    """Where nobody trades what is held."""
+    base = held.position.symbol.base
+    if view.writes_off:
+        return f"/write_off {base} books it out."
+    return f"The exchange settles {base}."
 
 
 def stale_note(view: View) -> str:

@@ -140,6 +140,7 @@ class FaultyVenue:
         self.window = venue.window
         self.cash = venue.cash
         self.targets = venue.targets
+        self.writes_off = venue.writes_off
         self.interruptions = 0
         self.refuses_until: datetime | None = None
         self.faults = Faults()
@@ -256,6 +257,10 @@ class FaultyVenue:
 
     def rules(self, symbol: Symbol) -> Rules:
         return self.untraded.get(symbol) or self._venue.rules(symbol)
+
+    async def write_off(self, order: Order, price: Decimal) -> Report:
+        self._check_line()
+        return await self._venue.write_off(order, price)
 
     async def reread(self) -> None:
         self._check_line()

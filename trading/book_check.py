@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -26,6 +27,7 @@ from trading.halt import Verb
 from trading.halting import Halter
 from trading.ports import Change, Lane, Store
 from trading.recorder import Recorder
+from trading.set_aside import Aside
 from trading.types import Mode, Side, Symbol
 from trading.valuation import Valuer
 from trading.views import Gap
@@ -63,8 +65,12 @@ class BookCheck:
         halter: Halter,
         clock: Clock,
         busy: asyncio.Lock,
+        max_age: Callable[[], timedelta],
     ) -> None:
-        """*quote*: the currency that the account counts in.  *busy* is held by a cycle too."""
+        """*quote*: the currency that the account counts in.  *busy* is held by a cycle too.
+
+        *max_age*: of a price that is believed.
+        """
         self._trader = trader
         self._mode = mode
         self._quote = quote
@@ -78,6 +84,10 @@ class BookCheck:
         self._halter = halter
         self._clock = clock
         self._busy = busy
+        self.aside = Aside(
+            trader=trader, mode=mode, orders=orders, protection=protection, valuer=valuer,
+            store=store, recorder=recorder, clock=clock, max_age=max_age,
+        )  # fmt: skip
         self._reconciler = Reconciler(
             trader=trader, mode=mode, orders=orders, valuer=valuer, recorder=recorder, clock=clock,
             quote=quote,
@@ -94,6 +104,7 @@ class BookCheck:
         try:
             await self._venue.open(self._orders.hear)
             await self._venue.catch_up(cursor)
+            await self.aside.look()
             result = await self._reconciler.run() or Reconciled(
                 unknown=0, missed_fills=0, problems=("an order is still in doubt",)
             )
@@ -104,6 +115,7 @@ class BookCheck:
         self.delayed, self._heard_until = "", self._venue.interruptions
         await self._recorder.settle()
         await self._forget_noted()
+        await self.aside.look()
         self._orders.touched.update(self._ledger.positions)
         await self._protection.settle()
         self.differs = result.problems[0] if result.problems else ""
@@ -120,6 +132,7 @@ class BookCheck:
             return False
         async with self._busy:
             try:
+                await self.aside.look()
                 result = await self._reconciler.run()
             except VenueError as error:
                 log.warning("%s cannot compare its books: %s", self._trader, error)

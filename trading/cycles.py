@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+MEASURES_EVERY = timedelta(minutes=1)
 AGAIN = "exits and stops are tried again in the next scan"
 WENT_ON = "exits and stops went on"
 
@@ -58,6 +59,8 @@ class Cycles:
     """What the strategy saw happen in it."""
     _looked_at: datetime | None = None
     """When the newest price was made that the last look between bars went by."""
+    _measured_at: datetime | None = None
+    """When the measures were saved last, between bars."""
     _seen_before: datetime | None = None
     """The cursor found at start, until the bar after it is done: it may be its second time."""
 
@@ -194,12 +197,22 @@ class Cycles:
         try:
             await self._exits.carry_out(now)
             await self._losses.observe(now)
+            await self._save_measures(now)
         except Exception:
             reference = secrets.token_hex(3)
             log.exception("a look at the prices failed, reference %s", reference)
             await self._recorder.say(CycleFailed(reference=reference, **self._about()))
 
     # -- inside ---------------------------------------------------------------------------
+
+    async def _save_measures(self, now: datetime) -> None:
+        """What losses are measured from, and with which prices, now and then between bars."""
+        if self._measured_at is None or now - self._measured_at >= MEASURES_EVERY:
+            self._measured_at = now
+            notes = self._books.aside.marks()
+            await self._recorder.keep(
+                Change(accounts=(self._ledger.account,), notes=notes), Lane.REST
+            )
 
     async def _cycle(self) -> str:
         """Return what went wrong, or nothing."""
@@ -342,7 +355,8 @@ class Cycles:
         ended = CycleEnded(
             bars=1, decisions=decisions, seconds=seconds, equity=equity, **self._about()
         )
-        await self._recorder.keep(Change(accounts=(account,), equity=points), Lane.REST, ended)
+        change = Change(accounts=(account,), equity=points, notes=self._books.aside.marks())
+        await self._recorder.keep(change, Lane.REST, ended)
 
     def _equity_point(self, bar: datetime, equity: Decimal) -> EquityPoint:
         return EquityPoint(

@@ -130,6 +130,30 @@ class ReductionUnsaved(SymbolEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside(SymbolEvent):
+    """A symbol that is held is not traded now: it counts at 0, or at its loss."""
+
+    why: str
+    """A clause."""
+    quantity: Decimal
+    """Unsigned."""
+    cost: Decimal
+    """What was paid for it, in quote currency."""
+    moved: Decimal
+    """By how much equity, day, week and peak moved, in quote currency."""
+    written_off: bool
+    """A person may book it out; else the venue settles it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedAgain(SymbolEvent):
+    """What was set aside is traded again."""
+
+    moved: Decimal
+    """By how much day, week and peak moved back, in quote currency."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BooksDiffered(SymbolEvent):
     ours: Decimal
     venue: Decimal

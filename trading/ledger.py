@@ -155,8 +155,8 @@ def as_trade(
         symbol=closed.symbol,
         side=side,
         quantity=closed.entered,
-        entry_price=rules.price(paid_in / closed.exited),
-        exit_price=rules.price(closed.exit_value / closed.exited),
+        entry_price=rules.shown_price(paid_in / closed.exited),
+        exit_price=rules.shown_price(closed.exit_value / closed.exited),
         opened_at=closed.opened_at,
         closed_at=at,
         profit=closed.profit - closed.fees,
@@ -336,12 +336,19 @@ class Ledger:
 
         As by a deposit: what days, weeks and drawdown are measured from moves alike.
         """
+        self.change_account(wallet=self.account.wallet + amount)
+        return self.move_baselines(amount)
+
+    def move_baselines(self, amount: Decimal, *, least: Decimal | None = None) -> AccountState:
+        """Move what days, weeks and drawdown are measured from by *amount*, all alike.
+
+        Where nothing would be left of one, it is measured from *least* instead.
+        """
         now = self.account
+        moved = {name: getattr(now, name) + amount for name in ("peak", "day_start", "week_start")}
+        floor = least if least is not None and least > ZERO else None
         return self.change_account(
-            wallet=now.wallet + amount,
-            peak=now.peak + amount,
-            day_start=now.day_start + amount,
-            week_start=now.week_start + amount,
+            **{name: value if value > ZERO else floor or value for name, value in moved.items()}
         )
 
     def move(self, movement: Movement, *, ours: bool) -> None:

@@ -61,6 +61,8 @@ class LossWatch:
         equity = self._valuer.equity(bar)
         marked = self._valuer.oldest_mark(bar)
         stale = marked is not None and bar - marked > self._settings().limits.max_price_age
+        if equity is not None and not stale:
+            self._valuer.remember(bar)
         for breach in self.guards.observe(equity, bar, stale=stale):
             self._halt(self._settings().name, breach.kind, str(breach))
         desk_breach = self._desk_risk.observe(bar)

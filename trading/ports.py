@@ -169,6 +169,8 @@ class Venue(Protocol):
     be marked reduce-only, and a resting stop locks what it would sell."""
     targets: Targets
     """Where a target can rest."""
+    writes_off: bool
+    """What it trades no more stays until a person books it out; else it is settled there."""
 
     @property
     def interruptions(self) -> int:
@@ -208,6 +210,13 @@ class Venue(Protocol):
         Call *leaving* after the last wait, immediately before the request leaves.
 
         Raises `VenueUnavailable`, `VenueUncertain`, or `VenueRejected` if it is not known.
+        """
+        ...
+
+    async def write_off(self, order: Order, price: Decimal) -> Report:
+        """Book *order* out at *price*, although nobody trades its symbol; nothing is sent.
+
+        Raises `VenueRejected` where not `writes_off`.
         """
         ...
 

@@ -48,8 +48,9 @@ class Sight:
         equity = trader.valuer.equity()
         account = trader.ledger.account
         holdings = tuple(self._holding(symbol, market) for symbol in trader.ledger.positions)
-        if any(h.stale for h in holdings):
+        if any(h.stale and not h.apart for h in holdings):
             equity = None
+        apart = trader.valuer.apart_profit()
         newest = [q.at for q in map(trader.valuer.quote, trader.symbols) if q is not None]
         at_work = trader.valuer.exposures()
         halts = self._latch.covering(trader.name)
@@ -68,7 +69,9 @@ class Sight:
             known_equity=known,
             known_equity_at=known_at,
             wallet=account.wallet,
-            open_profit=None if equity is None else equity - account.wallet,
+            open_profit=None if equity is None else equity - account.wallet - apart,
+            apart_profit=apart,
+            writes_off=trader.venue.writes_off,
             today=None if equity is None else equity - account.day_start,
             day_start=account.day_start,
             week_start=account.week_start,
@@ -93,6 +96,9 @@ class Sight:
             symbols=len(trader.roster.symbols),
             trades_today=trader.ledger.closed_since(day_begin(market, trader.settings.zone)),
             losses_in_row=streak(trader.ledger.trades, trader.settings.limits, market).losses,
+            untraded={
+                symbol: why for symbol in trader.roster.symbols if (why := self._untraded(symbol))
+            },
             parameters=trader.settings.parameters,
             desk=self._desk_risk.use(),
             delayed=trader.books.delayed,
@@ -126,6 +132,7 @@ class Sight:
             plan=trader.ledger.plans[symbol],
             rules=trader.steps(symbol),
             untraded=self._untraded(symbol),
+            apart=symbol in trader.aside.apart,
             quote=quote,
             age=age,
             stale=self._too_old(age),

@@ -52,6 +52,7 @@ from trading.ports import (
 )
 from trading.recorder import Recorder
 from trading.roster import Roster, SurveyedRoster
+from trading.set_aside import Aside
 from trading.sight import Sight
 from trading.strategies.base import Strategy
 from trading.trader_settings import TraderSettings
@@ -140,6 +141,7 @@ class Trader:
         self.books = BookCheck(
             **who, **means, orders=self.orders, protection=self.protection, store=store,
             halter=halter, quote=settings.symbols[0].quote, busy=busy,
+            max_age=lambda: self.settings.limits.max_price_age,
         )  # fmt: skip
         self.enforcer = Enforcer(
             trader=settings.name, halter=halter, orders=self.orders, protection=self.protection,
@@ -218,6 +220,11 @@ class Trader:
         return self.books.ready
 
     @property
+    def aside(self) -> Aside:
+        """What it holds and nobody trades."""
+        return self.books.aside
+
+    @property
     def block(self) -> str:
         """Why no entries are taken although nobody halted; empty if they are."""
         return self.broken or self.books.differs
@@ -235,6 +242,8 @@ class Trader:
             if await self._store.order(order.id) is None:
                 self.ledger.add(order)
         self.venue.include(self._under_way())
+        await self.aside.load()
+        self.aside.on_change.append(self.enforcer.go_on)
         self.cycles.resume()
         await self.roster.load(self.cycles.cursor)
         await self._follow(at_once=True)
@@ -351,6 +360,7 @@ class Trader:
     async def upkeep(self) -> None:
         """Ask about orders in doubt, end old entries, and repair what protects."""
         await self._venue_watch.look()
+        await self.aside.look()
         await self.books.after_interruption()
         for order in self.orders.in_doubt():
             try:
@@ -434,10 +444,17 @@ class Trader:
         """Why *halt* may not be lifted now; empty if it may."""
         if halt.verb is Verb.FLATTEN:
             if self.ledger.positions:
-                return f"{self.name} is still being flattened: {len(self.ledger.positions)} open"
+                return f"{self.name} is still being flattened: {self._still_open()}"
             if not halt.is_flat(self.name):
                 return f"{self.name} is still being flattened: the venue has not confirmed it"
         return self._losses.past(halt)
+
+    def _still_open(self) -> str:
+        held = self.ledger.positions
+        stuck = [symbol.base for symbol in held if self.orders.untraded(symbol)]
+        if len(stuck) < len(held):
+            return f"{len(held)} open"
+        return f"{', '.join(stuck)} cannot be sold; /write_off {stuck[0]} books it out"
 
     async def rebase(self, halt: Halt) -> None:
         """Measure the guard of *halt* afresh from the equity now.  Raises `Refused`."""

@@ -111,6 +111,8 @@ class ExitReason(StrEnum):
     HAND = "hand"
     FLATTEN = "flatten"
     EXTERNAL = "external"
+    WRITTEN_OFF = "written_off"
+    """Nobody trades it any more: booked out at nothing."""
 
 
 class Symbol(NamedTuple):
@@ -154,6 +156,11 @@ class MarketRules:
         """Round *value* to the tick, half to even."""
         return _to_step(Decimal(repr(value)) if isinstance(value, float) else value, self.tick)
 
+    def shown_price(self, value: Decimal) -> Decimal:
+        """As `price`; where nobody told the tick, with as many decimals as it needs."""
+        price = self.price(value)
+        return plain(price) if self.tick == FINEST.tick else price
+
     def quantity(self, value: Decimal) -> Decimal:
         """Round *value* towards zero to the lot: never more than was asked."""
         return (value / self.lot).to_integral_value(ROUND_DOWN) * self.lot
@@ -191,6 +198,12 @@ def traded(rules: Rules) -> MarketRules:
 
 FINEST = MarketRules(tick=Decimal("1e-8"), lot=Decimal("1e-8"))
 """To show figures by where nobody has told their steps; nothing can be sent by these."""
+
+
+def plain(value: Decimal) -> Decimal:
+    """The same without zeros at its end."""
+    short = value.normalize()
+    return short.quantize(ONE) if int(short.as_tuple().exponent) > 0 else short
 
 
 def _to_step(value: Decimal, step: Decimal) -> Decimal:
@@ -532,6 +545,10 @@ class Position:
 
     def notional(self, price: Decimal) -> Decimal:
         return abs(self.quantity) * price
+
+    def ends_at(self, price: Decimal) -> Decimal:
+        """What its trade comes to if all that is open ends at *price*, after the fees so far."""
+        return self.profit + self.open_profit(price) - self.fees
 
 
 @quick

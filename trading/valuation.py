@@ -10,7 +10,7 @@ from trading.ledger import Ledger
 from trading.market.belief import Belief
 from trading.ports import Feed
 from trading.risk.exposure import exposures
-from trading.types import ZERO, Quote, Symbol
+from trading.types import ZERO, Position, Quote, Symbol
 
 
 @dataclass(slots=True)
@@ -24,6 +24,10 @@ class Valuer:
     known: Decimal | None = None
     """The last equity that was known: good enough to tell a share of it, not to decide by."""
     belief: Belief = field(default_factory=Belief)
+    apart: dict[Symbol, Decimal] = field(default_factory=dict)
+    """What is not traded now (see `trading.set_aside`), and the price that it counts at."""
+    marked: dict[Symbol, Decimal] = field(default_factory=dict)
+    """The prices that were believed last, of what is held."""
 
     def quote(self, symbol: Symbol, at: datetime | None = None) -> Quote | None:
         """The price that is believed; a recording's always is."""
@@ -34,8 +38,29 @@ class Valuer:
 
     def marks(self, at: datetime | None = None) -> dict[Symbol, Decimal]:
         """Prices of the open positions, those that are known."""
-        quotes = (self.quote(symbol, at) for symbol in self.ledger.positions)
-        return {quote.symbol: quote.price for quote in quotes if quote is not None}
+        quotes = (self.quote(symbol, at) for symbol in self._traded())
+        return {quote.symbol: quote.price for quote in quotes if quote is not None} | {
+            symbol: price for symbol, price in self.apart.items() if symbol in self.ledger.positions
+        }
+
+    def remember(self, at: datetime | None = None) -> None:
+        """Note the prices at market time *at*: losses are measured with them."""
+        found = self.marks(at)
+        self.marked = {symbol: found[symbol] for symbol in self._traded() if symbol in found}
+
+    def mark_of(self, position: Position) -> Decimal:
+        """The price it was last measured at; what it cost where nobody remembers any."""
+        quote = self.quote(position.symbol)
+        known = self.marked.get(position.symbol) or (quote and quote.price)
+        return known or position.average_price
+
+    def _traded(self) -> list[Symbol]:
+        return [symbol for symbol in self.ledger.positions if symbol not in self.apart]
+
+    def apart_profit(self) -> Decimal:
+        """What equity counts of the positions that are set aside, over what was paid."""
+        held = self.ledger.positions
+        return sum((held[s].open_profit(p) for s, p in self.apart.items() if s in held), ZERO)
 
     def equity(self, at: datetime | None = None) -> Decimal | None:
         """In quote currency; None while the price of something held is unknown."""
@@ -57,12 +82,12 @@ class Valuer:
 
     def oldest_mark(self, at: datetime | None = None) -> datetime | None:
         """When the oldest price behind the equity was made; None without positions."""
-        quotes = [self.quote(symbol, at) for symbol in self.ledger.positions]
+        quotes = [self.quote(symbol, at) for symbol in self._traded()]
         return min((quote.at for quote in quotes if quote is not None), default=None)
 
     def newest_mark(self) -> datetime | None:
         """When the newest price of what is held was made; None without positions."""
-        quotes = [self.quote(symbol) for symbol in self.ledger.positions]
+        quotes = [self.quote(symbol) for symbol in self._traded()]
         return max((quote.at for quote in quotes if quote is not None), default=None)
 
     def exposure(self, at: datetime | None = None) -> Decimal:
@@ -70,8 +95,8 @@ class Valuer:
         return sum(self.exposures(at).values(), ZERO)
 
     def exposures(self, at: datetime | None = None) -> dict[Symbol, Decimal]:
-        """The same by symbol."""
-        positions = self.ledger.positions.values()
+        """The same by symbol; what counts at 0 is no money at work."""
+        positions = [p for p in self.ledger.positions.values() if self.apart.get(p.symbol) != ZERO]
         return exposures(
             ((position, self._price(position.symbol, at)) for position in positions),
             ((order, self._price(order.symbol, at)) for order in self.ledger.alive.values()),
@@ -79,4 +104,4 @@ class Valuer:
 
     def _price(self, symbol: Symbol, at: datetime | None) -> Decimal | None:
         quote = self.quote(symbol, at)
-        return None if quote is None else quote.price
+        return self.apart.get(symbol) if quote is None else quote.price

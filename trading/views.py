@@ -45,11 +45,13 @@ class Holding:
     """Likewise its target."""
     untraded: str = ""
     """Why its venue does not trade it now, as a clause; empty: it does."""
+    apart: bool = False
+    """It is set aside: equity counts it at 0, or at its loss, until it is traded again."""
 
     @property
     def profit(self) -> Decimal | None:
         """Open profit before fees, or None while the price is unknown."""
-        if self.quote is None or self.stale:
+        if self.quote is None or self.stale or self.apart:
             return None
         return self.position.open_profit(self.quote.price)
 
@@ -162,6 +164,7 @@ class View:
     known_equity_at: datetime
     wallet: Decimal
     open_profit: Decimal | None
+    """Of what is not set aside."""
     today: Decimal | None
     """Change since the day began, deposits aside."""
     day_start: Decimal
@@ -205,6 +208,12 @@ class View:
     """Round trips that were closed since the risk day began."""
     losses_in_row: int = 0
     """Losses in a row that still count towards a rest."""
+    apart_profit: Decimal = Decimal(0)
+    """What equity counts of positions that are set aside, over what was paid: 0 or a loss."""
+    writes_off: bool = True
+    """What is set aside can be written off; else its venue settles it."""
+    untraded: Mapping[Symbol, str] = field(default_factory=dict)
+    """Of the symbols of the settings those that its venue does not trade now, and why."""
     parameters: Mapping[str, object] = field(default_factory=dict)
     """Of the strategy, as they were set."""
     desk: DeskUse | None = None

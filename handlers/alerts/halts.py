@@ -104,13 +104,16 @@ def _flat_except_dust(event: events.HaltAdvanced, waited: float) -> Reply:
     )
 
 
+_GOES_ON = "Entries stay blocked; it goes on as soon as that is possible."
+
+
 def _flat_blocked(event: events.HaltAdvanced, waited: float) -> Reply:
     left = listed([s.base for s in event.left_open])
     note = sentence(event.reached.note)
     open_still = f"{left} {'is' if len(event.left_open) == 1 else 'are'} open." if left else ""
     return Reply(
         f"{LOOK} Not flat after {took(waited)}: {place(event)}",
-        text=f"{note} {open_still} Trying on; entries stay blocked.".strip(),
+        text=f"{note} {open_still} {_GOES_ON}".strip(),
         choices=(POSITIONS, HALTS),
         level=Level.CRITICAL,
     )

@@ -87,6 +87,7 @@ def _by(reason: ExitReason, by: str) -> str:
         ExitReason.HAND: f"by hand{who}",
         ExitReason.FLATTEN: f"by /flatten{who}",
         ExitReason.EXTERNAL: "outside the desk",
+        ExitReason.WRITTEN_OFF: f"as written off{who}",
     }[reason]
 
 
@@ -124,5 +125,34 @@ def _(event: events.ProtectionPaused) -> Reply:
     return Reply(
         f"{LOOK} {base} had no stop for {lasted} {mode(event.mode)}, while it was sold",
         text=f"A stop locks the coins, so it went first. {left}",
+        level=Level.URGENT,
+    )
+
+
+@describe.register
+def _(event: events.SetAside) -> Reply:
+    base, quote = event.symbol.base, event.symbol.quote
+    moved = f" Equity, day, week and peak are lowered by {amount(-event.moved, quote)} alike."
+    then = "The exchange settles it"
+    if event.written_off:
+        then = f"Only /write_off {base} books it out"
+    return Reply(
+        f"{LOOK} {base} is not traded {mode(event.mode)}: {exact(event.quantity)} held",
+        text=f"{sentence(event.why)} No stop works, nothing can be sold. Paid "
+        f"{amount(event.cost, quote)}; it counts at 0 from now on.{moved if event.moved else ''} "
+        f"{then}; if it is traded again, it counts again.",
+        choices=(Choice("Position", f"/position {base}"),),
+        level=Level.CRITICAL,
+    )
+
+
+@describe.register
+def _(event: events.CountedAgain) -> Reply:
+    base = event.symbol.base
+    moved = f" Day, week and peak are back up by {amount(event.moved, event.symbol.quote)}: what"
+    return Reply(
+        f"{DONE} {base} is traded again {mode(event.mode)}",
+        text=f"It counts again, and its stop is put back.{moved} it lost meanwhile is a loss.",
+        choices=(Choice("Position", f"/position {base}"),),
         level=Level.URGENT,
     )

@@ -230,6 +230,7 @@ class EngineVenue:
         self.name = name
         self.window = WINDOW
         self.cash = exchange.spot
+        self.writes_off = exchange.spot
         self.targets = Targets.PAIRED if exchange.spot else Targets.BESIDE
         self._exchange = exchange
         self._engine = exchange.engine
@@ -267,6 +268,9 @@ class EngineVenue:
             min_notional=rules.notional,
             max_quantity=rules.market_most,
         )
+
+    async def write_off(self, order: Order, price: Decimal) -> Report:
+        raise NotImplementedError
 
     async def reread(self) -> None:
         """They stay as they are."""

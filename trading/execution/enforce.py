@@ -282,9 +282,14 @@ class Enforcer:
         for order in self._ledger.alive_of(OrderRole.EXIT):
             if order.status is not OrderStatus.OPEN:
                 await self._orders.resolve(order)
+        if self._is_stuck():
+            return True
         if self._ledger.positions or self._ledger.alive_of(OrderRole.EXIT):
             self.problem = self.problem or f"{len(self._ledger.positions)} still open"
             return False
+        return await self._confirm_flat(halts)
+
+    async def _confirm_flat(self, halts: list[Halt]) -> bool:
         left = await self._left_at_venue()
         if left:
             self.problem = left
@@ -299,6 +304,15 @@ class Enforcer:
         for halt in halts:
             self._halter.reach(halt, self._trader, stage, note=dust, closes=self.closes())
         return True
+
+    def _is_stuck(self) -> bool:
+        """Nobody buys what is left: a person writes it off, or its market comes back."""
+        held = self._ledger.positions
+        return (
+            bool(held)
+            and all(map(self._orders.untraded, held))
+            and not self._ledger.alive_of(OrderRole.EXIT)
+        )
 
     def _still_alive(self) -> str:
         """What is no position any more, or is one again, and keeps it from being flat."""
@@ -319,8 +333,11 @@ class Enforcer:
         outcomes: list[tuple[Order, ...] | BaseException],
     ) -> None:
         for symbol, outcome in zip(symbols, outcomes, strict=True):
+            untraded = self._orders.untraded(symbol)
+            if untraded:
+                self._block(halts, untraded)
             if isinstance(outcome, BaseException):
-                self.problem = f"{symbol.base}: {_in_words(outcome)}"
+                self.problem = untraded or f"{symbol.base}: {_in_words(outcome)}"
                 continue
             refused = [o for o in outcome if o.status is OrderStatus.REJECTED]
             if not refused:
@@ -328,8 +345,11 @@ class Enforcer:
             self.problem = f"{symbol.base}: {refused[0].note}"
             self._refused[symbol] = self._refused.get(symbol, 0) + 1
             if self._refused[symbol] >= REFUSALS_TO_BLOCK:
-                for halt in halts:
-                    self._halter.reach(halt, self._trader, Stage.FLAT_BLOCKED, note=self.problem)
+                self._block(halts, self.problem)
+
+    def _block(self, halts: list[Halt], why: str) -> None:
+        for halt in halts:
+            self._halter.reach(halt, self._trader, Stage.FLAT_BLOCKED, note=why)
 
     def _count(self) -> str:
         entries = self.entries(self._entries)

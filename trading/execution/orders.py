@@ -275,6 +275,16 @@ class Orders:
             asking = partial(self.venue.place_pair, stop, target, _always)
             return (await self._sent((stop, target), asking))[0]
 
+    async def write_off(self, order: Order, price: Decimal, *, origin: str = "") -> Order:
+        """Book *order* out at *price*: nobody trades its symbol, and nothing is sent."""
+        with self._carried(order), self._asked_by(order, origin):
+            await self._save_reductions(order)
+
+            async def asking() -> tuple[Report, ...]:
+                return (await self.venue.write_off(order, price),)
+
+            return (await self._sent((order,), asking))[0]
+
     async def _save_reductions(self, *orders: Order) -> None:
         """Wait for a moment at most: the disk may not hold them back."""
         saving = asyncio.ensure_future(self._recorder.keep(Change(orders=orders), Lane.REDUCTION))
@@ -583,7 +593,7 @@ class Orders:
             side=position.side,
             quantity=abs(position.quantity),
             ordered=order.quantity,
-            price=rules.price(position.average_price),
+            price=rules.shown_price(position.average_price),
             equity=self._valuer.known or self.ledger.account.wallet,
             stop=plan.stop,
             target=plan.target,
@@ -601,7 +611,7 @@ class Orders:
             side=position.side,
             quantity=quantity,
             left=abs(position.quantity),
-            price=self.venue.rules(order.symbol).shown.price(value / quantity),
+            price=self.venue.rules(order.symbol).shown.shown_price(value / quantity),
             profit=sum((b.profit - b.exit_fee for b in parts), ZERO),
             reason=exit_reason(order),
             by=order.by,

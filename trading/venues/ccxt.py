@@ -52,6 +52,7 @@ from trading.venues.ccxt_words import (
     misfit,
     number,
     pair_params,
+    written_off,
 )
 from trading.venues.connection import Connection
 from trading.venues.listed import EveryMarket
@@ -100,6 +101,7 @@ class CcxtVenue:
         self.window = connection.quirks.window
         self.cash = connection.quirks.market is Market.SPOT
         self.targets = connection.quirks.targets
+        self.writes_off = self.cash
         self._connection = connection
         self._quirks = connection.quirks
         self._symbols = tuple(symbols)
@@ -293,6 +295,12 @@ class CcxtVenue:
             await self._report(stop, parse(raws[stop.id], market)),
             await self._report(target, parse(raws[target.id], market)),
         )
+
+    async def write_off(self, order: Order, price: Decimal) -> Report:
+        """The coins stay where they are, beside our money."""
+        if not self.writes_off:
+            raise VenueRejected("the exchange settles its contracts itself, and the books follow")
+        return written_off(order, price, self._clock.now())
 
     def _check(self, order: Order) -> None:
         if self._read_only:

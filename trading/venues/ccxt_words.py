@@ -26,6 +26,7 @@ from trading.types import (
     Report,
     Side,
     Symbol,
+    plain,
 )
 from trading.venues.listed import EveryMarket
 from trading.venues.quirks import Market, Quirks
@@ -154,7 +155,7 @@ class Words:
             trader=self._trader,
             symbol=symbol,
             side=side,
-            quantity=quantity,
+            quantity=plain(quantity),
             price=price,
             fee=fee,
             at=moment(raw.get("timestamp")) or self._clock.now(),
@@ -291,6 +292,18 @@ def pair_params(stop: Order, target: Order) -> dict[str, Any]:
             f"{place}ClientOrderId": order.id,
         }
     return params
+
+
+def written_off(order: Order, price: Decimal, at: datetime) -> Report:
+    """All of *order* at *price*, by nobody's trade."""
+    fill = Fill(
+        id=f"written-off-{order.id}", order_id=order.id, trader=order.trader, symbol=order.symbol,
+        side=order.side, quantity=order.quantity, price=price, fee=ZERO, at=at,
+    )  # fmt: skip
+    return Report(
+        order_id=order.id, status=OrderStatus.FILLED, filled=order.quantity, fills=(fill,),
+        note="written off: nobody trades it",
+    )  # fmt: skip
 
 
 def number(value: object) -> Decimal:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
@@ -90,6 +90,7 @@ class PaperVenue:
     """
 
     targets = Targets.DESK
+    writes_off = True
     window = 0.0
     """Nothing is ever under way between us and this venue."""
     interruptions = 0
@@ -188,6 +189,15 @@ class PaperVenue:
 
     async def place_pair(self, stop: Order, target: Order, permit: Permit) -> tuple[Report, Report]:
         raise VenueRejected("no target can rest here")
+
+    async def write_off(self, order: Order, price: Decimal) -> Report:
+        book = await self._ready()
+        turn, at = _Turn(book), self._now(book)
+        turn.take(Placed(order, at))
+        fill = replace(self._new_fill(_held(book, order.id), order.quantity, price, at), fee=ZERO)
+        turn.take(Filled(fill, at))
+        await self._saved("what was written off", [record_of(turn.steps)])
+        return _report(book, order.id)
 
     async def cancel(self, order: Order, leaving: Leaving = unwatched) -> Report:
         book = await self._ready()
