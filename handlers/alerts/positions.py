@@ -132,15 +132,15 @@ def _(event: events.ProtectionPaused) -> Reply:
 @describe.register
 def _(event: events.SetAside) -> Reply:
     base, quote = event.symbol.base, event.symbol.quote
-    moved = f" Equity, day, week and peak are lowered by {amount(-event.moved, quote)} alike."
-    then = "The exchange settles it"
+    counts, then = "no profit of it counts", "The exchange settles it"
     if event.written_off:
-        then = f"Only /write_off {base} books it out"
+        counts, then = "counts at 0", f"/write_off {base} books it out"
+    moved = f"Equity, day, week and peak: {amount(-event.moved, quote)} lower, alike. "
     return Reply(
         f"{LOOK} {base} is not traded {mode(event.mode)}: {exact(event.quantity)} held",
-        text=f"{sentence(event.why)} No stop works, nothing can be sold. Paid "
-        f"{amount(event.cost, quote)}; it counts at 0 from now on.{moved if event.moved else ''} "
-        f"{then}; if it is traded again, it counts again.",
+        text=f"{sentence(event.why)} No stop works, nothing can be sold. "
+        f"Paid {amount(event.cost, quote)}; {counts} from now on. {moved if event.moved else ''}"
+        f"{then}; traded again, it counts again.",
         choices=(Choice("Position", f"/position {base}"),),
         level=Level.CRITICAL,
     )
@@ -149,10 +149,11 @@ def _(event: events.SetAside) -> Reply:
 @describe.register
 def _(event: events.CountedAgain) -> Reply:
     base = event.symbol.base
-    moved = f" Day, week and peak are back up by {amount(event.moved, event.symbol.quote)}: what"
+    moved = f"Day, week and peak: {amount(event.moved, event.symbol.quote)} higher, alike; "
     return Reply(
         f"{DONE} {base} is traded again {mode(event.mode)}",
-        text=f"It counts again, and its stop is put back.{moved} it lost meanwhile is a loss.",
+        text="It counts again, and its stop is put back. "
+        f"{moved if event.moved else ''}what it lost meanwhile is a loss.",
         choices=(Choice("Position", f"/position {base}"),),
         level=Level.URGENT,
     )

@@ -57,6 +57,8 @@ class FakeTrader:
     """What becomes of an order that is sent or cancelled."""
     reading: Reading = Reading(regime=Regime.CHOP, trend=0.031, volatility=0.62)
     roster: FakeRoster = field(default_factory=FakeRoster)
+    untraded_ones: dict[Symbol, str] = field(default_factory=dict)
+    """What its venue does not trade, and why."""
     broken_act: Exception | None = None
     then: View | None = None
     """How the trader looks once something was done."""
@@ -82,6 +84,9 @@ class FakeTrader:
         return RULES[symbol]
 
     steps = rules
+
+    async def untraded(self, symbol: Symbol) -> str:
+        return self.untraded_ones.get(symbol, "")
 
     async def close(self, symbol: Symbol, *, share: Decimal, by: str, origin: str = "") -> Closed:
         self.asked.append(("close", symbol, share, by))

@@ -366,6 +366,51 @@ Stop refused. The desk keeps watch itself, and tries again.
         "✓ SOL protected again (paper)\nStop 187.20 rests for 1.80.",
     ),
     (
+        events.SetAside(
+            **WHO,
+            symbol=SOL,
+            why="SOL/USDT is not traded on binance: it is not listed there",
+            quantity=D("1.80"),
+            cost=D("366.34"),
+            moved=D("-373.32"),
+            written_off=True,
+        ),
+        Level.CRITICAL,
+        """\
+⚠ SOL is not traded (paper): 1.80 held
+SOL/USDT is not traded on binance: it is not listed there. No stop works, nothing can be sold. \
+Paid 366.34 USDT; counts at 0 from now on. Equity, day, week and peak: 373.32 USDT lower, alike. \
+/write_off SOL books it out; traded again, it counts again.
+[Position: /position SOL]""",
+    ),
+    (
+        events.SetAside(
+            **WHO,
+            symbol=SOL,
+            why="SOL/USDT is not traded on binance: its market is halted there",
+            quantity=D("1.80"),
+            cost=D("366.34"),
+            moved=D(0),
+            written_off=False,
+        ),
+        Level.CRITICAL,
+        """\
+⚠ SOL is not traded (paper): 1.80 held
+SOL/USDT is not traded on binance: its market is halted there. No stop works, nothing can be \
+sold. Paid 366.34 USDT; no profit of it counts from now on. \
+The exchange settles it; traded again, it counts again.
+[Position: /position SOL]""",
+    ),
+    (
+        events.CountedAgain(**WHO, symbol=SOL, moved=D("373.32")),
+        Level.URGENT,
+        """\
+✓ SOL is traded again (paper)
+It counts again, and its stop is put back. Day, week and peak: 373.32 USDT higher, alike; what \
+it lost meanwhile is a loss.
+[Position: /position SOL]""",
+    ),
+    (
         events.BooksDiffered(
             **WHO, symbol=SOL, ours=D("1.80"), venue=D("0.90"), done="ours resized to 0.90"
         ),
@@ -1008,7 +1053,8 @@ def test_flat_except_dust_and_not_flat() -> None:
     noted = told(advanced(Stage.FLAT_EXCEPT_DUST, left_open=(), reached=counted))
     assert "Too small for the venue to take: 0.0006 BTC." in noted.text
     assert blocked.text == (
-        "SOL: reduce-only rejected. SOL is open. Trying on; entries stay blocked."
+        "SOL: reduce-only rejected. SOL is open. "
+        "Entries stay blocked; it goes on as soon as that is possible."
     )
     # It needs a person, so it is a message of its own.
     assert (blocked.level, blocked.story) == (Level.CRITICAL, "")

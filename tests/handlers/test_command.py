@@ -308,7 +308,7 @@ def test_every_command_of_the_issue_is_there() -> None:
         resume halts confirm cancel version shutdown
         stats performance balance daily weekly monthly
         risk limits price strategies scan traders cancel_order stop_loss take_profit buy sell
-        alerts ack notify log audit who reload backup config watch accept_books
+        alerts ack notify log audit who reload backup config watch accept_books write_off
         chart equity backtest end_backtest strategy regime universe"""
     assert set(COMMANDS) == set(wanted.split())
 
@@ -326,14 +326,14 @@ def test_parameters_tell_a_platform_what_they_take() -> None:
 def test_only_owners_end_the_process_and_viewers_only_look() -> None:
     acting = {c.name: c.role for c in COMMANDS.values() if c.acts}
 
-    owners = ("shutdown", "reload", "backup", "accept_books", "strategy")
+    owners = ("shutdown", "reload", "backup", "accept_books", "write_off", "strategy")
     assert {acting.pop(name) for name in owners} == {Role.OWNER}
     # Whoever was asked may answer; the code is bound to the person.
     assert acting.pop("confirm") is acting.pop("cancel") is Role.VIEWER
     # Being told of a price touches nothing.
     assert acting.pop("notify") is Role.VIEWER
     assert set(acting.values()) == {Role.OPERATOR}
-    loosening = {"resume", "buy", "sell", "reload", "accept_books", "strategy"}
+    loosening = {"resume", "buy", "sell", "reload", "accept_books", "write_off", "strategy"}
     assert {c.name for c in COMMANDS.values() if c.loosens} == loosening
     assert [c.name for c in COMMANDS.values() if c.instant] == ["pause", "stop"]
 

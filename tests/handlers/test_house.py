@@ -66,12 +66,12 @@ Stop: /pause /stop /flatten /close /resume
 Trade: /buy /sell /stop_loss /take_profit /cancel_order /scan
 Tell: /alerts /ack /notify /daily /weekly /monthly
 Desk: /version /who
-/help NAME explains one. 8 more need owner.
+/help NAME explains one. 9 more need owner.
 [Status] [The five stops: /help stop]""",
     )
     cleo, anna = await house.say("/help", CLEO), await house.say("/help", ANNA)
     assert "Stop:" not in cleo.text
-    assert "12 more need operator, 8 more need owner." in cleo.text
+    assert "12 more need operator, 9 more need owner." in cleo.text
     assert "more need" not in anna.text
     assert "/shutdown" in anna.text
 
@@ -82,7 +82,7 @@ async def test_help_of_a_group_lists_it(house: House) -> None:
         """\
 Trade: 6 commands for an operator
 /buy /sell /stop_loss /take_profit /cancel_order /scan
-/help NAME explains one.
+/help NAME explains one. 1 more needs a higher role.
 [Help] [Status]""",
     )
     assert "8 more need a higher role." in (await house.say("/help Desk")).text

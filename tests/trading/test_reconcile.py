@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from storage.memory import MemoryJournal, MemoryStore
 from tests.builders import BTC, NOON, a_stop_order, an_exit, an_order
@@ -39,10 +40,16 @@ class Files:
         self.store = MemoryStore(clock=self.clock)
 
     def a_desk(
-        self, *closes: float, wishes: Sequence[Wish] = (), first_id: int = 1, commission: str = "0"
+        self,
+        *closes: float,
+        wishes: Sequence[Wish] = (),
+        first_id: int = 1,
+        commission: str = "0",
+        **changes: Any,
     ) -> World:
         return a_world(
             *closes,
+            **changes,
             wishes=wishes,
             store=self.store,
             book=self.book,

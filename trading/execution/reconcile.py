@@ -51,6 +51,7 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 BELIEVED = Decimal("0.05")
 """How far from the last price, as a share, a price that follows from the wallet may lie."""
 ELSEWHERE = "closed by hand, or by another program"
+WITH_ITS_MARKET = "nobody trades it any more, and the exchange settled, swapped or took it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,7 +280,7 @@ class Reconciler:
     async def _book_external(self, gone: _Gone, gap: Decimal | None) -> None:
         """Book what is gone as EXTERNAL, with the reason in words."""
         seen = self._orders.strangers.reduced(gone.symbol)
-        why = (seen.why if seen else "") or ELSEWHERE
+        why = (seen.why if seen else "") or self._gone_how(gone.symbol)
         price = self._price(gone, gap, seen.price if seen else None)
         side = Side.SELL if gone.ours > ZERO else Side.BUY
         order = self._orders.prepare(
@@ -292,19 +293,26 @@ class Reconciler:
         done = f"{gone.quantity} booked as closed elsewhere: {why}"
         await self._tell(gone.symbol, gone.ours, venue, done)
 
+    def _gone_how(self, symbol: Symbol) -> str:
+        return WITH_ITS_MARKET if symbol in self._valuer.apart else ELSEWHERE
+
     def _price(self, gone: _Gone, gap: Decimal | None, seen: Decimal | None) -> Decimal:
         """What it was closed at: as the wallet tells, if that is believable; else as was *seen*,
         or the last price.
 
-        *gap*: how much more the venue's wallet has; None if more than this may be why.
+        *gap*: how much more the venue's wallet has; None if more than this may be why.  Of what
+        nobody trades the wallet alone tells; without money nothing was paid for it.
         """
         position = self._ledger.positions[gone.symbol]
+        apart = self._valuer.apart.get(gone.symbol)
         quote = self._valuer.quote(gone.symbol)
-        mark = seen or (quote.price if quote else position.average_price)
+        mark = seen or apart or (quote.price if quote else position.average_price)
         if gap is None:
-            return mark
+            return mark if apart is None else apart
         gained = gap / gone.quantity
         told = gained if self._venue.cash else position.average_price + gained * position.side.sign
+        if apart is not None:
+            return max(told, ZERO)
         return told if abs(told / mark - ONE) <= BELIEVED else mark
 
     # -- telling --------------------------------------------------------------------------

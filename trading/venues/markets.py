@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 REFRESH = 900.0
 """Seconds after which the markets' rules and states are read again."""
-DOUBTED = 60.0
+DOUBTED = 10.0
 """Seconds between two readings because answers said otherwise."""
 FRESH = 5.0
 """Seconds for which what was read need not be read again, whoever asks."""

@@ -194,7 +194,9 @@ class PaperVenue:
         book = await self._ready()
         turn, at = _Turn(book), self._now(book)
         turn.take(Placed(order, at))
-        fill = replace(self._new_fill(_held(book, order.id), order.quantity, price, at), fee=ZERO)
+        fill = replace(
+            self._new_fill(turn, _held(book, order.id), order.quantity, price, at), fee=ZERO
+        )
         turn.take(Filled(fill, at))
         await self._saved("what was written off", [record_of(turn.steps)])
         return _report(book, order.id)
