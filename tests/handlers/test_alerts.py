@@ -390,7 +390,7 @@ Paid 366.34 USDT; counts at 0 from now on. Equity, day, week and peak: 373.32 US
             why="SOL/USDT is not traded on binance: its market is halted there",
             quantity=D("1.80"),
             cost=D("366.34"),
-            moved=D(0),
+            moved=D("0"),
             written_off=False,
         ),
         Level.CRITICAL,

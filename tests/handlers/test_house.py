@@ -82,7 +82,8 @@ async def test_help_of_a_group_lists_it(house: House) -> None:
         """\
 Trade: 6 commands for an operator
 /buy /sell /stop_loss /take_profit /cancel_order /scan
-/help NAME explains one. 1 more needs a higher role.
+/help NAME explains one.
+1 more needs a higher role.
 [Help] [Status]""",
     )
     assert "8 more need a higher role." in (await house.say("/help Desk")).text
