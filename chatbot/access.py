@@ -15,23 +15,30 @@ from trading.clocks import Clock
 
 
 def persons(settings: Settings) -> tuple[Person, ...]:
-    """Everybody with a role in a chat, by id: the settings know no names."""
-    chat = settings.chat
-    named = (
-        (chat.telegram.enabled, chat.telegram.users, "Telegram", ""),
-        (chat.discord.enabled, chat.discord.users, "Discord", ""),
-        (chat.discord.enabled, chat.discord.roles, "Discord", "role "),
+    """Everybody with a role in a chat, by the name the settings give them, else by id."""
+    telegram, discord = settings.chat.telegram, settings.chat.discord
+    roles = {role: f"role {role}" for role in discord.roles}
+    listed = (
+        (telegram.enabled, telegram.users, "Telegram", telegram.names),
+        (discord.enabled, discord.users, "Discord", discord.names),
+        (discord.enabled, discord.roles, "Discord", roles),
     )
     return tuple(
-        Person(f"{kind}{key}", role, place)
-        for enabled, people, place, kind in named
+        Person(names.get(key, key), role, place)
+        for enabled, people, place, names in listed
         if enabled
         for key, role in roles_of(people).items()
     )
 
 
 def rate_limit(settings: Settings, clock: Clock) -> RateLimit:
-    return RateLimit(clock, most=settings.access.rate, seconds=settings.access.rate_seconds)
+    access = settings.access
+    return RateLimit(
+        clock,
+        most=access.rate,
+        most_shared=access.rate_in_groups,
+        seconds=access.rate_seconds,
+    )
 
 
 def second_factor(settings: Settings, clock: Clock) -> SecondFactor:

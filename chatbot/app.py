@@ -24,8 +24,8 @@ from chatbot.watch.memory import settle
 from chatbot.watch.process import JUMP_TOLD
 from chatbot.watch.together import Watching
 from handlers.caller import Message, Role
-from handlers.command import split
 from handlers.dispatch import Dispatcher
+from handlers.line import split
 from handlers.reply import Outcome, Reply
 from storage.store import SqlStore
 from trading.bus import Bus

@@ -30,7 +30,7 @@ WAITING = 10_000
 MASK = "***"
 TOLD = "told"
 """An entry with this key was said to the operator in other words: it stays off the console."""
-TELEGRAM_TOKEN = re.compile(r"\d{6,}(?::|%3A)[A-Za-z0-9_-]{30,}", re.IGNORECASE)
+TELEGRAM_TOKEN = re.compile(r"(?<!\d)\d{6,}(?::|%3A)[A-Za-z0-9_-]{30,}", re.IGNORECASE)
 _FAREWELL = 1.0
 """Seconds that the last entries have to reach the disk."""
 _CHATTERERS = (
@@ -161,7 +161,7 @@ class _OneLine(logging.Formatter):
         parts = [at[11:19], level.upper(), event, *(f"{k}={v}" for k, v in entry.items())]
         if trace:
             parts.append(f"({trace.rstrip().splitlines()[-1]})")
-        return " ".join(parts)
+        return " ".join(" ".join(parts).split())
 
 
 class _File(RotatingFileHandler):

@@ -214,7 +214,7 @@ def _told_by(config: Path) -> str:
     try:
         return str(tomllib.loads(text).get("bot", {}).get("state_dir", DEFAULT))
     except (tomllib.TOMLDecodeError, AttributeError):
-        said = re.search(r"""^\s*state_dir\s*=\s*["']([^"']+)["']""", text, re.MULTILINE)
+        said = re.search(r"""^[ \t]*state_dir[ \t]*=[ \t]*["']([^"']+)["']""", text, re.MULTILINE)
         return said[1] if said else DEFAULT
 
 

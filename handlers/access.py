@@ -21,6 +21,8 @@ ALWAYS = frozenset(
 """No settings can take these from anybody: to see what is true, and to stop it."""
 UNLIMITED = frozenset({"cancel", "close", "confirm", "flatten"})
 """Never too often, beside what is instant."""
+REFUSED_EVERY = 60.0
+"""Seconds between two refusals that a person is told."""
 LOCAL = "local:"
 """Whoever speaks from the machine itself."""
 
@@ -49,35 +51,77 @@ class Policy:
 
 
 class RateLimit:
-    """So many requests in so many seconds, for each person; a sliding window."""
+    """So many requests in so many seconds, for each person; a sliding window.
 
-    def __init__(self, clock: Clock, *, most: int, seconds: float) -> None:
+    In a chat that others share, which takes only so much of all of them, a person may ask less.
+    Refusals count as well, and are told once a minute (`withholds`), so that nobody can fill a
+    chat by being refused.
+    """
+
+    def __init__(
+        self, clock: Clock, *, most: int, seconds: float, most_shared: int | None = None
+    ) -> None:
         self._clock = clock
         self._most = most
+        self._most_shared = most if most_shared is None else min(most, most_shared)
         self._seconds = seconds
         self._asked: dict[str, deque[float]] = {}
-        """When each person's last requests were; monotonic.  What was refused does not count."""
+        """When each person's last requests were; monotonic.  What was too often does not count."""
+        self._refused: dict[str, tuple[float, str]] = {}
+        """When each person was last told a refusal, and which."""
 
     def check(self, command: Command | None, caller: Caller) -> None:
         """Count a request of *caller*; None is a command that there is not.
 
-        Raises `TooOften`.  What acts without loosening is never counted, nor is whoever sits at
-        the machine.
+        Raises `TooOften`.  What acts without loosening is never counted for who may use it, nor is
+        whoever sits at the machine.
         """
-        if caller.user.startswith(LOCAL) or not is_limited(command):
+        if is_local(caller) or not is_limited(command, caller.role):
             return
-        now = self._clock.monotonic()
-        asked = self._asked.setdefault(caller.user, deque())
-        while asked and now - asked[0] >= self._seconds:
-            asked.popleft()
-        if len(asked) >= self._most:
-            wait = timedelta(seconds=max(1, math.ceil(asked[0] + self._seconds - now)))
+        now, asked = self._clock.monotonic(), self._within(caller)
+        if len(asked) >= self._room(caller):
+            oldest = asked[-self._room(caller)]
+            wait = timedelta(seconds=max(1, math.ceil(oldest + self._seconds - now)))
             raise TooOften(f"Too many requests, again in {duration(wait)}")
         asked.append(now)
 
+    def withholds(self, command: Command | None, caller: Caller, told: str) -> bool:
+        """Whether the refusal *told* costs *caller*'s chat a message too many.  Counts it.
 
-def is_limited(command: Command | None) -> bool:
-    if command is None:
+        Within a minute after another one only what is new is told, to who may act, and while they
+        do not ask too often.
+        """
+        if is_local(caller):
+            return False
+        now, asked = self._clock.monotonic(), self._within(caller)
+        often = len(asked) >= self._room(caller)
+        if not is_limited(command, caller.role) and not often:
+            asked.append(now)
+        at, before = self._refused.get(caller.user, (-math.inf, ""))
+        lately = now - at < REFUSED_EVERY
+        only_looks = caller.shared and caller.role < Role.OPERATOR
+        if lately and (often or told == before or only_looks):
+            return True
+        self._refused[caller.user] = (now, told)
+        return False
+
+    def _room(self, caller: Caller) -> int:
+        return self._most_shared if caller.shared else self._most
+
+    def _within(self, caller: Caller) -> deque[float]:
+        now, asked = self._clock.monotonic(), self._asked.setdefault(caller.user, deque())
+        while asked and now - asked[0] >= self._seconds:
+            asked.popleft()
+        return asked
+
+
+def is_local(caller: Caller) -> bool:
+    return caller.user.startswith(LOCAL)
+
+
+def is_limited(command: Command | None, role: Role) -> bool:
+    """Whether a person of this *role* may ask for it only so often."""
+    if command is None or command.role > role:
         return True
     if command.instant or command.name in UNLIMITED:
         return False

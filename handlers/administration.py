@@ -14,6 +14,7 @@ from handlers.screen import TABLE_ROWS, a_table
 from handlers.words import DONE, REFUSED, clipped
 from trading.errors import Refused, SettingsError
 from trading.ports import Word
+from trading.text import one_line
 
 Count = Annotated[int, Range(1, 50)]
 _STATUS = Choice("Status", "/status")
@@ -105,15 +106,15 @@ def who_reply(people: Sequence[Person]) -> Reply:
 def log_reply(lines: Sequence[str]) -> Reply:
     return Reply(
         f"Last {plural(len(lines), 'line')} of the log" if lines else "The log is empty",
-        text="\n".join(lines),
+        text="\n".join(map(one_line, lines)),
         choices=(_STATUS,),
     )
 
 
 def audit_reply(words: Sequence[Word]) -> Reply:
     said = [
-        f"{clock_time(w.at)} {w.who.partition(' ')[0]}: {clipped(w.said, 30)} -> "
-        f"{clipped(w.answer, 40)}"
+        f"{clock_time(w.at)} {one_line(w.who).rpartition(' (')[0] or 'somebody'}: "
+        f"{clipped(one_line(w.said), 30)} -> {clipped(one_line(w.answer), 40)}"
         for w in words
     ]
     return Reply(

@@ -28,6 +28,8 @@ class Caller:
     """Where confirmations hold, as in `telegram:-100123`."""
     edits: bool = False
     """Messages there can be edited: a live message, or stages, can stand in one place."""
+    shared: bool = False
+    """Others read there, and all of them together may only have so many answers."""
 
     @property
     def signature(self) -> str:

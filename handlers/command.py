@@ -170,27 +170,35 @@ class Command:
         return values | self._trader(given, meant, words)
 
     def _assign(self, words: Sequence[str]) -> dict[str, str]:
-        names = {p.name for p in self.parameters}
-        given: dict[str, str] = {}
-        plain: list[str] = []
-        for word in words:
-            name, equals, value = word.partition("=")
-            if equals and value and name.lower() in names:
-                given[name.lower()] = value
-            else:
-                plain.append(word)
+        given, plain = self._by_name(words)
         for each in self.parameters:
-            if each.named or each.name in given:
+            if each.kind is Rest and plain:
+                given[each.name] = " ".join([*filter(None, [given.get(each.name)]), *plain])
+                plain.clear()
+            elif each.named or each.name in given:
                 continue
-            if plain:
-                taken = len(plain) if each.kind is Rest else 1
-                given[each.name] = " ".join(plain[:taken])
-                del plain[:taken]
+            elif plain:
+                given[each.name] = plain.pop(0)
             elif each.required:
                 raise BadUsage(f"/{self.name} needs {each.placeholder}")
         if plain:
             raise BadUsage(f"/{self.name} does not take “{clipped(' '.join(plain), 20)}”")
         return given
+
+    def _by_name(self, words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+        """What was given as `name=value`, and all other words."""
+        names = {p.name for p in self.parameters}
+        given: dict[str, str] = {}
+        plain: list[str] = []
+        for word in words:
+            name, equals, value = word.partition("=")
+            key = name.lower()
+            if equals and value and key in names:
+                # Said twice, it means neither: what refuses refuses it, a stop takes all.
+                given[key] = value if given.get(key, value) == value else f"{given[key]} {value}"
+            else:
+                plain.append(word)
+        return given, plain
 
     def _trader(
         self, given: Mapping[str, str], meant: Known, words: Sequence[str]
@@ -282,20 +290,6 @@ class Commands(Mapping[str, Command]):
 # -- from words to values -----------------------------------------------------------------
 
 
-def split(text: str) -> tuple[str, list[str]]:
-    """Return the command's name and the words after it.
-
-    Tolerant: no slash, `/stop@bot`, capitals, spaces around, `50 %`, `Stop!`, and the quotes and
-    marks, seen or not, that keyboards of phones put around words.
-    """
-    spaced = re.sub(r"(?<=\d)\s+%", "%", text.strip())
-    words = spaced.removeprefix("/").split()
-    if not words:
-        return "help", []
-    name = re.sub(r"^\W+|\W+$", "", words[0].partition("@")[0].lower())
-    return name, words[1:]
-
-
 def _traders_meant(name: str | None, known: Known) -> Known:
     if name is None:
         return known
@@ -308,7 +302,7 @@ def _traders_meant(name: str | None, known: Known) -> Known:
 
 def symbol_meant(word: str, known: Known, again: str) -> tuple[Symbol, Known]:
     """Return the one symbol that *word* means, and the traders that have it."""
-    said = word.upper()
+    said = word.upper().strip(_AROUND)
     found = {s for symbols in known.values() for s in symbols if said in _spellings(s)}
     if not found:
         bases = sorted({s.base for symbols in known.values() for s in symbols})
@@ -323,6 +317,10 @@ def symbol_meant(word: str, known: Known, again: str) -> tuple[Symbol, Known]:
         )
     symbol = found.pop()
     return symbol, {name: symbols for name, symbols in known.items() if symbol in symbols}
+
+
+_AROUND = ".,;:!?"
+"""What ends a sentence, and no symbol."""
 
 
 def _spellings(symbol: Symbol) -> tuple[str, ...]:
@@ -347,9 +345,13 @@ def _share(name: str, word: str) -> Share:
 _SHARES = {"all": Share(Decimal(1)), "half": Share(Decimal("0.5"))}
 
 
+_DIGITS = 30
+"""Characters of a number that anybody types."""
+
+
 def _decimal(name: str, text: str, word: str) -> Decimal:
     try:
-        value = Decimal(text)
+        value = Decimal(text if len(text) <= _DIGITS else "nan")
     except InvalidOperation:
         value = Decimal("nan")
     if not value.is_finite() or abs(value.adjusted()) > 12:  # noqa: PLR2004  # nobody types more

@@ -16,8 +16,8 @@ from datetime import timedelta
 
 from handlers.access import FRESH
 from handlers.caller import Caller, Message
-from handlers.command import split
 from handlers.format import duration, plural
+from handlers.line import split
 from handlers.reply import Choice, Level, Outcome, Reply, offer
 from handlers.second_factor import Answer, SecondFactor
 from handlers.words import LOOK, REFUSED

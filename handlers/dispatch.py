@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Coroutine
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from handlers import traders
 from handlers.access import (
@@ -21,10 +21,12 @@ from handlers.access import (
     check_on,
     check_role,
 )
+from handlers.alarm import closes_everything, is_cry, stop_offered, with_stop
 from handlers.caller import Message
-from handlers.command import BadUsage, Command, Commands, Known, split
+from handlers.command import BUTTONS, BadUsage, Command, Commands, Known
 from handlers.context import Context, Services
 from handlers.help import suggestion
+from handlers.line import LONGEST, split
 from handlers.reply import Choice, Level, Outcome, Priority, Reply, offer, weighed
 from handlers.words import DOUBT, REFUSED, clipped, sentence
 from trading.errors import (
@@ -36,7 +38,7 @@ from trading.errors import (
     VenueUncertain,
 )
 from trading.ports import Change, Word
-from trading.text import clean
+from trading.text import clean, one_line
 from trading.types import Symbol
 
 log = logging.getLogger(__name__)
@@ -80,10 +82,11 @@ class Dispatcher:
 
     async def handle(self, message: Message) -> Reply:
         """Answer *message*.  The act goes on even if whoever asked hangs up meanwhile."""
-        message = replace(message, text=clean(message.text), id=clean(message.id))
+        is_cut, said = len(message.text) > LONGEST, message.text[:LONGEST]
+        message = replace(message, text=one_line(said), id=clean(message.id))
         if message.id in self._answers:
             return repeated(await asyncio.shield(self._answers[message.id]))
-        task = self._spawn(self._answer(message))
+        task = self._spawn(self._answer(message, is_cut=is_cut))
         if message.id:
             self._answers[message.id] = task
             task.add_done_callback(partial(self._forget_refused, message.id))
@@ -104,19 +107,30 @@ class Dispatcher:
 
     # -- answering ------------------------------------------------------------------------
 
-    async def _answer(self, message: Message) -> Reply:
+    async def _answer(self, message: Message, *, is_cut: bool) -> Reply:
         name, words = split(message.text)
         found = self._services.commands.get(name)
         earlier = await self._answered_before(found, message)
         if earlier is not None:
             return weighed(earlier, weight(found, earlier))
-        reply = self._offered(await self._reply(message, name, words), message)
-        reply = weighed(reply, weight(found, reply))
+        reply = self._weighed(found, await self._reply(message, name, words, is_cut), message)
         audit = self._spawn(self._audit(message, reply))
         if found is not None and found.acts and not found.instant:
             # Durable before it is told, so that a redelivery after a crash acts once.
             await self._within(PATIENCE, audit)
         return reply
+
+    def _weighed(self, found: Command | None, reply: Reply, message: Message) -> Reply:
+        """*reply* with what it may cost the chat."""
+        reply = self._offered(reply, message)
+        withheld = (
+            self._rate is not None
+            and reply.outcome is Outcome.REFUSED
+            and reply.asked is None
+            and self._rate.withholds(found, message.caller, reply.title)
+        )
+        asked = weight(found, reply) if reply.asked is None else reply.asked
+        return replace(weighed(reply, asked), withheld=withheld)
 
     def _offered(self, reply: Reply, message: Message) -> Reply:
         """Without buttons that would only be refused: off, or above the caller's role."""
@@ -127,14 +141,18 @@ class Dispatcher:
         found = self._services.commands.get(split(choice.command)[0])
         return found is not None and found.role <= message.caller.role
 
-    async def _reply(self, message: Message, name: str, words: list[str]) -> Reply:
+    async def _reply(self, message: Message, name: str, words: list[str], is_cut: bool) -> Reply:  # noqa: FBT001  # inside
+        found = self._services.commands.get(name)
+        if found is None and is_cry(message.text):
+            return stop_offered(message.text, message.caller, self._services.commands.get("stop"))
         try:
             if self._rate is not None:
-                self._rate.check(self._services.commands.get(name), message.caller)
-            found = self._find(name, words)
-            return await self._run(found, words, message)
+                self._rate.check(found, message.caller)
+            if is_cut and not (found is not None and found.instant):
+                raise Refused(f"that is longer than {LONGEST:,} characters")
+            return await self._run(found or self._missing(name, words), words, message)
         except Refused as refusal:
-            return self._refused(refusal, name, words, message)
+            return self._refused(refusal, found, words, message)
         except VenueError as error:
             return venue_failed(error, name)
         except StoreError as error:
@@ -144,20 +162,16 @@ class Dispatcher:
             log.exception("/%s failed, reference %s", name, reference)
             return self._broken(name, message, reference)
 
-    def _find(self, name: str, words: list[str]) -> Command:
-        found = self._services.commands.get(name)
-        if found is not None:
-            return found
+    def _missing(self, name: str, words: list[str]) -> NoReturn:
+        """Say that there is no such command, and which may have been meant."""
         check_on(name, self._off)
         near = suggestion(self._services.commands, name)
+        said = f"No /{clipped(name, 20)}" if name else "There is no word in this"
         if not near:
-            help_ = Choice("Help", "/help")
-            raise BadUsage(f"No /{clipped(name, 20)}", (help_,), usage=False)
+            raise BadUsage(said, (Choice("Help", "/help"),), usage=False)
         again = " ".join([f"/{near}", *words])
         raise BadUsage(
-            f"No /{clipped(name, 20)}. Did you mean /{near}?",
-            offer(near.capitalize(), again),
-            usage=False,
+            f"{said}. Did you mean /{near}?", offer(near.capitalize(), again), usage=False
         )
 
     async def _run(self, found: Command, words: list[str], message: Message) -> Reply:
@@ -179,26 +193,31 @@ class Dispatcher:
 
     # -- what went wrong ------------------------------------------------------------------
 
-    def _refused(self, refusal: Refused, name: str, words: list[str], message: Message) -> Reply:
+    def _refused(
+        self, refusal: Refused, found: Command | None, words: list[str], message: Message
+    ) -> Reply:
         if isinstance(refusal, BadUsage):
-            return self._misused(refusal, name, words)
+            return self._misused(refusal, found, words)
         if isinstance(refusal, TooLate):
             return too_late(refusal, message)
         if isinstance(refusal, TooOften):
             return too_often(refusal)
-        return refused(refusal, name)
+        return refused(refusal, found.name if found else "that")
 
-    def _misused(self, mistake: BadUsage, name: str, words: list[str]) -> Reply:
-        found = self._services.commands.get(name)
-        text = NOTHING_SENT
+    def _misused(self, mistake: BadUsage, found: Command | None, words: list[str]) -> Reply:
+        text, choices = NOTHING_SENT, mistake.choices
         if found is None:
             text = ""
         elif mistake.usage:
             text += f" {found.usage_with_example(self._example_base(words))}"
+        if found is not None and (
+            is_cry(said := " ".join(words)) or closes_everything(f"{found.name} {said}")
+        ):
+            choices = with_stop(choices)[:BUTTONS]
         return Reply(
             f"{REFUSED} {mistake}",
             text=text,
-            choices=mistake.choices,
+            choices=choices,
             level=Level.NOTICE,
             outcome=Outcome.REFUSED,
         )

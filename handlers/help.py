@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from handlers import traders
 from handlers.caller import Role
-from handlers.command import Command, Commands, command
+from handlers.command import NAME_LIMIT, Command, Commands, command
 from handlers.context import Context
 from handlers.format import plural
 from handlers.reply import Choice, Reply, offer
@@ -137,6 +137,8 @@ def suggestion(commands: Commands, name: str) -> str:
 
     One that loosens or spends must be nearer: a hello is no /sell.
     """
+    if len(name) > NAME_LIMIT:
+        return ""
     near = difflib.get_close_matches(name, list(commands), n=1)
     if near and commands[near[0]].loosens:
         near = difflib.get_close_matches(name, near, cutoff=LIKELY)

@@ -34,6 +34,7 @@ from handlers.words import (
 from trading.errors import Refused
 from trading.halt import EVERYONE, Halt, Reached, Stage, Verb
 from trading.ports import FeedState
+from trading.text import one_line
 from trading.views import View
 
 _STEP = 22
@@ -329,7 +330,7 @@ _WORDS = {
 
 def _line(halt: Halt, views: Sequence[View]) -> str:
     since = f" {ago(views[0].as_of - halt.at)}" if views else ""
-    because = clipped(halt.why, 40)
+    because = clipped(one_line(halt.why), 40)
     return f"{halt.id} {_VERBS[halt.verb]} of {halt.scope}{since} by {person(halt.by)}: {because}."
 
 

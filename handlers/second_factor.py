@@ -77,7 +77,7 @@ class SecondFactor:
         """The step, counted from 1970, whose code *digits* are."""
         from pyotp import TOTP
 
-        said = re.sub(r"\s", "", digits).encode()
+        said = re.sub(r"\s", "", digits).encode(errors="replace")
         totp = TOTP(self._secrets[user], interval=STEP)
         now = int(self._clock.now().timestamp()) // STEP
         steps = (now + n for n in WINDOW)

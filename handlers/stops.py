@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from handlers import traders
 from handlers.caller import Role
@@ -17,6 +18,7 @@ from handlers.context import Context
 from handlers.flattening import flatten_question
 from handlers.followed import flatten_answer, followed_stop
 from handlers.format import listed
+from handlers.line import bare
 from handlers.reply import Reply
 from handlers.stopped import paused, stopped
 from handlers.words import clipped
@@ -25,6 +27,8 @@ from trading.views import View
 
 log = logging.getLogger(__name__)
 NOTHING = Rest("")
+REASON_LIMIT = 200
+"""Characters of a reason that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +98,23 @@ def target_of(names: Sequence[str], trader: str, reason: str, typed: str) -> Tar
     first, _, rest = reason.partition(" ")
     wanted, why = (trader, reason) if trader else (first, rest)
     everyone = names[0] if len(names) == 1 else EVERYONE
-    if wanted.lower() == EVERYONE:
+    why, given = clipped(why, REASON_LIMIT), clipped(reason, REASON_LIMIT)
+    if bare(wanted) in (EVERYONE, f"{EVERYONE}s"):
         return Target(everyone, why or typed)
     for name in names:
-        if name.lower() == wanted.lower():
+        if name.lower() in (wanted.lower(), bare(wanted)):
             return Target(name, why or typed)
-    if not trader:
-        note = f"All means {listed(list(names))}." if len(names) > 1 else ""
-        return Target(everyone, reason or typed, note)
-    return Target(everyone, reason or typed, f"There is no trader {clipped(trader, 20)}: so all.")
+    return Target(everyone, given or typed, _note(names, trader, first, given))
+
+
+def _note(names: Sequence[str], trader: str, first: str, reason: str) -> str:
+    """What was taken for what, where it could have been meant otherwise."""
+    all_of_them = f"All means {listed(list(names))}." if len(names) > 1 else ""
+    asked = trader or (first if get_close_matches(bare(first)[:20], names, 1) else "")
+    if asked:
+        return f"There is no trader {clipped(asked, 20)}: so all. {all_of_them}".strip()
+    kept = f"Reason: {clipped(reason, 40)}" if reason else ""
+    return " ".join(filter(None, [all_of_them, kept]))
 
 
 def _told(ctx: Context, target: Target, tell: Callable[[list[View]], Reply]) -> Reply:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from handlers.format import listed, money, old, plural
 from trading.halt import EVERYONE, Halt
+from trading.text import one_line
 from trading.types import Mode, Order, OrderRole, OrderStatus, OrderType, Side
 from trading.views import Holding, View
 
@@ -111,7 +112,7 @@ def total(values: Sequence[Decimal | None]) -> Decimal | None:
 
 def why(halts: Sequence[Halt]) -> str:
     """As in `/stop, then /flatten`, oldest first."""
-    reasons = [h.why for h in sorted(halts, key=lambda h: h.at) if h.why]
+    reasons = [one_line(h.why) for h in sorted(halts, key=lambda h: h.at) if h.why]
     return ", then ".join(dict.fromkeys(reasons))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import unicodedata
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import suppress
@@ -13,8 +14,9 @@ from typing import Any, Protocol, TypeVar
 from chatbot.frontends import Pictures
 from chatbot.supervise import within
 from handlers.caller import Message, Role
-from handlers.command import Commands, split
+from handlers.command import Commands
 from handlers.format import plural
+from handlers.line import split
 from handlers.reply import Choice, Level, Outcome, Priority, Reply
 from handlers.words import REFUSED, WAIT
 from trading.clocks import Clock
@@ -28,7 +30,8 @@ SOON, BUSY = 0.25, 4.0
 
 Telegram shows it for 5 s, Discord for 10.
 """
-NAME_LIMIT = 20
+NAME_LIMIT = 12
+_IN_NAMES = " -_."
 MINUTE = 60.0
 REFRESH = "Refresh"
 REMEMBERED = 1_000
@@ -48,12 +51,24 @@ class People:
     """By the platform's numeric id, as text."""
     roles: Mapping[str, Role] = field(default_factory=dict)
     """By the id of a platform's role, where it has any (Discord)."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """How the settings call somebody, by id as in `users`."""
 
     def role(self, user: str, roles: Sequence[str] = ()) -> Role | None:
         """The highest that *user*, who carries *roles*, has; None: a stranger."""
         found = [self.users[user]] if user in self.users else []
         found += [self.roles[role] for role in roles if role in self.roles]
         return max(found, default=None)
+
+    def called(self, user: str, display: str) -> str:
+        """As in `anna`; without a name in the settings the id, which nobody else can have, leads.
+
+        What people call themselves stands behind it in quotes: as in `222 "anna"`.
+        """
+        if user in self.names:
+            return self.names[user]
+        shown = displayed(display)
+        return f'{user} "{shown}"' if shown else user
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +87,14 @@ OnStranger = Callable[[str, str], Awaitable[None]]
 """Hears of a platform and a numeric id, never of names or words."""
 
 
-def known_as(name: str, user: str) -> str:
-    """A person's name as answers tell it: one short line, without what chats would obey."""
-    plain = "".join(c for c in name if c.isprintable()).strip()
-    return plain[:NAME_LIMIT].strip() or user
+def displayed(name: str) -> str:
+    """A name that somebody gave themselves, as a few letters that can be nothing else.
+
+    No line, quote, comma, colon or bracket, by which it could end and something of ours begin.
+    """
+    one_line = " ".join(name.split())
+    kept = "".join(c for c in one_line if c in _IN_NAMES or unicodedata.category(c)[0] in "LNM")
+    return " ".join(kept.split())[:NAME_LIMIT].strip()
 
 
 def acts(commands: Commands, text: str) -> bool:
@@ -141,10 +160,11 @@ class Lately:
 class Tasks(set[asyncio.Task[None]]):
     """Work under way; what is done leaves."""
 
-    def start(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
+    def start(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=name)
         self.add(task)
         task.add_done_callback(self.discard)
+        return task
 
 
 class Shown(Protocol):
@@ -286,11 +306,11 @@ def nameless() -> Reply:
     )
 
 
-def not_answered(count: int, most: int, seconds: float) -> Reply:
+def not_answered(count: int, most: int) -> Reply:
     """To a chat in which more was asked than it takes messages."""
     return Reply(
         f"{REFUSED} {plural(count, 'question')} not answered here",
-        text=f"This chat takes {most} messages in {seconds:g}\u00a0s, and some are kept for a stop."
+        text=f"This chat takes {most} messages a minute, and some are kept for a stop."
         " Ask again, or in private.",
         level=Level.NOTICE,
         outcome=Outcome.REFUSED,

@@ -17,8 +17,9 @@ from datetime import datetime
 from itertools import groupby
 
 from chatbot.render.plain import AGE, INDENT, clean, table_lines
-from handlers.command import Commands, split
+from handlers.command import Commands
 from handlers.format import old
+from handlers.line import split
 from handlers.reply import Choice, Level, Reply
 from handlers.words import WAIT
 

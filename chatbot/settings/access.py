@@ -39,6 +39,7 @@ class Access(Section):
         description='commands, each off, operator or owner, as in { shutdown = "off" }',
     )
     rate: Whole = Field(30, ge=1, le=10_000)
+    rate_in_groups: Whole = Field(8, ge=1, le=10_000)
     rate_seconds: Whole = Field(60, ge=1, le=3_600)
     totp: dict[Person, Seed] = Field(
         default_factory=dict,

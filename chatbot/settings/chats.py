@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from chatbot.frontends.talk import People
 from chatbot.settings.values import (
     Address,
+    Called,
     Gateway,
     Id,
     LevelName,
@@ -23,6 +24,7 @@ from chatbot.settings.values import (
 )
 from handlers.caller import Role
 
+NAMES = 'numeric ids and names, each another one, as in { "111" = "anna" }'
 USERS = 'numeric ids, each a viewer, operator or owner, as in { "111" = "owner" }'
 
 
@@ -43,6 +45,13 @@ def roles_of(named: Mapping[str, str]) -> dict[str, Role]:
     return {key: Role[name.upper()] for key, name in named.items()}
 
 
+def _each_another(names: dict[str, str]) -> dict[str, str]:
+    if len({name.lower() for name in names.values()}) < len(names):
+        raise Wrong("two people have one name; an answer tells who acted by it")
+    return names
+
+
+Names = Annotated[dict[PersonId, Called], AfterValidator(_each_another)]
 Token = Annotated[SecretStr, AfterValidator(_whole_token)]
 _TOKEN = "a token: one word, without spaces"  # noqa: S105  # what is allowed, not one
 _TOKEN_FILE = "a file with nothing but the token, beside this one"  # noqa: S105  # as above
@@ -98,6 +107,7 @@ class Telegram(Section):
     """From the environment, or out of `token_file`."""
     token_file: str | None = Field(None, min_length=1, description=_TOKEN_FILE)
     users: dict[PersonId, RoleName] = Field(default_factory=dict, description=USERS)
+    names: Names = Field(default_factory=dict, description=NAMES)
     groups: tuple[Annotated[Id, AfterValidator(_group)], ...] = Field(
         (), max_length=100, description="at most 100 numeric ids, as in [-1001234567890]"
     )
@@ -107,7 +117,7 @@ class Telegram(Section):
     flood: Flood = Flood()
 
     def people(self) -> People:
-        return People(users=roles_of(self.users))
+        return People(users=roles_of(self.users), names=self.names)
 
 
 class DiscordAlerts(Section):
@@ -143,6 +153,7 @@ class Discord(Section):
         (), max_length=100, description='at most 100 numeric ids, as in ["123"]'
     )
     users: dict[PersonId, RoleName] = Field(default_factory=dict, description=USERS)
+    names: Names = Field(default_factory=dict, description=NAMES)
     roles: dict[PersonId, RoleName] = Field(
         default_factory=dict,
         description='numeric ids of roles, each with one of ours, as in { "9" = "viewer" }',
@@ -154,7 +165,7 @@ class Discord(Section):
     )
 
     def people(self) -> People:
-        return People(users=roles_of(self.users), roles=roles_of(self.roles))
+        return People(users=roles_of(self.users), roles=roles_of(self.roles), names=self.names)
 
 
 class Chat(Section):

@@ -128,6 +128,8 @@ Id = Annotated[str, BeforeValidator(_id)]
 """A platform's number for a chat or a group, kept as text."""
 PersonId = Annotated[str, BeforeValidator(_positive_id)]
 """Likewise, of what is never below 0: people, guilds, channels, roles."""
+Called = Annotated[str, Field(pattern=r"^[^\W_](?:[ ._-]?[^\W_]){0,19}$")]
+"""How a person is called in answers: letters and figures, single marks between them."""
 RoleName = Literal["viewer", "operator", "owner"]
 LevelName = Literal["info", "notice", "urgent", "critical"]
 Address = Annotated[str, _address("https?")]

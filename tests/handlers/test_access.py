@@ -129,6 +129,77 @@ async def test_nonsense_and_what_loosens_count_too(slow: House) -> None:
     assert (await slow.say("/resume")).title.startswith("✕ Too many requests")
 
 
+@pytest.mark.parametrize("said", ["/stop", "/pause now", "/close SOL", "/flatten", "/resume"])
+async def test_a_brake_counts_for_who_may_not_use_it(slow: House, said: str) -> None:
+    for _ in range(3):
+        assert (await slow.say(said, CLEO)).title.endswith("needs operator, you are viewer")
+    assert (await slow.say(said, CLEO)).title.startswith("✕ Too many requests")
+    assert (await slow.say("/price SOL", CLEO)).title.startswith("✕ Too many requests")
+    assert slow.desk.asked == slow.trader.asked == []
+
+
+@pytest.mark.parametrize("said", ["/confirm AAAA", "/cancel AAAA", "/close XRP", "/ack A9"])
+async def test_refusals_of_what_is_never_too_often_count(slow: House, said: str) -> None:
+    for _ in range(3):
+        await slow.say(said)
+    assert (await slow.say("/positions")).title.startswith("✕ Too many requests")
+
+
+async def test_a_yes_is_heard_however_often_its_sender_was_refused(slow: House) -> None:
+    asked = await slow.say("/flatten")
+    for _ in range(20):
+        await slow.say("/confirm AAAA")
+
+    await slow.press("Close", asked)
+
+    assert slow.desk.asked[-1][0] == "flatten"
+
+
+GROUP = {who.name: replace(who, chat="telegram:-5", shared=True) for who in (ANNA, BEN, CLEO)}
+
+
+@pytest.mark.parametrize("said", ["/xyzzy", "/stop", "/confirm AAAA", "/cancel AAAA", "/trades 99"])
+async def test_refusals_cost_a_group_one_message_a_minute_and_person(
+    slow: House, said: str
+) -> None:
+    told = [not (await slow.say(f"{said}{n:02}", GROUP["cleo"])).withheld for n in range(60)]
+    slow.clock.advance(60)
+    again = await slow.say(said, GROUP["cleo"])
+    other = await slow.say("/confirm BBBB", GROUP["ben"])
+
+    assert told == [True, *[False] * 59]
+    assert not again.withheld
+    assert not other.withheld
+
+
+async def test_who_may_act_is_told_what_is_new_and_not_what_was_said(slow: House) -> None:
+    first = await slow.say("/close LTC", GROUP["ben"])
+    same = await slow.say("/close LTC", GROUP["ben"])
+    other = await slow.say("/close DOGE", GROUP["ben"])
+
+    assert [r.withheld for r in (first, same, other)] == [False, True, False]
+
+
+async def test_what_is_done_and_what_cries_for_a_stop_is_never_withheld(slow: House) -> None:
+    for _ in range(20):
+        await slow.say("/confirm AAAA", GROUP["ben"])
+
+    for said in ("please stop", "/panic", "/flatten", "/stop", "/stop again", "/pause"):
+        assert not (await slow.say(said, GROUP["ben"])).withheld
+
+
+async def test_in_a_group_a_person_may_ask_less() -> None:
+    house = House()
+    rate = RateLimit(house.clock, most=30, seconds=60, most_shared=2)
+    house.dispatcher = Dispatcher(house.services, rate=rate)
+
+    in_group = [(await house.say("/price SOL", GROUP["cleo"])).outcome for _ in range(3)]
+    alone = (await house.say("/price SOL", CLEO)).outcome
+
+    assert in_group == [Outcome.FAILED, Outcome.FAILED, Outcome.REFUSED]
+    assert alone is Outcome.FAILED
+
+
 @pytest.mark.parametrize(
     "said", ["/stop", "/pause", "/close SOL", "/flatten", "/cancel 7K3Q", "/confirm 7K3Q"]
 )
@@ -153,6 +224,6 @@ async def test_the_same_message_twice_counts_once(slow: House) -> None:
 
 
 def test_only_looking_and_loosening_are_limited() -> None:
-    free = {name for name, command in COMMANDS.items() if not is_limited(command)}
+    free = {name for name, command in COMMANDS.items() if not is_limited(command, Role.OWNER)}
     assert free >= UNLIMITED | {"stop", "pause"}
     assert all(COMMANDS[name].acts and not COMMANDS[name].loosens for name in free)

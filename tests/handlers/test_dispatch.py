@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.command import split
 from handlers.dispatch import kept
+from handlers.line import split
 from handlers.reply import Level, Outcome
 from tests.builders import a_word
 from tests.handlers.fakes import ANNA, BEN, CLEO, House

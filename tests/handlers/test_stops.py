@@ -235,7 +235,7 @@ async def test_a_stop_with_a_misspelt_trader_stops_all_and_says_so() -> None:
     reply = await house.say("/stop trader=atls")
 
     assert house.desk.asked == [("stop", "all", "ben, Telegram", "/stop")]
-    assert reply.lead == "There is no trader atls: so all."
+    assert reply.lead == "There is no trader atls: so all. All means majors and alts."
 
 
 async def test_a_stop_of_one_of_several_names_it_in_its_buttons() -> None:

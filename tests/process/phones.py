@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from handlers import load_commands
-from handlers.command import split
+from handlers.line import split
 from tests.process.desk_process import Answer, DeskProcess
 from tests.servers import discord, telegram
 from tests.servers.discord import DiscordServer
@@ -48,6 +48,7 @@ ANNA, BEN, DORA = (
 )
 CLEO = Person(333, "cleo", VIEWER)
 MALLORY = Person(98765432, "Mallory Sneak")
+NAMES = {str(each.id): each.name for each in (ANNA, BEN, CLEO, DORA)}
 KNOWN = {str(each.id): each.role for each in (ANNA, BEN, CLEO, DORA)}
 
 
@@ -281,6 +282,7 @@ class TelegramPhone:
             "BASE_URL": self.server.base_url,
             "TOKEN": self.server.token,
             "USERS": json.dumps(KNOWN),
+            "NAMES": json.dumps(NAMES),
             "GROUPS": json.dumps([GROUP]),
             "ALERTS": json.dumps(self.alerts),
             "FLOOD": json.dumps({"overall_seconds": 0.01, "group_seconds": 0.6}),
@@ -418,6 +420,7 @@ class DiscordPhone:
             "GATEWAY_URL": self.server.gateway_url,
             "TOKEN": self.server.token,
             "USERS": json.dumps(KNOWN),
+            "NAMES": json.dumps(NAMES),
             "GUILDS": json.dumps([str(GUILD)]),
             "ALERTS": json.dumps(self.alerts),
         }

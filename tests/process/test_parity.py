@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from handlers import load_commands
-from handlers.command import split
+from handlers.line import split
 from tests.process.desk_process import DeskProcess
 from tests.process.phones import (
     ANNA,

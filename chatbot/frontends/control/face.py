@@ -21,7 +21,7 @@ from chatbot.frontends.control.request import (
     refused,
 )
 from handlers.caller import Caller
-from handlers.command import split
+from handlers.line import split
 from handlers.reply import Reply
 from trading.clocks import Clock
 from trading.errors import Refused

@@ -14,10 +14,8 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chatbot.delivery.budget import Budget, Rate
 from chatbot.frontends import Notes, OnMessage, Pictures
 from chatbot.frontends.discord.alerts import Alerts
-from chatbot.frontends.discord.roles import roles_of
 from chatbot.frontends.discord.slash import (
     Offers,
     Words,
@@ -27,47 +25,37 @@ from chatbot.frontends.discord.slash import (
     suggestions,
 )
 from chatbot.frontends.discord.waits import Waits
+from chatbot.frontends.shares import Room, Shares, not_heard
 from chatbot.frontends.talk import (
     OnStranger,
     People,
     Recent,
-    Shown,
     Tasks,
     acts,
-    asked,
     bounded,
     edits_in_place,
     follow,
-    known_as,
-    not_answered,
     press_id,
     tell,
 )
 from chatbot.supervise import failure_of
 from handlers.caller import Caller, Message, Role
 from handlers.command import Commands
-from handlers.reply import Priority, Reply
+from handlers.reply import Reply
 from trading.clocks import Clock
 
 if TYPE_CHECKING:
     import discord
 
     from chatbot.frontends.discord.answer import Answer, Kind
-    from chatbot.frontends.discord.channel import InChannel
     from chatbot.frontends.discord.connection import Connection
     from chatbot.frontends.discord.parcels import Parcel
-    from chatbot.frontends.discord.written import Written
 
 log = logging.getLogger(__name__)
 
 DECLARED = "discord commands"
 """The note that says which commands Discord has."""
 NOT_YET = "it is not connected yet"
-OVERALL = 50
-"""Requests a second that Discord takes of a bot.
-
-Source: https://discord.com/developers/docs/topics/rate-limits#global-rate-limit
-"""
 _COMMAND, _PRESS, _TYPING = 2, 3, 4
 """Kinds of interactions."""
 
@@ -121,25 +109,16 @@ class Discord:
         self._seen: Recent[int, None] = Recent()
         self._looks: Recent[int, None] = Recent()
         """Messages that only show something; a press may put its answer in their place."""
-        each = Rate(self._waits.most, self._waits.within)
-        self._budget = Budget(
-            clock=clock,
-            overall=Rate(OVERALL, 1.0),
-            of_place=lambda _: each,
-            on_folded=self._tell_of_folded,
-        )
-        self._written: Written | None = None
-        """Made when first something is read: the library is loaded then."""
         self._alerts = Alerts(
             ready=self._tried.wait,
             client=lambda: self._client,
             line=lambda: self._line,
             compose=self._compose,
-            budget=self._budget,
             clock=clock,
             waits=self._waits,
         )
         self._answering = Tasks()
+        self._shares = Shares(self._answering, commands)
         self._following = Tasks()
 
     @property
@@ -177,7 +156,6 @@ class Discord:
                 clock=self._clock,
                 waits=self._waits,
                 heard=partial(self._heard, on_message),
-                read=partial(self._read, on_message),
                 state=self._has_become,
             )
             error = await failure_of(partial(self._serve, client))
@@ -214,7 +192,6 @@ class Discord:
             await asyncio.wait(self._answering, timeout=self._waits.farewell)
         for task in self._answering:
             task.cancel()
-        self._budget.close()
 
     def _has_become(self, problem: str) -> None:
         if problem != self._line:
@@ -247,9 +224,17 @@ class Discord:
 
     def _heard(self, on_message: OnMessage, interaction: discord.Interaction[Connection]) -> None:
         """Discord may tell an interaction twice: it is the same one."""
-        if interaction.id not in self._seen:
-            self._seen.keep(interaction.id, None)
-            self._answering.start(_logged(self._handle(on_message, interaction)), name=self.name)
+        if interaction.id in self._seen:
+            return
+        self._seen.keep(interaction.id, None)
+        person, role = str(interaction.user.id), self._role(interaction)
+        room = self._shares.room(person, role, self._text(interaction))
+        if room is Room.DROPPED:
+            return
+        if room is Room.TOLD:
+            on_message = not_heard
+        work = _logged(self._handle(on_message, interaction))
+        self._shares.start(person, role, work, name=self.name)
 
     async def _handle(
         self, on_message: OnMessage, interaction: discord.Interaction[Connection]
@@ -273,7 +258,7 @@ class Discord:
         private = interaction.guild_id is None
         return Caller(
             user=f"discord:{user}",
-            name=known_as(interaction.user.display_name, user),
+            name=self._people.called(user, interaction.user.display_name),
             role=role,
             place=self.title,
             chat=f"discord:@{user}" if private else f"discord:{interaction.channel_id}",
@@ -281,8 +266,9 @@ class Discord:
         )
 
     def _role(self, interaction: discord.Interaction[Connection]) -> Role | None:
-        carried = roles_of(interaction.user) if self._is_listed(interaction) else ()
-        return self._people.role(str(interaction.user.id), carried)
+        # The library's `roles` knows only those of guilds that it has heard of by now.
+        carried = getattr(interaction.user, "_roles", ()) if self._is_listed(interaction) else ()
+        return self._people.role(str(interaction.user.id), [str(role) for role in carried])
 
     def _is_listed(self, interaction: discord.Interaction[Connection]) -> bool:
         return interaction.guild_id is None or str(interaction.guild_id) in self._guilds
@@ -321,7 +307,6 @@ class Discord:
             kind=self._kind(interaction, message.text),
             interaction=interaction,
             compose=self._compose,
-            budget=self._budget,
             clock=self._clock,
             waits=self._waits,
         )
@@ -333,60 +318,12 @@ class Discord:
             return
         finally:
             deferring.cancel()
-        self._answered(message, reply, answer)
-
-    def _answered(self, said: Message, reply: Reply, answer: Answer | InChannel) -> None:
-        if answer.message is not None and not acts(self._commands, said.text):
+        if answer.message is not None and not acts(self._commands, message.text):
             self._looks.keep(answer.message, None)
         if reply.then is not None:
             self._following.start(_logged(self._follow(reply, answer)), name=self.name)
 
-    # -- what is written beside slash commands, and what was not answered
-
-    def _read(self, on_message: OnMessage, message: discord.Message) -> None:
-        from chatbot.frontends.discord.written import Written
-
-        if self._written is None:
-            self._written = Written(
-                people=self._people,
-                guilds=self._guilds,
-                commands=self._commands,
-                on_stranger=self._on_stranger,
-                in_channel=self._in_channel,
-                answered=self._answered,
-                clock=self._clock,
-                slow=self._waits.slow,
-            )
-        us = self._client.application_id if self._client is not None else None
-        work = self._written.answer(message, us or 0, on_message)
-        if work is not None:
-            self._answering.start(_logged(work), name=self.name)
-
-    def _in_channel(self, message: discord.Message, said: Message) -> InChannel:
-        from chatbot.frontends.discord.channel import InChannel
-
-        return InChannel(
-            message,
-            asked=asked(said),
-            compose=self._compose,
-            budget=self._budget,
-            clock=self._clock,
-            waits=self._waits,
-        )
-
-    def _tell_of_folded(self, channel: int) -> None:
-        self._answering.start(_logged(self._say_folded(channel)), name=self.name)
-
-    async def _say_folded(self, channel: int) -> None:
-        """Say once, after those that are answered, how many looks were not."""
-        await self._budget.turn(channel, Priority.LOOK)
-        words = not_answered(self._budget.dropped(channel), self._waits.most, self._waits.within)
-        parcel, *_ = await self._compose(words)
-        if self._client is not None:
-            sending = self._client.get_partial_messageable(channel).send(**parcel.new(silent=True))
-            await bounded(self._clock, self._waits.request, sending)
-
-    async def _follow(self, reply: Reply, answer: Shown) -> None:
+    async def _follow(self, reply: Reply, answer: Answer) -> None:
         from chatbot.frontends.discord.answer import Lasting
         from chatbot.frontends.discord.failures import FAILURES
 
@@ -396,13 +333,18 @@ class Discord:
             # Who may not edit there any more is told by alerts.
             log.info("a message is no longer edited: %s", type(error).__name__)
 
-    def _message(self, interaction: discord.Interaction[Connection], speaker: Caller) -> Message:
+    def _text(self, interaction: discord.Interaction[Connection]) -> str:
+        """The line that it stands for; empty while somebody types."""
         given: Any = interaction.data or {}
-        update = f"discord:{interaction.id}"
+        kind = interaction.type.value
+        if kind == _COMMAND:
+            return spoken(self._commands, given.get("name", ""), given.get("options", ()))
+        return str(given.get("custom_id", "")) if kind == _PRESS else ""
+
+    def _message(self, interaction: discord.Interaction[Connection], speaker: Caller) -> Message:
+        update, text = f"discord:{interaction.id}", self._text(interaction)
         if interaction.type.value == _COMMAND:
-            text = spoken(self._commands, given.get("name", ""), given.get("options", ()))
             return Message(speaker, text, interaction.created_at, update)
-        text = str(given.get("custom_id", ""))
         pressed = press_id(
             self._commands,
             message=f"discord:{interaction.message.id if interaction.message else 0}",

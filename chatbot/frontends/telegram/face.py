@@ -15,6 +15,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING
 from chatbot.delivery.budget import Budget, Rate
 from chatbot.delivery.waiting import Throttled
 from chatbot.frontends import Notes, OnMessage, Pictures
+from chatbot.frontends.shares import Room, Shares, not_heard
 from chatbot.frontends.talk import OnStranger, People, Recent, Tasks, not_answered
 from chatbot.frontends.telegram.connection import OFFICIAL, Connection, Flood, Polling, connect
 from chatbot.frontends.telegram.failures import (
@@ -45,9 +47,8 @@ from chatbot.frontends.telegram.menu import Menu
 from chatbot.frontends.telegram.offsets import Offset
 from chatbot.frontends.telegram.places import Moves, Place
 from chatbot.frontends.telegram.posting import Post, Poster
-from handlers.access import is_limited
 from handlers.caller import Role
-from handlers.command import Commands, split
+from handlers.command import Commands
 from handlers.format import clock_time
 from handlers.reply import Level, Priority, Reply
 from trading.clocks import Clock
@@ -62,8 +63,6 @@ log = logging.getLogger(__name__)
 HEARD = ("message", "edited_message", "callback_query")
 PAGE = 100
 """Updates that one poll brings at most."""
-BUSY = 256
-"""Answers under way; beyond them only what makes safer is taken: a stop, a yes to /flatten."""
 LONG_SILENCE = 5 * 86_400.0
 """Seconds after which the count of updates is forgotten: after a week they are numbered anew.
 
@@ -133,6 +132,7 @@ class Telegram:
         self._seen: Recent[int, None] = Recent()
         self._stories: Recent[tuple[str, str], Post] = Recent()
         self._answering = Tasks()
+        self._shares = Shares(self._answering, commands)
         self._housework = Tasks()
 
     @property
@@ -267,16 +267,22 @@ class Telegram:
             if update.update_id in self._seen:
                 continue
             self._seen.keep(update.update_id, None)
-            if len(self._answering) < BUSY or self._makes_safer(text_of(update)):
-                answer = self._heard.answer(update, line, pressed_after=pressed_after)
-                self._answering.start(quietly(answer), name=NAME)
-            else:
-                log.warning("Telegram: too much is under way, something said was not heard")
+            self._answer(update, line, pressed_after)
         if {chat_of(update) for update in updates} & self._menu.missing:
             self._keep_menu(bot)
 
-    def _makes_safer(self, text: str) -> bool:
-        return not is_limited(self._commands.get(split(text)[0]))
+    def _answer(self, update: telegram.Update, line: Line, pressed_after: datetime | None) -> None:
+        """Begin to answer *update*, unless its sender has too many answers under way."""
+        user = update.effective_user
+        person = str(user.id) if user is not None else ""
+        role = self._heard.role_of(person)
+        room = self._shares.room(person, role, text_of(update))
+        if room is Room.DROPPED:
+            return
+        if room is Room.TOLD:
+            line = replace(line, on_message=not_heard)
+        answer = self._heard.answer(update, line, pressed_after=pressed_after)
+        self._shares.start(person, role, quietly(answer), name=NAME)
 
     # -- our own affairs ------------------------------------------------------------------
 
@@ -303,8 +309,7 @@ class Telegram:
         """Say once, after those that are answered, how many looks were not."""
         poster = self._poster(await self._opened(), tries=TRIES)
         await self._budget.turn(chat, Priority.LOOK)
-        most, seconds = self._flood.group_rate, self._flood.group_seconds
-        words = not_answered(self._budget.dropped(chat), most, seconds)
+        words = not_answered(self._budget.dropped(chat), self._flood.group_rate)
         await poster.post(Place(chat), words, is_paid=True)
 
     def _poster(self, bot: Bot, *, tries: float, is_patient: bool = True) -> Poster:

@@ -30,7 +30,6 @@ from chatbot.frontends.talk import (
     is_brake,
     is_refusal,
     is_spent,
-    known_as,
     nameless,
     not_read,
     only_a_stop,
@@ -38,13 +37,13 @@ from chatbot.frontends.talk import (
     tell,
 )
 from chatbot.frontends.telegram.failures import TelegramFailed
-from chatbot.frontends.telegram.onscreen import OnScreen, Redrawn
 from chatbot.frontends.telegram.places import UNREADABLE, Moves, Place
-from chatbot.frontends.telegram.posting import Post, Poster
+from chatbot.frontends.telegram.posting import OnScreen, Post, Poster, Redrawn
 from chatbot.supervise import within
 from handlers.access import FRESH
-from handlers.caller import Caller, Message
-from handlers.command import Commands, split
+from handlers.caller import Caller, Message, Role
+from handlers.command import Commands
+from handlers.line import split
 from handlers.reply import Reply
 from trading.clocks import Clock
 
@@ -120,6 +119,10 @@ class Heard:
             await self._press(update.callback_query, update.update_id, line, pressed_after)
         elif (message := update.message or update.edited_message) is not None:
             await self._text(message, update.update_id, line)
+
+    def role_of(self, user: str) -> Role | None:
+        """None: a stranger."""
+        return self._people.role(user)
 
     def end(self) -> list[asyncio.Task[None]]:
         """Follow no message any longer; return what is about to end."""
@@ -311,8 +314,15 @@ class Heard:
         role = self._people.role(number)
         if role is None or (place.chat < 0 and not self._is_listed(place.chat)):
             return None
-        called = known_as(name, number)
-        return Caller(f"{NAME}:{number}", called, role, TITLE, f"{NAME}:{place}", edits=True)
+        return Caller(
+            user=f"{NAME}:{number}",
+            name=self._people.called(number, name),
+            role=role,
+            place=TITLE,
+            chat=f"{NAME}:{place}",
+            edits=True,
+            shared=place.chat < 0,
+        )
 
     async def _stranger(self, user: telegram.User, place: Place) -> None:
         if self._telling >= STRANGERS:

@@ -16,13 +16,13 @@ import pytest
 from chatbot import logs
 from chatbot.delivery.waiting import Throttled
 from chatbot.frontends import ChatPlatform, NoPicture
+from chatbot.frontends.shares import SHARE
 from chatbot.frontends.talk import People
 from chatbot.frontends.telegram import Flood, Polling, Telegram
-from chatbot.frontends.telegram.face import BUSY
 from chatbot.frontends.telegram.failures import BlockedByUser, ChatUnknown, NoAnswer, NotInChat
 from handlers.caller import Message, Role
 from handlers.chart import Chart, EquityChart
-from handlers.reply import Choice, Level, Reply
+from handlers.reply import Choice, Level, Outcome, Reply
 from tests.handlers.fakes import House
 from tests.handlers.story import COMMANDS, NOW
 from tests.servers.telegram import TOKEN, USERNAME, Fault, Person, Sent, TelegramServer
@@ -31,7 +31,9 @@ from trading.errors import Refused
 
 ANNA, BEN, CLEO = Person(1, "anna"), Person(2, "ben"), Person(3, "cleo")
 MALLORY = Person(99817, "mallory")
-PEOPLE = People(users={"1": Role.OWNER, "2": Role.OPERATOR, "3": Role.VIEWER})
+PEOPLE = People(
+    users={"1": Role.OWNER, "2": Role.OPERATOR, "3": Role.VIEWER}, names={"2": "ben", "3": "cleo"}
+)
 GROUP, FORUM, ELSEWHERE = -100500, -100600, -100700
 PNG = b"\x89PNG\r\n\x1a\n"
 CHART = EquityChart(
@@ -371,18 +373,52 @@ async def test_a_live_message_goes_on_after_an_outage_and_ends_by_its_button() -
 
 
 async def test_a_stop_is_heard_however_much_is_under_way() -> None:
-    async def stuck(message: Message) -> Reply:
-        await asyncio.Event().wait()
-        raise AssertionError
-
     async with a_chat() as chat:
         chat.answers["/orders"] = stuck
-        for _ in range(BUSY + 20):
+        for _ in range(SHARE + 20):
             await chat.server.says(BEN, "/orders")
         await chat.server.confirmed()
         await chat.server.says(BEN, "/stop")
         await chat.server.seen(2, "■ Stopped")
-        await chat.server.until(lambda: len(chat.heard) == BUSY + 1, "the others")
+        await chat.server.until(lambda: len(chat.heard) == SHARE + 1, "the others")
+        assert said(chat, "Not heard") == 1
+        told = next(m for m in chat.server.room(2).seen if "Not heard" in m.text)
+        assert told.text == (
+            f"✕ Not heard: {SHARE} of yours wait for answers\n"
+            "Nothing was done. Say it again when they are there; a stop is always heard."
+        )
+
+
+async def test_nobody_s_crowd_keeps_another_from_being_heard() -> None:
+    async with a_chat() as chat:
+        chat.answers["/orders"] = stuck
+        for _ in range(SHARE + 20):
+            await chat.server.says(CLEO, "/orders")
+        for said in ("/status", "/positions", "please stop"):
+            await chat.ask(BEN, said)
+        assert len(chat.heard) == SHARE + 3
+
+
+async def test_a_refusal_that_would_cost_the_group_a_message_too_many_costs_none() -> None:
+    async with a_chat() as chat:
+        chat.answers["/orders"] = Reply("✕ No", outcome=Outcome.REFUSED, withheld=True)
+        status = await chat.ask(CLEO, "/status", chat=GROUP)
+        await chat.server.says(CLEO, "/orders", chat=GROUP)
+        press = await chat.server.presses(CLEO, status, "/orders")
+        await press.answered.wait()
+        await chat.ask(CLEO, "/help", chat=GROUP)
+        assert press.toast == "✕ No"
+        assert not [m for m in chat.server.room(GROUP).seen if "✕ No" in m.text]
+
+
+def said(chat: Chat, words: str) -> int:
+    """How many messages ben has seen that say so."""
+    return sum(words in message.text for message in chat.server.room(2).seen)
+
+
+async def stuck(message: Message) -> Reply:
+    await asyncio.Event().wait()
+    raise AssertionError
 
 
 async def test_a_refusal_too_late_for_a_toast_is_a_message() -> None:
@@ -506,11 +542,11 @@ async def test_strangers_get_nothing_at_all() -> None:
 async def test_strangers_in_crowds_keep_nobody_from_being_heard() -> None:
     async with a_chat() as chat:
         chat.history_hangs = True
-        for number in range(BUSY + 20):
+        for number in range(SHARE + 20):
             await chat.server.says(Person(900_000 + number, "mallory"), "/start")
         await chat.server.confirmed()
         await chat.ask(BEN, "/status")
-        assert len(chat.strangers) < BUSY
+        assert len(chat.strangers) < SHARE
 
 
 async def test_in_groups_only_commands_to_us_are_heard() -> None:

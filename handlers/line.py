@@ -1,0 +1,44 @@
+"""How a line that somebody said is read: bounded first, then by patterns that never look back.
+
+Whoever may speak may also shout: what is done with a line grows with its length and no faster.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+LONGEST = 4_096
+"""Characters of a line that are looked at: as many as Telegram lets anybody send."""
+_APOSTROPHES = "'\u2019"
+
+
+def split(text: str) -> tuple[str, list[str]]:
+    """Return the command's name and the words after it.
+
+    Tolerant: no slash, `/stop@bot`, `@bot stop`, capitals, wide letters, spaces around, `50 %`,
+    `Stop!`, `/stop,please`, and the quotes and marks, seen or not, that keyboards of phones put
+    around words.  The name is empty where there is no letter in any word.
+    """
+    words = re.sub(r"(?<=\d)\s+%", "%", text[:LONGEST]).split()
+    if not words or words == ["/"]:
+        return "help", []
+    while len(words) > 1 and _names_nothing(words[0]):
+        del words[0]
+    first = unicodedata.normalize("NFKC", words[0])[:LONGEST]
+    read = re.match(r"\W*([\w'\u2019]*)(?:@\w*)?\W*", first)
+    assert read is not None  # noqa: S101  # it matches nothing, too
+    name = read[1].strip(_APOSTROPHES).lower()
+    glued = first[read.end() :]
+    return name, [glued, *words[1:]] if glued else words[1:]
+
+
+def _names_nothing(word: str) -> bool:
+    """Only marks, or whom the line is for: the command is in a later word."""
+    return word.startswith("@") or not any(c.isalnum() for c in word)
+
+
+def bare(word: str) -> str:
+    """*word* in small letters, without the marks around it: `majors` of `“Majors”,`."""
+    from_start = re.sub(r"^\W+", "", unicodedata.normalize("NFKC", word[:LONGEST]))
+    return re.sub(r"^\W+", "", from_start[::-1])[::-1].lower()
