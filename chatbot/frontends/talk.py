@@ -306,11 +306,11 @@ def nameless() -> Reply:
     )
 
 
-def not_answered(count: int, most: int) -> Reply:
+def not_answered(count: int, most: int, seconds: float) -> Reply:
     """To a chat in which more was asked than it takes messages."""
     return Reply(
         f"{REFUSED} {plural(count, 'question')} not answered here",
-        text=f"This chat takes {most} messages a minute, and some are kept for a stop."
+        text=f"This chat takes {most} messages in {seconds:g}\u00a0s, and some are kept for a stop."
         " Ask again, or in private.",
         level=Level.NOTICE,
         outcome=Outcome.REFUSED,

@@ -46,6 +46,8 @@ ANSWER, LIFE = 3.0, 900.0
 _EPOCH = 1_420_070_400_000
 """Milliseconds: when Discord's ids begin."""
 _COMMAND, _PRESS, _TYPING = 2, 3, 4
+_GUILD_MESSAGES, _PRIVATE_MESSAGES = 1 << 9, 1 << 12
+"""Intents, https://discord.com/developers/docs/events/gateway#list-of-intents."""
 _NEW, _THINK, _LATER, _UPDATE, _SUGGEST = 4, 5, 6, 7, 8
 
 
@@ -186,6 +188,8 @@ class Room:
     writable: bool = True
     takes_files: bool = True
     nonces: dict[str, Sent] = field(default_factory=dict)
+    typing: int = 0
+    """How often it was shown that the bot writes."""
 
     @property
     def seen(self) -> list[Sent]:
@@ -329,6 +333,38 @@ class DiscordServer:
             typed = check_typed(self.commands[name], given)
         data = {"id": "77", "name": name, "type": 1, "options": typed}
         return await self._happens(_COMMAND, who, data, channel, guild, ago)
+
+    async def writes(
+        self,
+        who: Person,
+        text: str,
+        *,
+        channel: int | None = None,
+        guild: int | None = None,
+        edits: int | None = None,
+        **more: Any,
+    ) -> int:
+        """*who* writes *text*, or puts the message *edits* right; return its number.
+
+        The bot is told what its intents let it hear: in a guild words only where it is named.
+        """
+        room = self.private(who.id) if channel is None else self.channel(channel)
+        number = edits or self._snowflake()
+        bit = _PRIVATE_MESSAGES if room.recipient is not None else _GUILD_MESSAGES
+        if not self.gateway.intents & bit:
+            return number
+        payload = self._json(Sent(number, room.id)) | {"author": who.json(), "content": text}
+        if f"<@{APPLICATION}>" in text or more.pop("answers", False):
+            payload["mentions"] = [bot_user(APPLICATION)]
+        elif room.recipient is None:
+            payload |= {"content": "", "attachments": []}
+        if guild is not None:
+            payload |= {"guild_id": str(guild), "member": _member(who)}
+        if edits is not None:
+            payload["edited_timestamp"] = "2025-10-10T20:42:09+00:00"
+        name = "MESSAGE_CREATE" if edits is None else "MESSAGE_UPDATE"
+        await self.gateway.dispatch(name, payload | more)
+        return number
 
     async def presses(
         self, who: Person, message: Sent, label: str, *, guild: int | None = None, ago: float = 0
@@ -574,6 +610,10 @@ class DiscordServer:
             room.nonces[nonce] = sent
         return 200, self._json(sent)
 
+    def _type(self, asked: _Asked) -> tuple[int, Any]:
+        self._room(int(asked.words[0])).typing += 1
+        return 204, None
+
     def _change(self, asked: _Asked) -> tuple[int, Any]:
         check("edit", asked.body)
         room = self._room(int(asked.words[0]))
@@ -775,6 +815,7 @@ _ROUTES: list[tuple[str, str, bool, _Serve]] = [
     ("PUT", rf"/applications/{_ID}/guilds/{_ID}/commands", True, DiscordServer._declare),
     ("POST", "/users/@me/channels", True, DiscordServer._open_private),
     ("POST", rf"/channels/{_ID}/messages", True, DiscordServer._post),
+    ("POST", rf"/channels/{_ID}/typing", True, DiscordServer._type),
     ("PATCH", rf"/channels/{_ID}/messages/{_ID}", True, DiscordServer._change),
     ("POST", rf"/interactions/{_ID}/{_SECRET}/callback", False, DiscordServer._callback),
     ("POST", rf"/webhooks/{_ID}/{_SECRET}", False, DiscordServer._follow),
@@ -793,7 +834,7 @@ async def _read(request: web.Request) -> tuple[Any, dict[str, bytes]]:
             if isinstance(value, web.FileField)
         }
         return json.loads(str(form["payload_json"])), files
-    if request.method in ("GET", "DELETE"):
+    if request.method in ("GET", "DELETE") or not request.can_read_body:
         return None, {}
     if kind != "application/json":  # exactly: a charset is refused
         raise Refusal(400, 50_035, "Invalid Form Body", content_type=kind)
@@ -817,6 +858,18 @@ def _json(body: Any, status: int, **headers: str) -> web.Response:
     return web.Response(body=raw, status=status, content_type="application/json", headers=headers)
 
 
+def _member(who: Person) -> dict[str, Any]:
+    return {
+        "roles": list(map(str, who.roles)),
+        "joined_at": "2024-01-01T00:00:00+00:00",
+        "deaf": False,
+        "mute": False,
+        "flags": 0,
+        "nick": None,
+        "avatar": None,
+    }
+
+
 def _payload(
     kind: int, who: Person, data: dict[str, Any], room: Room, guild: int | None
 ) -> dict[str, Any]:
@@ -836,17 +889,7 @@ def _payload(
     }
     if guild is None:
         return payload | {"user": who.json()}
-    member = {
-        "user": who.json(),
-        "roles": list(map(str, who.roles)),
-        "permissions": "2048",
-        "joined_at": "2024-01-01T00:00:00+00:00",
-        "deaf": False,
-        "mute": False,
-        "flags": 0,
-        "nick": None,
-        "avatar": None,
-    }
+    member = _member(who) | {"user": who.json(), "permissions": "2048"}
     about = guild_json(guild)
     partial = {key: about[key] for key in ("id", "features", "preferred_locale")}
     return payload | {"guild_id": str(guild), "guild": partial, "member": member}

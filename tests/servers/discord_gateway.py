@@ -34,7 +34,9 @@ class Line:
         self._squeeze = _compressor(compression)
 
     async def send(self, op: int, data: Any = None, **more: Any) -> None:
-        text = json.dumps({"op": op, "d": data, "s": None, "t": None} | more)
+        await self.send_text(json.dumps({"op": op, "d": data, "s": None, "t": None} | more))
+
+    async def send_text(self, text: str) -> None:
         if self._squeeze is None:
             await self.socket.send_str(text)
         else:
@@ -97,6 +99,11 @@ class Gateway:
                 await session.line.send(DISPATCH, told["d"], t=told["t"], s=told["s"])
             except ConnectionError:  # cut a moment ago; whoever resumes hears of it
                 session.line = None
+
+    async def send_raw(self, frame: str) -> None:
+        """Send what is no event."""
+        if line := self._line():
+            await line.send_text(frame)
 
     async def again(self, number: int = -1) -> None:
         """Dispatch an event once more, as after a resumption that went too far back."""

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from chatbot.delivery.budget import Budget, Crowded
 from chatbot.frontends.discord.waits import FLOODED, Waits
 from chatbot.frontends.talk import Recent, bounded
 from handlers.reply import Level, Reply
@@ -47,11 +48,13 @@ class Alerts:
         client: Callable[[], Connection | None],
         line: Callable[[], str],
         compose: Callable[[Reply], Awaitable[tuple[Parcel, ...]]],
+        budget: Budget,
         clock: Clock,
         waits: Waits,
     ) -> None:
         self._ready, self._client, self._line = ready, client, line
         self._compose = compose
+        self._budget = budget
         self._clock = clock
         self._waits = waits
         self._sending = ""
@@ -72,7 +75,8 @@ class Alerts:
     async def send(self, chat: str, reply: Reply, *, silent: bool) -> None:
         """Deliver an alert to the channel `456`, or privately to the user `@111`.
 
-        Raises `Throttled`, `MayNotWrite`, `NotConnected`, or what the library raises.
+        Raises `Throttled`, `MayNotWrite`, `NotConnected`, or what the library raises; `Crowded`
+        where more important ones must have room.
         """
         # The first alert, that the desk has started, comes while it logs in.
         await self._within(self._ready())
@@ -81,6 +85,8 @@ class Alerts:
         parcels = await self._compose(reply)
         try:
             await self._delivered(chat, reply, parcels, silent=silent)
+        except Crowded:
+            raise
         except Exception as error:  # noqa: BLE001  # told apart, and raised again
             raise self._as_told(chat, error) from None
         self._sending, self._flooded_until = "", 0.0
@@ -103,14 +109,35 @@ class Alerts:
     async def _deliver(
         self, chat: str, reply: Reply, parcels: tuple[Parcel, ...], *, silent: bool
     ) -> None:
+        from chatbot.frontends.discord.failures import throttled
+
         channel = await self._channel(chat)
+        self._budget.take(channel.id, reply.priority)
+        try:
+            await self._said(chat, channel, reply, parcels, silent=silent)
+        except Exception as error:
+            if (told := throttled(error)) is not None:
+                self._budget.hold(channel.id, told.retry_after)
+            raise
+
+    async def _said(
+        self,
+        chat: str,
+        channel: discord.PartialMessageable,
+        reply: Reply,
+        parcels: tuple[Parcel, ...],
+        *,
+        silent: bool,
+    ) -> None:
         if await self._goes_on(chat, channel, reply, parcels):
             return
         mark = self._mark(chat, reply)
-        sent = [
-            await self._within(channel.send(**parcel.new(silent=silent), nonce=f"{mark}{number}"))
-            for number, parcel in enumerate(parcels)
-        ]
+        sent = []
+        for number, parcel in enumerate(parcels):
+            if number:
+                await self._budget.turn(channel.id, reply.priority)
+            given = parcel.new(silent=silent)
+            sent.append(await self._within(channel.send(**given, nonce=f"{mark}{number}")))
         if reply.story:
             self._stories.keep((chat, reply.story), sent[0].id)
 

@@ -14,11 +14,13 @@ from typing import Any, TypeVar
 
 import discord
 
+from chatbot.delivery.budget import Budget
+from chatbot.frontends.discord.channel import admitted
 from chatbot.frontends.discord.connection import Connection
 from chatbot.frontends.discord.failures import FAILURES, is_malformed
 from chatbot.frontends.discord.parcels import Parcel
 from chatbot.frontends.discord.waits import Waits
-from chatbot.frontends.talk import bounded, is_refusal, is_spent
+from chatbot.frontends.talk import Shown, bounded, is_refusal, is_spent
 from handlers.reply import Reply
 from trading.clocks import Clock
 
@@ -57,12 +59,14 @@ class Answer:
         kind: Kind,
         interaction: discord.Interaction[Connection],
         compose: Compose,
+        budget: Budget,
         clock: Clock,
         waits: Waits,
     ) -> None:
         self._kind = kind
         self._interaction = interaction
         self._compose = compose
+        self._budget = budget
         self._clock = clock
         self._waits = waits
         self._lock = asyncio.Lock()
@@ -102,15 +106,15 @@ class Answer:
                 toast = to_one and is_refusal(reply)
                 if toast and is_spent(reply):
                     await self._stripped()
-                await self._first(parcels[0], toast=toast)
+                await self._first(parcels[0], reply.priority, toast=toast)
             else:
-                await self._again(parcels[0])
+                await self._again(parcels[0], reply)
             for parcel in parcels[1:]:
                 await self._followup(parcel)
 
     # -- first, by the interaction
 
-    async def _first(self, parcel: Parcel, *, toast: bool) -> None:
+    async def _first(self, parcel: Parcel, priority: int, *, toast: bool) -> None:
         try:
             await self._answered(parcel, toast=toast)
         except FAILURES as error:
@@ -119,10 +123,10 @@ class Answer:
                 await self._answered(parcel, toast=toast)
             elif is_malformed(error) and not parcel.is_bare:
                 log.warning("Discord refused an answer; it goes out bare")
-                await self._first(parcel.bare(), toast=toast)
+                await self._first(parcel.bare(), priority, toast=toast)
             else:
                 log.info("answered in the channel: %s", type(error).__name__)
-                await self._in_channel(parcel)
+                await self._in_channel(parcel, priority)
 
     async def _answered(self, parcel: Parcel, *, toast: bool) -> None:
         if toast:
@@ -198,7 +202,7 @@ class Answer:
 
     # -- then in place, and where the interaction is gone in the channel
 
-    async def _again(self, parcel: Parcel) -> None:
+    async def _again(self, parcel: Parcel, reply: Reply) -> None:
         assert self._edit is not None  # noqa: S101  # `show` asked
         if not self._interaction.is_expired():
             try:
@@ -206,16 +210,22 @@ class Answer:
                 return
             except FAILURES as error:
                 if is_malformed(error) and not parcel.is_bare:
-                    await self._again(parcel.bare())
+                    await self._again(parcel.bare(), reply)
                     return
                 log.info("edited through the channel: %s", type(error).__name__)
-        if self.message is not None:
-            message = self._channel().get_partial_message(self.message)
+        channel = self._channel()
+        if self.message is None:
+            return
+        if await admitted(self._budget, channel.id, self.message, reply):
+            message = channel.get_partial_message(self.message)
             await self._within(message.edit(**parcel.edit()))
 
-    async def _in_channel(self, parcel: Parcel) -> None:
-        sent = await self._within(self._channel().send(**parcel.new(silent=True)))
-        self._shown(sent.id, sent.edit)
+    async def _in_channel(self, parcel: Parcel, priority: int) -> None:
+        channel = self._channel()
+        await self._budget.turn(channel.id, priority)
+        sent = await self._within(channel.send(**parcel.new(silent=True)))
+        # A whole message would send its flags along, and Discord refuses some of them.
+        self._shown(sent.id, channel.get_partial_message(sent.id).edit)
 
     def _channel(self) -> discord.PartialMessageable:
         channel = self._interaction.channel_id
@@ -232,7 +242,7 @@ class Answer:
 class Lasting:
     """Shows later stages of an answer, however often that takes: nobody asks a second time."""
 
-    def __init__(self, answer: Answer, clock: Clock, waits: Waits) -> None:
+    def __init__(self, answer: Shown, clock: Clock, waits: Waits) -> None:
         self._answer = answer
         self._clock = clock
         self._waits = waits

@@ -32,6 +32,9 @@ _GATEWAY_ERRORS = (
 )
 
 
+_MISREAD = 20
+"""Events in a row that cannot be read: then the stream is broken, and begins anew."""
+
 T = TypeVar("T")
 
 
@@ -56,10 +59,12 @@ class Connection(discord.Client):
         clock: Clock,
         waits: Waits,
         heard: Callable[[discord.Interaction], None],
+        read: Callable[[discord.Message], None],
         state: Callable[[str], None],
     ) -> None:
         super().__init__(
-            intents=discord.Intents(guilds=True),
+            # None of them is privileged: words come of private messages and where we are named.
+            intents=discord.Intents(guilds=True, guild_messages=True, dm_messages=True),
             member_cache_flags=discord.MemberCacheFlags.none(),
             max_messages=None,
             chunk_guilds_at_startup=False,
@@ -71,6 +76,9 @@ class Connection(discord.Client):
         self._clock = clock
         self._waits = waits
         self._heard = heard
+        self._read = read
+        self._misread = 0
+        """Events in a row that could not be read."""
         self._state = state
         self._greeted = False
         """The gateway has taken this session, or its resumption."""
@@ -102,7 +110,7 @@ class Connection(discord.Client):
             opening = DiscordWebSocket.from_client(self, **where)
             self.ws = await bounded(self._clock, self._waits.request, opening)
             while True:
-                await self.ws.poll_event()
+                await self._next_event()
         except ReconnectWebSocket as asked:
             return asked
         except _GATEWAY_ERRORS as error:
@@ -110,6 +118,23 @@ class Connection(discord.Client):
                 raise
             log.info("the gateway broke off: %s", type(error).__name__)
             return error
+        except Exception as error:
+            log.exception("the gateway could not be understood")
+            return error
+
+    async def _next_event(self) -> None:
+        """One that cannot be read is passed over; the next ones are heard."""
+        try:
+            await self.ws.poll_event()
+        except (ReconnectWebSocket, *_GATEWAY_ERRORS):
+            raise
+        except Exception as error:
+            log.error("Discord: an event could not be read: %s", type(error).__name__)  # noqa: TRY400  # the trace holds it
+            self._misread += 1
+            if self._misread >= _MISREAD:
+                raise
+        else:
+            self._misread = 0
 
     def _where(self, before: dict[str, Any]) -> dict[str, Any]:
         """How to go on: with the session, if there is one."""
@@ -138,6 +163,13 @@ class Connection(discord.Client):
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         self._heard(interaction)
+
+    async def on_message(self, message: discord.Message) -> None:
+        self._read(message)
+
+    async def on_raw_message_edit(self, edit: discord.RawMessageUpdateEvent) -> None:
+        if edit.message.edited_at is not None:  # else Discord has only added a preview
+            self._read(edit.message)
 
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
         log.exception("Discord's %s could not be handled", event_method)  # noqa: LOG004  # called as one is handled

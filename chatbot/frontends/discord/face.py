@@ -14,8 +14,10 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from chatbot.delivery.budget import Budget, Rate
 from chatbot.frontends import Notes, OnMessage, Pictures
 from chatbot.frontends.discord.alerts import Alerts
+from chatbot.frontends.discord.roles import roles_of
 from chatbot.frontends.discord.slash import (
     Offers,
     Words,
@@ -30,32 +32,42 @@ from chatbot.frontends.talk import (
     OnStranger,
     People,
     Recent,
+    Shown,
     Tasks,
     acts,
+    asked,
     bounded,
     edits_in_place,
     follow,
+    not_answered,
     press_id,
     tell,
 )
 from chatbot.supervise import failure_of
 from handlers.caller import Caller, Message, Role
 from handlers.command import Commands
-from handlers.reply import Reply
+from handlers.reply import Priority, Reply
 from trading.clocks import Clock
 
 if TYPE_CHECKING:
     import discord
 
     from chatbot.frontends.discord.answer import Answer, Kind
+    from chatbot.frontends.discord.channel import InChannel
     from chatbot.frontends.discord.connection import Connection
     from chatbot.frontends.discord.parcels import Parcel
+    from chatbot.frontends.discord.written import Written
 
 log = logging.getLogger(__name__)
 
 DECLARED = "discord commands"
 """The note that says which commands Discord has."""
 NOT_YET = "it is not connected yet"
+OVERALL = 50
+"""Requests a second that Discord takes of a bot.
+
+Source: https://discord.com/developers/docs/topics/rate-limits#global-rate-limit
+"""
 _COMMAND, _PRESS, _TYPING = 2, 3, 4
 """Kinds of interactions."""
 
@@ -109,11 +121,21 @@ class Discord:
         self._seen: Recent[int, None] = Recent()
         self._looks: Recent[int, None] = Recent()
         """Messages that only show something; a press may put its answer in their place."""
+        each = Rate(self._waits.most, self._waits.within)
+        self._budget = Budget(
+            clock=clock,
+            overall=Rate(OVERALL, 1.0),
+            of_place=lambda _: each,
+            on_folded=self._tell_of_folded,
+        )
+        self._written: Written | None = None
+        """Made when first something is read: the library is loaded then."""
         self._alerts = Alerts(
             ready=self._tried.wait,
             client=lambda: self._client,
             line=lambda: self._line,
             compose=self._compose,
+            budget=self._budget,
             clock=clock,
             waits=self._waits,
         )
@@ -156,6 +178,7 @@ class Discord:
                 clock=self._clock,
                 waits=self._waits,
                 heard=partial(self._heard, on_message),
+                read=partial(self._read, on_message),
                 state=self._has_become,
             )
             error = await failure_of(partial(self._serve, client))
@@ -192,6 +215,7 @@ class Discord:
             await asyncio.wait(self._answering, timeout=self._waits.farewell)
         for task in self._answering:
             task.cancel()
+        self._budget.close()
 
     def _has_become(self, problem: str) -> None:
         if problem != self._line:
@@ -266,9 +290,8 @@ class Discord:
         )
 
     def _role(self, interaction: discord.Interaction[Connection]) -> Role | None:
-        # The library's `roles` knows only those of guilds that it has heard of by now.
-        carried = getattr(interaction.user, "_roles", ()) if self._is_listed(interaction) else ()
-        return self._people.role(str(interaction.user.id), [str(role) for role in carried])
+        carried = roles_of(interaction.user) if self._is_listed(interaction) else ()
+        return self._people.role(str(interaction.user.id), carried)
 
     def _is_listed(self, interaction: discord.Interaction[Connection]) -> bool:
         return interaction.guild_id is None or str(interaction.guild_id) in self._guilds
@@ -307,6 +330,7 @@ class Discord:
             kind=self._kind(interaction, message.text),
             interaction=interaction,
             compose=self._compose,
+            budget=self._budget,
             clock=self._clock,
             waits=self._waits,
         )
@@ -318,12 +342,71 @@ class Discord:
             return
         finally:
             deferring.cancel()
-        if answer.message is not None and not acts(self._commands, message.text):
+        self._answered(message, reply, answer)
+
+    def _answered(self, said: Message, reply: Reply, answer: Answer | InChannel) -> None:
+        if answer.message is not None and not acts(self._commands, said.text):
             self._looks.keep(answer.message, None)
         if reply.then is not None:
             self._following.start(_logged(self._follow(reply, answer)), name=self.name)
 
-    async def _follow(self, reply: Reply, answer: Answer) -> None:
+    # -- what is written beside slash commands, and what was not answered
+
+    def _read(self, on_message: OnMessage, message: discord.Message) -> None:
+        from chatbot.frontends.discord.written import Written
+
+        if self._written is None:
+            self._written = Written(
+                people=self._people,
+                guilds=self._guilds,
+                commands=self._commands,
+                on_stranger=self._on_stranger,
+                in_channel=self._in_channel,
+                answered=self._answered,
+                clock=self._clock,
+                slow=self._waits.slow,
+            )
+        us = self._client.application_id if self._client is not None else None
+
+        async def hear(said: Message) -> Reply:
+            return await (not_heard if room is Room.TOLD else on_message)(said)
+
+        work = self._written.answer(message, us or 0, hear)
+        if work is None:
+            return
+        person = str(message.author.id)
+        role = self._people.role(person, roles_of(message.author))
+        room = self._shares.room(person, role, message.content)
+        if room is Room.DROPPED:
+            work.close()
+        else:
+            self._shares.start(person, role, _logged(work), name=self.name)
+
+    def _in_channel(self, message: discord.Message, said: Message) -> InChannel:
+        from chatbot.frontends.discord.channel import InChannel
+
+        return InChannel(
+            message,
+            asked=asked(said),
+            compose=self._compose,
+            budget=self._budget,
+            clock=self._clock,
+            waits=self._waits,
+        )
+
+    def _tell_of_folded(self, channel: int) -> None:
+        self._answering.start(_logged(self._say_folded(channel)), name=self.name)
+
+    async def _say_folded(self, channel: int) -> None:
+        """Say once, after those that are answered, how many looks were not."""
+        await self._budget.turn(channel, Priority.LOOK)
+        words = not_answered(self._budget.dropped(channel), self._waits.most, self._waits.within)
+        parcel, *_ = await self._compose(words)
+        if self._client is not None:
+            sending = self._client.get_partial_messageable(channel).send(**parcel.new(silent=True))
+            await bounded(self._clock, self._waits.request, sending)
+
+    async def _follow(self, reply: Reply, answer: Shown) -> None:
         from chatbot.frontends.discord.answer import Lasting
         from chatbot.frontends.discord.failures import FAILURES
 

@@ -27,5 +27,11 @@ class Waits:
     """Between a session that was refused and the next."""
     first_retry: float = 1.0
     longest_retry: float = 60.0
+    most: int = 5
+    """Messages that a channel takes within `within` seconds, edits included.
+
+    Discord tells its limits only as they are used up; these hold everywhere.
+    """
+    within: float = 5.0
     farewell: float = 1.0
     """For answers under way when the desk ends."""

@@ -309,7 +309,8 @@ class Telegram:
         """Say once, after those that are answered, how many looks were not."""
         poster = self._poster(await self._opened(), tries=TRIES)
         await self._budget.turn(chat, Priority.LOOK)
-        words = not_answered(self._budget.dropped(chat), self._flood.group_rate)
+        most, seconds = self._flood.group_rate, self._flood.group_seconds
+        words = not_answered(self._budget.dropped(chat), most, seconds)
         await poster.post(Place(chat), words, is_paid=True)
 
     def _poster(self, bot: Bot, *, tries: float, is_patient: bool = True) -> Poster:

@@ -37,8 +37,9 @@ from chatbot.frontends.talk import (
     tell,
 )
 from chatbot.frontends.telegram.failures import TelegramFailed
+from chatbot.frontends.telegram.onscreen import OnScreen, Redrawn
 from chatbot.frontends.telegram.places import UNREADABLE, Moves, Place
-from chatbot.frontends.telegram.posting import OnScreen, Post, Poster, Redrawn
+from chatbot.frontends.telegram.posting import Post, Poster
 from chatbot.supervise import within
 from handlers.access import FRESH
 from handlers.caller import Caller, Message, Role

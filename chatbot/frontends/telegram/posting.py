@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chatbot.delivery.budget import REDRAW, Budget, Crowded
+from chatbot.delivery.budget import Budget
 from chatbot.delivery.waiting import Throttled
 from chatbot.frontends import Pictures
 from chatbot.frontends.talk import Asked, drawn, without_picture
@@ -452,64 +452,3 @@ def _keyboard(choices: Sequence[Choice]) -> InlineKeyboardMarkup | None:
 def _toast(reply: Reply, now: datetime) -> str:
     words = "\n".join([title(reply), *body(replace(reply, chart=None), now=now)])
     return words if len(words) <= TOAST else f"{words[: TOAST - 1]}…"
-
-
-class OnScreen:
-    """One answer as it stands in a chat: posted once, edited from then on (`talk.Shown`)."""
-
-    def __init__(
-        self,
-        poster: Poster,
-        place: Place,
-        *,
-        asked: Asked,
-        to: int | None = None,
-        post: Post | None = None,
-    ) -> None:
-        self._poster = poster
-        self.post = post
-        self._place = place
-        self._asked = asked
-        self._to = to
-        self._waits = False
-        """It says that the answer takes long."""
-
-    async def show(self, reply: Reply) -> None:
-        if reply.withheld and not self._waits:
-            return
-        if self.post is None:
-            self.post = await self._poster.post(self._place, reply, to=self._to, asked=self._asked)
-        else:
-            self.post = await self._poster.edit(self.post, reply)
-
-    async def busy(self, *, draws: bool) -> None:
-        await self._poster.act(self._place, "upload_photo" if draws else "typing")
-
-    async def wait(self, reply: Reply) -> None:
-        if self.post is None:
-            self.post = await self._poster.post(
-                self._place, reply, to=self._to, asked=self._asked, is_patient=False
-            )
-        else:
-            self.post = await self._poster.edit(self.post, reply, is_patient=False)
-        self._waits = True
-
-
-class Redrawn:
-    """The same message, as it goes on by itself."""
-
-    def __init__(self, poster: Poster, post: Post) -> None:
-        self._poster = poster
-        self.post = post
-
-    async def show(self, reply: Reply) -> None:
-        """What will come again anyway is left out while the chat takes no more."""
-        redraws = reply.then is not None and reply.priority <= Priority.LOOK
-        # What follows a stop's answer is no answer: another one may be waiting behind it.
-        priority = REDRAW if redraws else min(reply.priority, Priority.URGENT)
-        try:
-            self.post = await self._poster.edit(
-                self.post, reply, priority=priority, is_patient=not redraws
-            )
-        except Crowded:
-            log.debug("a live message was left as it was")

@@ -1,0 +1,179 @@
+"""What people write on Discord beside slash commands, read as lines.
+
+In private all of it is for us, as on Telegram.  In a guild it is what begins with our name, or the
+one word that answers us: Discord hands out no other words without a privilege.  Of those, of what
+is edited, passed on or written below a picture, only a stop is heard.
+
+Only what runs imports this file: the library takes half a second to load.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import discord
+
+from chatbot.delivery.budget import Folded
+from chatbot.frontends import OnMessage
+from chatbot.frontends.discord.channel import InChannel
+from chatbot.frontends.discord.failures import FAILURES
+from chatbot.frontends.discord.roles import roles_of
+from chatbot.frontends.talk import (
+    Lately,
+    OnStranger,
+    People,
+    Recent,
+    is_brake,
+    only_a_stop,
+    tell,
+)
+from handlers.caller import Caller, Message
+from handlers.command import Commands
+from handlers.line import split
+from handlers.reply import Reply
+from trading.clocks import Clock
+
+log = logging.getLogger(__name__)
+
+NAME, TITLE = "discord", "Discord"
+_SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What somebody wrote to us."""
+
+    text: str
+    source: str = ""
+    """Where it comes from, if only a stop is heard from there: as in `an edited message`."""
+
+
+def line_of(message: discord.Message, us: int) -> Line | None:
+    """What *message* says to the bot *us*; None if it is not ours to hear."""
+    if message.author.bot or message.webhook_id or message.type not in _SPOKEN:
+        return None
+    text, source = _said(message)
+    if isinstance(message.channel, discord.DMChannel):
+        line = Line(text)
+    elif (named := re.match(r"\s*<@!?(\d{1,20})>\s*", text)) and int(named[1]) == us:
+        line = Line(text[named.end() :], "plain words in a channel")
+    elif len(text.split()) == 1 and _answers(message, us):
+        line = Line(text, "plain words in a channel")
+    else:
+        return None
+    line = replace(line, source=source) if source else line
+    return line if line.text.strip() else None
+
+
+def _said(message: discord.Message) -> tuple[str, str]:
+    """The words, and whether they may be older or others' than they look."""
+    if message.message_snapshots:
+        return message.message_snapshots[0].content, "a forwarded message"
+    below = [each.description for each in message.attachments if each.description]
+    text = message.content or next(iter(below), "")
+    if message.edited_at is not None:
+        return text, "an edited message"
+    return text, "a caption" if message.attachments else ""
+
+
+def _answers(message: discord.Message, us: int) -> bool:
+    """Whether it answers us: Discord names us in it then."""
+    return any(user.id == us for user in message.mentions)
+
+
+class Written:
+    """Answers what is written, each in its own time.
+
+    *in_channel* makes the message that answers; *answered* hears of each that was shown.
+    """
+
+    def __init__(
+        self,
+        *,
+        people: People,
+        guilds: frozenset[str],
+        commands: Commands,
+        on_stranger: OnStranger,
+        in_channel: Callable[[discord.Message, Message], InChannel],
+        answered: Callable[[Message, Reply, InChannel], None],
+        clock: Clock,
+        slow: float,
+    ) -> None:
+        self._people = people
+        self._guilds = guilds
+        self._commands = commands
+        self._on_stranger = on_stranger
+        self._in_channel = in_channel
+        self._answered = answered
+        self._clock = clock
+        self._slow = slow
+        self._seen: Recent[tuple[int, datetime | None], None] = Recent()
+        self._braked: Recent[int, None] = Recent()
+        """Messages that have stopped something."""
+        self._told_lately = Lately(clock)
+
+    def answer(
+        self, message: discord.Message, us: int, on_message: OnMessage
+    ) -> Coroutine[Any, Any, None] | None:
+        """None: it is not for the bot *us*, or was told before."""
+        line, key = line_of(message, us), (message.id, message.edited_at)
+        if line is None or key in self._seen:
+            return None
+        self._seen.keep(key, None)
+        if line.source and not is_brake(self._commands, line.text):
+            return self._not_from(line, message)
+        if message.edited_at is not None and message.id in self._braked:
+            return None  # an old stop whose words are mended does not stop again
+        return self._answer(line.text, message, on_message)
+
+    async def _answer(self, text: str, message: discord.Message, on_message: OnMessage) -> None:
+        speaker = self._speaker(message)
+        if speaker is None:
+            if self._people.role(str(message.author.id), roles_of(message.author)) is None:
+                await self._on_stranger(TITLE, str(message.author.id))
+            return
+        if is_brake(self._commands, text):
+            self._braked.keep(message.id, None)
+        edit = f":{message.edited_at:%s}" if message.edited_at else ""
+        said = Message(speaker, text, message.created_at, f"{NAME}:{message.id}{edit}")
+        shown = self._in_channel(message, said)
+        try:
+            reply = await tell(on_message(said), shown, self._clock, slow=self._slow)
+        except Folded:
+            log.info("Discord: an answer was folded: too much was asked there")
+        except FAILURES as error:
+            log.warning("an answer could not be shown: %s", type(error).__name__)
+        else:
+            self._answered(said, reply, shown)
+
+    async def _not_from(self, line: Line, message: discord.Message) -> None:
+        """Tell whoever may command why nothing happens; nothing, where no command was meant."""
+        speaker = self._speaker(message)
+        meant = self._commands.get(split(line.text)[0]) is not None
+        if speaker is None or not meant:
+            return
+        if self._told_lately.admit(f"{speaker.user} {speaker.chat}"):
+            said = Message(speaker, line.text, message.created_at)
+            await self._in_channel(message, said).show(only_a_stop(line.source))
+
+    def _speaker(self, message: discord.Message) -> Caller | None:
+        """Who wrote; None: nobody who is answered here."""
+        user, private = str(message.author.id), isinstance(message.channel, discord.DMChannel)
+        listed = private or (message.guild is not None and str(message.guild.id) in self._guilds)
+        role = self._people.role(user, () if private else roles_of(message.author))
+        if role is None or not listed:
+            return None
+        return Caller(
+            user=f"{NAME}:{user}",
+            name=self._people.called(user, message.author.display_name),
+            role=role,
+            place=TITLE,
+            chat=f"{NAME}:@{user}" if private else f"{NAME}:{message.channel.id}",
+            edits=True,
+            shared=not private,
+        )
