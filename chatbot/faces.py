@@ -6,11 +6,12 @@ import getpass
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from chatbot.delivery.notices import DeskNotices
 from chatbot.delivery.outbox import Outbox
 from chatbot.delivery.strangers import Strangers
-from chatbot.delivery.subscribers import subscribers
+from chatbot.delivery.subscribers import guest, subscribers
 from chatbot.frontends import ChatPlatform, Frontend, Speaker
 from chatbot.frontends.console.face import Console
 from chatbot.frontends.control import ControlSocket, StopSocket
@@ -110,6 +111,7 @@ def faces_of(
         quiet_hours=settings.alerts.quiet_hours(settings.bot.zone),
         followers=notices,
         stories=stories,
+        guest=partial(guest, settings),
         meter=metrics,
     )
     bus = Bus()

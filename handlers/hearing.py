@@ -78,7 +78,11 @@ class Notices(Protocol):
     async def notify(
         self, symbol: Symbol, *, above: bool, level: Decimal, by: str, chat: str
     ) -> PriceNotice:
-        """Remember it; the same asked twice in one chat is one."""
+        """Remember it; the same asked twice in one chat is one.
+
+        Its chat is empty where that one cannot be written to: then whoever hears alerts is told.
+        Raises `Refused` when nobody would be.
+        """
         ...
 
     async def forget(self, number: int) -> bool:

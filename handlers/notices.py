@@ -289,9 +289,17 @@ async def _on(ctx: Context, word: str, way: str, price: str) -> Reply:
     )
     return Reply(
         f"{DONE} Told once when {symbol.base} is {way.lower()} {exact(level)}",
-        text=f"Now {now}, looked at as each candle closes. Nothing is traded on it.",
+        text=f"Now {now}, looked at as each candle closes.{_told_where(made, ctx.caller.chat)} "
+        "Nothing is traded on it.",
         choices=(Choice("Take it back", f"/notify off {made.number}"), Choice("All", "/notify")),
     )
+
+
+def _told_where(made: PriceNotice, asked_in: str) -> str:
+    """Nothing where it is told in the place that asked."""
+    if made.chat == asked_in:
+        return ""
+    return " This place cannot be written to: the chats that hear alerts are told."
 
 
 def _price(word: str) -> Decimal:

@@ -17,6 +17,7 @@ from chatbot.delivery.waiting import Subscriber
 from handlers.hearing import Hearing, PriceNotice, Unanswered
 from handlers.reply import Choice, Level, Reply
 from trading.clocks import Clock
+from trading.errors import Refused
 from trading.events import AlertUnanswered, CycleEnded, DeskStopping, Event, PriceReached
 from trading.ports import Alert, Change, Lane, Store
 from trading.recorder import Recorder
@@ -24,6 +25,7 @@ from trading.types import Quote, Symbol
 
 log = logging.getLogger(__name__)
 
+_NOBODY = "This place cannot be written to, and no chat hears such alerts: ask in a chat"
 BUTTONS = 5
 MOST_UNANSWERED, MOST_PRICES = 100, 100
 LOOK_EVERY = 5.0
@@ -39,6 +41,10 @@ class Hearers(Protocol):
     def hearing(self, key: str) -> Hearing: ...
 
     def hear(self, key: str, *, at_least: Level, muted: frozenset[str]) -> None: ...
+
+    def reaches(self, key: str) -> bool: ...
+
+    def hears(self, kind: str, level: Level) -> bool: ...
 
 
 Price = Callable[[str, Symbol], Quote | None]
@@ -213,6 +219,10 @@ class DeskNotices:
     async def notify(
         self, symbol: Symbol, *, above: bool, level: Decimal, by: str, chat: str
     ) -> PriceNotice:
+        if not self._outbox().reaches(chat):
+            chat = ""
+            if not self._anybody_hears():
+                raise Refused(_NOBODY)
         asked = (symbol, above, level, chat)
         for known in self._prices.values():
             if (known.symbol, known.above, known.level, known.chat) == asked:
@@ -243,6 +253,9 @@ class DeskNotices:
         quote = self._price(trader, notice.symbol)
         if quote is None or not _is_reached(notice, quote.price):
             return
+        told_there = self._outbox().reaches(notice.chat)
+        if not (told_there or self._anybody_hears()):
+            return  # said once, and nobody would hear it: it waits
         if self._prices.pop(notice.number, None) is None:
             return
         event = PriceReached(
@@ -253,12 +266,15 @@ class DeskNotices:
             level=notice.level,
             by=notice.by,
         )
-        if self.hearing(notice.chat) is not None:
+        if told_there:
             self._audiences[event] = frozenset({notice.chat})
         try:
             await self._keep(*self._all_prices(), event)
         finally:
             self._audiences.pop(event, None)
+
+    def _anybody_hears(self) -> bool:
+        return self._outbox().hears(PriceReached.__name__, Level.NOTICE)
 
     def _all_prices(self) -> tuple[str, object]:
         waiting = [_price_json(notice) for notice in self._prices.values()]

@@ -18,6 +18,7 @@ from typing import Protocol
 from chatbot.delivery.back import back
 from chatbot.delivery.budget import Crowded
 from chatbot.delivery.bursts import WINDOW, QuietHours
+from chatbot.delivery.rooms import Guest, Rooms
 from chatbot.delivery.waiting import Chat, Delivery, Health, Parcel, Subscriber, Throttled, reply_of
 from chatbot.frontends import Speaker
 from chatbot.supervise import within
@@ -26,7 +27,7 @@ from handlers.hearing import Hearing
 from handlers.in_place import InPlace, Stories
 from handlers.reply import Level, Reply, dump
 from trading.clocks import Clock
-from trading.events import ChatBack, ChatLost, Event, HaltAdvanced
+from trading.events import Event, HaltAdvanced, PriceReached
 from trading.ports import Alert, Change, Meter, NoMeter, Store
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class Outbox:
         quiet_hours: QuietHours | None = None,
         followers: Followers | None = None,
         stories: InPlaces | None = None,
+        guest: Guest = lambda key: None,
         meter: Meter = NoMeter(),  # noqa: B008  # holds nothing
     ) -> None:
         self._store = store
@@ -106,7 +108,12 @@ class Outbox:
         self._describe = describe
         self._fold = fold
         self._delivery = delivery or Delivery()
-        self._chats = {s.key: Chat(s, speakers[s.speaker], quiet_hours) for s in subscribers}
+        self._workers: asyncio.TaskGroup | None = None
+        self._rooms = Rooms(
+            subscribers=subscribers, speakers=speakers, quiet_hours=quiet_hours, guest=guest,
+            opened=self._serve_from_now_on,
+        )  # fmt: skip
+        self._chats = self._rooms.chats
         self._known: set[str] = set()
         """Ids in a queue, or told and not yet acknowledged."""
         self._told: list[str] = []
@@ -130,7 +137,8 @@ class Outbox:
         reply = self._described(event, kind)
         if reply is None:
             return ()
-        told = self._hearers(event, kind, reply.level)
+        audience = self._followers.audience(event)
+        told = self._rooms.hearers(event, kind, reply.level, audience)
         if not told:
             return ()
         body = dump(self._followers.announced(event, reply, told))
@@ -147,32 +155,19 @@ class Outbox:
             for key in told
         )
 
-    def _hearers(self, event: Event, kind: str, level: Level) -> list[str]:
-        """Whoever wants it, or whom it is for; never the chat that was answered, or is lost.
-
-        That a chat is lost concerns owners, wherever they can be reached.
-        """
-        audience = self._followers.audience(event)
-        about_chat = isinstance(event, ChatLost | ChatBack)
-        lost = event.own if isinstance(event, ChatLost | ChatBack) else ()
-
-        def hears(key: str, chat: Chat) -> bool:
-            if audience is not None:
-                return key in audience
-            concerned = about_chat and chat.subscriber.owner and kind not in chat.muted
-            return concerned or chat.wants(kind, level)
-
-        return [
-            key
-            for key, chat in self._chats.items()
-            if key != event.origin and key not in lost and hears(key, chat)
-        ]
-
     # -- what each chat hears
 
     @property
     def subscribers(self) -> Sequence[Subscriber]:
-        return [chat.subscriber for chat in self._chats.values()]
+        return self._rooms.subscribers
+
+    def reaches(self, key: str) -> bool:
+        """See `Rooms.reaches`."""
+        return self._rooms.reaches(key)
+
+    def hears(self, kind: str, level: Level) -> bool:
+        """Whether any chat wants such an alert."""
+        return any(chat.wants(kind, level) for chat in self._rooms)
 
     def hearing(self, key: str) -> Hearing:
         """What the chat *key*, a subscriber's, hears now."""
@@ -192,9 +187,7 @@ class Outbox:
 
     def use(self, quiet_hours: QuietHours | None) -> None:
         """Keep other quiet hours from now on, in every chat."""
-        for chat in self._chats.values():
-            chat.quiet_hours = quiet_hours
-            chat.stir.set()
+        self._rooms.use(quiet_hours)
 
     def wake(self) -> None:
         """Look into the store: something was committed."""
@@ -235,10 +228,14 @@ class Outbox:
 
     async def run(self) -> None:
         """Deliver until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep_books(), name="outbox: clerk")
-            for key, chat in self._chats.items():
-                group.create_task(self._serve(chat), name=f"outbox: {key}")
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._workers = group
+                group.create_task(self._keep_books(), name="outbox: clerk")
+                for key, chat in self._chats.items():
+                    self._serve_from_now_on(key, chat)
+        finally:
+            self._workers = None
 
     async def drain(self, seconds: float) -> None:
         """Before the end: tell at once what waits, for at most *seconds*.
@@ -326,6 +323,8 @@ class Outbox:
 
     def _enqueue(self, alert: Alert) -> None:
         """Hand *alert* to its chat.  One whose chat is gone from the settings waits for long."""
+        if alert.kind == PriceReached.__name__:
+            self._rooms.let_in(alert.to)  # asked for there, before a restart
         chat = self._chats.get(alert.to)
         if chat is None:
             return
@@ -368,6 +367,11 @@ class Outbox:
         return any(chat.hopeful(now) for chat in self._chats.values())
 
     # -- the workers
+
+    def _serve_from_now_on(self, key: str, chat: Chat) -> None:
+        """A worker of its own; before `run` nobody works."""
+        if self._workers is not None:
+            self._workers.create_task(self._serve(chat), name=f"outbox: {key}")
 
     async def _serve(self, chat: Chat) -> None:
         delay = self._delivery.first_delay

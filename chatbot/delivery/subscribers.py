@@ -34,6 +34,30 @@ def discord(chat: Discord) -> Iterator[Subscriber]:
     return _of("discord", asked, [f"@{user}" for user in _owners(chat.users)])
 
 
+def guest(settings: Settings, key: str) -> Subscriber | None:
+    """The chat *key*, which hears no alerts, as one that hears what was asked for in it.
+
+    None where nobody may speak to the desk: it is not in the settings, or not any more.
+    """
+    platform, _, address = key.partition(":")
+    chat = settings.chat
+    allowed = {
+        "telegram": chat.telegram.enabled
+        and address.partition("/")[0] in (*chat.telegram.users, *chat.telegram.groups),
+        "discord": chat.discord.enabled
+        and (
+            address.removeprefix("@") in chat.discord.users
+            if address.startswith("@")
+            else bool(chat.discord.guilds)  # of which one it is, only Discord knows
+        ),
+    }
+    if not allowed.get(platform, False):
+        return None
+    return Subscriber(
+        key=key, speaker=platform, chat=address, at_least=Level.CRITICAL, owner=False, on_call=True
+    )
+
+
 def _of(
     platform: str, asked: Iterable[tuple[str, str]], owners: Collection[str]
 ) -> Iterator[Subscriber]:

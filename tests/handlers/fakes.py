@@ -292,6 +292,8 @@ class FakeNotices:
         self.open: list[Unanswered] = []
         self.acknowledged: list[tuple[str, str]] = []
         self.prices: list[PriceNotice] = []
+        self.unreachable: set[str] = set()
+        """Chats that cannot be written to."""
 
     def hearing(self, chat: str) -> Hearing | None:
         return self.chats.get(chat)
@@ -315,7 +317,7 @@ class FakeNotices:
     async def notify(
         self, symbol: Symbol, *, above: bool, level: Decimal, by: str, chat: str
     ) -> PriceNotice:
-        number = len(self.prices) + 1
+        number, chat = len(self.prices) + 1, "" if chat in self.unreachable else chat
         self.prices.append(
             PriceNotice(number=number, symbol=symbol, above=above, level=level, by=by, chat=chat)
         )

@@ -258,6 +258,13 @@ Now 117,050.0, looked at as each candle closes. Nothing is traded on it.
     assert (notice.by, notice.chat) == ("ben, Telegram", BEN.chat)
 
 
+async def test_where_nothing_can_be_told_later_the_answer_says_who_is_told(house: House) -> None:
+    told = "This place cannot be written to: the chats that hear alerts are told."
+    assert told not in (await house.say("/notify BTC above 118000", CLEO)).text
+    house.notices.unreachable.add(BEN.chat)
+    assert told in (await house.say("/notify BTC above 118001", BEN)).text
+
+
 async def test_notify_alone_lists_and_off_takes_back(house: House) -> None:
     await house.say("/notify BTC above 118000")
     await house.say("/notify ETH below 3,500.5", CLEO)

@@ -23,6 +23,7 @@ from tests.process.phones import (
     ANNA,
     BEN,
     CHANNEL,
+    CLEO,
     DORA,
     GROUP,
     DiscordPhone,
@@ -287,6 +288,25 @@ async def test_a_hung_platform_holds_up_neither_trading_nor_the_other(
         other.mended()
         assert (await says(other, BEN, "/version")).text
         assert desk.lives
+
+
+async def test_a_price_is_told_where_a_viewer_asked_though_no_alert_goes_there(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    one, other = phones()
+    moving = STEADY | {"QUARTERDECK__FEEDS__CRASH__SPEED": "600"}
+    folder = tmp_path_factory.mktemp("asked")
+    async with desk_with(one, other, folder=folder, calm=False, environ=moving):
+        for phone in (one, other):
+            asked = await says(phone, CLEO, "/notify BTC above 39600")
+            assert asked.title == "✓ Told once when BTC is above 39,600"
+            assert "cannot be written to" not in asked.text
+        for phone in (one, other):
+            told = await heard(phone, CLEO, "BTC is at ")
+            assert told.title.startswith("BTC is at ")
+            assert "asked to be told" in told.text
+        for phone in (one, other):
+            assert not [m for m in phone.messages(ANNA, place=Place.LISTED) if "39,600" in m.text]
 
 
 async def test_a_desk_starts_with_every_chat_down_and_says_so(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
@@ -23,6 +23,7 @@ from tests.chatbot.delivery.test_outbox import BEN, CLEO, HERE, Chats
 from tests.world import settled
 from trading.bus import Bus
 from trading.clocks import ManualClock
+from trading.errors import Refused
 from trading.events import (
     CycleEnded,
     DeskStopping,
@@ -46,7 +47,12 @@ class World:
     """Everything between an event and a chat, on a real history; the prices are ours."""
 
     def __init__(
-        self, store: SqlStore, clock: ManualClock, *subscribers: Subscriber, minutes: float | None
+        self,
+        store: SqlStore,
+        clock: ManualClock,
+        *subscribers: Subscriber,
+        minutes: float | None,
+        guests: Mapping[str, Subscriber] = {},
     ) -> None:
         self.clock = clock
         self.telegram, self.console = Chats("telegram"), Chats("console")
@@ -68,6 +74,7 @@ class World:
             describe=alerts.describe,
             fold=alerts.fold,
             followers=self.notices,
+            guest=guests.get,
         )
         self.bus = Bus()
         self.bus.subscribe(self.outbox.heard)
@@ -425,6 +432,95 @@ async def test_only_who_asked_is_told_whatever_the_chat_hears_else(
     await world.bar("111")
 
     assert (len(await world.alerts_of(BEN)), len(await world.alerts_of(HERE))) == (1, 0)
+
+
+DORA = "telegram:333"
+GUESTS = {
+    key: Subscriber(
+        key=key, speaker="telegram", chat=key.removeprefix("telegram:"), owner=False, on_call=True
+    )
+    for key in (DORA, "telegram:-100/5")
+}
+
+
+@asynccontextmanager
+async def at_work(world: World) -> AsyncIterator[None]:
+    work = asyncio.create_task(world.outbox.run())
+    try:
+        yield
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+
+async def until(world: World, holds: Callable[[], bool]) -> None:
+    """Let time pass until it is so; the history answers in its own time."""
+    async with asyncio.timeout(60):
+        while not holds():
+            world.clock.advance(0.5)
+            await world.store.waiting_alerts(limit=1)
+            await settled()
+
+
+@pytest.mark.parametrize("chat", GUESTS)
+@pytest.mark.parametrize("others", [(), (CONSOLE,)])
+async def test_a_chat_that_hears_no_alerts_is_told_what_was_asked_for_there(
+    store: SqlStore, clock: ManualClock, chat: str, others: tuple[Subscriber, ...]
+) -> None:
+    ben = Subscriber(key=BEN, speaker="telegram", chat="111", on_call=True)
+    world = World(store, clock, ben, *others, minutes=10, guests=GUESTS)
+    await ask(world, "110", chat=chat)
+    async with at_work(world):
+        await world.bar("111")
+        await world.halt()
+        await until(world, lambda: bool(world.telegram.heard))
+    place = GUESTS[chat].chat
+    assert world.telegram.titles(place) == ["BTC is at 111, above 110"]
+    assert world.telegram.titles("111") == []
+    assert not any("BTC is at" in title for title in world.console.titles(""))
+    assert world.notices.price_notices() == ()
+    assert world.notices.hearing(chat) is None
+    assert chat not in [each.key for each in world.outbox.subscribers]
+
+
+async def test_what_was_asked_there_is_told_after_a_restart(world: World) -> None:
+    first = World(world.store, world.clock, CONSOLE, minutes=10, guests=GUESTS)
+    await ask(first, "110", chat=DORA)
+    await ask(first, "120", chat=DORA)
+    await first.bar("111")  # booked, and the process ends before it is told
+    fresh = World(world.store, world.clock, CONSOLE, minutes=10, guests=GUESTS)
+    await fresh.notices.load()
+    async with at_work(fresh):
+        await fresh.bar("121")
+        await until(fresh, lambda: len(fresh.telegram.heard) == 2)
+    assert fresh.telegram.titles("333") == ["BTC is at 111, above 110", "BTC is at 121, above 120"]
+
+
+async def test_other_alerts_that_wait_for_a_chat_outside_the_settings_still_wait(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    dora = Subscriber(key=DORA, speaker="telegram", chat="333")
+    await World(store, clock, dora, minutes=10).halt()
+    world = World(store, clock, CONSOLE, minutes=10, guests=GUESTS)
+    async with at_work(world):
+        await world.say(DeskStopping(at=NOON, by="ben", open_positions=(), unprotected=()))
+        await until(world, lambda: bool(world.console.heard))
+    assert world.telegram.heard == []
+
+
+async def test_whom_nobody_would_tell_is_refused_and_nothing_is_used_up(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    ben = Subscriber(key=BEN, speaker="telegram", chat="111", at_least=Level.CRITICAL)
+    world = World(store, clock, ben, minutes=10, guests=GUESTS)
+    with pytest.raises(Refused, match="This place cannot be written to, and no chat hears"):
+        await ask(world, "110", chat="local:1000")
+    await ask(world, "110", chat=DORA)
+    later = World(store, clock, ben, minutes=10)  # dora is gone from the settings
+    await later.notices.load()
+    await later.bar("111")
+    assert len(later.notices.price_notices()) == 1
+    assert await later.alerts_of(BEN) == []
 
 
 async def test_asked_over_the_socket_everybody_is_told(world: World) -> None:

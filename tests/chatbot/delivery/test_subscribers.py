@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from chatbot.delivery.subscribers import discord, telegram
+import pytest
+
+from chatbot.delivery.subscribers import discord, guest, telegram
 from chatbot.delivery.waiting import Subscriber
-from chatbot.settings import Discord, Telegram
+from chatbot.settings import Discord, Telegram, load
 from handlers.reply import Level
+
+SHIPPED = (Path(__file__).parents[3] / "bot.toml").read_text(encoding="utf-8")
 
 
 def telegram_of(**keys: Any) -> dict[str, Subscriber]:
@@ -67,3 +72,42 @@ def test_a_chat_that_stands_there_twice_hears_once_from_the_lower_level() -> Non
     found = telegram_of(users={"5": "viewer"}, alerts=[{"chat": 5, "level": "urgent"}, {"chat": 5}])
 
     assert [s.at_least for s in found.values()] == [Level.INFO]
+
+
+GUESTS = {
+    "telegram:222": "222",  # a person's own chat
+    "telegram:-100": "-100",  # a listed group
+    "telegram:-100/5": "-100/5",  # a topic of it
+    "telegram:999": None,
+    "telegram:-999": None,
+    "discord:@222": "@222",
+    "discord:456": "456",  # of which guild it is, only Discord knows
+    "discord:@999": None,
+    "local:1000": None,
+    "": None,
+}
+
+
+@pytest.mark.parametrize("key", GUESTS)
+@pytest.mark.parametrize("enabled", [True, False])
+def test_who_may_ask_in_a_chat_that_hears_no_alerts_is_told_there(
+    tmp_path: Path, key: str, enabled: bool
+) -> None:
+    (tmp_path / "bot.toml").write_text(SHIPPED)
+    settings = load(
+        tmp_path / "bot.toml",
+        {
+            "QUARTERDECK__CHAT__TELEGRAM__ENABLED": str(enabled).lower(),
+            "QUARTERDECK__CHAT__TELEGRAM__TOKEN": "123:AAbbccddeeffgghhiijjkkllmmnnooppqq1",
+            "QUARTERDECK__CHAT__TELEGRAM__USERS": '{"222": "viewer"}',
+            "QUARTERDECK__CHAT__TELEGRAM__GROUPS": "[-100]",
+            "QUARTERDECK__CHAT__DISCORD__ENABLED": str(enabled).lower(),
+            "QUARTERDECK__CHAT__DISCORD__TOKEN": "hush-hush-hush",
+            "QUARTERDECK__CHAT__DISCORD__USERS": '{"222": "viewer"}',
+            "QUARTERDECK__CHAT__DISCORD__GUILDS": '["7"]',
+        },
+    )
+    found = guest(settings, key)
+    assert (found and found.chat) == (GUESTS[key] if enabled else None)
+    if found is not None:
+        assert (found.key, found.on_call, found.owner) == (key, True, False)
