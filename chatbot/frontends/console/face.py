@@ -26,9 +26,11 @@ from chatbot.frontends import OnMessage
 from chatbot.frontends.console.lines import Lines
 from chatbot.frontends.console.prompt import Prompt
 from chatbot.frontends.console.slips import LINGER, Face, Stalled, Words, descriptor_of
+from chatbot.frontends.talk import SOON
 from chatbot.supervise import within
 from handlers.caller import Caller, Message
 from handlers.reply import Choice, Outcome, Reply
+from handlers.words import WAIT, clipped
 from trading.clocks import Clock
 
 log = logging.getLogger(__name__)
@@ -144,11 +146,18 @@ class Console:
             text = self._choices[pressed - 1].command
             self._print(lambda: face.echo(text))
         self._choices = ()
+        answer = asyncio.ensure_future(on_message(Message(self._caller, text, self._clock.now())))
         try:
-            reply = await on_message(Message(self._caller, text, self._clock.now()))
+            with contextlib.suppress(TimeoutError):
+                await within(self._clock, SOON, asyncio.shield(answer))
+            if not answer.done():
+                self._show(face, Reply(f"{WAIT} {clipped(text, 30)}"))
+            reply = await answer
         except Exception:
             log.exception("the console has no answer")
             return
+        finally:
+            answer.cancel()
         self._choices = reply.choices
         self._show(face, reply)
 

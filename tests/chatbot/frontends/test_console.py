@@ -232,6 +232,20 @@ async def test_a_slow_command_does_not_delay_a_stop(world: World) -> None:
         assert await a_line(reader) == "Did /stop"
 
 
+async def test_a_slow_answer_is_said_to_be_on_its_way(world: World) -> None:
+    typed, out = Pipe(world), Pipe(world)
+    reader = await out.reader()
+    world.desk.hang.add("/chart BTC")
+    async with world.running(world.console(typed.source, out.sink)):
+        typed.type("/chart BTC\n")
+        await world.desk.heard.get()
+        world.clock.advance(1)
+
+        assert await a_line(reader) == "… /chart BTC"
+        world.desk.released.set()
+        assert await a_line(reader) == "Did /chart BTC"
+
+
 async def test_an_answer_that_breaks_does_not_end_the_console(world: World) -> None:
     typed, out = Pipe(world), Pipe(world)
     reader = await out.reader()
