@@ -533,8 +533,10 @@ class TelegramServer:
             self._changed.clear()
             changed = asyncio.ensure_future(self._changed.wait())
             waited: set[asyncio.Future[Any]] = {mine, changed}
-            await asyncio.wait(waited, timeout=left, return_when="FIRST_COMPLETED")
-            changed.cancel()
+            try:
+                await asyncio.wait(waited, timeout=left, return_when="FIRST_COMPLETED")
+            finally:
+                changed.cancel()
             if mine.done():
                 end = _ENDS[mine.result()]
                 raise end()
