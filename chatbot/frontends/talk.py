@@ -9,10 +9,12 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 from chatbot.frontends import Pictures
 from chatbot.supervise import within
+from handlers.alarm import is_cry
 from handlers.caller import Message, Role
 from handlers.command import Commands
 from handlers.format import plural
@@ -107,6 +109,26 @@ def is_brake(commands: Commands, text: str) -> bool:
     """Whether the line *text* only makes things safer, and at once: a stop, a pause."""
     found = commands.get(split(text)[0])
     return found is not None and found.instant
+
+
+class Source(StrEnum):
+    """Where words come from that may be older, or others', than they look."""
+
+    FORWARD = "a forwarded message"
+    EDIT = "an edited message"
+    CAPTION = "a caption"
+    PLAIN = "plain words among others"
+
+
+def is_heard(commands: Commands, text: str, source: Source | None) -> bool:
+    """Whether *text* is a line for us although it comes from there; None: it was said just so.
+
+    A stop hurts nobody; a cry for one only offers it.  What spends or loosens must be meant.
+    """
+    if source is None or is_brake(commands, text):
+        return True
+    is_command = commands.get(split(text)[0]) is not None
+    return source is not Source.FORWARD and not is_command and is_cry(text)
 
 
 def press_id(commands: Commands, *, message: str, user: str, text: str, update: str) -> str:
@@ -283,8 +305,8 @@ def not_read(commands: Commands, role: Role) -> Reply:
     )
 
 
-def only_a_stop(source: str) -> Reply:
-    """To whoever may command, and did so by *source*, as in `an edited message`."""
+def only_a_stop(source: Source) -> Reply:
+    """To whoever may command, and tried so from there."""
     return Reply(
         f"{REFUSED} In {source} only a stop is heard",
         text="Nothing was sent. Say it in a message of its own.",

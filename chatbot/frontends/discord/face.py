@@ -353,7 +353,7 @@ class Discord:
     # -- what is written beside slash commands, and what was not answered
 
     def _read(self, on_message: OnMessage, message: discord.Message) -> None:
-        from chatbot.frontends.discord.written import Written
+        from chatbot.frontends.discord.written import Written, line_of
 
         if self._written is None:
             self._written = Written(
@@ -376,7 +376,8 @@ class Discord:
             return
         person = str(message.author.id)
         role = self._people.role(person, roles_of(message.author))
-        room = self._shares.room(person, role, message.content)
+        line = line_of(message, us or 0)
+        room = self._shares.room(person, role, line.text if line is not None else "")
         if room is Room.DROPPED:
             work.close()
         else:

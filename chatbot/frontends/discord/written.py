@@ -28,7 +28,9 @@ from chatbot.frontends.talk import (
     OnStranger,
     People,
     Recent,
+    Source,
     is_brake,
+    is_heard,
     only_a_stop,
     tell,
 )
@@ -49,8 +51,8 @@ class Line:
     """What somebody wrote to us."""
 
     text: str
-    source: str = ""
-    """Where it comes from, if only a stop is heard from there: as in `an edited message`."""
+    source: Source | None = None
+    """Where it comes from, if only a stop is heard from there."""
 
 
 def line_of(message: discord.Message, us: int) -> Line | None:
@@ -61,24 +63,24 @@ def line_of(message: discord.Message, us: int) -> Line | None:
     if isinstance(message.channel, discord.DMChannel):
         line = Line(text)
     elif (named := re.match(r"\s*<@!?(\d{1,20})>\s*", text)) and int(named[1]) == us:
-        line = Line(text[named.end() :], "plain words in a channel")
+        line = Line(text[named.end() :], Source.PLAIN)
     elif len(text.split()) == 1 and _answers(message, us):
-        line = Line(text, "plain words in a channel")
+        line = Line(text, Source.PLAIN)
     else:
         return None
     line = replace(line, source=source) if source else line
     return line if line.text.strip() else None
 
 
-def _said(message: discord.Message) -> tuple[str, str]:
+def _said(message: discord.Message) -> tuple[str, Source | None]:
     """The words, and whether they may be older or others' than they look."""
     if message.message_snapshots:
-        return message.message_snapshots[0].content, "a forwarded message"
+        return message.message_snapshots[0].content, Source.FORWARD
     below = [each.description for each in message.attachments if each.description]
     text = message.content or next(iter(below), "")
     if message.edited_at is not None:
-        return text, "an edited message"
-    return text, "a caption" if message.attachments else ""
+        return text, Source.EDIT
+    return text, Source.CAPTION if message.attachments else None
 
 
 def _answers(message: discord.Message, us: int) -> bool:
@@ -125,7 +127,7 @@ class Written:
         if line is None or key in self._seen:
             return None
         self._seen.keep(key, None)
-        if line.source and not is_brake(self._commands, line.text):
+        if not is_heard(self._commands, line.text, line.source):
             return self._not_from(line, message)
         if message.edited_at is not None and message.id in self._braked:
             return None  # an old stop whose words are mended does not stop again
@@ -155,7 +157,7 @@ class Written:
         """Tell whoever may command why nothing happens; nothing, where no command was meant."""
         speaker = self._speaker(message)
         meant = self._commands.get(split(line.text)[0]) is not None
-        if speaker is None or not meant:
+        if speaker is None or not meant or line.source is None:
             return
         if self._told_lately.admit(f"{speaker.user} {speaker.chat}"):
             said = Message(speaker, line.text, message.created_at)

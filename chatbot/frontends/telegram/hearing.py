@@ -23,11 +23,13 @@ from chatbot.frontends.talk import (
     OnStranger,
     People,
     Recent,
+    Source,
     acts,
     asked,
     edits_in_place,
     follow,
     is_brake,
+    is_heard,
     is_refusal,
     is_spent,
     nameless,
@@ -147,7 +149,7 @@ class Heard:
             await self._nameless(text, place, line)
         elif user.is_bot or message.via_bot is not None:
             return
-        elif source and not is_brake(self._commands, text):
+        elif source is not None and not is_heard(self._commands, text, source):
             await self._not_from(source, text, self._caller(user, place), place, line)
         elif not (message.edit_date and self._has_braked(message)):
             await self._said_by(user, text, place, message, update_id, line)
@@ -179,7 +181,7 @@ class Heard:
         return (message.chat.id, message.message_id) in self._braked
 
     async def _not_from(
-        self, source: str, text: str, caller: Caller | None, place: Place, line: Line
+        self, source: Source, text: str, caller: Caller | None, place: Place, line: Line
     ) -> None:
         """Tell whoever may command why nothing happens; nothing, where no command was meant."""
         meant = self._commands.get(split(text)[0]) is not None
@@ -412,19 +414,16 @@ def words_for_us(message: telegram.Message, username: str) -> str:
     return text if author == username and len(text.split()) == 1 else ""
 
 
-def _source(message: telegram.Message) -> str:
-    """Where words come from that may be older, or others', than they look; empty: said just so.
-
-    Only a stop is heard from there: it hurts nobody, and what spends must be meant.
-    """
+def _source(message: telegram.Message) -> Source | None:
+    """Where its words come from; None: they were said just so."""
     if message.forward_origin is not None:
-        return "a forwarded message"
+        return Source.FORWARD
     if message.edit_date is not None:
-        return "an edited message"
+        return Source.EDIT
     if not message.text:
-        return "a caption"
+        return Source.CAPTION
     in_group = message.chat.type != "private"
-    return "plain words in a group" if in_group and not message.text.startswith("/") else ""
+    return Source.PLAIN if in_group and not message.text.startswith("/") else None
 
 
 def _label(message: telegram.MaybeInaccessibleMessage, text: str) -> str:

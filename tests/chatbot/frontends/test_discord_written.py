@@ -125,6 +125,14 @@ async def test_what_spends_must_be_a_message_of_its_own(
     assert len(told) == 1
 
 
+@pytest.mark.parametrize("more", [{}, {"attachments": [ATTACHED]}, {"edits": 77}, IN_GUILD])
+async def test_a_cry_is_handed_on(harbour: Harbour, more: dict[str, Any]) -> None:
+    text = f"{US} please stop" if more is IN_GUILD else "please stop"
+    await harbour.server.writes(BEN, text, **more)
+    await harbour.until(lambda: harbour.desk.heard, "the cry")
+    assert harbour.desk.heard[0].text == "please stop"
+
+
 async def test_what_is_not_for_us_is_not_heard(harbour: Harbour) -> None:
     server = harbour.server
     await server.writes(BEN, "stop", **IN_GUILD)

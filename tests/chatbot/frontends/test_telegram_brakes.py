@@ -129,6 +129,27 @@ async def test_in_a_group_plain_words_to_us_stop(
         assert len(chat.house.desk.asked) == int(stops)
 
 
+@pytest.mark.parametrize(
+    ("text", "extra", "chat_id"),
+    [
+        ("", {"caption": "please stop", "photo": PHOTO}, BEN.id),
+        ("please stop", EDITED, BEN.id),
+        (f"@{USERNAME} please stop", {}, GROUP),
+        ("/panic", EDITED, GROUP),
+    ],
+)
+async def test_a_cry_that_comes_so_is_offered_a_stop(
+    text: str, extra: dict[str, Any], chat_id: int
+) -> None:
+    async with a_chat() as chat:
+        await chat.server.says(BEN, text, chat=chat_id, **extra)
+        asked = await chat.server.seen(chat_id, "Nothing was stopped")
+        assert asked.buttons["Stop now"] == "/stop"
+        assert chat.house.desk.asked == []
+        await chat.server.presses(BEN, asked, "Stop now")
+        await chat.server.seen(chat_id, "■ Stopped")
+
+
 ANONYMOUS = Person(1_087_968_824, "Group", is_bot=True)
 CHANNEL_BOT = Person(136_817_688, "Channel", is_bot=True)
 SERVICE = Person(777_000, "Telegram")
