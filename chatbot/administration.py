@@ -51,6 +51,7 @@ class ProcessAdministration:
         people: Sequence[Person],
         chats: Callable[[], Mapping[str, str]],
         apply: Apply,
+        lost: Callable[[], str] = lambda: "",
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._settings = settings
@@ -61,6 +62,7 @@ class ProcessAdministration:
         self._people = people
         self._chats = chats
         self._apply = apply
+        self._lost = lost
         self._environ = environ
 
     def settings(self) -> Sequence[tuple[str, str]]:
@@ -91,7 +93,7 @@ class ProcessAdministration:
         """Raises `Refused` with what stands in its way."""
         name = f"history-{self._clock.now():%Y-%m-%dT%H%M%S}.db"
         folder = self._folder.path / "backups"
-        await asyncio.to_thread(_copy, self._history, folder, name)
+        await asyncio.to_thread(_copy, self._history, folder, name, self._lost())
         gone = await asyncio.to_thread(_thin_out, folder, self._settings.bot.keep_backups)
         return BackedUp(name=f"{folder.name}/{name}", removed=gone)
 
@@ -99,7 +101,9 @@ class ProcessAdministration:
         return await asyncio.to_thread(_tail, self._folder.logs / logs.FILE, count)
 
 
-def _copy(history: Path, folder: Path, name: str) -> None:
+def _copy(history: Path, folder: Path, name: str, lost: str) -> None:
+    if lost:
+        raise Refused(f"No backup was made: {lost}")
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         backup.copy(history, folder / name)

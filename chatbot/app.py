@@ -229,18 +229,22 @@ class App:
             await self.store.commit(
                 Change(notes=(("clean_exit", "yes"), (LAST_SEEN, self.clock.now().isoformat())))
             )
+        rescued = await self.watching.history.last_copy()
         await self.watching.sum_up(self.folder.path)
         await self.outbox.drain(farewell)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.halter.settle()
-        self._tell_what_is_lost()
+        self._tell_what_is_lost(rescued)
         for close in self.closing:
             await close()
 
-    def _tell_what_is_lost(self) -> None:
+    def _tell_what_is_lost(self, rescued: str) -> None:
         """The last that anybody hears, on stderr and perhaps in the log."""
+        if rescued:
+            log.error("the history is lost; all of it is in %s", self.folder.path / rescued)
+            return
         for halt in self.halter.unsaved():
             log.error("%s could be saved nowhere: the next start is NOT halted", halt.id)
         if self.recorder.unsaved:

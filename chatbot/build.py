@@ -127,6 +127,7 @@ async def build(
         clock=clock,
         people=(_local_owner(faces.owner), *persons(settings)),
         chats=faces.chat_watch.problems,
+        lost=store.lost,
         apply=lambda fresh: _apply(fresh, traders, desk_risk, app.watching),
     )
     app = App(
@@ -155,7 +156,7 @@ async def build(
         watching=Watching(
             settings=settings, desk=desk, traders=keepers, outbox=faces.outbox,
             notices=faces.notices, chats=faces.chat_watch, recorder=recorder, store=store,
-            metrics=metrics, clock=clock, on_jump=schedule.realign,
+            folder=folder.path, metrics=metrics, clock=clock, on_jump=schedule.realign,
         ),
     )  # fmt: skip
     return app

@@ -31,13 +31,34 @@ def copy(source: Path, target: Path) -> None:
         with _part_of(target) as part:
             with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(part)) as kept:
                 live.backup(kept)
-                _mark(kept, source)
+                _mark(kept, source.name)
                 _check(kept)
             _put_in_place(part, target)
     except OSError as error:
         raise StoreError(f"The backup failed: {target}: {error.strerror or error}") from error
     except sqlite3.Error as error:
         raise StoreError(f"The backup failed: {error}") from error
+
+
+def rescue(live: sqlite3.Connection, target: Path, *, of: str) -> None:
+    """Copy what the connection *live* has open, whose file may be gone, to *target*.
+
+    *target* is replaced whole.  *of* is the file's name.  Raises `StoreError`.
+    """
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _part_of(target) as part:
+            with closing(sqlite3.connect(part)) as kept:
+                live.backup(kept)
+                _mark(kept, of)
+                _check(kept)
+            _sync(part)
+            part.replace(target)
+            _sync(target.parent)
+    except OSError as error:
+        raise StoreError(f"The rescue failed: {target}: {error.strerror or error}") from error
+    except sqlite3.Error as error:
+        raise StoreError(f"The rescue failed: {error}") from error
 
 
 def refuse_foreign_wal(path: Path) -> None:
@@ -96,19 +117,23 @@ def _put_in_place(part: Path, target: Path) -> None:
     except OSError:  # a stick that knows no links
         _refuse_existing(target)
         part.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)
 
 
-def _mark(kept: sqlite3.Connection, source: Path) -> None:
+def _mark(kept: sqlite3.Connection, source: str) -> None:
     kept.execute("PRAGMA journal_mode = DELETE")
     kept.execute(
         "INSERT INTO notes (name, value) VALUES (?, ?) "
         "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (RESTORED, source.name),
+        (RESTORED, source),
     )
     kept.commit()
 

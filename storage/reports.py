@@ -8,7 +8,7 @@ text is taken apart in a third of the time that as many rows take.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from datetime import datetime, tzinfo
 from decimal import Decimal
@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Select, Text, create_engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from storage import migrate, schema, sums
-from storage.sqlite import connect_to, reason, url_of
+from storage.sqlite import connect_to, reason, refuse_another, url_to_read
 from trading.errors import StoreError
 from trading.stats.daybook import DayBook, Reading, floats_of
 from trading.stats.ratios import Floats
@@ -39,8 +39,12 @@ _PATIENCE = 1.0
 class Reports:
     """The day books of all traders.  Everything here blocks, and belongs to one thread."""
 
-    def __init__(self, path: Path, *, busy_timeout: float) -> None:
-        self._engine = create_engine(url_of(path, "sqlite"), pool_size=1, max_overflow=0)
+    def __init__(
+        self, path: Path, *, busy_timeout: float, gone: Callable[[], str] = lambda: ""
+    ) -> None:
+        """*gone* tells what has become of the file, if it is not the one that is written."""
+        self._engine = create_engine(url_to_read(path, "sqlite"), pool_size=1, max_overflow=0)
+        refuse_another(self._engine, gone)
         connect_to(self._engine, busy_timeout=busy_timeout, begin="BEGIN")
         self._zone: tzinfo | None = None
         self._books: dict[str, DayBook] = {}

@@ -16,7 +16,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from storage import migrate
-from storage.backup import refuse_foreign_wal
+from storage.backup import refuse_foreign_wal, rescue
+from storage.identity import Identity, identity_of
 from storage.statements import Rows, Statements, readable
 from trading.errors import StoreError
 
@@ -41,6 +42,12 @@ _REASONS = (
 def url_of(path: Path, driver: str) -> URL:
     """Taken apart, so that a folder may have any name."""
     return URL.create(driver, database=str(path))
+
+
+def url_to_read(path: Path, driver: str) -> URL:
+    """The same for whoever must not make the file where it is missing."""
+    query = {"mode": "rw", "uri": "true"}
+    return URL.create(driver, database=path.absolute().as_uri(), query=query)
 
 
 def connect_to(engine: Engine, *, busy_timeout: float, begin: str) -> None:
@@ -78,6 +85,16 @@ def _pragma(cursor: Any, text: str) -> Any:
     return cursor.fetchone()[0]
 
 
+def refuse_another(engine: Engine, gone: Callable[[], str]) -> None:
+    """Have *engine* open no file that took the place of the one we write."""
+
+    @event.listens_for(engine, "connect")
+    def check(connection: Any, record: object) -> None:
+        if found := gone():
+            connection.close()
+            raise StoreError(f"history could not be read: {found}")
+
+
 def _lay_out(path: Path) -> None:
     """Have a new file able to give pages back: it must be said before anything is in it."""
     if path.exists() and path.stat().st_size:
@@ -96,6 +113,7 @@ class SqliteWriter:
         self._engine = create_engine(url_of(path, "sqlite"), poolclass=NullPool)
         self._statements = Statements(self._engine.dialect)
         self._connection: Connection | None = None
+        self._identity = Identity({})
         connect_to(self._engine, busy_timeout=busy_timeout, begin="BEGIN IMMEDIATE")
 
     def open(self) -> None:
@@ -106,6 +124,7 @@ class SqliteWriter:
             _lay_out(self._path)
             self._connection = self._engine.connect()
             migrate.bring_up(self._connection)
+            self._identity = identity_of(self._path)
         except StoreError:
             self.close()
             raise
@@ -121,6 +140,27 @@ class SqliteWriter:
 
     def write(self, group: Sequence[Rows]) -> list[StoreError | None]:
         """Write *group* in one transaction; tell for each of its members how it went.
+
+        In a file that is not at its path any more nothing is durable: it is written all the same,
+        for `rescue`, and told as not written.
+        """
+        gone = self.gone()
+        told = self._write(group)
+        if gone or (gone := self.gone()):
+            return [StoreError(f"history could not be written: {gone}")] * len(group)
+        return told
+
+    def gone(self) -> str:
+        """What has become of the file that is open; empty if it is at its path."""
+        return self._identity.gone()
+
+    def rescue(self, target: Path) -> None:
+        """Copy what is open to *target*, over an earlier rescue.  Raises `StoreError`."""
+        live: Any = self._opened().connection.driver_connection
+        rescue(live, target, of=self._path.name)
+
+    def _write(self, group: Sequence[Rows]) -> list[StoreError | None]:
+        """As `write`.
 
         When the whole fails, each is written by itself, so that only the bad one suffers; unless
         the database is held by somebody else, when each would only wait as long again.

@@ -23,7 +23,7 @@ from storage import retention, rows, schema, sums
 from storage.groups import Groups
 from storage.reports import Reports
 from storage.retention import Retention, Step
-from storage.sqlite import SqliteWriter, connect_to, reason, url_of
+from storage.sqlite import SqliteWriter, connect_to, reason, refuse_another, url_to_read
 from storage.statements import Rows, rows_of
 from trading.clocks import Clock
 from trading.errors import StoreError
@@ -68,9 +68,11 @@ class SqlStore:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="history")
         self._groups: Groups[Rows] = Groups(self._write, most=_MOST)
         self._closed = False
-        self._readers = create_engine(url_of(path, "sqlite+aiosqlite"), pool_size=2, max_overflow=2)
+        url = url_to_read(path, "sqlite+aiosqlite")
+        self._readers = create_engine(url, pool_size=2, max_overflow=2)
+        refuse_another(self._readers, self._writer.gone)
         connect_to(self._readers, busy_timeout=busy_timeout, begin="BEGIN")
-        self._reports = Reports(path, busy_timeout=busy_timeout)
+        self._reports = Reports(path, busy_timeout=busy_timeout, gone=self._writer.gone)
         self._summing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reports")
         """Of its own: halts do not wait for sums."""
         self._keeping: asyncio.Future[None] | None = None
@@ -112,6 +114,19 @@ class SqlStore:
         await asyncio.get_running_loop().run_in_executor(self._summing, self._reports.close)
         self._summing.shutdown(wait=False)
         await greenlet_spawn(self._readers.dispose)
+
+    def lost(self) -> str:
+        """What has become of its file, which is not at its path any more; empty if it is."""
+        return self._writer.gone()
+
+    async def rescue(self, target: Path) -> None:
+        """Copy all that was ever written to *target*, whatever became of the file.
+
+        What was refused since it was lost is in it, too.  Raises `StoreError`.
+        """
+        if self._closed:
+            raise StoreError("history is closed")
+        await self._in_thread(self._writer.rescue, target)
 
     async def commit(self, change: Change, lane: Lane = Lane.REST) -> None:
         if self._closed:

@@ -563,6 +563,15 @@ class HistoryFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryLost(Event):
+    """Its file is not where it was: what is written into it, no start will find."""
+
+    why: str
+    rescued: str
+    """The name of a copy of all that was written; empty if none could be made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FactRefused(Event):
     """The database takes everything but one change; that one waits beside the others."""
 

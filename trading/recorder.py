@@ -151,6 +151,14 @@ class Recorder:
         if not self._unsaved and not self._aside:
             self._wake.clear()
 
+    async def write_through(self) -> None:
+        """Hand all that waits to history once, in order, even if it tells each as not written.
+
+        For a history that is lost: a copy that is made of it then has everything.
+        """
+        for waiting in (*self._unsaved, *self._aside):
+            await self._refused(waiting)
+
     async def _commit(self, change: Change, lane: Lane) -> None:
         """Raises `StoreError` whatever breaks: a fact is kept, and an exit leaves, all the same."""
         try:

@@ -12,6 +12,7 @@ from chatbot.checks.chats import CHATS
 from chatbot.checks.finding import Check, Finding, Looked, Verdict
 from chatbot.checks.venues import real_feed, real_venue
 from chatbot.frontends.probe import PATIENCE
+from chatbot.history import HISTORY, rescued_in, way_back
 from chatbot.parts import Connections, feed_of, strategy_of
 from chatbot.settings import Settings, load
 from chatbot.settings.trading import CcxtFeed, CcxtVenue
@@ -25,7 +26,6 @@ from trading.venues.book import replayed
 
 LEAST_FREE, LITTLE_FREE = 50_000_000, 500_000_000
 """Bytes on the disk of the state folder below which it is a fault, or worth saying."""
-HISTORY = "history.db"
 SET_BACK = timedelta(seconds=5)
 """Less is how clocks are kept right."""
 
@@ -148,11 +148,23 @@ def _disk(looked: Looked) -> Iterator[Finding]:
 def _database(looked: Looked) -> Iterator[Finding]:
     path = looked.state / HISTORY
     if not path.exists():
-        yield Finding("database", Verdict.OK, "none yet")
+        yield _no_database(looked)
         return
     found = examine(path)
     verdict, said, todo = _CONDITIONS[found.condition]
     yield Finding("database", verdict, said.format(found.said), todo)
+
+
+def _no_database(looked: Looked) -> Finding:
+    """None yet; or none any more."""
+    copy = rescued_in(looked.state)
+    if copy is not None:
+        todo = f"end the desk if one runs, then: {way_back(copy)}"
+        return Finding("database", Verdict.FAULT, f"gone; what it held is in {copy.name}", todo)
+    if latch.read(latch.path_in(looked.state)).began:
+        todo = "put a backup in its place; without one the next start is halted, and knows nothing"
+        return Finding("database", Verdict.FAULT, "gone, and a desk has run here", todo)
+    return Finding("database", Verdict.OK, "none yet")
 
 
 _CONDITIONS = {

@@ -110,7 +110,7 @@ def backup(
     config: Annotated[Path, typer.Option(help="The settings.")] = Path("bot.toml"),
 ) -> None:
     """Copy the history to FILE, whole, whether the desk runs or not."""
-    from chatbot.checks.desk import HISTORY
+    from chatbot.history import HISTORY
     from storage.backup import copy
 
     try:

@@ -13,15 +13,16 @@ from chatbot.traders import KeptTrader
 from chatbot.watch import metrics as figures
 from chatbot.watch.chats import ChatWatch
 from chatbot.watch.health import Health
+from chatbot.watch.history import HistoryWatch
 from chatbot.watch.memory import MemoryWatch
 from chatbot.watch.metrics import Metrics
 from chatbot.watch.ping import Ping
 from chatbot.watch.process import ClockWatch, Heartbeat, LagWatch
 from chatbot.watch.rules import RuleWatch
 from handlers.reply import Level
+from storage.store import SqlStore
 from trading.clocks import Clock
 from trading.desk import Desk
-from trading.ports import Store
 from trading.recorder import Recorder
 
 Job = tuple[str, Callable[[], Awaitable[None]]]
@@ -40,7 +41,8 @@ class Watching:
         notices: DeskNotices,
         chats: ChatWatch,
         recorder: Recorder,
-        store: Store,
+        store: SqlStore,
+        folder: Path,
         metrics: Metrics,
         clock: Clock,
         on_jump: Callable[[], None],
@@ -55,6 +57,7 @@ class Watching:
         self._lag = LagWatch(clock=clock, recorder=recorder, metrics=metrics)
         self._wall = ClockWatch(clock=clock, recorder=recorder, on_jump=on_jump)
         self._memory = MemoryWatch(clock=clock)
+        self.history = HistoryWatch(store=store, recorder=recorder, folder=folder, clock=clock)
         self.ping = Ping(url=alerts.ping_url, clock=clock)
         self._heartbeat = Heartbeat(
             at=alerts.heartbeat,
@@ -92,6 +95,7 @@ class Watching:
         yield "heartbeat", self._heartbeat.run
         yield "ping", self.ping.run
         yield "memory", self._memory.run
+        yield "history", self.history.run
 
     def use(self, settings: Settings) -> None:
         """Go by the alerts of *settings* from now on."""

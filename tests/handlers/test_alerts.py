@@ -536,6 +536,24 @@ Disk full. It is kept in memory and tried again; trading goes on.
 [Status] [Stop]""",
     ),
     (
+        events.HistoryLost(at=NOW, why="history.db was deleted", rescued="history-rescued-1.db"),
+        Level.CRITICAL,
+        """\
+⚠ History lost; all of it is in history-rescued-1.db
+history.db was deleted. No entries leave; exits and stops go on. \
+Put it back where it was, or /shutdown and put the copy in its place.
+[Status] [Stop]""",
+    ),
+    (
+        events.HistoryLost(at=NOW, why="history.db was replaced", rescued=""),
+        Level.CRITICAL,
+        """\
+⚠ History lost; no copy could be made yet
+history.db was replaced. No entries leave; exits and stops go on. \
+Put it back where it was, or /shutdown and put a backup in its place.
+[Status] [Stop]""",
+    ),
+    (
         events.FactRefused(
             at=NOW, why="history could not be written: a value is too large", what="1 order"
         ),

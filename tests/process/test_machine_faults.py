@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -296,6 +297,40 @@ def test_a_desk_that_can_write_nothing_ends_when_asked_and_says_what_is_lost(
 
     assert "H1 could be saved nowhere: the next start is NOT halted" in heard.read_text()
     assert "changes could not be saved; the next start asks the venue" in heard.read_text()
+
+
+# -- the history is taken away -------------------------------------------------------------
+
+
+def test_a_history_deleted_while_it_runs_is_told_rescued_and_blocks_entries(
+    calm: Troubled,
+) -> None:
+    calm.may_complain += [UNWRITTEN, "the history is lost"]
+    calm.start()
+    calm.history.unlink()
+
+    calm.until(lambda: calm.tells("CRITICAL ⚠ History lost; all of it is in"), "the alert")
+    (copy,) = calm.state.glob("history-rescued-*.db")
+    assert calm.tells(copy.name)
+    assert "not saved yet" in text_of(calm.say("/status"))
+    assert not calm.is_halted(), "entries are blocked, nothing else"
+    assert calm.do("/buy BTC 100")["outcome"] in {"refused", "failed"}
+    assert "No backup was made" in text_of(calm.say("/backup"))
+    checked = quarterdeck("check", cwd=calm.folder)
+    assert (checked.code, f"what it held is in {copy.name}" in checked.out) == (1, True)
+    assert calm.say("/stop it is gone")["outcome"] == "done"
+    assert calm.terminate() == 0
+    assert f"all of it is in {copy}" in calm.err.read_text()
+
+    refused = quarterdeck("run", cwd=calm.folder).err
+    way_back = re.search(r"Put that in its place: (.*), or begin anew", refused)
+    assert way_back, refused
+    subprocess.run(["sh", "-c", way_back[1]], check=True)
+    calm.start()
+    assert calm.is_halted()
+    halts = calm.say("/halts")["text"]
+    assert "it is gone" in halts, "what waited is in the copy"
+    assert "restored from a backup" in halts
 
 
 # -- the folder takes nothing any more ----------------------------------------------------
