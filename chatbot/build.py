@@ -27,6 +27,7 @@ from chatbot.parts import (
     surveyor_of,
     venue_of,
 )
+from chatbot.platforms import StoredNotes
 from chatbot.schedule import Schedule
 from chatbot.settings import Settings
 from chatbot.settings import Trader as TraderSection
@@ -173,7 +174,9 @@ def _dispatcher(
         store=faces.store,
         clock=clock,
         commands=faces.commands,
-        confirmations=Confirmations(clock, factor=second_factor(settings, clock)),
+        confirmations=Confirmations(
+            clock, factor=second_factor(settings, clock, StoredNotes(faces.store))
+        ),
         administration=administration,
         notices=faces.notices,
         stories=faces.stories,

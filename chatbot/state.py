@@ -19,7 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from chatbot import doors
 from chatbot.calling import listener_pid
+from chatbot.owners import user
 from trading.errors import Refused
 
 VARIABLE = "QUARTERDECK__BOT__STATE_DIR"
@@ -37,6 +39,8 @@ class StateFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.notices: tuple[str, ...] = ()
+        """What was changed to keep others out."""
         self._held: tuple[int, ...] = ()
 
     @property
@@ -76,13 +80,20 @@ class StateFolder:
         try:
             self._finish_fresh_start()
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._refuse_strangers()
             self._held = self._locked_in_time()
             self._refuse_listeners()
+            self._finish_moving_the_latch()
+            self._refuse_link(doors.first_link(self.path))
+            self.notices = (*doors.closed(self.path),)
         except BlockingIOError:
             raise Refused(
                 f"Another desk (pid {self._pid() or 'unknown'}) runs on {self.path}. "
                 "Nothing was started."
             ) from None
+        except Refused:
+            self.release()
+            raise
         except OSError as error:
             self.release()
             raise Refused(
@@ -114,12 +125,36 @@ class StateFolder:
             pause.wait(_LOCK_PAUSE)
         return _locked(self.path)
 
+    def _refuse_strangers(self) -> None:
+        """Before anything is opened: what belongs to another user is not ours to use."""
+        owner = self.path.stat().st_uid
+        if owner != os.geteuid():
+            raise Refused(
+                f"The state folder {self.path} belongs to another user, {user(owner)}: start as "
+                "that user, or name another folder with [bot] state_dir. Nothing was started."
+            )
+        self._refuse_link(self.lock if doors.is_link(self.lock) else None)
+
+    def _refuse_link(self, link: Path | None) -> None:
+        if link is not None:
+            raise Refused(
+                f"{link} is a link, or has a second name: what is written there would be written "
+                "elsewhere. Put the file itself in its place. Nothing was started."
+            )
+
+    def _finish_moving_the_latch(self) -> None:
+        """A fresh start that died behind its moves has left the old folder a name of ours."""
+        for aside in self.not_taken_over:
+            old = aside / LATCH
+            with suppress(FileNotFoundError):
+                if old.samefile(self.path / LATCH):
+                    old.unlink()
+
     def _refuse_listeners(self) -> None:
         """A desk whose locks were taken away, or do not reach this machine, still listens."""
         for path in (self.brake, self.socket):
             pid = listener_pid(path)
             if pid is not None:
-                self.release()
                 raise Refused(
                     f"Another desk (pid {pid or 'unknown'}) listens on {path}. Nothing was started."
                 )
@@ -205,7 +240,7 @@ def beside(config: Path, state_dir: str) -> Path:
 
 def _told_by(config: Path) -> str:
     try:
-        text = config.read_text(encoding="utf-8", errors="replace")
+        text = config.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise Refused(
             f"{config} cannot be read: {_plain(error)}. "

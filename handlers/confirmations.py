@@ -39,6 +39,12 @@ SAFE = frozenset({"close", "flatten", "shutdown"})
 CONFIRM, CANCEL = "/confirm CODE", "/cancel CODE"
 """How a question writes its buttons; `ask` puts the code in."""
 
+_OPEN = {
+    Answer.USED: "These digits were used, wait for new ones",
+    Answer.UNKNOWN: "History does not take that these digits are used",
+}
+"""Why right digits do not count, and others may."""
+
 Action = Callable[[], Awaitable[Reply]]
 
 
@@ -117,7 +123,11 @@ class Confirmations:
         refusal = self._refusal(question, caller, "confirm")
         if refusal is not None or question is None:
             return refusal or _expired()
-        refusal = self._late(question, message) or self._without_factor(code, question, digits)
+        refusal = self._late(question, message)
+        if refusal is None:
+            refusal = await self._without_factor(code, question, digits)
+            # Meanwhile it may have been answered otherwise.
+            refusal = refusal or self._refusal(self._asked.get(code), caller, "confirm")
         if refusal is not None:
             return refusal
         # Ended before anything is awaited: a second press in between finds it used.
@@ -158,21 +168,18 @@ class Confirmations:
     def _wants_digits(self, question: _Question) -> bool:
         return question.loosens and self._factor.is_asked_of(question.caller.user)
 
-    def _without_factor(self, code: str, question: _Question, digits: str) -> Reply | None:
+    async def _without_factor(self, code: str, question: _Question, digits: str) -> Reply | None:
         """What is said instead of acting; None: the digits are right, or none are wanted."""
         if not self._wants_digits(question):
             return None
         if not digits:
             return self._still_open(code, question, "Six digits are missing")
-        match self._factor.look(question.caller.user, digits):
-            case Answer.RIGHT:
-                return None
-            case Answer.USED:
-                return self._still_open(code, question, "These digits were used, wait for new ones")
-            case Answer.HELD_OFF:
-                return _refused("Too many wrong digits lately. Nothing was sent.", question)
-            case Answer.WRONG:
-                return self._wrong_digits(code, question)
+        answer = await self._factor.look(question.caller.user, digits)
+        if answer is Answer.WRONG:
+            return self._wrong_digits(code, question)
+        if answer is Answer.HELD_OFF:
+            return _refused("Too many wrong digits lately. Nothing was sent.", question)
+        return None if answer is Answer.RIGHT else self._still_open(code, question, _OPEN[answer])
 
     def _wrong_digits(self, code: str, question: _Question) -> Reply:
         question = replace(question, wrong=question.wrong + 1)

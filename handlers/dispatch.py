@@ -164,6 +164,8 @@ class Dispatcher:
 
     def _missing(self, name: str, words: list[str]) -> NoReturn:
         """Say that there is no such command, and which may have been meant."""
+        if is_digits(" ".join([name, *words])):
+            raise BadUsage("Digits alone answer no question: /confirm CODE DIGITS", usage=False)
         check_on(name, self._off)
         near = suggestion(self._services.commands, name)
         said = f"No /{clipped(name, 20)}" if name else "There is no word in this"
@@ -345,9 +347,20 @@ def too_often(refusal: TooOften) -> Reply:
 
 def kept(said: str) -> str:
     """What the audit keeps of a line: no digits of a second factor, however it is mistyped."""
-    if split(said)[0] == "confirm" or re.match(r"\s*/?\w+\s+\w{4}\s+\d", said):
+    if is_digits(said):
+        return "***"
+    if split(said)[0] == "confirm" or re.match(r"\s*/?(?:\w+\s+)?\w{4}\s+\d", said):
         said = re.sub(r"\d[\d\s]{4,}\d", "***", said)
     return said[:SAID_LIMIT]
+
+
+def is_digits(said: str) -> bool:
+    """Whether somebody has typed nothing but the digits of a second factor."""
+    return re.fullmatch(r"[\W_]*(?:\d[\W_]*){5,8}", said[:_MOST_DIGITS]) is not None
+
+
+_MOST_DIGITS = 40
+"""Characters that are looked at: what is longer is no six digits."""
 
 
 def _no(title: str, text: str) -> Reply:

@@ -11,6 +11,7 @@ from pathlib import Path
 from chatbot.checks.chats import CHATS
 from chatbot.checks.finding import Check, Finding, Looked, Verdict
 from chatbot.checks.venues import real_feed, real_venue
+from chatbot.doors import first_link
 from chatbot.frontends.probe import PATIENCE
 from chatbot.history import HISTORY, rescued_in, way_back
 from chatbot.parts import Connections, feed_of, strategy_of
@@ -55,7 +56,10 @@ def check(
         little_free=little_free,
         patience=patience,
     )
-    return [_enabled(settings), *(f for one in _CHECKS for f in _guarded(one, looked))]
+    notices = [
+        Finding("settings", Verdict.LOOK, said, "write it in capitals") for said in settings.notices
+    ]
+    return [_enabled(settings), *notices, *(f for one in _CHECKS for f in _guarded(one, looked))]
 
 
 def _enabled(settings: Settings) -> Finding:
@@ -91,6 +95,9 @@ def _state_folder(looked: Looked) -> Iterator[Finding]:
         yield Finding(name, Verdict.FAULT, said, "mount it writable; the kernel's log tells why")
     elif not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         yield Finding(name, Verdict.FAULT, f"{path} is not writable", f"chmod u+rwx {path}")
+    elif (link := first_link(path)) is not None:
+        said = f"{link} is a link, or has a second name"
+        yield Finding(name, Verdict.FAULT, said, "put the file itself in its place")
     else:
         yield from _files_in(path, name)
 
@@ -117,14 +124,13 @@ def _permissions(looked: Looked) -> Iterator[Finding]:
         (looked.state, 0o077, "chmod 700"),
         (looked.state / "control.sock", 0o077, "chmod 600"),
         (looked.state / "stop.sock", 0o077, "chmod 600"),
-        (looked.settings.file, 0o002, "chmod o-w"),
     )
     open_to = [
         Finding("permissions", Verdict.FAULT, f"{path} is open to others", f"{mend} {path}")
         for path, forbidden, mend in wanted
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & forbidden
     ]
-    yield from open_to or [Finding("permissions", Verdict.OK, "state folder and settings")]
+    yield from open_to or [Finding("permissions", Verdict.OK, "state folder and sockets")]
 
 
 def _disk(looked: Looked) -> Iterator[Finding]:

@@ -137,6 +137,7 @@ def scan(
         raise typer.Exit(USAGE)
     from chatbot.cli.scan import as_lines, as_text, scan_once
 
+    os.umask(0o077)  # as `run`
     try:
         settings = load(config, os.environ)
         with StateFolder(settings.state_dir) as folder:
@@ -331,9 +332,11 @@ def stop(context: typer.Context) -> None:
 
 
 def _run(config: Path, *, seconds: float | None, fresh: bool) -> int:
+    os.umask(0o077)  # what is made from here on is for its user, whatever they are used to
     try:
         settings = load(config, os.environ)
         with StateFolder(settings.state_dir) as folder:
+            _tell(*settings.notices, *folder.notices)
             if fresh:
                 _start_anew(folder)
             with logs.writing(

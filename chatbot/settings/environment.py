@@ -22,6 +22,8 @@ class Environment:
     tables: dict[str, Any]
     variables: Mapping[Keys, str]
     mistakes: Sequence[Mistake]
+    notices: Sequence[str] = ()
+    """What was read otherwise than it was written."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
@@ -29,7 +31,9 @@ class Environment:
         tables: dict[str, Any] = {}
         variables: dict[Keys, str] = {}
         mistakes = [Mistake(0, sentence) for sentence in _near_misses(environ)]
-        for name in sorted(n for n in environ if n.upper().startswith(PREFIX)):
+        names = sorted(n for n in environ if n.upper().startswith(PREFIX))
+        mistakes += (Mistake(0, sentence) for sentence in _said_twice(names))
+        for name in names:
             keys = tuple(name[len(PREFIX) :].lower().split("__"))
             if not all(keys):
                 mistakes.append(Mistake(0, f"{name} names no setting"))
@@ -42,7 +46,8 @@ class Environment:
                 continue
             variables[keys] = name
             tables = merged(tables, _nested(keys, value))
-        return cls(tables, variables, mistakes)
+        small = (f"{n} is read as {n.upper()}" for n in names if n != n.upper())
+        return cls(tables, variables, mistakes, tuple(small))
 
 
 def _decoded(keys: Sequence[str], text: str) -> Any:
@@ -56,6 +61,14 @@ def _decoded(keys: Sequence[str], text: str) -> Any:
         except ValueError:
             return text
     return text
+
+
+def _said_twice(names: Sequence[str]) -> Iterator[str]:
+    """In small letters and in capitals: which one counts, nobody could tell."""
+    capitals = {name.upper(): name for name in names}
+    for name in names:
+        if capitals[name.upper()] != name:
+            yield f"{name} and {capitals[name.upper()]} are the same setting; keep one of them"
 
 
 def _near_misses(environ: Mapping[str, str]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
+from chatbot.owners import writers
 from chatbot.settings.values import Keys
 from trading.errors import SettingsError
 
@@ -22,7 +23,9 @@ class File:
     @classmethod
     def read(cls, path: Path) -> Self:
         try:
-            text = path.read_text(encoding="utf-8")
+            if by := writers(path):
+                raise SettingsError([f"{path.name} may be written by {by}"])
+            text = path.read_text(encoding="utf-8-sig")  # editors on Windows begin it with a BOM
             return cls(tomllib.loads(text, parse_float=Decimal), _lines_of(text))
         except OSError as error:
             sentence = f"{path} cannot be read: {error.strerror}; name another with --config"

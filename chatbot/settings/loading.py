@@ -13,7 +13,14 @@ from chatbot.settings.across import across
 from chatbot.settings.environment import Environment
 from chatbot.settings.explain import explained
 from chatbot.settings.file import File
-from chatbot.settings.places import Mistake, Said, merged, secrets_written, unseen
+from chatbot.settings.places import (
+    Mistake,
+    Said,
+    dressed_secrets,
+    merged,
+    secrets_written,
+    unseen,
+)
 from chatbot.settings.secret_files import read_secrets
 from chatbot.settings.whole import Settings
 from trading.errors import SettingsError
@@ -26,7 +33,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     said = Said(path, file.lines, environment.variables, merged(file.tables, environment.tables))
     secrets, unreadable = read_secrets(said)
     found = [*secrets_written(said, file.tables), *environment.mistakes, *unreadable]
-    found += unseen(said)
+    found += [*unseen(said), *dressed_secrets(said, merged(environment.tables, secrets))]
     found += across(replace(said, values=merged(secrets, said.values)))
     given: dict[str, Any] = {
         "file": file.tables,
@@ -40,6 +47,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     if found:
         raise SettingsError(list(dict.fromkeys(m.sentence for m in sorted(found, key=_by_place))))
     settings._said = said  # noqa: SLF001  # made here, and only here
+    settings._notices = tuple(environment.notices)  # noqa: SLF001  # as above
     return settings
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from chatbot.logs import MASK
-from chatbot.settings.secret import SECRET_MAPS, is_secret, leaves, shown
+from chatbot.settings.secret import SECRET_MAPS, dressed, is_secret, leaves, shown
 from chatbot.settings.values import Keys
 from trading.text import clean
 
@@ -99,6 +101,15 @@ def unseen(said: Said) -> Iterator[Mistake]:
         if isinstance(value, str) and clean(value) != value:
             what = "something that is not seen: a control character, or bytes that are not UTF-8"
             yield said.at(keys, f" holds {what}; write it again by hand")
+
+
+def dressed_secrets(said: Said, values: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Secrets with something around them: the platform would only say that they are wrong."""
+    for keys, value in leaves(values):
+        for inner in value.values() if isinstance(value, dict) else (value,):
+            text = inner.get_secret_value() if isinstance(inner, SecretStr) else inner
+            if is_secret(keys, value) and isinstance(text, str) and (wrong := dressed(text)):
+                yield said.at(keys, f": {wrong}")
 
 
 def dotted(keys: Keys) -> str:

@@ -41,6 +41,24 @@ def leaves(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, Any]]:
             yield keys, value
 
 
+_QUOTES = "\"'`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
+_MARKS = "\ufeff\u200b\u200c\u200d\u2060"
+
+
+def dressed(secret: str) -> str:
+    """What was copied along with a secret, and never belongs to one; empty if nothing was."""
+    bare = secret.strip()
+    if bare.strip(_MARKS) != bare:
+        return "a mark that is not seen (a BOM) stands around it: save it as UTF-8 without BOM"
+    if len(bare) > 1 and bare[0] in _QUOTES and bare[-1] in _QUOTES:
+        return "quotes stand around it: take them away"
+    if bare and (bare[0] in _QUOTES or bare[-1] in _QUOTES):
+        return "a quote stands at one end of it: take it away"
+    if clean(bare) != bare:
+        return "something that is not seen stands in the midst of it: copy it again"
+    return ""
+
+
 def secrets_in(value: Any) -> Iterator[str]:
     match value:
         case SecretStr():

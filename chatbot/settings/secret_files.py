@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from chatbot.settings.places import Mistake, Said, is_on, merged, tables
+from chatbot.settings.secret import dressed
 from chatbot.settings.values import Wrong
 from chatbot.state import beside
 
@@ -76,6 +77,8 @@ def _text_of(path: Path) -> str:
         raise Wrong("it is not text in UTF-8") from None
     if not text or len(text) > MOST:
         raise Wrong("it is empty" if not text else "it is too long")
+    if wrong := dressed(text):
+        raise Wrong(wrong)
     return text
 
 

@@ -36,7 +36,27 @@ Timeframe = Literal["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "1d"]
 def _no_truth(value: object) -> object:
     if isinstance(value, bool):
         raise Wrong("a number is wanted")  # Python would count true as 1
+    percent = _percent(value)
+    if percent is not None:
+        raise Wrong(f"a number is wanted, without a sign behind it, as in {percent:f}")
     return value
+
+
+def _share(value: object) -> object:
+    percent = _percent(value)
+    if percent is not None:
+        raise Wrong(f"a share is written as a part of 1: {percent:f} % is {percent / 100:f}")
+    return _no_truth(value)
+
+
+def _percent(value: object) -> Decimal | None:
+    """3 for `3%`, `3 %`, `3,0 percent`; None for what is no such text."""
+    said = re.fullmatch(
+        r"\s*([+-]?\d{1,9}(?:[.,]\d{1,9})?)\s*(?:%|percent|pct|per cent)\s*",
+        value if isinstance(value, str) else "",
+        re.IGNORECASE,
+    )
+    return None if said is None else Decimal(said[1].replace(",", "."))
 
 
 def duration(value: object) -> timedelta:
@@ -116,7 +136,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length
 NAME_RULE = 'a name is lower case letters, digits and single "_", at most 24, as in majors'
 Whole = Annotated[int, BeforeValidator(_no_truth)]
 Number = Annotated[Decimal, BeforeValidator(_no_truth)]
-Share = Number
+Share = Annotated[Decimal, BeforeValidator(_share)]
 """A fraction: 0.03 is 3 %."""
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 """Whole seconds, minutes, hours or days: "90s", "15m", "4h", "1d"."""

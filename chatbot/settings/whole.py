@@ -39,10 +39,16 @@ class Settings(BaseSettings):
     access: Access = Access()
 
     _said: Said = PrivateAttr()
+    _notices: tuple[str, ...] = PrivateAttr(())
 
     @property
     def file(self) -> Path:
         return self._said.file
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What was read otherwise than it was written: nothing wrong, and worth a word."""
+        return self._notices
 
     @property
     def state_dir(self) -> Path:

@@ -108,6 +108,90 @@ def test_who_asks_for_the_holder_keeps_nobody_from_starting(tmp_path: Path) -> N
         asking.join()
 
 
+def a_file(path: Path, mode: int = 0o644) -> Path:
+    path.parent.mkdir(mode=0o755, exist_ok=True)
+    path.write_text("kept")
+    path.chmod(mode)
+    return path
+
+
+def test_a_folder_that_was_open_is_closed_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    path.mkdir(mode=0o700)
+    path.chmod(0o755)
+    files = [a_file(path / name) for name in ("history.db", "latch", "logs/quarterdeck.jsonl")]
+    files.append(a_file(path / "paper-majors.journal", 0o666))
+
+    with StateFolder(path) as folder:
+        assert len(folder.notices) == 2
+        assert folder.notices[0].startswith(f"{path} was open to others (mode 0755)")
+        assert "history.db (mode 0644) and 4 more could be opened by others" in folder.notices[1]
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+        assert stat.S_IMODE((path / "logs").stat().st_mode) == 0o700
+    with StateFolder(path) as folder:
+        assert folder.notices == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("history.db", "history.db-wal", "latch", "lock", "control.sock", "intents.journal"),
+        *("paper-majors.journal", "console_history", "logs", "logs/quarterdeck.jsonl"),
+    ],
+)
+def test_a_link_among_its_files_is_refused_and_nothing_is_touched(
+    tmp_path: Path, name: str
+) -> None:
+    path, target = tmp_path / "state", a_file(tmp_path / "elsewhere", 0o644)
+    (path / name).parent.mkdir(parents=True, mode=0o700)
+    (path / name).symlink_to(target)
+    with pytest.raises(Refused, match=rf"{name} is a link, .*Nothing was started"):
+        StateFolder(path).hold()
+    assert target.read_text() == "kept"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o644
+    assert {p.name for p in path.iterdir()} <= {name.partition("/")[0], "lock"}
+
+
+@pytest.mark.parametrize("name", ["history.db", "intents.journal", "lock", "latch"])
+def test_a_file_with_a_second_name_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "state"
+    path.mkdir(mode=0o700)
+    file = a_file(path / name, 0o600)
+    (tmp_path / "elsewhere").hardlink_to(file)
+    with pytest.raises(Refused, match=f"{name} is a link, or has a second name"):
+        StateFolder(path).hold()
+
+
+def test_a_folder_may_itself_be_reached_by_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir(mode=0o700)
+    (tmp_path / "state").symlink_to(tmp_path / "disk")
+    with StateFolder(tmp_path / "state"):
+        assert (tmp_path / "disk" / "lock").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    path.mkdir(mode=0o700)
+    os.chown(path, 65534, 65534)
+    with pytest.raises(Refused, match=r"belongs to another user, \w+: .*Nothing was started"):
+        StateFolder(path).hold()
+    assert not list(path.iterdir())
+
+
+def test_a_fresh_start_that_died_behind_its_moves_is_finished(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    with StateFolder(path) as folder:
+        latch.request_stop(path, by="anna", why="lunch", at=NIGHT)
+        aside = folder.set_aside(NIGHT)
+        assert aside is not None
+        (aside / "latch").hardlink_to(path / "latch")  # as if it had not been taken away yet
+    with StateFolder(path):
+        assert not (aside / "latch").exists()
+        assert (path / "latch").stat().st_nlink == 1
+
+
 def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
     with another_desk(tmp_path) as pid:
         assert StateFolder(tmp_path).holder() == pid

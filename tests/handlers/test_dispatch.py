@@ -381,3 +381,24 @@ def test_digits_of_a_second_factor_are_not_kept_however_the_word_is_mistyped() -
     assert kept("/confirm 7K3Q 123456") == "/confirm 7K3Q ***"
     assert kept("/confrim 7K3Q 123 456") == "/confrim 7K3Q ***"
     assert kept("/notify BTC above 123456") == "/notify BTC above 123456"
+    assert kept("7K3Q 123456") == "7K3Q ***"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "123456",
+        "123 456",
+        " /123456",
+        "12-34-56",
+        "`123456`",
+        "\uff11\uff12\uff13\uff14\uff15\uff16",
+    ],
+)
+async def test_digits_alone_are_neither_kept_nor_repeated(house: House, said: str) -> None:
+    reply = await house.say(said)
+    await house.dispatcher.settle()
+
+    assert reply.title == "✕ Digits alone answer no question: /confirm CODE DIGITS"
+    (word,) = house.store.written
+    assert not any(c.isdigit() for c in word.said + word.answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from dataclasses import replace
 from datetime import timedelta
@@ -19,6 +20,7 @@ from tests.builders import a_price, a_ticket
 from tests.handlers.fakes import ANNA, BEN, CLEO, House
 from tests.handlers.story import COMMANDS, NOW, XRP, checked, reads, shown
 from trading.clocks import ManualClock
+from trading.errors import StoreError
 
 SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
@@ -157,14 +159,86 @@ async def test_a_phone_may_be_one_step_off(
     assert house.resumed is is_right
 
 
-def test_after_nine_wrong_ones_nobody_guesses_for_an_hour() -> None:
+class Notes:
+    """A history that may fail."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+        self.fails = False
+
+    async def note(self, name: str) -> str | None:
+        self._check()
+        return self.kept.get(name)
+
+    async def keep(self, name: str, value: str) -> None:
+        self._check()
+        self.kept[name] = value
+
+    def _check(self) -> None:
+        if self.fails:
+            raise StoreError("the disk is full")
+
+
+async def test_digits_count_once_over_a_restart_too() -> None:
+    clock, notes = ManualClock(NOW), Notes()
+    digits = TOTP(SEED).at(clock.now())
+
+    first = await SecondFactor(clock, {"a": SEED}, notes).look("a", digits)
+    again = await SecondFactor(clock, {"a": SEED}, notes).look("a", digits)
+
+    assert (first, again) == (Answer.RIGHT, Answer.USED)
+
+
+@pytest.mark.parametrize("restarts", [1, 3, 9])
+async def test_who_guesses_is_held_off_over_restarts_too(restarts: int) -> None:
+    clock, notes = ManualClock(NOW), Notes()
+    for _ in range(restarts):
+        factor = SecondFactor(clock, {"a": SEED, "b": SEED}, notes)
+        for _ in range(9 // restarts):
+            assert await factor.look("a", "no") is Answer.WRONG
+    clock.advance(3_599)  # the process's own count begins anew with each start
+    restarted = ManualClock(clock.now())
+    factor = SecondFactor(restarted, {"a": SEED, "b": SEED}, notes)
+
+    held_off = await factor.look("a", TOTP(SEED).at(restarted.now()))
+    other = await factor.look("b", TOTP(SEED).at(restarted.now()))
+    restarted.advance(1)
+    later = await factor.look("a", TOTP(SEED).at(restarted.now()))
+
+    assert (held_off, other, later) == (Answer.HELD_OFF, Answer.RIGHT, Answer.RIGHT)
+
+
+@pytest.mark.parametrize("reads", [True, False])
+async def test_what_cannot_be_remembered_is_no_yes(*, reads: bool) -> None:
+    clock, notes = ManualClock(NOW), Notes()
+    factor = SecondFactor(clock, {"a": SEED}, notes)
+    if reads:
+        await factor.look("a", "no")
+    notes.fails = True
+    assert await factor.look("a", TOTP(SEED).at(clock.now())) is Answer.UNKNOWN
+    notes.fails = False
+    clock.advance(30)
+    assert await factor.look("a", TOTP(SEED).at(clock.now())) is Answer.RIGHT
+
+
+async def test_two_presses_with_the_right_digits_act_once(house: GuardedHouse) -> None:
+    await house.asked_to_resume()
+    first, second = await asyncio.gather(
+        house.say(f"/confirm 7K3Q {house.digits()}"),
+        house.say(f"/confirm 7K3Q {house.digits(30)}"),
+    )
+    assert sorted((first.outcome, second.outcome)) == [Outcome.DONE, Outcome.REFUSED]
+    assert [what[0] for what in house.desk.asked].count("resume") == 1
+
+
+async def test_after_nine_wrong_ones_nobody_guesses_for_an_hour() -> None:
     clock = ManualClock(NOW)
     factor = SecondFactor(clock, {"telegram:2": SEED})
-    wrong = [factor.look("telegram:2", "no") for _ in range(9)]
+    wrong = [await factor.look("telegram:2", "no") for _ in range(9)]
 
-    held_off = factor.look("telegram:2", TOTP(SEED).at(clock.now()))
+    held_off = await factor.look("telegram:2", TOTP(SEED).at(clock.now()))
     clock.advance(3_600)
-    later = factor.look("telegram:2", TOTP(SEED).at(clock.now()))
+    later = await factor.look("telegram:2", TOTP(SEED).at(clock.now()))
 
     assert set(wrong) == {Answer.WRONG}
     assert (held_off, later) == (Answer.HELD_OFF, Answer.RIGHT)
@@ -173,8 +247,8 @@ def test_after_nine_wrong_ones_nobody_guesses_for_an_hour() -> None:
 @pytest.mark.parametrize(
     "digits", ["", "12345", "1234567", "abcdef", "\uff11\uff12\uff13\uff14\uff15\uff16", "é"]
 )
-def test_what_is_no_code_is_wrong(digits: str) -> None:
-    assert SecondFactor(ManualClock(NOW), {"a": SEED}).look("a", digits) is Answer.WRONG
+async def test_what_is_no_code_is_wrong(digits: str) -> None:
+    assert await SecondFactor(ManualClock(NOW), {"a": SEED}).look("a", digits) is Answer.WRONG
 
 
 async def test_whoever_set_up_none_is_not_asked(house: GuardedHouse) -> None:

@@ -192,3 +192,18 @@ def test_a_fresh_start_without_a_halt_trades(calm: DeskProcess) -> None:
 
     assert "Halted" not in desk.say("/status")["title"]
     desk.until(lambda: "for the first time" in desk.out.read_text(), "the start is told")
+
+
+def test_whatever_the_umask_its_files_are_its_users_alone(calm: DeskProcess) -> None:
+    calm.state.mkdir(mode=0o755)
+    calm.under = ("sh", "-c", 'umask 000; exec "$@"', "sh")
+    calm.start()
+    assert calm.say("/backup")["outcome"] == "done"
+    calm.say("/stop")
+    calm.terminate()
+
+    everything = [calm.state, *calm.state.rglob("*")]
+    assert {path.name for path in everything} > {"history.db", "latch", "lock", "logs"}
+    modes = {path.relative_to(calm.folder): path.stat().st_mode & 0o077 for path in everything}
+    assert {path: f"{mode:o}" for path, mode in modes.items() if mode} == {}
+    assert f"{calm.state} was open to others (mode 0755)" in calm.err.read_text()

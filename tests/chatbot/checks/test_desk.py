@@ -92,7 +92,7 @@ async def test_a_desk_that_could_start_has_no_fault(desk: Path) -> None:
     assert [f"{f.what}: {f.said}" for f in look(desk) if f.what != "disk"] == [
         "settings: bot.toml, 1 of 3 traders enabled",
         "state folder: no desk runs on it",
-        "permissions: state folder and settings",
+        "permissions: state folder and sockets",
         f"database: revision {HEAD}",
         "halts: none in force",
         "clock: 2026-11-21 12:00 UTC, UTC",
@@ -225,13 +225,28 @@ async def test_a_disk_that_is_read_only(desk: Path) -> None:
     [
         ("state", 0o750, "chmod 700"),
         ("state", 0o701, "chmod 700"),
-        ("bot.toml", 0o646, "chmod o-w"),
     ],
 )
 async def test_permissions_that_are_too_wide(desk: Path, name: str, mode: int, mend: str) -> None:
     (desk / name).chmod(mode)
 
     assert is_fault(line(desk, "permissions"), "is open to others", f"{mend} {desk / name}")
+
+
+async def test_settings_that_others_may_write(desk: Path) -> None:
+    (desk / "bot.toml").chmod(0o646)
+    (found,) = look(desk)
+    assert is_fault(found, "may be written by everybody", f"chmod o-w {desk / 'bot.toml'}")
+
+
+async def test_a_link_among_the_files(desk: Path) -> None:
+    (desk / "state" / "history.db").symlink_to("/dev/null")
+    assert is_fault(line(desk, "state folder"), "history.db is a link", "put the file itself")
+
+
+async def test_a_variable_in_small_letters(desk: Path) -> None:
+    found = check(desk / "bot.toml", {"quarterdeck__bot__name": "x"}, ManualClock(NOW), **PLENTY)
+    assert "quarterdeck__bot__name is read as QUARTERDECK__BOT__NAME" in [f.said for f in found]
 
 
 async def test_a_disk_with_little_room(desk: Path) -> None:

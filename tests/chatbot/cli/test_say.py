@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -246,6 +247,31 @@ def socket_of_stops(folder: Path) -> None:
         listener.listen()
         listener.settimeout(30)
         listener.accept()[0].close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@pytest.mark.parametrize("word", ["say", "stop"])
+async def test_nothing_is_said_to_another_users_process(word: str) -> None:
+    script = (
+        "import os, socket, sys; os.seteuid(65534); s = socket.socket(socket.AF_UNIX); "
+        "s.bind(sys.argv[1]); s.listen(); print('listens', flush=True); s.settimeout(60); "
+        "print(s.accept()[0].recv(4096))"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)  # somebody else may have made it first
+        path = Path(folder, "control.sock" if word == "say" else "stop.sock")
+        impostor = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", script, str(path), stdout=subprocess.PIPE
+        )
+        assert impostor.stdout is not None
+        assert await impostor.stdout.readline() == b"listens\n"
+        ended = await quarterdeck(word, *["/resume"][: word == "say"], "--state", folder)
+        heard = await impostor.stdout.read()
+        await impostor.wait()
+    assert ended.code == 1
+    assert "is served by another user" in ended.out + ended.err
+    assert "Nothing was said to it" in ended.out + ended.err
+    assert heard == b"b''\n"
 
 
 async def test_stop_with_nobody_there_halts_the_next_start(tmp_path: Path) -> None:

@@ -209,6 +209,51 @@ def test_what_is_wrong_with_the_file_of_a_token_is_told_without_its_words(
     assert "hush" not in sentence
 
 
+DRESSED = [
+    ('"{}"', "quotes stand around it"),
+    ("'{}'", "quotes stand around it"),
+    ("\u201c{}\u201d", "quotes stand around it"),
+    ("`{}`", "quotes stand around it"),
+    ('"{}', "a quote stands at one end of it"),
+    ("{}'", "a quote stands at one end of it"),
+    ("\ufeff{}", "a mark that is not seen (a BOM) stands around it"),
+    ("{}\u200b", "a mark that is not seen (a BOM) stands around it"),
+]
+
+
+@pytest.mark.parametrize("name", ["telegram", "discord"])
+@pytest.mark.parametrize(("dress", "told"), DRESSED)
+def test_what_was_copied_along_with_a_token_is_named(
+    folder: Path, name: str, dress: str, told: str
+) -> None:
+    """A platform would only say that the token is wrong."""
+    variable = f"QUARTERDECK__CHAT__{name.upper()}__TOKEN"
+    file = write(folder, **{name: "# by environment"})
+    sentences = mistakes(file, **{variable: dress.format(TOKEN)})
+    assert any(s.startswith(f"{variable}: {told}") for s in sentences), sentences
+
+    file = write(folder, **{name: 'token_file = "a.token"'})
+    (folder / "a.token").write_text(dress.format(TOKEN), encoding="utf-8")
+    (folder / "a.token").chmod(0o600)
+    (sentence,) = mistakes(file)
+    assert f"chat.{name}.token_file" in sentence
+    assert told in sentence
+    assert TOKEN not in sentence
+
+
+@pytest.mark.parametrize("dress", ["  {}", "{}\n", "\t{}\r\n"])
+def test_spaces_around_a_token_are_taken_off(folder: Path, dress: str) -> None:
+    settings = load(write(folder), TELEGRAM_ON | {TELEGRAM + "TOKEN": dress.format(TOKEN)})
+    assert settings.chat.telegram.token is not None
+    assert settings.chat.telegram.token.get_secret_value() == TOKEN
+
+
+@pytest.mark.parametrize(("dress", "told"), DRESSED)
+def test_what_was_copied_along_with_a_seed_is_named(folder: Path, dress: str, told: str) -> None:
+    said = TELEGRAM_ON | {ACCESS + "TOTP": json.dumps({"telegram:111": dress.format(SEED)})}
+    assert any(told in sentence for sentence in mistakes(write(folder), **said))
+
+
 def test_a_chat_that_is_off_needs_neither_token_nor_file(folder: Path) -> None:
     file = write(folder)
     assert load(file, {TELEGRAM + "TOKEN_FILE": "gone"}).chat.telegram.token is None

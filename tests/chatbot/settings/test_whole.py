@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import textwrap
 from dataclasses import fields
@@ -450,3 +451,76 @@ def test_what_nobody_sees_is_named_and_not_taken(file: Path, value: str) -> None
     assert clean(told) == told
     change(file, 'name = "harbour"', f"name = {json.dumps(value.replace(chr(0xDCF6), chr(0)))}")
     assert "bot.name holds something that is not seen" in "".join(mistakes(file))
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("3%", "3 % is 0.03"),
+        ("3 %", "3 % is 0.03"),
+        ("0,5%", "0.5 % is 0.005"),
+        ("12.5 percent", "12.5 % is 0.125"),
+        ("-3%", "-3 % is -0.03"),
+    ],
+)
+def test_a_percentage_where_a_share_is_wanted_gets_its_hint(
+    file: Path, said: str, hint: str
+) -> None:
+    place = LIMITS + "MAX_DAILY_LOSS"
+    assert f"{place} = {said}, a share is written as a part of 1: {hint}" in mistakes(
+        file, **{place: said}
+    )
+    change(file, "max_daily_loss = 0.03", f'max_daily_loss = "{said}"')
+    assert hint in "".join(mistakes(file))
+
+
+def test_a_percentage_where_a_plain_number_is_wanted_gets_its_hint(file: Path) -> None:
+    (told,) = mistakes(file, QUARTERDECK__TRADERS__MAJORS__CAPITAL="300%")
+    assert told.endswith("a number is wanted, without a sign behind it, as in 300")
+
+
+def test_a_byte_order_mark_before_the_file_is_skipped(file: Path) -> None:
+    name, folder = load(file, {}).bot.name, locate(file, {})
+    change(file, 'state_dir = "state"', 'state_dir = "there"')
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert load(file, {}).bot.name == name
+    assert locate(file, {}) == folder.with_name("there")
+
+
+def test_variables_in_small_letters_are_told(file: Path) -> None:
+    settings = load(file, {"quarterdeck__bot__name": "one"})
+    assert settings.bot.name == "one"
+    assert settings.notices == ("quarterdeck__bot__name is read as QUARTERDECK__BOT__NAME",)
+    assert load(file, {"QUARTERDECK__BOT__NAME": "one"}).notices == ()
+    (told,) = mistakes(file, quarterdeck__bot__name="one", QUARTERDECK__BOT__NAME="two")
+    assert "are the same setting; keep one of them" in told
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [(0o602, "everybody: chmod o-w "), (0o666, "everybody: chmod o-w "), (0o644, "")],
+)
+def test_settings_that_others_may_write_are_refused(file: Path, mode: int, told: str) -> None:
+    file.chmod(mode)
+    if told:
+        (sentence,) = mistakes(file)
+        assert sentence == f"bot.toml may be written by {told}{file}"
+    else:
+        load(file, {})
+
+
+def test_settings_in_a_folder_where_others_may_put_theirs_are_refused(file: Path) -> None:
+    file.parent.chmod(0o777)
+    (sentence,) = mistakes(file)
+    assert f"chmod o-w {file.parent}" in sentence
+    file.parent.chmod(0o1777)
+    load(file, {})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_settings_of_another_user_or_another_group_are_refused(file: Path) -> None:
+    os.chown(file, 65534, 0)
+    assert "may be written by its owner" in "".join(mistakes(file))
+    os.chown(file, 0, 65534)
+    file.chmod(0o660)
+    assert "may be written by its group" in "".join(mistakes(file))
