@@ -231,7 +231,7 @@ class BookCheck:
             return await self._store.order(order_id) is not None
 
         try:
-            await self._orders.forget_noted(is_known)
+            await self._orders.intents.forget_noted(is_known)
         except StoreError as error:
             log.warning("the notes of %s stay: %s", self._trader, error)
 

@@ -123,10 +123,20 @@ class Protected(SymbolEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReductionUnsaved(SymbolEvent):
-    """An exit or a stop was sent before history had it: reductions do not wait for the disk."""
+    """An exit or a stop was sent, and neither history nor the fallback journal has it in time."""
 
     order: Order
     waited: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReductionLate(SymbolEvent):
+    """An exit or a stop was sent before it was saved, and is saved by now.  Told once an hour."""
+
+    order: Order
+    waited: timedelta
+    others: int
+    """How many more there were since this was last told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -238,7 +238,7 @@ class Trader:
             self.name, self.settings.capital, self.feed.first_cursor, self.settings.zone
         )
         self.ledger.restore(account, books)
-        for order in await self.orders.noted():
+        for order in await self.orders.intents.noted():
             if await self._store.order(order.id) is None:
                 self.ledger.add(order)
         self.venue.include(self._under_way())

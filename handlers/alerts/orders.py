@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from handlers.alerts.parts import ORDERS, STATUS
 from handlers.describe import describe
-from handlers.format import duration, exact, took
+from handlers.format import duration, exact, plural, took
 from handlers.reply import Choice, Level, Reply
 from handlers.words import DONE, DOUBT, LOOK, REFUSED, clipped, mode, sentence
 from trading import events
@@ -72,10 +72,24 @@ def _(event: events.ReductionUnsaved) -> Reply:
     waited = took(event.waited.total_seconds())
     return Reply(
         f"{LOOK} Sent before it was saved: {_order(event.order)} {mode(event.mode)}",
-        text=f"History did not take it in {waited}; the fallback journal did. "
-        "What protects and what closes does not wait for the disk.",
+        text=f"Neither history nor the fallback journal took it in {waited}: a crash would forget "
+        "it. What protects and what closes does not wait for the disk.",
         choices=(ORDERS, STATUS),
         level=Level.CRITICAL,
+    )
+
+
+@describe.register
+def _(event: events.ReductionLate) -> Reply:
+    waited = took(event.waited.total_seconds())
+    more = f" {plural(event.others, 'other')} since this was last told." if event.others else ""
+    return Reply(
+        f"{LOOK} The disk is slow: saved after it was sent, {_order(event.order)} "
+        f"{mode(event.mode)}",
+        text=f"It is saved, {waited} late; what protects and what closes does not wait for it."
+        f"{more} Told once an hour.",
+        choices=(ORDERS, STATUS),
+        level=Level.NOTICE,
     )
 
 

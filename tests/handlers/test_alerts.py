@@ -421,12 +421,29 @@ Ours resized to 0.90.
 [Positions] [Orders] [Stop]""",
     ),
     (
-        events.ReductionUnsaved(**WHO, symbol=SOL, order=SOL_SELL, waited=SECOND / 10),
+        events.ReductionUnsaved(**WHO, symbol=SOL, order=SOL_SELL, waited=2 * SECOND),
         Level.CRITICAL,
         """\
 ⚠ Sent before it was saved: SOL sell 1.80 (paper)
-History did not take it in 0.1 s; the fallback journal did. What protects and what closes does \
-not wait for the disk.
+Neither history nor the fallback journal took it in 2.0 s: a crash would forget it. What protects \
+and what closes does not wait for the disk.
+[Orders] [Status]""",
+    ),
+    (
+        events.ReductionLate(**WHO, symbol=SOL, order=SOL_SELL, waited=SECOND * 0.3, others=0),
+        Level.NOTICE,
+        """\
+⚠ The disk is slow: saved after it was sent, SOL sell 1.80 (paper)
+It is saved, 0.3 s late; what protects and what closes does not wait for it. Told once an hour.
+[Orders] [Status]""",
+    ),
+    (
+        events.ReductionLate(**WHO, symbol=SOL, order=SOL_SELL, waited=SECOND, others=4),
+        Level.NOTICE,
+        """\
+⚠ The disk is slow: saved after it was sent, SOL sell 1.80 (paper)
+It is saved, 1.0 s late; what protects and what closes does not wait for it. 4 others since this \
+was last told. Told once an hour.
 [Orders] [Status]""",
     ),
     (

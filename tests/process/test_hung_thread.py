@@ -79,6 +79,8 @@ def test_a_hung_fallback_journal_holds_up_no_exit(calm: Troubled) -> None:
         assert "NOT YET DURABLE" not in str(stopped), "the latch file has it"
         other.execute("ROLLBACK")
 
-    desk.until(lambda: desk.alerts("ReductionUnsaved"), "it is told")
+    desk.until(
+        lambda: desk.alerts("ReductionUnsaved") or desk.alerts("ReductionLate"), "it is told"
+    )
     assert "Halted" in desk.say("/status")["title"]
     desk.kill()

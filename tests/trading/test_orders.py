@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -12,21 +13,24 @@ from storage.memory import MemoryJournal, MemoryStore
 from tests.builders import BTC, NOON, a_fill, a_report
 from tests.world import QUICK, World, a_world, settled, wish
 from trading.clocks import ManualClock
-from trading.errors import VenueUncertain
+from trading.errors import StoreError, VenueUncertain
 from trading.events import (
+    Event,
     OrderRefused,
     OrderResolved,
     OrderUnknown,
     PositionClosed,
     PositionOpened,
     PositionReduced,
+    ReductionLate,
     ReductionUnsaved,
 )
+from trading.execution.intents import TOLD_EVERY
 from trading.ports import Change, Lane
 from trading.types import ONE, ZERO, ExitReason, Order, OrderRole, OrderStatus, OrderType, Side
 
 D = Decimal
-HASTY = replace(QUICK, answer=0.01, intent=0.01)
+HASTY = replace(QUICK, answer=0.01, intent=0.01, unsaved=0.02)
 BY = "ben, Telegram"
 
 
@@ -285,6 +289,90 @@ async def test_an_exit_does_not_leave_for_what_was_closed_meanwhile() -> None:
         assert OrderRole.EXIT not in [order.role for order in world.venue.placed]
 
 
+class FailingJournal(MemoryJournal):
+    """Takes nothing: at once, or after a first failure only, or by hanging."""
+
+    def __init__(self, *, failures: int = 1_000, hangs: bool = False) -> None:
+        super().__init__()
+        self.failures = failures
+        self.hangs = hangs
+
+    async def append(self, *records_: Mapping[str, object]) -> None:
+        if self.hangs:
+            await asyncio.Event().wait()
+        self.failures -= 1
+        if self.failures >= 0:
+            raise StoreError("the disk is full")
+        await super().append(*records_)
+
+
+async def closed_on_a_slow_disk(world: World, store: SlowStore) -> Order:
+    """A position of one BTC, closed while history takes nothing; its gate stays shut."""
+    await enter(world)
+    await settled()
+    store.gate.clear()
+    return await reduce_by_hand(world)
+
+
+async def until_heard(world: World, *kinds: type[Event]) -> None:
+    while not any(world.heard(kind) for kind in kinds):
+        await asyncio.sleep(0)
+
+
+async def test_what_a_slow_disk_saves_late_is_a_notice_once_an_hour() -> None:
+    store = SlowStore()
+    async with a_world(store=store, patience=HASTY).running() as world:
+        for closes, told in ((1, 1), (2, 1), (3, 1)):
+            closing = asyncio.create_task(closed_on_a_slow_disk(world, store))
+            while OrderRole.EXIT not in [o.role for o in world.venue.placed[-1:]]:
+                await asyncio.sleep(0)
+            store.gate.set()
+            await closing
+            await settled()
+            assert closes >= told == len(world.heard(ReductionLate))
+            world.venue.placed.clear()
+        world.clock.advance(TOLD_EVERY)
+        closing = asyncio.create_task(closed_on_a_slow_disk(world, store))
+        while len(world.heard(ReductionLate)) == 1:
+            await asyncio.sleep(0)
+        store.gate.set()
+        await closing
+
+        last = world.heard(ReductionLate)[-1]
+        assert isinstance(last, ReductionLate)
+        assert last.others == 2
+        assert not world.heard(ReductionUnsaved)
+
+
+@pytest.mark.parametrize(
+    "journal",
+    [FailingJournal(), FailingJournal(hangs=True)],
+    ids=["it fails", "it hangs"],
+)
+async def test_what_neither_history_nor_the_journal_takes_is_critical(
+    journal: FailingJournal,
+) -> None:
+    store = SlowStore()
+    async with a_world(store=store, journal=journal, patience=HASTY).running() as world:
+        closing = asyncio.create_task(closed_on_a_slow_disk(world, store))
+        await until_heard(world, ReductionUnsaved, ReductionLate)
+        assert not world.heard(ReductionLate)
+        store.gate.set()
+        assert (await closing).status is OrderStatus.FILLED
+
+
+async def test_a_journal_that_takes_it_at_the_second_try_is_enough() -> None:
+    store = SlowStore()
+    journal = FailingJournal(failures=1)
+    async with a_world(store=store, journal=journal, patience=HASTY).running() as world:
+        closing = asyncio.create_task(closed_on_a_slow_disk(world, store))
+        await until_heard(world, ReductionUnsaved, ReductionLate)
+        assert not world.heard(ReductionUnsaved)
+        assert len(await journal.records()) == 1
+        store.gate.set()
+        await closing
+
+
 async def test_an_exit_does_not_wait_for_a_disk_that_hangs_and_that_is_told() -> None:
     store, journal = SlowStore(), MemoryJournal()
     async with a_world(store=store, journal=journal, patience=HASTY).running() as world:
@@ -296,12 +384,12 @@ async def test_an_exit_does_not_wait_for_a_disk_that_hangs_and_that_is_told() ->
         while OrderRole.EXIT not in [o.role for o in world.venue.placed]:
             assert not closing.done()
             await asyncio.sleep(0)
-        await settled()
+        await until_heard(world, ReductionLate)
 
         assert BTC not in world.trader.ledger.positions
-        (unsaved,) = world.heard(ReductionUnsaved)
-        assert isinstance(unsaved, ReductionUnsaved)
-        assert [r["id"] for r in await journal.records()] == [unsaved.order.id]
+        (late,) = world.heard(ReductionLate)
+        assert isinstance(late, ReductionLate)
+        assert [r["id"] for r in await journal.records()] == [late.order.id]
         store.gate.set()
         assert (await closing).status is OrderStatus.FILLED
 
@@ -332,7 +420,7 @@ async def test_an_exit_leaves_and_is_kept_whatever_breaks_in_history() -> None:
         assert order.status is OrderStatus.FILLED
         assert BTC not in world.trader.ledger.positions
         assert world.recorder.unsaved > 0
-        assert world.heard(ReductionUnsaved)
+        await until_heard(world, ReductionLate)  # the journal has it
         store.broken = False
         await world.recorder.retry()
         assert world.recorder.unsaved == 0
@@ -393,7 +481,7 @@ async def test_a_reduction_noted_while_history_is_asked_about_others_stays_noted
                 await settled()
             return True
 
-        await world.trader.orders.forget_noted(is_known)
+        await world.trader.orders.intents.forget_noted(is_known)
 
         assert [record["id"] for record in await journal.records()] == [noted[-1].id]
         store.accept()

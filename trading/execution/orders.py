@@ -39,8 +39,8 @@ from trading.events import (
     PositionClosed,
     PositionOpened,
     PositionReduced,
-    ReductionUnsaved,
 )
+from trading.execution.intents import Intents
 from trading.execution.plan import next_price
 from trading.execution.strangers import Strangers
 from trading.halt import Permit
@@ -62,8 +62,6 @@ from trading.types import (
     Untraded,
 )
 from trading.valuation import Valuer
-from trading.values import replace
-from trading.venues import records
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +80,8 @@ class Patience:
     """For a venue's answer about an order, before it is UNKNOWN."""
     intent: float = 0.1
     """For a reduction's intent to be durable, before it leaves all the same."""
+    unsaved: float = 2.0
+    """For that intent to be in history or in the fallback journal, before it is critical."""
     stop: float = 2.0
     """For cancels to be confirmed, before `/stop` answers LATCHED, RETRYING."""
     durable: float = 0.5
@@ -146,17 +146,18 @@ class Orders:
         self.ledger = ledger
         self.venue = venue
         self.ids = ids
+        self.intents = Intents(
+            trader=trader, recorder=recorder, journal=journal, clock=clock, patience=patience,
+            about=self._about,
+        )  # fmt: skip
         self.strangers = Strangers(ledger=ledger, is_ours=ids.is_ours, tell=self._tell_foreign)
         self._trader = trader
         self._mode = mode
         self._valuer = valuer
         self._recorder = recorder
-        self._journal = journal
         self._clock = clock
         self._patience = patience
         self._meter = meter
-        self._noted: set[str] = set()
-        """Ids of ours in the fallback journal."""
         self._lost_at: dict[str, float] = {}
         """Monotonic time at which we gave up waiting for an order's answer."""
         self._prepared: dict[str, float] = {}
@@ -250,7 +251,7 @@ class Orders:
         *origin* is the chat that is answered.
         """
         with self._carried(order), self._asked_by(order, origin):
-            await self._save_reductions(order)
+            await self.intents.save(order)
             return await self._place(order, partial(self._check_still_open, order))
 
     def _check_still_open(self, order: Order) -> None:
@@ -271,27 +272,19 @@ class Orders:
         They are refused, or lost, together.
         """
         with self._carried(stop), self._carried(target):
-            await self._save_reductions(stop, target)
+            await self.intents.save(stop, target)
             asking = partial(self.venue.place_pair, stop, target, _always)
             return (await self._sent((stop, target), asking))[0]
 
     async def write_off(self, order: Order, price: Decimal, *, origin: str = "") -> Order:
         """Book *order* out at *price*: nobody trades its symbol, and nothing is sent."""
         with self._carried(order), self._asked_by(order, origin):
-            await self._save_reductions(order)
+            await self.intents.save(order)
 
             async def asking() -> tuple[Report, ...]:
                 return (await self.venue.write_off(order, price),)
 
             return (await self._sent((order,), asking))[0]
-
-    async def _save_reductions(self, *orders: Order) -> None:
-        """Wait for a moment at most: the disk may not hold them back."""
-        saving = asyncio.ensure_future(self._recorder.keep(Change(orders=orders), Lane.REDUCTION))
-        done, _ = await asyncio.wait({saving}, timeout=self._patience.intent)
-        if not done or not saving.result():
-            for order in orders:
-                self._spawn(self._note_unsaved(order))
 
     async def cancel(
         self, order: Order, *, origin: str = "", leaving: Leaving = unwatched
@@ -355,27 +348,6 @@ class Orders:
             return self._clock.monotonic() - lost_at < self.venue.window
         age = (self._clock.now() - order.created_at).total_seconds()
         return age < self.venue.window
-
-    async def noted(self) -> Sequence[Order]:
-        """Reductions that left before history had them, in this life or an earlier one."""
-        found = [
-            replace(records.to_order(record), by=str(record["by"]))
-            for record in await self._journal.records()
-            if record["trader"] == self._trader
-        ]
-        self._noted.update(order.id for order in found)
-        return found
-
-    async def forget_noted(self, is_known: Callable[[str], Awaitable[bool]]) -> None:
-        """Take those out of the fallback journal that history has by now.
-
-        Raises `StoreError` when history or the journal cannot be asked.
-        """
-        noted = tuple(self._noted)  # while history is asked, another reduction may be noted
-        known = frozenset([order_id for order_id in noted if await is_known(order_id)])
-        if known:
-            await self._journal.drop(lambda record: record["id"] in known)
-            self._noted -= known
 
     def untraded(self, symbol: Symbol) -> str:
         """Why the venue takes no order in *symbol*, as it was last heard; empty: it does."""
@@ -633,19 +605,6 @@ class Orders:
     def _tell_foreign(self, symbol: Symbol, order_id: str) -> None:
         told = ForeignOrderSeen(order_id=order_id, **self._about(symbol))
         self._spawn(self._recorder.say(told))
-
-    async def _note_unsaved(self, order: Order) -> None:
-        """The intent goes to the fallback journal, and people are told, whichever is possible."""
-        waited = timedelta(seconds=self._patience.intent)
-        told = ReductionUnsaved(order=order, waited=waited, **self._about(order.symbol))
-        await asyncio.gather(self._note(order), self._recorder.say(told))
-
-    async def _note(self, order: Order) -> None:
-        try:
-            await self._journal.append({**records.of_order(order), "by": order.by})
-            self._noted.add(order.id)
-        except StoreError:
-            log.exception("the fallback journal failed for %s", order.id)
 
     def _touch(self, symbol: Symbol) -> None:
         self.touched.add(symbol)

@@ -1,0 +1,147 @@
+"""How the intents of reductions are saved: the disk may not hold back what protects or closes.
+
+A reduction waits a moment for history, then leaves and is noted in the fallback journal, too.
+Whichever has it first is enough: a disk that is slow is told now and then.  Only where neither has
+it in time could a crash forget what left, and that is critical.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from trading.clocks import Clock
+from trading.errors import StoreError
+from trading.events import ReductionLate, ReductionUnsaved
+from trading.ports import Change, Journal, Lane
+from trading.recorder import Recorder
+from trading.types import Order, Symbol
+from trading.values import replace
+from trading.venues import records
+
+if TYPE_CHECKING:
+    from trading.execution.orders import Patience
+
+log = logging.getLogger(__name__)
+
+TOLD_EVERY = 3_600.0
+"""Seconds between two words on a disk that is slow."""
+
+
+class Intents:
+    """Of one trader's reductions."""
+
+    def __init__(
+        self,
+        *,
+        trader: str,
+        recorder: Recorder,
+        journal: Journal,
+        clock: Clock,
+        patience: Patience,
+        about: Callable[[Symbol], dict[str, Any]],
+    ) -> None:
+        """*about* gives what every event of this trader on a symbol says."""
+        self._trader = trader
+        self._recorder = recorder
+        self._journal = journal
+        self._clock = clock
+        self._patience = patience
+        self._about = about
+        self._noted: set[str] = set()
+        """Ids of ours in the fallback journal."""
+        self._late_since_told = 0
+        self._told_late: float | None = None
+        """Monotonic time at which a slow disk was last told."""
+        self._watching: set[asyncio.Task[None]] = set()
+
+    async def save(self, *orders: Order) -> None:
+        """Wait for a moment at most: the disk may not hold them back."""
+        began = self._clock.monotonic()
+        saving = asyncio.ensure_future(self._recorder.keep(Change(orders=orders), Lane.REDUCTION))
+        done, _ = await asyncio.wait({saving}, timeout=self._patience.intent)
+        if not done or not saving.result():
+            for order in orders:
+                self._spawn(self._watch(order, saving, began))
+
+    async def noted(self) -> Sequence[Order]:
+        """Reductions that left before history had them, in this life or an earlier one."""
+        found = [
+            replace(records.to_order(record), by=str(record["by"]))
+            for record in await self._journal.records()
+            if record["trader"] == self._trader
+        ]
+        self._noted.update(order.id for order in found)
+        return found
+
+    async def forget_noted(self, is_known: Callable[[str], Awaitable[bool]]) -> None:
+        """Take those out of the fallback journal that history has by now.
+
+        Raises `StoreError` when history or the journal cannot be asked.
+        """
+        noted = tuple(self._noted)  # while history is asked, another reduction may be noted
+        known = frozenset([order_id for order_id in noted if await is_known(order_id)])
+        if known:
+            await self._journal.drop(lambda record: record["id"] in known)
+            self._noted -= known
+
+    async def _watch(self, order: Order, saving: asyncio.Future[bool], began: float) -> None:
+        """Note it beside history, and tell what came of both."""
+        noting = asyncio.ensure_future(self._note(order))
+        left = self._patience.unsaved - self._patience.intent
+        saved = await _any(saving, noting, within=left)
+        if not saved and saving.done():
+            saved = self._recorder.unsaved == 0  # history has caught up
+        if not saved and noting.done():
+            saved = await self._note(order)
+        if saved:
+            await self._tell_late(order, began)
+            return
+        waited = timedelta(seconds=self._clock.monotonic() - began)
+        await self._recorder.say(
+            ReductionUnsaved(order=order, waited=waited, **self._about(order.symbol))
+        )
+
+    async def _note(self, order: Order) -> bool:
+        try:
+            await self._journal.append({**records.of_order(order), "by": order.by})
+        except StoreError as error:
+            log.warning("the fallback journal failed for %s: %s", order.id, error)
+            return False
+        self._noted.add(order.id)
+        return True
+
+    async def _tell_late(self, order: Order, began: float) -> None:
+        now = self._clock.monotonic()
+        self._late_since_told += 1
+        if self._told_late is not None and now - self._told_late < TOLD_EVERY:
+            return
+        others, self._late_since_told, self._told_late = self._late_since_told - 1, 0, now
+        about = self._about(order.symbol)
+        waited = timedelta(seconds=now - began)
+        await self._recorder.say(ReductionLate(order=order, waited=waited, others=others, **about))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._watching.add(task)
+        task.add_done_callback(self._watching.discard)
+
+
+async def _any(*saving: asyncio.Future[bool], within: float) -> bool:
+    """Whether one of *saving* says yes within so many seconds; all of them when none does.
+
+    Where each has failed before: what failed may still be made good.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within):
+            waiting = set(saving)
+            while waiting:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                if any(one.result() for one in done):
+                    return True
+            await asyncio.Event().wait()
+    return False
