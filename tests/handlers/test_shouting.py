@@ -85,6 +85,6 @@ async def test_what_is_cut_does_nothing_but_a_stop(house: House) -> None:
 
 
 @pytest.mark.parametrize("of", CLASSES.values(), ids=CLASSES)
-def test_digits_that_are_shouted_are_wrong(house: House, of: str) -> None:
+async def test_digits_that_are_shouted_are_wrong(house: House, of: str) -> None:
     factor = SecondFactor(house.clock, {BEN.user: new_secret()})
-    assert factor.look(BEN.user, shouted(of, 60_000)) is Answer.WRONG
+    assert await factor.look(BEN.user, shouted(of, 60_000)) is Answer.WRONG
