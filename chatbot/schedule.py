@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -26,7 +26,8 @@ class Schedule:
             },
         )
         self._under_way: set[asyncio.Future[object]] = set()
-        self._triggers: dict[str, dict[str, Any]] = {}
+        self._triggers: dict[str, tuple[float, datetime | None]] = {}
+        """By the job's name: its interval in seconds, and from when that is counted."""
 
     def every(
         self,
@@ -49,8 +50,8 @@ class Schedule:
                 under_way.result()
 
         begin = None if after is None else _EPOCH + after
-        self._triggers[name] = {"seconds": interval.total_seconds(), "start_date": begin}
-        self._scheduler.add_job(run, "interval", id=name, name=name, **self._triggers[name])
+        self._triggers[name] = (interval.total_seconds(), begin)
+        self._scheduler.add_job(run, _trigger(*self._triggers[name]), id=name, name=name)
 
     def realign(self) -> None:
         """The wall clock was set, and APScheduler goes by it: count every interval from now.
@@ -58,7 +59,7 @@ class Schedule:
         Set back by hours, nothing would be due for hours.
         """
         for name, trigger in self._triggers.items():
-            self._scheduler.reschedule_job(name, trigger="interval", **trigger)
+            self._scheduler.reschedule_job(name, trigger=_trigger(*trigger))
 
     def start(self) -> None:
         """Begin, in the running loop."""
@@ -75,3 +76,8 @@ class Schedule:
                 job.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         self._scheduler.shutdown(wait=False)
+
+
+def _trigger(seconds: float, begin: datetime | None) -> IntervalTrigger:
+    """Made here, as by its name it would be looked for in the files of every installed package."""
+    return IntervalTrigger(seconds=seconds, start_date=begin, timezone=UTC)

@@ -195,6 +195,11 @@ class DeskProcess:
             time.sleep(PAUSE)
         raise Timeless(f"not seen: {what}\n{self.told()}\n{self.complaints()}")
 
+    def halt_is_saved(self) -> None:
+        """Wait until its halts outlive it: the answer to a stop waits only so long for a disk."""
+        unsaved = "Not saved yet"
+        self.until(lambda: unsaved not in self.say("/halts")["text"], "the halt is saved")
+
     def _is_ready(self) -> bool:
         try:
             status = self.say("/status")

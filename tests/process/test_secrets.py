@@ -132,7 +132,7 @@ def forms(secret: str) -> Iterator[str]:
 
 async def test_there_is_something_to_search(left: Left) -> None:
     log = left.written["state/logs/quarterdeck.jsonl"]
-    assert "NoAnswer" in log, "with the trace of what failed"
+    assert "chatbot.frontends.telegram.failures." in log, "with the trace of what failed"
     assert "its token is refused" in log
     assert all(len(said) > 10_000 for said in left.said.values())
 
