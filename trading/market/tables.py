@@ -11,18 +11,20 @@ refused with their line: nobody can say which of them is true.  Newest first is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trading.market.candles import Candles, Panel
+from trading.market.candles import Candles
 from trading.market.files.amounts import amounts
+from trading.market.files.bars import Rows, clock, in_ms, refuse_flaws
 from trading.market.files.moments import milliseconds
-from trading.market.files.names import has_quote, meant, named, parse_symbol, span
+from trading.market.files.names import has_quote, length_said, meant, named, parse_symbol, span
 from trading.market.files.sheets import ENDINGS, PRICES, Sheet, is_read, read_sheet
 from trading.types import Symbol
 
@@ -46,31 +48,6 @@ class Read:
     """Sentences without a full stop: what was taken for what, and what was left out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Rows:
-    """What one file holds of one symbol, oldest first; `sheet` and `rows` say where, for people."""
-
-    sheet: Sheet
-    symbol: Symbol
-    opens_at: NDArray[np.int64]
-    """Milliseconds since 1970."""
-    rows: NDArray[np.int64]
-    prices: Mapping[str, Panel]
-
-    @property
-    def source(self) -> str:
-        return self.sheet.source
-
-    @property
-    def apart(self) -> int:
-        """What all distances between its bars are multiples of, in ms; 0: it has one bar."""
-        return int(np.gcd.reduce(np.diff(self.opens_at)))
-
-    @property
-    def opens(self) -> str:
-        return _clock(int(self.opens_at[0]))
-
-
 def read_candles(
     path: Path, *, timeframe: timedelta | None = None, symbols: Sequence[Symbol] | None = None
 ) -> Candles:
@@ -91,10 +68,11 @@ def read(
     _refuse_missing(path, parts, symbols)
     wanted = tuple(symbols) if symbols is not None else tuple(sorted({p.symbol for p in parts}))
     step = _step(parts, timeframe, path)
+    refuse_flaws(parts, step)
     for part in parts:
-        _refuse_odd_times(part, step)
-        _refuse_odd_prices(part)
-    _refuse_other_moments(parts, step)
+        said = length_said(part.name)
+        if said not in {"", span(step), f"{in_ms(step) // 60_000}m"}:
+            notes.append(f"{part.name} says {said}, and holds bars of {span(step)}")
     return Read(candles=_panel(parts, wanted, step), notes=tuple(dict.fromkeys(notes)))
 
 
@@ -134,7 +112,7 @@ def _files(path: Path, wanted: Sequence[Symbol] | None, notes: list[str]) -> Ite
             yield _File(file, alone=False)
 
 
-def _rows(file: _File, wanted: Sequence[Symbol] | None, notes: list[str]) -> Iterator[_Rows]:
+def _rows(file: _File, wanted: Sequence[Symbol] | None, notes: list[str]) -> Iterator[Rows]:
     import pyarrow as pa
 
     sheet = read_sheet(file.path)
@@ -149,7 +127,7 @@ def _rows(file: _File, wanted: Sequence[Symbol] | None, notes: list[str]) -> Ite
         times = opens_at[rows]
         if len(rows) > 1 and (np.diff(times) <= 0).all():
             rows, times = rows[::-1], times[::-1]  # noqa: PLW2901  # newest first
-        yield _Rows(
+        yield Rows(
             sheet=sheet, symbol=symbol, opens_at=times, rows=rows,
             prices={name: values[rows] for name, values in prices.items()},
         )  # fmt: skip
@@ -207,49 +185,58 @@ def _named(file: _File, wanted: Sequence[Symbol] | None, notes: list[str]) -> Sy
 
 
 def _of_one_length(
-    parts: Sequence[_Rows], timeframe: timedelta | None, notes: list[str]
-) -> list[_Rows]:
-    """One part for each symbol: that of the *timeframe*, where there are several."""
-    kept: list[_Rows] = []
+    parts: Sequence[Rows], timeframe: timedelta | None, notes: list[str]
+) -> list[Rows]:
+    """Those of the *timeframe*, where a symbol is there in several; oldest first for each."""
+    kept: list[Rows] = []
     for symbol in dict.fromkeys(part.symbol for part in parts):
         those = [part for part in parts if part.symbol == symbol]
-        fitting = [p for p in those if timeframe is not None and p.apart == _size(timeframe)]
+        fitting = [p for p in those if timeframe is not None and p.apart == in_ms(timeframe)]
         if fitting and len(fitting) < len(those):
             others = (part for part in those if part not in fitting and part.apart)
-            notes.extend(f"{_name(part)} was left out: bars of {_length(part)}" for part in others)
+            notes.extend(f"{part.name} was left out: bars of {part.length}" for part in others)
             those = [part for part in those if part in fitting or not part.apart]
-        kept += [_one_after_the_other(those)]
+        kept += _one_after_the_other(those)
     return kept
 
 
-def _one_after_the_other(parts: Sequence[_Rows]) -> _Rows:
+def _one_after_the_other(parts: Sequence[Rows]) -> list[Rows]:
     """A symbol whose bars are spread over files, as by months.  Raises `ValueError`, a sentence."""
     ordered = sorted(parts, key=lambda part: int(part.opens_at.min()))
-    whole = ordered[0]
-    for part in ordered[1:]:
-        lengths = {p.apart for p in (whole, part) if p.apart}
-        if len(lengths) > 1:
+    for before, part in pairwise(ordered):
+        if before.apart and part.apart and before.apart != part.apart:
             raise ValueError(
-                f"{part.symbol} is in {whole.source} with bars of {_length(whole)}, and in "
-                f"{part.source} with bars of {_length(part)}. Name one of the two files, or say "
-                f"which bars are meant, as in --timeframe {_length(part)}"
+                f"{part.symbol} is in {before.source} with bars of {before.length}, and in "
+                f"{part.source} with bars of {part.length}. Name one of the two files, or say "
+                f"which bars are meant, as in --timeframe {part.length}"
             )
-        if part.opens_at.min() <= whole.opens_at.max():
+        if part.opens_at.min() <= before.opens_at.max():
             raise ValueError(
-                f"{part.symbol} is in {whole.source} and in {part.source}, both at "
-                f"{_clock(int(part.opens_at.min()))}. Name the file that is meant, or take the "
+                f"{part.symbol} is in {before.source} and in {part.source}, both at "
+                f"{clock(int(part.opens_at.min()))}. Name the file that is meant, or take the "
                 "other one out of the folder"
             )
-        whole = replace(
-            whole,
-            opens_at=np.concatenate([whole.opens_at, part.opens_at]),
-            rows=np.concatenate([whole.rows, part.rows]),
-            prices={n: np.concatenate([whole.prices[n], part.prices[n]]) for n in PRICES},
+    return ordered
+
+
+def _step(parts: Sequence[Rows], timeframe: timedelta | None, path: Path) -> timedelta:
+    steps = [np.diff(part.opens_at) for part in parts]
+    positive = [int(each[each > 0].min()) for each in steps if (each > 0).any()]
+    if not positive:
+        raise ValueError(
+            f"{path} has one bar only of {parts[0].symbol}, at {parts[0].opens}: from one bar "
+            "nothing can be told"
         )
-    return whole
+    found = timedelta(milliseconds=min(positive))
+    if timeframe is not None and found != timeframe:
+        raise ValueError(
+            f"{path} has candles of {span(found)}, and {span(timeframe)} is wanted. To take them "
+            f"as they are: --timeframe {span(found)}"
+        )
+    return found
 
 
-def _refuse_missing(path: Path, parts: Sequence[_Rows], wanted: Sequence[Symbol] | None) -> None:
+def _refuse_missing(path: Path, parts: Sequence[Rows], wanted: Sequence[Symbol] | None) -> None:
     there = sorted({part.symbol for part in parts})
     missing = [symbol for symbol in wanted or () if symbol not in there]
     if missing:
@@ -271,107 +258,14 @@ def _told(symbols: Sequence[Symbol]) -> str:
     return ", ".join(map(str, symbols[:_SHOWN])) + more
 
 
-# -- what is refused --------------------------------------------------------------------------
-
-
-def _step(parts: Sequence[_Rows], timeframe: timedelta | None, path: Path) -> timedelta:
-    steps = [np.diff(part.opens_at) for part in parts]
-    positive = [int(each[each > 0].min()) for each in steps if (each > 0).any()]
-    if not positive:
-        raise ValueError(
-            f"{path} has one bar only of {parts[0].symbol}, at {parts[0].opens}: from one bar "
-            "nothing can be told"
-        )
-    found = timedelta(milliseconds=min(positive))
-    if timeframe is not None and found != timeframe:
-        raise ValueError(
-            f"{path} has candles of {span(found)}, and {span(timeframe)} is wanted. To take them "
-            f"as they are: --timeframe {span(found)}"
-        )
-    return found
-
-
-def _refuse_odd_times(part: _Rows, step: timedelta) -> None:
-    steps = np.diff(part.opens_at)
-    for wrong, what in ((steps == 0, "stands there twice"), (steps < 0, "comes after a later bar")):
-        if wrong.any():
-            _refuse(part, int(wrong.argmax()) + 1, what)
-    off = (part.opens_at - part.opens_at[0]) % _size(step) != 0
-    if not off.any():
-        return
-    if _size(step) % _HOUR == 0 and not ((steps - _size(step)) % _HOUR).any():
-        hours = sorted({int(at) for at in part.opens_at // _HOUR % 24})
-        if len(hours) == 2:  # noqa: PLR2004  # summer and winter
-            raise ValueError(
-                f"{part.source}: the days of {part.symbol} begin at {hours[0]:02}:00 and at "
-                f"{hours[1]:02}:00 UTC, as days of a zone with summer time do. Write them as days "
-                "without a time and a zone"
-            )
-    _refuse(part, int(off.argmax()), f"lies between two bars of {span(step)}")
-
-
-def _refuse_other_moments(parts: Sequence[_Rows], step: timedelta) -> None:
-    """Bars that share a column close at one moment: else one symbol would see another's future."""
-    size = _size(step)
-    first = next(part for part in parts if part.apart == size)
-    for part in parts:
-        if (int(part.opens_at[0]) - int(first.opens_at[0])) % size:
-            raise ValueError(
-                f"The bars of {span(step)} of {first.symbol} open at {first.opens}, those of "
-                f"{part.symbol} at {part.opens} ({first.source}, {part.source}). Side by side "
-                "one would see the other's future: take them one by one, as in --symbols "
-                f"{part.symbol}, or give them bars that open together"
-            )
-        if part.apart > size:
-            raise ValueError(
-                f"{part.source} has bars of {_length(part)} of {part.symbol}, {first.source} of "
-                f"{span(step)} of {first.symbol}. Side by side the shorter ones would see the "
-                "future in the longer ones: give them one length"
-            )
-
-
-def _refuse_odd_prices(part: _Rows) -> None:
-    opened, high, low, close, volume = (part.prices[name] for name in PRICES)
-    stacked = np.vstack([opened, high, low, close, volume])
-    there = np.isfinite(stacked)
-    gap = np.isnan(stacked[:4]).all(axis=0)  # nothing was traded, whatever its volume says
-    half = ~gap & ~there.all(axis=0)
-    if half.any():
-        _refuse(part, int(half.argmax()), "has prices that are no numbers")
-    not_above = (stacked[:4] <= 0).any(axis=0)
-    if not_above.any():
-        _refuse(part, int(not_above.argmax()), "has a price that is not above 0")
-    if (volume < 0).any():
-        _refuse(part, int((volume < 0).argmax()), "has a volume below 0")
-    odd = (high < np.maximum(opened, close)) | (low > np.minimum(opened, close))
-    if odd.any():
-        guessed = "" if part.sheet.has_header else _GUESSED
-        _refuse(
-            part,
-            int(odd.argmax()),
-            f"has a high or low that its open or close lies beyond{guessed}",
-        )
-
-
-_GUESSED = (
-    ". Nothing names its columns: they were taken as time, open, high, low, close, volume. Give "
-    "it a first line with their names"
-)
-
-
-def _refuse(part: _Rows, index: int, what: str) -> None:
-    where = part.sheet.where(int(part.rows[index]))
-    raise ValueError(f"{where}: {part.symbol} at {_clock(int(part.opens_at[index]))} {what}")
-
-
 # -- the panel --------------------------------------------------------------------------------
 
 
-def _panel(parts: Iterable[_Rows], symbols: tuple[Symbol, ...], step: timedelta) -> Candles:
-    size, parts = _size(step), list(parts)
+def _panel(parts: Iterable[Rows], symbols: tuple[Symbol, ...], step: timedelta) -> Candles:
+    long, parts = in_ms(step), list(parts)
     first = min(int(part.opens_at[0]) for part in parts)
     last = max(int(part.opens_at[-1]) for part in parts)
-    bars = (last - first) // size + 1
+    bars = (last - first) // long + 1
     if bars * len(symbols) > _MOST_PLACES:
         raise ValueError(
             f"{len(symbols)} symbols over {bars} bars of {span(step)} are too much at once: take "
@@ -379,28 +273,12 @@ def _panel(parts: Iterable[_Rows], symbols: tuple[Symbol, ...], step: timedelta)
         )
     panels = {name: np.full((len(symbols), bars), np.nan) for name in PRICES}
     for part in parts:
-        row, columns = symbols.index(part.symbol), (part.opens_at - first) // size
+        row, columns = symbols.index(part.symbol), (part.opens_at - first) // long
         gap = np.isnan(part.prices["close"])
         for name, values in part.prices.items():
             panels[name][row, columns] = np.where(gap, np.nan, values)
-    times = np.arange(bars, dtype=np.int64) * size + first + size
+    times = np.arange(bars, dtype=np.int64) * long + first + long
     return Candles(
         symbols=symbols, times=times, open=panels["open"], high=panels["high"],
         low=panels["low"], close=panels["close"], volume=panels["volume"],
     )  # fmt: skip
-
-
-def _size(step: timedelta) -> int:
-    return int(step.total_seconds() * 1000)
-
-
-def _length(part: _Rows) -> str:
-    return span(timedelta(milliseconds=part.apart))
-
-
-def _name(part: _Rows) -> str:
-    return Path(part.source).name
-
-
-def _clock(milliseconds_: int) -> str:
-    return f"{datetime.fromtimestamp(milliseconds_ / 1000, UTC):%Y-%m-%d %H:%M:%S}"

@@ -326,6 +326,17 @@ def test_a_name_without_a_currency_is_that_of_the_wanted_symbol(tmp_path: Path) 
     assert found.notes == ("btc-1h.csv was taken as BTC/USDT: it names no currency",)
 
 
+@pytest.mark.parametrize("name", ["BTC_USDT-1h.csv", "BTC_USDT-60m.csv", "BTC_USDT.csv"])
+def test_a_length_in_a_name_that_is_right_is_not_told(tmp_path: Path, name: str) -> None:
+    assert read(to_file(tmp_path, text(), name)).notes == ()
+
+
+def test_a_wrong_length_in_a_name_is_told_and_does_not_count(tmp_path: Path) -> None:
+    found = read(to_file(tmp_path, text(), "BTC_USDT-5m.csv"), timeframe=HOUR)
+    assert_read(found.candles)
+    assert found.notes == ("BTC_USDT-5m.csv says 5m, and holds bars of 1h",)
+
+
 # -- folders ----------------------------------------------------------------------------------
 
 
@@ -360,6 +371,14 @@ def test_files_of_months_are_one_after_the_other(tmp_path: Path) -> None:
     for name, part in (("2026-02", every[17:]), ("2026-01", every[:17])):
         to_file(tmp_path, "\n".join(part).encode(), f"BTCUSDT-1h-{name}.csv")
     assert_read(read_candles(tmp_path))
+
+
+def test_a_flaw_in_a_later_file_is_told_with_that_file(tmp_path: Path) -> None:
+    every = lines(head=None)
+    bad = [*every[17:20], f"{unix(TIMES[20])},1,2,-1,2,5", *every[21:]]
+    for name, part in (("2026-02", bad), ("2026-01", every[:17])):
+        to_file(tmp_path, "\n".join(part).encode(), f"BTCUSDT-1h-{name}.csv")
+    assert "BTCUSDT-1h-2026-02.csv, line 4: BTC/USDT at 2026-01-31 16:00" in refusal(tmp_path)
 
 
 def test_a_folder_of_freqtrade_is_read_and_what_is_no_candle_left_out(tmp_path: Path) -> None:

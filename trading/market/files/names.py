@@ -96,6 +96,12 @@ def named(file_name: str) -> Named:
     return Named(Symbol(share, "USD")) if is_share else Named()
 
 
+def length_said(file_name: str) -> str:
+    """`1h` of `BTC_USDT-1h.csv`; empty where a name says no length of its bars, or several."""
+    words = re.findall(r"(?<![A-Za-z0-9])(\d+[smhd])(?![A-Za-z0-9])", file_name.partition(".")[0])
+    return words[0] if len(words) == 1 else ""
+
+
 def _is_base(word: str) -> bool:
     plain = _NO_BASES.fullmatch(word) or _TIMEFRAME.fullmatch(word) or word.isdecimal()
     return not plain
