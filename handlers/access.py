@@ -148,5 +148,8 @@ def check_fresh(command: Command, message: Message, now: datetime) -> None:
 def require_fresh(name: str, message: Message, now: datetime) -> None:
     """For a command that loosens only at times: raises `TooLate` if its words are old."""
     age = now - message.sent_at
-    if age > FRESH:
-        raise TooLate(f"/{name} was said {duration(age)} ago, too late to act on")
+    if age <= FRESH:
+        return
+    if not message.timed:
+        raise TooLate(f"When /{name} was pressed is not known: it may be too late to act on")
+    raise TooLate(f"/{name} was said {duration(age)} ago, too late to act on")

@@ -46,3 +46,5 @@ class Message:
     """Wall time by the platform: what loosens or spends is refused when it is old."""
     id: str = ""
     """The platform's event id; the same one twice acts once.  Empty: it cannot come twice."""
+    timed: bool = True
+    """False: it was said after `sent_at`; how long after, the platform does not tell."""

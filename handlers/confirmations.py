@@ -14,13 +14,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from handlers.access import FRESH
+from handlers.access import TooLate, require_fresh
 from handlers.caller import Caller, Message
 from handlers.format import duration, plural
 from handlers.line import split
 from handlers.reply import Choice, Level, Outcome, Reply, offer
 from handlers.second_factor import Answer, SecondFactor
-from handlers.words import LOOK, REFUSED
+from handlers.words import LOOK, REFUSED, clipped
 from trading.clocks import Clock
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -120,14 +120,14 @@ class Confirmations:
         """Carry out what was asked.  What loosens counts for a minute after it was said."""
         caller = message.caller
         question = self._asked.get(code)
-        refusal = self._refusal(question, caller, "confirm")
+        refusal = self._refusal(code, question, caller, "confirm")
         if refusal is not None or question is None:
-            return refusal or _expired()
+            return refusal or _unknown(code)
         refusal = self._late(question, message)
         if refusal is None:
             refusal = await self._without_factor(code, question, digits)
             # Meanwhile it may have been answered otherwise.
-            refusal = refusal or self._refusal(self._asked.get(code), caller, "confirm")
+            refusal = refusal or self._refusal(code, self._asked.get(code), caller, "confirm")
         if refusal is not None:
             return refusal
         # Ended before anything is awaited: a second press in between finds it used.
@@ -136,32 +136,36 @@ class Confirmations:
 
     def cancel(self, caller: Caller, code: str) -> Reply:
         question = self._asked.get(code)
-        refusal = self._refusal(question, caller, "cancel")
+        refusal = self._refusal(code, question, caller, "cancel")
         if refusal is not None or question is None:
-            return refusal or _expired()
+            return refusal or _unknown(code)
         self._asked[code] = replace(question, ended="cancelled. Nothing was sent.")
         return Reply(f"{REFUSED} Cancelled. Nothing was sent.")
 
-    def _refusal(self, question: _Question | None, caller: Caller, verb: str) -> Reply | None:
+    def _refusal(
+        self, code: str, question: _Question | None, caller: Caller, verb: str
+    ) -> Reply | None:
         if question is None:
-            return _expired()
+            return _unknown(code)
         asked = question.caller
         if caller.user != asked.user:
             return _refused(f"Only {asked.name} may {verb}. Nothing was sent.", question)
         if caller.chat != asked.chat:
             return _refused(f"Only where it was asked: {asked.place}. Nothing was sent.", question)
         if question.ended:
-            return _refused(f"Already {question.ended}", question)
+            return _spent(f"Already {question.ended}", question)
         if self._clock.monotonic() >= question.until:
-            return _refused("Expired. Nothing was sent.", question)
+            return _spent("Expired. Nothing was sent.", question)
         return None
 
     def _late(self, question: _Question, message: Message) -> Reply | None:
-        age = self._clock.now() - message.sent_at
-        if not question.loosens or age <= FRESH:
+        if not question.loosens:
             return None
-        late = f"Said {duration(age)} ago, too late to act on. Nothing was sent."
-        return _refused(late, question)
+        try:
+            require_fresh("confirm", message, self._clock.now())
+        except TooLate as late:
+            return _refused(f"{late}. Nothing was sent.", question)
+        return None
 
     # -- the second factor ----------------------------------------------------------------
 
@@ -206,11 +210,15 @@ class Confirmations:
 
     def _unused_code(self) -> str:
         while len(self._asked) >= REMEMBERED:
-            del self._asked[next(iter(self._asked))]
+            ended = (code for code, each in self._asked.items() if self._has_ended(each))
+            del self._asked[next(ended, next(iter(self._asked)))]
         code = self._new_code()
         while code in self._asked:
             code = self._new_code()
         return code
+
+    def _has_ended(self, question: _Question) -> bool:
+        return bool(question.ended) or self._clock.monotonic() >= question.until
 
 
 def _with_code(command: str, code: str) -> str:
@@ -227,11 +235,16 @@ def _refused(sentence: str, question: _Question) -> Reply:
     )
 
 
-def _expired() -> Reply:
-    """Of a code that is unknown: long gone, or asked before a restart."""
+def _spent(sentence: str, question: _Question) -> Reply:
+    return replace(_refused(sentence, question), spent=True)
+
+
+def _unknown(code: str) -> Reply:
+    """Never asked, asked before a restart, or so long ago that it is forgotten."""
     return Reply(
-        f"{REFUSED} Expired. Nothing was sent.",
-        text=f"A code holds for {LIFETIME}\u00a0s, and not over a restart.",
+        f"{REFUSED} No question has the code {clipped(code, 8)}. Nothing was sent.",
+        text=f"Codes hold for {LIFETIME}\u00a0s, and not over a restart.",
         choices=(Choice("Status", "/status"),),
         outcome=Outcome.REFUSED,
+        spent=True,
     )

@@ -129,6 +129,9 @@ class Reply:
     Where an answer costs none (a toast, a socket) it is told all the same.
     """
 
+    spent: bool = field(default=False, compare=False)
+    """It refuses a code that nobody can use any more: the buttons that carry it may go."""
+
     @property
     def priority(self) -> Priority:
         """When it goes out, among all that waits for the same chat."""

@@ -83,19 +83,19 @@ def risk_reply(view: View) -> Reply:
     gauges = [day, drawdown, exposure, streak]
     if week.reaches(NEAR) or week.used is None:
         gauges.insert(1, week)
+    above = _above(view)
+    notes = (*_not_cut(above), *apart_notes(view), *_entries(view), *_whole_desk(view.desk))
     return Reply(
-        _title(view, gauges),
-        table=a_table(_COLUMNS, [g.row for g in gauges]),
-        text="\n".join(
-            [_if_stopped(view), *apart_notes(view), *_entries(view), *_whole_desk(view.desk)]
-        ),
+        _title(view, gauges, above),
+        table=a_table(_COLUMNS, [g.row for g in (*gauges, *above)]),
+        text="\n".join([_if_stopped(view), *notes]),
         choices=(Choice("Positions", "/positions"), Choice("Limits", "/limits")),
         level=Level.URGENT if any(g.reaches(NEAR) for g in gauges) else Level.INFO,
         as_of=view.as_of,
     )
 
 
-def _title(view: View, gauges: Sequence[_Gauge]) -> str:
+def _title(view: View, gauges: Sequence[_Gauge], above: Sequence[_Gauge]) -> str:
     past = [g.word for g in gauges if g.reaches(Decimal(1))]
     near = [g.word for g in gauges if g.reaches(NEAR)]
     if past:
@@ -104,7 +104,32 @@ def _title(view: View, gauges: Sequence[_Gauge]) -> str:
         return f"{DOUBT} Risk {UNKNOWN} {mode(view.mode)}: {stale_note(view) or 'no equity'}"
     if near:
         return f"{LOOK} Near its limit {mode(view.mode)}: {listed(near)}"
+    if above:
+        return f"{LOOK} Above a limit of entries {mode(view.mode)}: {_named(above)}"
     return f"Inside all limits {mode(view.mode)}"
+
+
+def _above(view: View) -> list[_Gauge]:
+    """Limits of an entry that an open position is above by now: as it filled, or equity fell."""
+    return [gauge for gauge in _of_entries(view) if gauge.reaches(Decimal(1))]
+
+
+def _of_entries(view: View) -> tuple[_Gauge, _Gauge]:
+    held, of = counted(view), view.limits
+    return (
+        _largest("risk/trade", view, [_at_risk(h) for h in held], of.risk_per_trade),
+        _largest("position", view, [_notional(h) for h in held], of.max_position),
+    )
+
+
+def _not_cut(above: Sequence[_Gauge]) -> list[str]:
+    if not above:
+        return []
+    return [f"Above its limit: {_named(above)}. It holds for entries; what is open is not cut."]
+
+
+def _named(gauges: Sequence[_Gauge]) -> str:
+    return listed([gauge.word for gauge in gauges])
 
 
 def _losses(view: View) -> tuple[_Gauge, _Gauge, _Gauge]:
@@ -185,19 +210,19 @@ def _whole_desk(desk: DeskUse | None) -> list[str]:
 def limits_reply(view: View) -> Reply:
     of = view.limits
     gauges = [
-        _largest("risk/trade", view, [_at_risk(h) for h in counted(view)], of.risk_per_trade),
-        _largest("position", view, [_notional(h) for h in counted(view)], of.max_position),
+        *_of_entries(view),
         _exposure(view),
         _Gauge("positions", str(len(view.holdings)), str(of.max_positions), None),
         *(_themes(view) or _losses(view)),  # one screen: /risk has these, too
     ]
+    above, place = _above(view), whom(view.name, view.mode)
     pace = _pace(of)
-    if not pace:  # as above
+    if not pace and not above:  # as above
         gauges.append(_streak(view))
     least, oldest = amount(of.min_notional, view.quote), duration(of.max_price_age)
     streak = f"{duration(of.loss_streak_rest)} after {plural(of.loss_streak, 'loss', 'losses')}"
     return Reply(
-        f"Limits of {whom(view.name, view.mode)}",
+        f"{LOOK} Above {_named(above)}: limits of {place}" if above else f"Limits of {place}",
         table=a_table(_LIMIT_COLUMNS, [g.row for g in gauges]),
         text=f"Least entry {least}, on a price of {oldest} at most.\n"
         f"Rests {streak}, a symbol {_symbol_rest(of)}.{pace}",
@@ -247,7 +272,9 @@ def _largest(name: str, view: View, values: Sequence[Decimal | None], limit: Dec
     known = [v for v in values if v is not None]
     worst = max(known, default=ZERO) if len(known) == len(values) else None
     share = _part(worst, view.equity)
-    return _Gauge(f"{name}\u00a0%", points(share, signed=False), points(limit, signed=False), share)
+    # Full is as it should be; only what reads as more than the limit is worth a look.
+    used = None if share is None else Decimal(round(share, 4) > round(limit, 4))
+    return _Gauge(f"{name}\u00a0%", points(share, signed=False), points(limit, signed=False), used)
 
 
 def _at_risk(holding: Holding) -> Decimal | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from handlers.format import ago, exact, gain, gained, plural, took
+from handlers.format import ago, exact, gain, gained, listed, plural, took
 from handlers.reply import Choice, Column, Level, Reply
 from handlers.screen import TABLE_ROWS, a_table
 from handlers.words import (
@@ -28,6 +28,10 @@ _NTH = {2: "2nd", 3: "3rd"}
 
 
 def paused(halting: Halting, views: Sequence[View], note: str = "") -> Reply:
+    """What is stricter and holds already leads: then nothing is only paused."""
+    stricter = _stricter(halting, views)
+    if stricter and all(any(h.covers(v.name) for h in stricter) for v in views):
+        return _paused_below(halting, views, stricter[0], note)
     waiting, held = len(entries(orders_of(views))), holdings_of(views)
     rest = "rests" if waiting == 1 else "rest"
     not_done = (
@@ -39,12 +43,42 @@ def paused(halting: Halting, views: Sequence[View], note: str = "") -> Reply:
         not_done = "Not done: nothing else; no entry rests, no position is open."
     return Reply(
         _title(PAUSED, "Paused", halting, views),
-        lead=note,
+        lead="\n".join(filter(None, [note, *map(_as_well, stricter)])),
         text=f"Done: no new entries{durable(halting)}.\n{not_done}",
         choices=(Choice("Stop", "/stop"), Choice("Resume", "/resume")),
         level=Level.NOTICE,
         story=halting.halt.id,
     )
+
+
+def _paused_below(halting: Halting, views: Sequence[View], over: Halt, note: str) -> Reply:
+    """As in `■ Stopped 9 s ago by anna, now paused as well`."""
+    since = ago(views[0].as_of - over.at) if views else "earlier"
+    state = _ALREADY[over.verb]
+    return Reply(
+        f"{HALTED} {state[0].upper()}{state[1:]} {since} by {person(over.by)}, now paused as well",
+        lead=note,
+        text=f"Done: the pause is kept beside {over.id}{durable(halting)}.\n"
+        f"Not done: nothing is loosened; {over.id} holds, and what it does goes on.",
+        choices=(Choice("Status", "/status"), Choice("Halts", "/halts")),
+        level=Level.NOTICE,
+        story=halting.halt.id,
+    )
+
+
+def _stricter(halting: Halting, views: Sequence[View]) -> list[Halt]:
+    """What holds of this halt's traders and does more than it, the strictest first."""
+    others = [h for v in views for h in v.halts]
+    if halting.earlier is not None:
+        others.append(halting.earlier)
+    found = {h.id: h for h in others if h.verb > halting.halt.verb}
+    return sorted(found.values(), key=lambda h: -h.verb)
+
+
+def _as_well(halt: Halt) -> str:
+    """As in `H1 (stop of majors, by anna) holds as well.`"""
+    verb = {Verb.PAUSE: "pause", Verb.STOP: "stop", Verb.FLATTEN: "flatten"}[halt.verb]
+    return f"{halt.id} ({verb} of {halt.scope}, by {person(halt.by)}) holds as well."
 
 
 def _stay(held: Sequence[Holding]) -> str:
@@ -74,10 +108,12 @@ def stopped(halting: Halting, views: Sequence[View], note: str = "") -> Reply:
         done = f"Swept again: {count_entries(left)} {rest}{durable(halting)}."
     else:
         done = f"Done: entries blocked{durable(halting)}; {cancelled(halting.swept)}.\n"
-        done += f"Not done: {kept(views)}."
+        closing = [h.id for h in _stricter(halting, views)]
+        rest = f"{listed(closing)} goes on closing positions" if closing else kept(views)
+        done += f"Not done: {rest}."
     return Reply(
         _title(HALTED, "Stopped", halting, views),
-        lead="\n".join(filter(None, [note, _on_top(halting)])),
+        lead="\n".join(filter(None, [note, *_on_top(halting, views)])),
         text=done,
         choices=after_stop(views),
         level=Level.CRITICAL,
@@ -130,10 +166,13 @@ def _was_there(halting: Halting) -> bool:
     return halting.earlier is not None and halting.earlier.id == halting.halt.id
 
 
-def _on_top(halting: Halting) -> str:
+def _on_top(halting: Halting, views: Sequence[View]) -> list[str]:
+    stricter = _stricter(halting, views)
+    if stricter:
+        return [*map(_as_well, stricter)]
     if halting.earlier is None or _was_there(halting):
-        return ""
-    return f"{halting.earlier.id} by {person(halting.earlier.by)} holds as well."
+        return []
+    return [f"{halting.earlier.id} by {person(halting.earlier.by)} holds as well."]
 
 
 def _title(symbol: str, word: str, halting: Halting, views: Sequence[View]) -> str:

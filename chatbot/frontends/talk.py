@@ -346,5 +346,4 @@ def is_refusal(reply: Reply) -> bool:
 
 def is_spent(reply: Reply) -> bool:
     """Whether *reply* refuses a code that nobody can use any more: its buttons may go."""
-    spent = reply.title.startswith((f"{REFUSED} Expired", f"{REFUSED} Already"))
-    return is_refusal(reply) and spent
+    return is_refusal(reply) and reply.spent

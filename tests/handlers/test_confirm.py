@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from handlers.caller import Message
 from handlers.confirmations import ALPHABET, Confirmations, random_code
-from handlers.reply import Outcome, Reply
+from handlers.reply import Choice, Outcome, Reply
 from tests.handlers.fakes import ANNA, BEN, CLEO, House
 from tests.handlers.story import NOW, reads, shown
 from trading.clocks import ManualClock
@@ -100,6 +101,62 @@ async def test_a_cancelled_question_is_over(house: House) -> None:
     assert house.trader.asked == []
 
 
+@pytest.mark.parametrize("verb", ["confirm", "cancel"])
+async def test_each_code_that_does_nothing_has_words_of_its_own(house: House, verb: str) -> None:
+    async def asked() -> str:
+        return next(c for c in (await house.say("/flatten")).choices[0].command.split()[1:])
+
+    used, foreign, expired = await asked(), await asked(), await asked()
+    await house.say(f"/confirm {used}")
+    told = [
+        (await house.say(f"/{verb} AAAA")).title,
+        (await house.say(f"/{verb} {used}")).title,
+        (await house.say(f"/{verb} {foreign}", ANNA)).title,
+        (await house.say(f"/{verb} {foreign}", replace(BEN, chat="telegram:-1"))).title,
+    ]
+    house.clock.advance(60)
+    told.append((await house.say(f"/{verb} {expired}")).title)
+
+    assert told == [
+        "✕ No question has the code AAAA. Nothing was sent.",
+        "✕ Already used. Nothing more was sent.",
+        f"✕ Only ben may {verb}. Nothing was sent.",
+        "✕ Only where it was asked: Telegram. Nothing was sent.",
+        "✕ Expired. Nothing was sent.",
+    ]
+
+
+async def test_only_what_nobody_can_use_any_more_takes_its_buttons_along(house: House) -> None:
+    question = await house.say("/flatten")
+    foreign = await house.press("Close", question, ANNA)
+    await house.press("Close", question)
+    used = await house.press("Close", question)
+    unknown = await house.say("/confirm AAAA")
+
+    assert [r.spent for r in (foreign, used, unknown)] == [False, True, True]
+
+
+async def test_a_crowd_of_dead_codes_does_not_push_out_one_that_waits() -> None:
+    confirmations = Confirmations(ManualClock(NOW))
+
+    async def act() -> Reply:
+        return Reply("done")
+
+    def ask() -> str:
+        choices = (Choice("Yes", "/confirm CODE"),)
+        return (
+            confirmations.ask(BEN, "/flatten", Reply("?", choices=choices), act)
+            .choices[0]
+            .command.split()[1]
+        )
+
+    waits = ask()
+    for _ in range(1_000):
+        confirmations.cancel(BEN, ask())
+    message = Message(BEN, f"/confirm {waits}", NOW)
+    assert (await confirmations.confirm(message, waits)).title == "done"
+
+
 async def test_codes_are_void_after_a_restart(house: House) -> None:
     asked = await house.say("/flatten")
     restarted = House()
@@ -108,7 +165,8 @@ async def test_codes_are_void_after_a_restart(house: House) -> None:
 
     reads(
         reply,
-        "✕ Expired. Nothing was sent.\nA code holds for 60 s, and not over a restart.\n[Status]",
+        "✕ No question has the code 7K3Q. Nothing was sent.\n"
+        "Codes hold for 60 s, and not over a restart.\n[Status]",
     )
     assert restarted.desk.asked == []
 

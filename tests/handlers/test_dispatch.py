@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.caller import Message
 from handlers.dispatch import kept
 from handlers.line import split
 from handlers.reply import Level, Outcome
 from tests.builders import a_word
 from tests.handlers.fakes import ANNA, BEN, CLEO, House
-from tests.handlers.story import SOL, checked, reads, shown
+from tests.handlers.story import NOW, SOL, checked, reads, shown
 from trading.errors import (
     Refused,
     StoreError,
@@ -213,6 +215,22 @@ async def test_a_late_resume_is_refused_and_a_late_stop_is_not(house: House) -> 
         "Nothing was sent. What loosens or spends counts for 60 s.\n[Ask again: /resume]",
     )
     assert (await house.say("/resume", late=59)).outcome is Outcome.CONFIRM
+
+
+@pytest.mark.parametrize("age", [28, 59, 60])
+async def test_what_was_said_within_a_minute_acts_whatever_is_known_of_its_time(
+    house: House, age: int
+) -> None:
+    await house.say("/stop")
+    said = Message(BEN, "/resume", NOW - timedelta(seconds=age), timed=False)
+    assert (await house.dispatcher.handle(said)).outcome is Outcome.CONFIRM
+
+
+async def test_of_a_press_whose_time_nobody_knows_no_age_is_told(house: House) -> None:
+    await house.say("/stop")
+    said = Message(BEN, "/resume", NOW - timedelta(seconds=61), timed=False)
+    told = await house.dispatcher.handle(said)
+    assert told.title == "✕ When /resume was pressed is not known: it may be too late to act on"
 
 
 async def test_a_late_pause_pauses(house: House) -> None:

@@ -67,6 +67,25 @@ def test_risk_says_first_which_limit_is_near_or_reached(
     assert (reply.title, reply.level) == (title, level)
 
 
+@pytest.mark.parametrize(
+    ("share", "is_above"),
+    [("0.0029", False), ("0.003", False), ("0.00304", False), ("0.0031", True)],
+)
+def test_what_reads_as_above_its_limit_is_told_so(share: str, is_above: bool) -> None:
+    held = HOLDINGS[2]
+    assert held.at_stop is not None
+    view = at_risk(holdings=(held,), limits=replace(LIMITS, risk_per_trade=D("0.003")))
+    view = replace(view, equity=-held.at_stop / D(share))
+
+    risk, limits = checked(risk_reply(view)), checked(limits_reply(view))
+
+    said = "Above its limit: risk/trade. It holds for entries; what is open is not cut."
+    assert (said in risk.text) is is_above
+    assert limits.title.startswith("⚠ Above risk/trade: limits of majors") is is_above
+    assert ("Inside all limits" in risk.title) is not is_above
+    assert ("risk/trade" in risk.title) is is_above
+
+
 def test_the_week_is_shown_once_it_is_near() -> None:
     assert "  week %      -5.87   -7.00" in lines_of(risk_reply(at_risk(week_start=D("10400"))))
 

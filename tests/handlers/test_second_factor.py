@@ -360,7 +360,8 @@ async def test_a_late_yes_to_what_loosens_is_refused() -> None:
 
     reads(
         late,
-        "✕ Said 1 min ago, too late to act on. Nothing was sent.\n[Ask again: /resume]",
+        "✕ /confirm was said 1 min ago, too late to act on. Nothing was sent.\n"
+        "[Ask again: /resume]",
     )
     assert not any(what[0] == "resume" for what in house.desk.asked)
 

@@ -187,6 +187,41 @@ def test_a_pause_with_nothing_at_stake() -> None:
     assert "Not done: nothing else; no entry rests, no position is open." in reply.text
 
 
+@pytest.mark.parametrize(
+    ("verb", "title"),
+    [
+        (Verb.STOP, "■ Stopped 5\u00a0s ago by anna, now paused as well"),
+        (Verb.FLATTEN, "■ Told to be flat 5\u00a0s ago by anna, now paused as well"),
+    ],
+)
+def test_a_pause_below_a_stop_says_that_it_is_stopped(verb: Verb, title: str) -> None:
+    over = a_halt(id="H1", verb=verb, by="anna, Telegram", at=NOW - timedelta(seconds=5))
+    halting = a_halting(earlier=over, swept=(), halt=a_halt(id="H2", verb=Verb.PAUSE))
+
+    for views in ([the_view()], [the_view(halts=(over,))]):
+        reply = checked(paused(halting, views))
+        assert reply.title == title
+        assert "nothing is loosened; H1 holds" in reply.text
+
+
+def test_a_pause_of_all_names_the_trader_that_is_stopped() -> None:
+    over = a_halt(id="H1", by="anna, Telegram")
+    halting = a_halting(swept=(), halt=a_halt(id="H2", scope=EVERYONE, verb=Verb.PAUSE))
+
+    reply = checked(paused(halting, [the_view(halts=(over,)), the_view(name="alts")]))
+
+    assert reply.title == "‖ Paused all 2 traders (paper), by ben, Telegram"
+    assert reply.lead == "H1 (stop of majors, by anna) holds as well."
+
+
+def test_a_stop_below_a_flatten_does_not_say_that_positions_stay() -> None:
+    over = a_halt(id="H1", verb=Verb.FLATTEN, by="anna, Telegram")
+    reply = checked(stopped(a_halting(earlier=over), [the_view(halts=(over,))]))
+
+    assert reply.lead == "H1 (flatten of majors, by anna) holds as well."
+    assert reply.text.endswith("Not done: H1 goes on closing positions.")
+
+
 # -- whom ---------------------------------------------------------------------------------
 
 

@@ -312,7 +312,7 @@ def test_a_confirmation_holds_where_it_was_asked_once_and_not_over_a_restart(
     desk.say("/stop")
     desk.restart()
     refused = desk.say(confirmation(other))
-    assert (refused["outcome"], "Expired" in refused["title"]) == ("refused", True)
+    assert (refused["outcome"], "No question has the code" in refused["title"]) == ("refused", True)
     assert "Halted" in desk.say("/status")["title"]
 
 

@@ -224,7 +224,7 @@ async def test_a_question_does_not_outlive_the_desk_and_a_stop_beside_it_works(
     await start(bridge.phone, bridge.desk)
     void = await presses(bridge.phone, ANNA, question, label)
     assert void.how is How.TOAST
-    assert void.text.startswith("✕ Expired. Nothing was sent.")
+    assert void.text.startswith("✕ No question has the code")
     stopped = await presses(bridge.phone, ANNA, question, "/stop")
     assert stopped.title.startswith("■ Stopped majors (paper), by anna")
 

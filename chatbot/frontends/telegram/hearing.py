@@ -232,7 +232,7 @@ class Heard:
         """The line that a press stands for."""
         message, text, update = query.message, query.data or "", f"update:{update_id}"
         assert message is not None  # noqa: S101  # looked at by the caller
-        sent_at = pressed_after or self._long_ago(message)
+        sent_at = self._earliest(message, pressed_after)
         key = press_id(
             self._commands,
             message=f"{place.chat}|{message.message_id}",
@@ -242,7 +242,7 @@ class Heard:
         )
         if self._clock.now() - sent_at > FRESH:
             key = update  # it may be refused for that, and is then pressed once more
-        return Message(caller, text, sent_at, f"{NAME}:{key}")
+        return Message(caller, text, sent_at, f"{NAME}:{key}", timed=False)
 
     async def _answer_press(
         self,
@@ -281,10 +281,17 @@ class Heard:
         if is_spent(reply):
             await line.answers.set_buttons(place, message.message_id, reply.choices)
 
-    def _long_ago(self, message: telegram.MaybeInaccessibleMessage) -> datetime:
-        """Safe for a press of unknown age: what loosens or spends is refused."""
-        late = self._clock.now() - FRESH - timedelta(seconds=1)
-        return min(late, message.date) if message.is_accessible else late
+    def _earliest(
+        self, message: telegram.MaybeInaccessibleMessage, pressed_after: datetime | None
+    ) -> datetime:
+        """A press is younger than its message, and than the end of the last poll but one.
+
+        Where neither is known, or our clock is behind, it is too old for what loosens or spends.
+        """
+        now = self._clock.now()
+        posted = [message.date] if message.is_accessible and message.date <= now else []
+        known = [*posted, *([pressed_after] if pressed_after is not None else [])]
+        return max(known, default=now - FRESH - timedelta(seconds=1))
 
     # -- what cannot be read --------------------------------------------------------------
 

@@ -368,7 +368,7 @@ async def test_a_refused_press_is_told_to_that_person_and_changes_nothing(harbou
 
 
 async def test_a_question_that_has_expired_loses_its_buttons(harbour: Harbour) -> None:
-    expired = Reply("✕ Expired. Nothing was sent.", outcome=Outcome.REFUSED)
+    expired = Reply("✕ Expired. Nothing was sent.", outcome=Outcome.REFUSED, spent=True)
     harbour.desk.answers |= {"/close SOL": ASKED, "/confirm 9D2M": expired}
     _, question = await harbour.ask(BEN, "/close", options={"symbol": "SOL"})
 
