@@ -242,6 +242,7 @@ def exit_rules_of(section: TraderSection) -> ExitRules:
             for partial in exits.partials
         ),
         break_even=exits.break_even,
+        stop_limit_gap=exits.stop_limit_gap,
     )
 
 

@@ -10,6 +10,7 @@ from handlers.command import BadUsage, Money, TraderName, command
 from handlers.confirmations import CANCEL, CONFIRM
 from handlers.context import Context
 from handlers.format import amount, by_step, money, percent
+from handlers.guarded import lacking
 from handlers.market import price_seen
 from handlers.reply import Choice, Level, Outcome, Reply
 from handlers.words import DONE, DOUBT, LOOK, REFUSED, WAIT, base_and_side, mode, sentence
@@ -203,7 +204,7 @@ def _guarded(view: View, held: Holding | None, rules: MarketRules) -> str:
     risk = amount(None if at_stop is None else -at_stop, view.quote)
     if held.stop_on_venue:
         return f"Done: stop {stop} rests at the venue, risks {risk}."
-    return f"Not done: no stop rests at the venue; the desk watches {stop} itself, and tries again."
+    return f"Not done: its stop. {lacking(held)}"
 
 
 def _short(rest: Decimal, rules: MarketRules) -> str:

@@ -11,6 +11,7 @@ from handlers.command import BadUsage, Price, TraderName, command
 from handlers.confirmations import CANCEL, CONFIRM
 from handlers.context import Context
 from handlers.format import by_step, exact, gained, percent
+from handlers.guarded import holding_in, lacking
 from handlers.positions import check_unchanged, holding_of, price_of
 from handlers.reply import Choice, Level, Reply
 from handlers.words import DONE, LOOK, base_and_side, mode, price_time
@@ -60,7 +61,7 @@ async def take_profit(ctx: Context, symbol: Symbol, price: Price, *, trader: Tra
     exits = ctx.services.desk.traders[trader].exits
     await exits.move_target(symbol, price, by=ctx.caller.signature)
     view = traders.view_of(ctx, trader)
-    reply = target_moved(view, holding, price, on_venue=_target_rests(view, symbol))
+    reply = target_moved(view, holding, price)
     return traders.addressed(ctx, trader, reply, title=False)
 
 
@@ -159,7 +160,7 @@ def stop_moved(view: View, before: Holding, price: Decimal) -> Reply:
         path = f"moved {_told(before, old)} to {_told(before, price)}"
     kept = "Done: it rests at the venue."
     if not now.stop_on_venue:
-        kept = "Not yet: the venue has not confirmed it; the desk watches it itself."
+        kept = f"Not done: it does not rest at the venue yet. {lacking(now)}"
     return Reply(
         f"{DONE if now.stop_on_venue else LOOK} {base} stop {path} {mode(view.mode)}",
         text=f"{kept} At the stop {gained(now.at_stop, view.quote)}.",
@@ -168,20 +169,22 @@ def stop_moved(view: View, before: Holding, price: Decimal) -> Reply:
     )
 
 
-def _target_rests(view: View, symbol: Symbol) -> bool:
-    return any(h.target_on_venue for h in view.holdings if h.position.symbol == symbol)
-
-
-def target_moved(view: View, before: Holding, price: Decimal, *, on_venue: bool) -> Reply:
+def target_moved(view: View, before: Holding, price: Decimal) -> Reply:
     base, old = before.position.symbol.base, before.plan.target
     path = f"set to {_told(before, price)}"
     if old is not None:
         path = f"moved {_told(before, old)} to {_told(before, price)}"
     profit = gained(before.position.open_profit(price), view.quote)
-    kept = "it rests at the venue" if on_venue else "the desk watches it"
+    now = holding_in(view, before.position.symbol)
+    rests = now is not None and now.target_on_venue
+    kept = "it rests at the venue" if rests else "the desk watches it"
+    stop = "Not done: its stop stays."
+    bare = now is not None and now.plan.stop is not None and not now.stop_on_venue
+    if now is not None and bare:
+        stop = f"Its stop went with it. {lacking(now)}"
     return Reply(
-        f"{DONE} {base} target {path} {mode(view.mode)}",
-        text=f"Done: {kept}. At the target {profit}. Not done: its stop stays.",
+        f"{LOOK if bare else DONE} {base} target {path} {mode(view.mode)}",
+        text=f"Done: {kept}. At the target {profit}. {stop}",
         choices=(Choice("Position", f"/position {base}"), Choice("Positions", "/positions")),
     )
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from handlers.confirmations import CANCEL, CONFIRM
 from handlers.format import amount, by_step, exact, gain, listed, money, took
+from handlers.guarded import holding_in, lacking
 from handlers.reply import Choice, Column, Level, Reply
 from handlers.screen import a_table, fitting
 from handlers.stopped import CLOSED_COLUMNS, cancelled, durable, flat_reply, stopped
@@ -145,12 +146,16 @@ def _doubts(view: View) -> list[str]:
     (order,) = orders
     waited = took((view.as_of - order.created_at).total_seconds())
     did = "bought" if order.side is Side.BUY else "sold"
-    stops = (h.plan.stop for h in view.holdings if h.position.symbol == order.symbol)
-    stop = next((s for s in stops if s is not None), None)
-    stays = f" Stop {exact(stop)} stays." if stop is not None else ""
-    return [
-        f"{names[0]}: no answer in {waited}, it may have {did}. Asking before resending.{stays}"
-    ]
+    told = f"{names[0]}: no answer in {waited}, it may have {did}. Asking before resending."
+    return [told + _stop_of(holding_in(view, order.symbol))]
+
+
+def _stop_of(held: Holding | None) -> str:
+    if held is None or held.plan.stop is None:
+        return ""
+    if held.stop_on_venue:
+        return f" Stop {exact(held.plan.stop)} stays."
+    return f" {lacking(held)}"
 
 
 def _so_far(closes: Sequence[Trade], before: View, now: View) -> list[tuple[str, ...]]:

@@ -104,7 +104,7 @@ def _kinds(alive: list[Order]) -> str:
 
 
 def _row(order: Order, rules: MarketRules) -> tuple[str, ...]:
-    price = order.price if order.price is not None else order.stop_price
+    price = order.level
     doubt = "?" if order.status is OrderStatus.UNKNOWN else ""
     return (
         f"{order.symbol.base} {order.side.value}",

@@ -22,6 +22,7 @@ from handlers.format import (
     points,
     whole_percent,
 )
+from handlers.guarded import holding_in, lacking, stays, worst
 from handlers.reply import Choice, Column, Level, Outcome, Reply
 from handlers.screen import TABLE_ROWS, a_table
 from handlers.words import (
@@ -85,7 +86,7 @@ async def close(ctx: Context, symbol: Symbol, share: Share = ALL, *, trader: Tra
         closed = await desk_trader.by_hand.close(
             symbol, share=share, by=ctx.caller.signature, origin=ctx.caller.chat
         )
-        reply = closed_reply(closed, view, holding.rules)
+        reply = closed_reply(closed, traders.view_of(ctx, trader), desk_trader.steps(symbol))
         return traders.addressed(ctx, trader, reply, title=False)
 
     view = traders.view_of(ctx, trader)
@@ -111,6 +112,7 @@ def positions_reply(view: View, page: int) -> Reply:
         equity = amount(view.known_equity, view.quote)
         since = ago(view.as_of - view.known_equity_at)
         notes.append(f"{stale_note(view)}. Equity was {equity} {since}.")
+    notes += worst(view)
     return Reply(
         f"{len(held)} open, P&L {gained(view.open_profit, view.quote)} before fees",
         table=a_table(_columns(view), [_row(h) for h in shown]),
@@ -225,6 +227,8 @@ def _plan_notes(view: View, holding: Holding) -> str:
         return "\n".join([*filter(None, [sentence(holding.untraded)]), apart_note(view, holding)])
     plan = holding.plan
     notes = ["No stop." if plan.stop is None else f"At the stop {_at_stop(view, holding)}."]
+    if plan.stop is not None and not holding.stop_on_venue:
+        notes.append(lacking(holding))
     if plan.deadline is not None:
         left = plan.deadline - view.market
         notes.append(
@@ -311,11 +315,13 @@ def closed_reply(closed: Closed, view: View, rules: MarketRules) -> Reply:
     base = closed.symbol.base
     side = closed.order.side
     choices = (Choice("Positions", "/positions"), Choice("Status", "/status"))
+    held = holding_in(view, closed.symbol)
+    bare = "" if held is None or held.plan.stop is None else lacking(held)
     if not closed.known:
         size = by_step(closed.order.quantity, rules.lot)
         return Reply(
             f"{DOUBT} Unknown: {base} {side.value} {size} {mode(view.mode)}",
-            text=_in_doubt(closed),
+            text=f"{_in_doubt(closed)} {bare}".strip(),
             choices=(Choice("Orders", "/orders"), *choices),
             level=Level.URGENT,
             outcome=Outcome.FAILED,
@@ -324,12 +330,24 @@ def closed_reply(closed: Closed, view: View, rules: MarketRules) -> Reply:
         return Reply(
             f"{REFUSED} {base} was not closed {mode(view.mode)}",
             text=f"{sentence(closed.problem or 'nothing was filled')} "
-            f"{by_step(closed.left, rules.lot)} stays open.",
+            f"{by_step(closed.left, rules.lot)} stays open{_with_its_stop(held)} {bare}".strip(),
             choices=choices,
             level=Level.URGENT,
             outcome=Outcome.FAILED,
         )
-    return Reply(_sold(closed, view, rules), text=_left(closed, rules), choices=choices)
+    return Reply(
+        _sold(closed, view, rules),
+        text=_left(closed, held, rules),
+        choices=choices,
+        level=Level.URGENT if closed.left > 0 and bare else Level.INFO,
+    )
+
+
+def _with_its_stop(held: Holding | None) -> str:
+    """Of what was not closed."""
+    if held is None or held.plan.stop is None or not held.stop_on_venue:
+        return "."
+    return f", its stop {by_step(held.plan.stop, held.rules.tick)} rests at the venue."
 
 
 def _in_doubt(closed: Closed) -> str:
@@ -346,7 +364,7 @@ def _sold(closed: Closed, view: View, rules: MarketRules) -> str:
     return f"{DONE} {verb} {size} {closed.symbol.base} {mode(view.mode)} at {price}, {profit}"
 
 
-def _left(closed: Closed, rules: MarketRules) -> str:
+def _left(closed: Closed, held: Holding | None, rules: MarketRules) -> str:
     missing = closed.order.quantity - closed.quantity
     short = ""
     if missing > 0:
@@ -354,7 +372,4 @@ def _left(closed: Closed, rules: MarketRules) -> str:
     if closed.left <= 0:
         return f"Done: {closed.symbol.base} is flat, its stop cancelled.{short}"
     left = by_step(closed.left, rules.lot)
-    if closed.stop is None:
-        return f"Done: {left} stays, without a stop.{short}"
-    stop = by_step(closed.stop, rules.tick)
-    return f"Done: {left} stays, stop {stop} resized, venue confirmed.{short}"
+    return f"{stays(held, left, rules.tick)}{short}"

@@ -23,6 +23,7 @@ from handlers.format import (
     points,
     took,
 )
+from handlers.guarded import trouble, worst
 from handlers.reply import Choice, Column, Level, Reply, offer
 from handlers.screen import TABLE_ROWS, a_table, first_fitting, fitting
 from handlers.words import (
@@ -163,21 +164,28 @@ def halted_title(view: View, halt: Halt) -> str:
 
 def troubles(view: View) -> list[str]:
     """What a person should look at, worst first."""
-    found = []
-    if venue_word(view):
-        found.append(venue_word(view))
-    if apart(view):
-        names = [h.position.symbol.base for h in apart(view)]
-        found.append(f"{listed(names)} {'is' if len(names) == 1 else 'are'} not traded")
+    count = len(unknown(view.orders))
+    found = [
+        trouble(view),
+        venue_word(view),
+        _not_traded(view),
+        f"no entries: {clipped(view.blocked, 60)}" if view.blocked else "",
+        _no_price(view),
+        f"{plural(count, 'order')} unknown" if count else "",
+        f"{plural(view.unsaved, 'fact')} not saved yet" if view.unsaved else "",
+    ]
+    return [each for each in found if each]
+
+
+def _not_traded(view: View) -> str:
+    names = [h.position.symbol.base for h in apart(view)]
+    return f"{listed(names)} {'is' if len(names) == 1 else 'are'} not traded" if names else ""
+
+
+def _no_price(view: View) -> str:
     if view.feed is FeedState.STALE:
-        found.append(f"feed lost, last price {ago(price_age(view))}")
-    elif stale(view) and view.feed is not FeedState.ENDED:
-        found.append(stale_note(view))
-    if unknown(view.orders):
-        found.append(f"{plural(len(unknown(view.orders)), 'order')} unknown")
-    if view.unsaved:
-        found.append(f"{plural(view.unsaved, 'fact')} not saved yet")
-    return found
+        return f"feed lost, last price {ago(price_age(view))}"
+    return stale_note(view) if stale(view) and view.feed is not FeedState.ENDED else ""
 
 
 def lost(chats: Mapping[str, str]) -> list[str]:
@@ -245,8 +253,8 @@ def blocked(view: View, halt: Halt) -> str:
 
 
 def _concerns(view: View) -> list[str]:
-    """One sentence for each thing that is not as it should be."""
-    found = apart_notes(view) + not_entered(view)
+    """One sentence for each thing that is not as it should be, worst first."""
+    found = [*_not_flat(view), *worst(view), *apart_notes(view), *not_entered(view)]
     waiting = " and ".join(h.position.symbol.base for h in stale(view))
     if waiting and view.feed is FeedState.LIVE:
         there = "it is" if len(stale(view)) == 1 else "they are"
@@ -270,6 +278,15 @@ def not_entered(view: View) -> list[str]:
         return []
     shown = [*names[:4], *([f"{len(names) - 4} more"] if len(names) > 4 else [])]  # noqa: PLR2004  # names that fit a line
     return [f"Not traded, so not entered: {listed(shown)}."]
+
+
+def _not_flat(view: View) -> list[str]:
+    """What keeps a flatten from its end, as the venue has said again and again."""
+    for halt in view.halts:
+        blocked = [r for r in halt.stages_of(view.name) if r.stage is Stage.FLAT_BLOCKED]
+        if blocked and not halt.is_flat(view.name):
+            return [sentence(f"Not flat: {clipped(blocked[-1].note, 160)}")]
+    return []
 
 
 def equity_line(view: View) -> str:

@@ -365,7 +365,6 @@ def a_close(**changes: Any) -> Closed:
         price=Decimal(102),
         profit=Decimal("1.898"),
         left=Decimal(0),
-        stop=None,
         reason=ExitReason.HAND,
         known=True,
         problem="",

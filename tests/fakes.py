@@ -262,6 +262,10 @@ class FaultyVenue:
         self._check_line()
         return await self._venue.write_off(order, price)
 
+    async def rules_now(self, symbol: Symbol) -> Rules:
+        self._check_line()
+        return self.rules(symbol)
+
     async def reread(self) -> None:
         self._check_line()
         await self._venue.reread()

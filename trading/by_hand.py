@@ -78,7 +78,6 @@ class ByHand:
         price = value / filled if filled else None
         fee = sum((ledger.fees_of(o.id) for o in orders), ZERO)
         left = self._trader.ledger.positions.get(symbol)
-        plan = self._trader.ledger.plans.get(symbol)
         return Closed(
             order=orders[-1],
             symbol=symbol,
@@ -86,7 +85,6 @@ class ByHand:
             price=None if price is None else self._trader.steps(symbol).price(price),
             profit=None if price is None else (price - entry) * sign * filled - fee,
             left=abs(left.quantity) if left else ZERO,
-            stop=plan.stop if plan else None,
             reason=ExitReason.HAND,
             known=all(o.status is not OrderStatus.UNKNOWN for o in orders),
             problem=next((o.note for o in orders if o.note), ""),

@@ -8,6 +8,7 @@ TradingError
 ├── VenueError            the venue did not do what we asked
 │   ├── VenueUnavailable  nothing happened; safe to retry
 │   ├── VenueRejected     nothing happened; retrying the same will not help
+│   │   └── VenueMisfit   it does not fit the market's rules, which may have changed
 │   └── VenueUncertain    *something* may have happened; ask before doing anything else
 ├── StoreError            history could not be written; the fact is still in memory
 └── SettingsError         the operator's file is wrong; carries every mistake
@@ -57,6 +58,10 @@ class VenueUnavailable(VenueError):
 
 class VenueRejected(VenueError):
     """Nothing happened; retrying the same will not help."""
+
+
+class VenueMisfit(VenueRejected):
+    """It does not fit the market's rules: read them again, and it may go by those."""
 
 
 class VenueUncertain(VenueError):

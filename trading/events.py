@@ -107,10 +107,51 @@ class OrderResolved(SymbolEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unprotected(SymbolEvent):
-    """No stop rests at the venue for this open quantity; the desk keeps watch itself."""
+    """No stop rests at the venue for (all of) what is open; the desk keeps watch itself."""
 
     quantity: Decimal
+    """All that is open."""
     reason: str
+    covered: Decimal = Decimal(0)
+    """Of it, what a stop rests for all the same."""
+    since: datetime | None = None
+    """Wall time since which nothing rests; None: something does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopStays(SymbolEvent):
+    """An older stop rests, because the one that is wanted could not replace it."""
+
+    quantity: Decimal
+    price: Decimal
+    wanted: Decimal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopsAreLimits(TraderEvent):
+    """These take no stop at market: beyond the limit nothing is sold while the desk is down."""
+
+    symbols: tuple[Symbol, ...]
+    gap: Decimal
+    """Share of the stop's price."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitSentAgain(SymbolEvent):
+    """The venue never had an exit that was sent: another one was, with an id of its own."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitDropped(SymbolEvent):
+    """The venue never had an exit that was sent, and it was not sent again."""
+
+    order: Order
+    why: str
+    stop: Decimal | None
+    """Where the stop rests that was put back; None: none does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from decimal import Decimal
 from trading.execution.plan import grown
 from trading.ports import Books, recent
 from trading.types import (
+    CONDITIONAL,
     ZERO,
     AccountState,
     ExitPlan,
@@ -537,7 +538,10 @@ def _after(before: Order, report: Report, fills: Sequence[Fill], now: datetime) 
     status = before.status if before.status.is_terminal else report.status
     venue_id = report.venue_id or before.venue_id
     note = report.note or before.note
-    same = (status, venue_id, note) == (before.status, before.venue_id, before.note)
+    works = report.triggered or bool(fills)
+    triggered = before.triggered or (works and before.type in CONDITIONAL)
+    now_known = (status, venue_id, note, triggered)
+    same = now_known == (before.status, before.venue_id, before.note, before.triggered)
     if same and not fills:
         return before
     filled = before.filled + sum((f.quantity for f in fills), ZERO)
@@ -547,6 +551,7 @@ def _after(before: Order, report: Report, fills: Sequence[Fill], now: datetime) 
         status=status,
         venue_id=venue_id,
         note=note,
+        triggered=triggered,
         filled=filled,
         average_price=spent / filled if fills else before.average_price,
         updated_at=now,

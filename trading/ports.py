@@ -276,6 +276,13 @@ class Venue(Protocol):
         """Answer about these too: they are in the books, though the settings name them no more."""
         ...
 
+    async def rules_now(self, symbol: Symbol) -> Rules:
+        """Ask for the rules of *symbol*, which may have changed; `rules` tells these from now on.
+
+        Raises `VenueError` without an answer.
+        """
+        ...
+
 
 # -- figures ------------------------------------------------------------------------------
 

@@ -101,6 +101,7 @@ class Sight:
             },
             parameters=trader.settings.parameters,
             desk=self._desk_risk.use(),
+            blocked=trader.block,
             delayed=trader.books.delayed,
             holding_up=trader.enforcer.problem,
             tries=trader.enforcer.tries,
@@ -138,6 +139,7 @@ class Sight:
             stale=self._too_old(age),
             stop_on_venue=trader.protection.confirmed(symbol),
             target_on_venue=trader.protection.confirmed(symbol, OrderType.TARGET),
+            cover=trader.protection.covers.of(symbol),
         )
 
     def _untraded(self, symbol: Symbol) -> str:

@@ -21,9 +21,11 @@ from trading.desk_limits import DeskLimits, DeskRisk
 from trading.errors import Refused, VenueError
 from trading.events import (
     SettingsReloaded,
+    StopsAreLimits,
     TraderStarted,
 )
 from trading.execution.closing import Closing
+from trading.execution.cover import Covers
 from trading.execution.dust import Dust
 from trading.execution.enforce import Enforcer
 from trading.execution.exits import Exits
@@ -31,6 +33,7 @@ from trading.execution.orders import OrderIds, Orders, Patience
 from trading.execution.protection import Protection
 from trading.execution.reconcile import Reconciled
 from trading.execution.resting import RestingEntries
+from trading.execution.stop_limits import StopLimits
 from trading.guards import Guards, new_account
 from trading.halt import Halt, Verb
 from trading.halting import Halter
@@ -60,6 +63,7 @@ from trading.types import (
     MarketRules,
     Mode,
     Rules,
+    Stops,
     Symbol,
 )
 from trading.valuation import Valuer
@@ -185,8 +189,15 @@ class Trader:
     def _keepers(self, who: dict[str, Any], means: dict[str, Any]) -> tuple[Protection, Exits]:
         """What keeps the stops, and what closes."""
         parts: dict[str, Any] = {**who, **means, "orders": self.orders}
-        closing = Closing(**parts, dust=Dust(**parts))
-        protection = Protection(**parts, closing=closing)
+        covers = Covers(**who, orders=self.orders, recorder=means["recorder"], clock=self._clock)
+        closing = Closing(
+            **who, orders=self.orders, recorder=means["recorder"], clock=self._clock,
+            dust=Dust(**parts), covers=covers,
+        )  # fmt: skip
+        protection = Protection(
+            orders=self.orders, closing=closing, valuer=self.valuer, clock=self._clock,
+            gap=lambda: self.settings.exit_rules.stop_limit_gap,
+        )  # fmt: skip
         return protection, Exits(**parts, protection=protection, closing=closing)
 
     def _new_roster(self, surveyor: Surveyor | None) -> Roster:
@@ -274,6 +285,15 @@ class Trader:
         self.enforcer.wake()
         change = Change(accounts=(self.ledger.account,))
         await self._recorder.keep(change, Lane.REST, self._started(start, result))
+        await self._tell_limits()
+
+    async def _tell_limits(self) -> None:
+        """Where stops rest as limits, there is a price below which nothing sells by itself."""
+        symbols = {*self.settings.symbols, *self.ledger.positions}
+        limits = tuple(s for s in sorted(symbols) if self.steps(s).stops is Stops.LIMIT)
+        if limits:
+            gap = self.settings.exit_rules.stop_limit_gap
+            await self._recorder.say(StopsAreLimits(symbols=limits, gap=gap, **self._about()))
 
     def prepare(self) -> None:
         """Load what the first cycle needs; slow, for a thread."""
@@ -286,6 +306,7 @@ class Trader:
             group.create_task(self._mend())
             group.create_task(self._look_after())
             group.create_task(self._watch_prices())
+            group.create_task(self._watch_stop_limits())
             group.create_task(self._watch_market())
 
     def _started(self, start: Start, result: Reconciled) -> TraderStarted:
@@ -323,6 +344,7 @@ class Trader:
         while True:
             await self._touched.wait()
             self._touched.clear()
+            await self.exits.send_again()
             await self.protection.settle()
 
     async def _look_after(self) -> None:
@@ -335,6 +357,15 @@ class Trader:
         while self.feed.speed is None:
             await self._clock.sleep(LOOK_EVERY)
             await self.cycles.look()
+
+    async def _watch_stop_limits(self) -> None:
+        """What was touched has two seconds to fill, so it is looked at more often than prices."""
+        limits = StopLimits(
+            orders=self.orders, exits=self.exits, valuer=self.valuer, clock=self._clock
+        )
+        while True:
+            await self._clock.sleep(LOOK_EVERY / 2)
+            await limits.watch()
 
     async def _watch_market(self) -> None:
         """Survey a live market beside the cycles: its many questions hold up no exit."""
@@ -369,6 +400,7 @@ class Trader:
                 log.warning("%s stays unknown: %s", order.id, error)
         if self.feed.speed is None:  # a recording's go with its bars, as in a backtest
             await self._resting_entries.watch(self.feed.now())
+        await self.exits.send_again()
         await self.protection.watch()
 
     async def close(self) -> None:

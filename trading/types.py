@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 from typing import NamedTuple, Self
 
@@ -54,13 +54,13 @@ class OrderType(StrEnum):
     MARKET = "market"
     LIMIT = "limit"
     STOP = "stop"
-    """Becomes a market order when the price touches `stop_price`, against us."""
+    """Becomes an order at market, or at `price`, when `stop_price` is touched, against us."""
     TARGET = "target"
-    """Becomes a market order when the price touches `stop_price`, for a profit."""
+    """Becomes an order at market, or at `price`, when `stop_price` is touched, for a profit."""
 
 
 CONDITIONAL = frozenset({OrderType.STOP, OrderType.TARGET})
-"""Types that wait for a price, and are market orders then."""
+"""Types that wait for a price."""
 
 
 class Targets(StrEnum):
@@ -73,6 +73,17 @@ class Targets(StrEnum):
     PAIRED = "paired"
     """At the venue, in one list with the stop: when one of them triggers or goes, so does the
     other."""
+
+
+class Stops(StrEnum):
+    """What a stop can be where a symbol is traded."""
+
+    MARKET = "market"
+    """An order at market once it is touched."""
+    LIMIT = "limit"
+    """Only an order with a limit once it is touched: beyond the limit nothing fills."""
+    DESK = "desk"
+    """None can rest: the desk keeps it."""
 
 
 class OrderStatus(StrEnum):
@@ -151,6 +162,9 @@ class MarketRules:
     min_notional: Decimal = ZERO
     max_quantity: Decimal | None = None
     """Largest market order; what is more goes in slices.  None: any."""
+    min_quantity: Decimal = ZERO
+    """Smallest order."""
+    stops: Stops = Stops.MARKET
 
     def price(self, value: Decimal | float) -> Decimal:
         """Round *value* to the tick, half to even."""
@@ -164,6 +178,24 @@ class MarketRules:
     def quantity(self, value: Decimal) -> Decimal:
         """Round *value* towards zero to the lot: never more than was asked."""
         return (value / self.lot).to_integral_value(ROUND_DOWN) * self.lot
+
+    def tightest(self, stop: Decimal, side: Side) -> Decimal:
+        """Bring the *stop* of a position on *side* on to the tick, towards the market."""
+        rounding = ROUND_CEILING if side is Side.BUY else ROUND_FLOOR
+        return (stop / self.tick).to_integral_value(rounding) * self.tick
+
+    def objection(self, quantity: Decimal, price: Decimal, *, cash: bool) -> str:
+        """Why no order of *quantity* that reduces at *price* would be taken, as a clause.
+
+        Empty: nothing here speaks against it.  What is marked reduce-only may be worth little.
+        """
+        least = max(self.lot, self.min_quantity)
+        if quantity < least:
+            return f"{quantity:f} is less than the venue's smallest order, {least:f}"
+        if cash and quantity * price < self.min_notional:
+            worth = (quantity * price).quantize(Decimal("0.01"))
+            return f"it is worth {worth}, less than the venue's least of {self.min_notional:f}"
+        return ""
 
     @property
     def shown(self) -> MarketRules:
@@ -183,6 +215,10 @@ class Untraded:
     """A clause, as in `OLD/USDT is not traded on binance: it is not listed there`."""
     shown: MarketRules
     """The steps to show figures by: the last ones known, else as fine as any."""
+
+    def objection(self, quantity: Decimal, price: Decimal, *, cash: bool) -> str:
+        """As that of rules: no order at all is taken."""
+        return self.why
 
 
 Rules = MarketRules | Untraded
@@ -429,6 +465,7 @@ class Order:
     quantity: Decimal
     created_at: datetime
     price: Decimal | None = None
+    """The limit; of a stop or target with one: what it goes by once it is touched."""
     stop_price: Decimal | None = None
     reduce_only: bool = False
     post_only: bool = False
@@ -446,11 +483,20 @@ class Order:
     venue_id: str = ""
     note: str = ""
     """What the venue (or we) said of its end."""
+    misfit: bool = False
+    """It was refused for it did not fit the market's rules.  History does not keep it, nor"""
+    triggered: bool = False
+    """that the price it waited for was touched: its limit works now."""
     updated_at: datetime | None = None
     market_at: datetime | None = None
     """Market time of what caused it: the close of the bar in whose cycle it was sent, else when it
     was made; None: it is not one that we sent."""
     version: int = 1
+
+    @property
+    def level(self) -> Decimal | None:
+        """The price that it waits for; None: it goes at market."""
+        return self.price if self.stop_price is None else self.stop_price
 
     @property
     def remaining(self) -> Decimal:
@@ -509,6 +555,8 @@ class Report:
     note: str = ""
     order: Order | None = None
     """The order as the venue holds it, for those that we do not know."""
+    triggered: bool = False
+    """Of what waited for a price: it was touched, and the order works now."""
 
 
 @quick

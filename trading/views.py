@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from trading.execution.cover import Cover
 from trading.halt import Halt
 from trading.ports import FeedState
 from trading.risk.cooldown import SymbolRest
@@ -47,6 +48,8 @@ class Holding:
     """Why its venue does not trade it now, as a clause; empty: it does."""
     apart: bool = False
     """It is set aside: equity counts it at 0, or at its loss, until it is traded again."""
+    cover: Cover = Cover()
+    """What rests in fact, and why it is not all that should."""
 
     @property
     def profit(self) -> Decimal | None:
@@ -218,6 +221,8 @@ class View:
     """Of the strategy, as they were set."""
     desk: DeskUse | None = None
     """None: the whole desk has no limits of its own."""
+    blocked: str = ""
+    """The part of `rest` that needs a person, such as books that differ; empty if nothing does."""
     delayed: str = ""
     """Why it is not `ready` although it has tried, as a clause; empty while it first tries."""
     holding_up: str = ""
@@ -302,7 +307,6 @@ class Closed:
     """Of this part, after its exit fee."""
     left: Decimal
     """Still open, unsigned."""
-    stop: Decimal | None
     reason: ExitReason
     known: bool
     problem: str

@@ -140,6 +140,7 @@ class Exits(Section):
         (), max_length=5, description="at most 5 of {share, at_r} or {share, at_percent}"
     )
     break_even: bool = False
+    stop_limit_gap: Share = Field(Decimal("0.01"), gt=0, le=Decimal("0.2"))
 
     @field_validator("partials")
     @classmethod

@@ -14,7 +14,7 @@ from trading.types import Order, OrderRole, OrderStatus
 @describe.register
 def _(event: events.OrderRefused) -> Reply:
     order, base = event.order, event.symbol.base
-    limit = order.price if order.price is not None else order.stop_price
+    limit = order.level
     at = "market" if limit is None else exact(limit)
     said = sentence(clipped(event.said, 120)) or "No reason was given."
     left = f"{exact(event.open_quantity)} is open." if event.open_quantity else "Nothing is open."
@@ -48,6 +48,30 @@ def _(event: events.OrderResolved) -> Reply:
         text=f"{_order(event.order)} {mode(event.mode)}.",
         choices=(ORDERS,),
         level=Level.NOTICE,
+        story=event.order.id,
+    )
+
+
+@describe.register
+def _(event: events.ExitSentAgain) -> Reply:
+    return Reply(
+        f"{DONE} Sent again: {_order(event.order)} {mode(event.mode)}",
+        text="The venue never had the first one; this one has an id of its own.",
+        choices=(ORDERS,),
+        level=Level.NOTICE,
+        story=event.order.id,
+    )
+
+
+@describe.register
+def _(event: events.ExitDropped) -> Reply:
+    base, stop = event.symbol.base, event.stop
+    kept = "no stop rests yet" if stop is None else f"its stop {exact(stop)} rests again"
+    return Reply(
+        f"{LOOK} Not sent again: {_order(event.order)} {mode(event.mode)}",
+        text=f"The venue never had it, and {event.why}. Nothing was closed; {kept}.",
+        choices=(Choice("Close", f"/close {base}"), Choice("Position", f"/position {base}")),
+        level=Level.URGENT,
         story=event.order.id,
     )
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from handlers.alerts.parts import TRADES
 from handlers.describe import describe
-from handlers.format import amount, duration, exact, gain, gained, money, percent, ratio, took
+from handlers.format import (
+    amount,
+    clock_time,
+    duration,
+    exact,
+    gain,
+    gained,
+    money,
+    percent,
+    ratio,
+    took,
+)
 from handlers.reply import Choice, Level, Reply
 from handlers.words import DONE, LOOK, mode, person, sentence
 from trading import events
@@ -100,10 +111,24 @@ def _(event: events.StopMoved) -> Reply:
 
 @describe.register
 def _(event: events.Unprotected) -> Reply:
+    base, left = event.symbol.base, event.quantity - event.covered
+    since = "" if event.since is None else f" Bare since {clock_time(event.since)} UTC."
+    return Reply(
+        f"{LOOK} {base} unprotected {mode(event.mode)}: {exact(left)} without a stop",
+        text=f"{sentence(event.reason)}{since} The desk keeps watch itself, and tries again.",
+        choices=(Choice("Position", f"/position {base}"), Choice("Close", f"/close {base}")),
+        level=Level.CRITICAL,
+    )
+
+
+@describe.register
+def _(event: events.StopStays) -> Reply:
     base = event.symbol.base
     return Reply(
-        f"{LOOK} {base} unprotected {mode(event.mode)}: {exact(event.quantity)} without a stop",
-        text=f"{sentence(event.reason)} The desk keeps watch itself, and tries again.",
+        f"{LOOK} {base} keeps its old stop {mode(event.mode)}: {exact(event.price)}, "
+        f"not {exact(event.wanted)}",
+        text=f"{sentence(event.reason)} The old one rests for {exact(event.quantity)}. The desk "
+        f"watches {exact(event.wanted)} itself, and tries again.",
         choices=(Choice("Position", f"/position {base}"), Choice("Close", f"/close {base}")),
         level=Level.CRITICAL,
     )

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from handlers.alerts.parts import HALTS, STATUS, STOP, TRADES
 from handlers.describe import describe
-from handlers.format import clock_time, duration, long_duration, moment, plural, took
+from handlers.format import (
+    clock_time,
+    duration,
+    listed,
+    long_duration,
+    moment,
+    percent,
+    plural,
+    took,
+)
 from handlers.reply import Choice, Level, Reply
 from handlers.words import DONE, HALTED, LOOK, clipped, mode, person, sentence, whom
 from trading import events
 from trading.types import Mode
+
+MOST_NAMED = 8
+"""Symbols that one sentence lists."""
 
 
 @describe.register
@@ -127,6 +139,22 @@ def _(event: events.ScanSlow) -> Reply:
     return Reply(
         f"{LOOK} Slow scan: {took(event.seconds)}, limit {limit}. Exits ran on time.",
         choices=(STATUS,),
+        level=Level.NOTICE,
+    )
+
+
+@describe.register
+def _(event: events.StopsAreLimits) -> Reply:
+    names = listed([symbol.base for symbol in event.symbols[:MOST_NAMED]])
+    more = len(event.symbols) - MOST_NAMED
+    names += f" and {more} more" if more > 0 else ""
+    gap = percent(event.gap, signed=False)
+    return Reply(
+        f"{LOOK} Stops are limits {mode(event.mode)}: {names}",
+        text=f"They take no stop at market. One that is touched fills to {gap} beyond its price; "
+        "what does not in 2 s the desk sells at market. Beyond that gap nothing is sold while the "
+        "desk is down.",
+        choices=(STATUS, Choice("Positions", "/positions")),
         level=Level.NOTICE,
     )
 

@@ -17,7 +17,7 @@ from handlers.screen import LINES, TABLE_COLUMNS, TABLE_ROWS, lines, width
 from tests import builders
 from trading.halt import Halt, Reached, Stage, Verb
 from trading.types import MarketRules, Order, OrderRole, OrderStatus, OrderType, Side, Symbol
-from trading.views import Cycle, Halting, Holding, Swept, View
+from trading.views import Closed, Cycle, Halting, Holding, Swept, View
 
 COMMANDS: Commands = load_commands()
 
@@ -215,3 +215,15 @@ def rules(symbol: Symbol) -> MarketRules:
 
 def lines_of(reply: Reply) -> Sequence[str]:
     return shown(reply).split("\n")
+
+
+def sold(**changes: object) -> Closed:
+    closed = builders.a_close(
+        order=builders.an_exit(symbol=SOL, quantity=D("0.90"), filled=D("0.90")),
+        symbol=SOL,
+        quantity=D("0.90"),
+        price=D("207.39"),
+        profit=D("3.30"),
+        left=D("0.90"),
+    )
+    return replace(closed, **changes)  # type: ignore[arg-type]

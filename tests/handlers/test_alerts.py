@@ -353,12 +353,67 @@ It was held back: an order is still in doubt.
 [Status]""",
     ),
     (
-        events.Unprotected(**WHO, symbol=SOL, quantity=D("1.80"), reason="stop refused"),
+        events.Unprotected(
+            **WHO,
+            symbol=SOL,
+            quantity=D("1.80"),
+            reason="stop refused",
+            covered=D("0.30"),
+            since=at("20:40:58"),
+        ),
         Level.CRITICAL,
         """\
-⚠ SOL unprotected (paper): 1.80 without a stop
-Stop refused. The desk keeps watch itself, and tries again.
+⚠ SOL unprotected (paper): 1.50 without a stop
+Stop refused. Bare since 20:40:58 UTC. The desk keeps watch itself, and tries again.
 [Position: /position SOL] [Close: /close SOL]""",
+    ),
+    (
+        events.StopStays(
+            **WHO,
+            symbol=SOL,
+            quantity=D("1.80"),
+            price=D("180.00"),
+            wanted=D("187.20"),
+            reason="nothing is traded there now",
+        ),
+        Level.CRITICAL,
+        """\
+⚠ SOL keeps its old stop (paper): 180.00, not 187.20
+Nothing is traded there now. The old one rests for 1.80. The desk watches 187.20 itself, and \
+tries again.
+[Position: /position SOL] [Close: /close SOL]""",
+    ),
+    (
+        events.ExitSentAgain(**WHO, symbol=SOL, order=SOL_SELL),
+        Level.NOTICE,
+        """\
+✓ Sent again: SOL sell 1.80 (paper)
+The venue never had the first one; this one has an id of its own.
+[Orders]""",
+    ),
+    (
+        events.ExitDropped(
+            **WHO,
+            symbol=SOL,
+            order=SOL_SELL,
+            why="it was asked for more than 60 s ago",
+            stop=D("187.20"),
+        ),
+        Level.URGENT,
+        """\
+⚠ Not sent again: SOL sell 1.80 (paper)
+The venue never had it, and it was asked for more than 60 s ago. Nothing was closed; its stop \
+187.20 rests again.
+[Close: /close SOL] [Position: /position SOL]""",
+    ),
+    (
+        events.StopsAreLimits(**WHO, symbols=(BTC, SOL), gap=D("0.01")),
+        Level.NOTICE,
+        """\
+⚠ Stops are limits (paper): BTC and SOL
+They take no stop at market. One that is touched fills to 1.00 % beyond its price; what does not \
+in 2 s the desk sells at market. Beyond that gap nothing is sold while the desk is down.
+[Status] [Positions]""",
     ),
     (
         events.Protected(**WHO, symbol=SOL, quantity=D("1.80"), stop=D("187.20")),

@@ -311,7 +311,7 @@ def test_an_entry_without_its_stop_says_so() -> None:
 
     reply = checked(entered(bought(), the_view(holdings=(bare,)), RULES[XRP]))
 
-    assert reply.text.startswith("Not done: no stop rests at the venue; the desk watches 2.6950")
+    assert reply.text.startswith("Not done: its stop. No stop rests. The desk watches 2.6950")
     assert reply.level is Level.URGENT
     gone = checked(entered(bought(), the_view(holdings=()), RULES[XRP]))
     assert gone.text == "It is closed again already."
@@ -424,7 +424,7 @@ async def test_a_stop_that_the_venue_has_not_taken_is_not_told_as_done(house: Ho
     reply = await house.say("/stop_loss SOL 195")
 
     assert reply.title.startswith("⚠ SOL stop moved")
-    assert reply.text.startswith("Not yet: the venue has not confirmed it")
+    assert reply.text.startswith("Not done: it does not rest at the venue yet. No stop rests.")
     assert reply.level is Level.URGENT
 
 

@@ -34,12 +34,13 @@ from tests.handlers.story import (
     lines_of,
     reads,
     shown,
+    sold,
     the_view,
 )
 from tests.world import settled
 from trading.halt import EVERYONE, Reached, Stage, Verb
 from trading.types import OrderStatus
-from trading.views import Closed, Halting, Swept
+from trading.views import Closed, Halting, Swept, View
 
 
 async def test_pause(house: House) -> None:
@@ -610,19 +611,6 @@ Only ben, here, for 60 s.
     )
 
 
-def sold(**changes: object) -> Closed:
-    closed = builders.a_close(
-        order=builders.an_exit(symbol=SOL, quantity=D("0.90"), filled=D("0.90")),
-        symbol=SOL,
-        quantity=D("0.90"),
-        price=D("207.39"),
-        profit=D("3.30"),
-        left=D("0.90"),
-        stop=D("187.20"),
-    )
-    return replace(closed, **changes)  # type: ignore[arg-type]
-
-
 async def test_confirming_a_close_closes(house: House) -> None:
     house.trader.closes = sold()
 
@@ -681,15 +669,17 @@ async def test_closing_at_an_unknown_price_says_so(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("closed", "title", "text"),
+    ("closed", "view", "title", "text"),
     [
         (
-            sold(left=D("0"), stop=None),
+            sold(left=D("0")),
+            the_view(holdings=HOLDINGS[:2]),
             "✓ Sold 0.90 SOL (paper) at 207.39, +3.30 USDT",
             "Done: SOL is flat, its stop cancelled.",
         ),
         (
             sold(quantity=D("0.50"), left=D("1.30")),
+            the_view(),
             "✓ Sold 0.50 SOL (paper) at 207.39, +3.30 USDT",
             (
                 "Done: 1.30 stays, stop 187.20 resized, venue confirmed. "
@@ -697,24 +687,27 @@ async def test_closing_at_an_unknown_price_says_so(house: House) -> None:
             ),
         ),
         (
-            sold(stop=None),
+            sold(),
+            the_view(holdings=(replace(HOLDINGS[2], plan=replace(HOLDINGS[2].plan, stop=None)),)),
             "✓ Sold 0.90 SOL (paper) at 207.39, +3.30 USDT",
             "Done: 0.90 stays, without a stop.",
         ),
         (
             sold(known=False, quantity=D("0"), price=None, profit=None),
+            the_view(),
             "? Unknown: SOL sell 0.90 (paper)",
             "The venue has not answered, it may have sold. Asking before resending.",
         ),
         (
             sold(quantity=D("0"), price=None, profit=None, problem="not enough depth"),
+            the_view(),
             "✕ SOL was not closed (paper)",
-            "Not enough depth. 0.90 stays open.",
+            "Not enough depth. 0.90 stays open, its stop 187.20 rests at the venue.",
         ),
     ],
 )
-def test_a_close_says_what_became_of_it(closed: Closed, title: str, text: str) -> None:
-    told = lines_of(checked(closed_reply(closed, the_view(), RULES[SOL])))
+def test_a_close_says_what_became_of_it(closed: Closed, view: View, title: str, text: str) -> None:
+    told = lines_of(checked(closed_reply(closed, view, RULES[SOL])))
 
     assert told[:2] == [title, text]
 

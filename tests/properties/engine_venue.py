@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from tests.servers.exchange.refusals import Refusal
-from tests.servers.exchange.rules import Rules
+from tests.servers.exchange.rules import Rules as TheirRules
 from tests.servers.exchange.spot import SpotEngine
 from tests.servers.exchange.swap import SwapEngine
 from tests.servers.exchange.values import Algo, AlgoTold, OrderTold, Told, Trade, Wish
@@ -40,9 +40,12 @@ from trading.types import (
     OrderType,
     Preview,
     Report,
+    Rules,
     Side,
+    Stops,
     Symbol,
     Targets,
+    Untraded,
 )
 
 TAG = "qd-test-"
@@ -196,6 +199,7 @@ class Exchange:
         kind = _TYPES[order.type]
         if self.spot:
             kind = {"STOP_MARKET": "STOP_LOSS", "TAKE_PROFIT_MARKET": "TAKE_PROFIT"}.get(kind, kind)
+            kind += "_LIMIT" if order.type in CONDITIONAL and order.price else ""
             kind = "LIMIT_MAKER" if order.post_only else kind
         hedge = isinstance(self.engine, SwapEngine) and self.engine.hedge
         opens = order.side.opposite if reduces else order.side
@@ -219,7 +223,7 @@ class Exchange:
     def symbol(self, market: str) -> Symbol | None:
         return next((s for s in self.symbols if self.market(s) == market), None)
 
-    def rules(self, symbol: Symbol) -> Rules:
+    def rules(self, symbol: Symbol) -> TheirRules:
         return self.engine.rules[self.market(symbol)]
 
 
@@ -239,6 +243,7 @@ class EngineVenue:
         self._parents: dict[int, str] = {}
         """Our id of the conditional order whose child an order is, as far as we were told."""
         self._later: list[Report] = []
+        self._rules: dict[Symbol, Rules] = {}
 
     @property
     def interruptions(self) -> int:
@@ -260,20 +265,42 @@ class EngineVenue:
     async def catch_up(self, until: datetime) -> None:
         """Nothing waits here."""
 
-    def rules(self, symbol: Symbol) -> MarketRules:
+    def rules(self, symbol: Symbol) -> Rules:
+        """As they were when they were last asked for."""
+        if symbol not in self._rules:
+            self._rules[symbol] = self._read(symbol)
+        return self._rules[symbol]
+
+    async def rules_now(self, symbol: Symbol) -> Rules:
+        await self._ask()
+        self._rules[symbol] = self._read(symbol)
+        return self._rules[symbol]
+
+    def _read(self, symbol: Symbol) -> Rules:
         rules = self._exchange.rules(symbol)
-        return MarketRules(
+        told = MarketRules(
             tick=rules.tick,
             lot=rules.lot,
             min_notional=rules.notional,
             max_quantity=rules.market_most,
+            min_quantity=rules.least,
+            stops=self._stops(rules.types) if self.cash else Stops.MARKET,
         )
+        if rules.symbol in self._engine.halted:
+            return Untraded(why=f"{symbol} is not traded here: its market is halted", shown=told)
+        return told
+
+    def _stops(self, types: Sequence[str]) -> Stops:
+        if "STOP_LOSS" in types:
+            return Stops.MARKET
+        return Stops.LIMIT if "STOP_LOSS_LIMIT" in types else Stops.DESK
 
     async def write_off(self, order: Order, price: Decimal) -> Report:
         raise NotImplementedError
 
     async def reread(self) -> None:
-        """They stay as they are."""
+        await self._ask()
+        self._rules.clear()
 
     def include(self, symbols: Collection[Symbol]) -> None:
         """It has no others."""
@@ -519,6 +546,7 @@ class EngineVenue:
             filled=theirs.filled,
             average_price=theirs.average or None,
             fills=tuple(self._fill(order_id, trade) for trade in trades),
+            triggered=theirs.trigger is not None and theirs.working,
         )
 
     def _fill(self, order_id: str, trade: Trade) -> Fill:

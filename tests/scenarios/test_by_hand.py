@@ -302,7 +302,9 @@ async def test_an_entry_whose_stop_is_refused_says_so() -> None:
 
         reply = await chat.yes(asked)
 
-        assert reply.text.startswith("Not done: no stop rests at the venue; the desk watches 98.00")
+        assert reply.text.startswith(
+            "Not done: its stop. No stop rests since 12:00:00 UTC: Post-only would match."
+        )
         assert reply.level is Level.URGENT
 
 

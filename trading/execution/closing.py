@@ -8,42 +8,36 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trading.clocks import Clock
 from trading.errors import VenueError, VenueRejected, VenueUnavailable
 from trading.events import ProtectionPaused
+from trading.execution.cover import Covers
 from trading.execution.dust import Dust
+from trading.execution.legs import slices
 from trading.execution.orders import Orders
 from trading.recorder import Recorder
 from trading.types import (
     ZERO,
     ExitReason,
     Held,
-    MarketRules,
     Mode,
     Order,
     OrderRole,
     OrderStatus,
+    Rules,
     Symbol,
 )
-from trading.valuation import Valuer
 
 log = logging.getLogger(__name__)
 
 TOLD_PAUSE = 1.0
 """Seconds without a stop during a sale, after which people are told."""
-
-
-def slices(rules: MarketRules, quantity: Decimal) -> list[Decimal]:
-    """*quantity* in whole lots, none larger than the venue takes at market."""
-    left, parts = rules.quantity(quantity), list[Decimal]()
-    most = rules.max_quantity or left
-    while left > ZERO:
-        parts.append(min(left, most))
-        left -= parts[-1]
-    return parts
+NOT_YET_SOLD = "it was cancelled to sell the coins, and the venue has not answered yet"
 
 
 class Closing:
@@ -54,16 +48,18 @@ class Closing:
         mode: Mode,
         orders: Orders,
         dust: Dust,
-        valuer: Valuer,
+        covers: Covers,
         recorder: Recorder,
         clock: Clock,
     ) -> None:
         self.dust = dust
+        self.covers = covers
+        self.freed: dict[Symbol, Sequence[Order]] = {}
+        """Stops that were taken away for the latest sale, for whoever puts them back."""
         self._trader = trader
         self._mode = mode
         self._orders = orders
         self._ledger = orders.ledger
-        self._valuer = valuer
         self._recorder = recorder
         self._clock = clock
 
@@ -77,23 +73,65 @@ class Closing:
         origin: str = "",
         at: datetime | None = None,
     ) -> tuple[Order, ...]:
-        """As `Exits.close`."""
+        """Sell up to *quantity*; return the orders that did, or tried to.
+
+        Raises `VenueError` where nothing could be sent; `VenueRejected` before anything was
+        touched, where the market's rules speak against it, or it is not traded.
+        """
         await self._look_again(symbol)
         await self.end_leftover_entries(symbol)
         if not self._orders.venue.cash:
             return await self._sell(symbol, quantity, reason, by, origin=origin, at=at)
         if self._ledger.closable(symbol) == ZERO:
             return ()
+        self._check(symbol, quantity, await self._orders.rules_now(symbol))
+        async with self._without_stops(symbol):
+            theirs = (await self._orders.venue.positions()).get(symbol, Held())
+            if await self._is_all_dust(symbol, quantity, reason):
+                return ()
+            most = min(quantity, theirs.long)
+            return await self._sell(symbol, most, reason, by, origin=origin, at=at)
+
+    def _check(self, symbol: Symbol, quantity: Decimal, told: Rules) -> None:
+        """Raises `VenueRejected` for a sale that could not be made, and for one that would leave
+        something without a stop that has one now."""
+        position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
+        if position is None or plan is None:
+            return
+        rules = told.shown
+        held, price = abs(position.quantity), self.dust.price(position)
+        sold = rules.quantity(min(quantity, held))
+        why = told.objection(sold, price, cash=True)
+        goes = quantity >= held and told is rules and self.dust.is_dust(position, held)
+        if why and not goes:
+            raise VenueRejected(f"{why}; its stop was not touched")
+        rest = held - sold
+        if quantity >= held or self.dust.is_dust(position, rest):
+            return
+        why = rules.objection(rules.quantity(rest), plan.stop or price, cash=True)
+        if why:
+            raise VenueRejected(f"the {rest:f} that would stay could have no stop: {why}")
+
+    @asynccontextmanager
+    async def _without_stops(self, symbol: Symbol) -> AsyncIterator[None]:
+        """End the stops that lock the coins; say so if it takes longer than a moment."""
+        stops = self._ledger.alive_of(OrderRole.PROTECT, symbol)
         began = self._clock.monotonic()
-        stopped = await self._free_coins(symbol)
-        theirs = (await self._orders.venue.positions()).get(symbol, Held())
-        if await self._is_all_dust(symbol, quantity, reason):
-            return ()
-        most = min(quantity, theirs.long)
-        orders = await self._sell(symbol, most, reason, by, origin=origin, at=at)
-        if stopped:
+        waiting = asyncio.create_task(self._tell_late(symbol)) if stops else None
+        try:
+            self.freed[symbol] = await self._free_coins(symbol, stops)
+            yield
+        finally:
+            if waiting is not None:
+                waiting.cancel()
+        if stops:
             await self._tell_pause(symbol, self._clock.monotonic() - began)
-        return orders
+
+    async def _tell_late(self, symbol: Symbol) -> None:
+        await self._clock.sleep(TOLD_PAUSE)
+        while self.covers.stops(symbol):
+            await self._clock.sleep(TOLD_PAUSE)
+        await asyncio.shield(self.covers.tell_bare(symbol, NOT_YET_SOLD))
 
     async def _look_again(self, symbol: Symbol) -> None:
         """What was not traded when that was read last may be by now.
@@ -106,6 +144,25 @@ class Closing:
             raise VenueRejected(self._orders.untraded(symbol))
 
     async def _sell(
+        self,
+        symbol: Symbol,
+        quantity: Decimal,
+        reason: ExitReason,
+        by: str,
+        *,
+        origin: str,
+        at: datetime | None,
+    ) -> tuple[Order, ...]:
+        """What does not fit the rules goes once more, by the rules as they are then."""
+        orders = await self._send(symbol, quantity, reason, by, origin=origin, at=at)
+        misfits = sum((order.quantity for order in orders if order.misfit), ZERO)
+        if not misfits:
+            return orders
+        await self._orders.rules_now(symbol)
+        again = await self._send(symbol, misfits, reason, by, origin=origin, at=at)
+        return (*(order for order in orders if not order.misfit), *again) if again else orders
+
+    async def _send(
         self,
         symbol: Symbol,
         quantity: Decimal,
@@ -135,13 +192,17 @@ class Closing:
         sending = (self._orders.reduce(order, origin=origin) for order in orders)
         return tuple(await asyncio.gather(*sending))
 
-    async def _free_coins(self, symbol: Symbol) -> bool:
-        """End the stops that lock them; whether there were any.  Raises `VenueError`."""
-        stops = self._ledger.alive_of(OrderRole.PROTECT, symbol)
+    async def _free_coins(self, symbol: Symbol, stops: Sequence[Order]) -> Sequence[Order]:
+        """Return those that were taken away.  Raises `VenueError`."""
+        gone = []
         for stop in stops:
-            if (await self._orders.cancel(stop)).is_alive:
+            ended = await self._orders.cancel(stop)
+            self.covers.look(symbol)
+            if ended.is_alive:
                 raise VenueUnavailable(f"the stop of {symbol.base} has not ended yet")
-        return bool(stops)
+            if ended.status is OrderStatus.CANCELLED:
+                gone.append(ended)
+        return gone
 
     async def _tell_pause(self, symbol: Symbol, seconds: float) -> None:
         """A sale that took no longer than a moment left nothing to tell."""
@@ -165,7 +226,7 @@ class Closing:
             return False
         if self._ledger.closable(symbol) < position.quantity:
             return False  # part of it is being sold
-        if not self.dust.is_too_small(position):
+        if not self.dust.is_dust(position, abs(position.quantity)):
             return False
         await self.dust.write_off(position, reason)
         return True

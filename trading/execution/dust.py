@@ -26,6 +26,9 @@ from trading.types import (
 )
 from trading.valuation import Valuer
 
+MOST_DUST = Decimal("0.01")
+"""Share of the capital: what is worth more is never booked out, whatever the rules say."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dust:
@@ -43,19 +46,24 @@ class Dust:
         return (
             self.orders.venue.cash
             and position.exited > ZERO
-            and self.is_too_small(position)
+            and self.is_dust(position, position.quantity)
             and not self.orders.ledger.alive_of(OrderRole.EXIT, position.symbol)
         )
 
-    def is_too_small(self, position: Position) -> bool:
-        """Less than a lot, or worth less than the venue takes: neither a sale nor a stop."""
+    def is_dust(self, position: Position, quantity: Decimal) -> bool:
+        """Too small to be sold or to have a stop, and too small to matter.
+
+        What only new rules have made unsellable may be worth a lot: that is no dust.
+        """
         rules = self.orders.venue.rules(position.symbol).shown
-        lots = rules.quantity(position.quantity)
-        return lots == ZERO or lots * self._price(position) < rules.min_notional
+        price = self.price(position)
+        if not rules.objection(rules.quantity(quantity), price, cash=True):
+            return False
+        return quantity * price <= self.orders.ledger.account.capital * MOST_DUST
 
     async def write_off(self, position: Position, reason: ExitReason | None = None) -> None:
         """Book it out at the last price: equity stays, the coins lie beside our money now."""
-        price, quantity = self._price(position), abs(position.quantity)
+        price, quantity = self.price(position), abs(position.quantity)
         symbol, reason = position.symbol, reason or self._last_reason(position.symbol)
         order = self.orders.prepare(
             symbol=symbol, side=position.side.opposite, role=OrderRole.EXIT,
@@ -80,7 +88,7 @@ class Dust:
             )
         )  # fmt: skip
 
-    def _price(self, position: Position) -> Decimal:
+    def price(self, position: Position) -> Decimal:
         quote = self.valuer.quote(position.symbol)
         return quote.price if quote is not None else position.average_price
 

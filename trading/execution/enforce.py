@@ -16,7 +16,7 @@ from decimal import Decimal
 from functools import partial
 
 from trading.clocks import Clock
-from trading.errors import VenueError
+from trading.errors import VenueError, VenueRejected
 from trading.execution.exits import Exits
 from trading.execution.orders import Orders, Patience
 from trading.execution.protection import Protection
@@ -332,20 +332,25 @@ class Enforcer:
         symbols: list[Symbol],
         outcomes: list[tuple[Order, ...] | BaseException],
     ) -> None:
+        """What was refused for sure, again and again, blocks; anything else is only tried on."""
         for symbol, outcome in zip(symbols, outcomes, strict=True):
             untraded = self._orders.untraded(symbol)
             if untraded:
                 self._block(halts, untraded)
             if isinstance(outcome, BaseException):
                 self.problem = untraded or f"{symbol.base}: {_in_words(outcome)}"
-                continue
-            refused = [o for o in outcome if o.status is OrderStatus.REJECTED]
-            if not refused:
-                continue
-            self.problem = f"{symbol.base}: {refused[0].note}"
-            self._refused[symbol] = self._refused.get(symbol, 0) + 1
-            if self._refused[symbol] >= REFUSALS_TO_BLOCK:
-                self._block(halts, self.problem)
+                refused = isinstance(outcome, VenueRejected)
+            else:
+                notes = [o.note for o in outcome if o.status is OrderStatus.REJECTED]
+                self.problem = f"{symbol.base}: {notes[0]}" if notes else self.problem
+                refused = bool(notes)
+            if refused:
+                self._note_refusal(halts, symbol)
+
+    def _note_refusal(self, halts: list[Halt], symbol: Symbol) -> None:
+        self._refused[symbol] = self._refused.get(symbol, 0) + 1
+        if self._refused[symbol] >= REFUSALS_TO_BLOCK:
+            self._block(halts, self.problem)
 
     def _block(self, halts: list[Halt], why: str) -> None:
         for halt in halts:

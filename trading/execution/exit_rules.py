@@ -33,6 +33,8 @@ class ExitRules:
     """Distance of a trailing stop, in multiples of the distance from entry to stop."""
     partials: tuple[PartialRule, ...] = ()
     break_even: bool = False
+    stop_limit_gap: Decimal = Decimal("0.01")
+    """Where a market takes stops as limits only: share of its price by which one may fill worse."""
 
     def plan(
         self, signal: Signal, *, quantity: Decimal, rules: MarketRules, at: datetime

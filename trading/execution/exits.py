@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from trading.clocks import Clock
-from trading.errors import Refused, VenueError
-from trading.events import StopMoved
+from trading.errors import Refused, VenueError, VenueRejected
+from trading.events import ExitDropped, ExitSentAgain, StopMoved
 from trading.execution.closing import Closing
 from trading.execution.orders import Orders
 from trading.execution.plan import due, observe
@@ -36,6 +37,10 @@ from trading.values import replace
 log = logging.getLogger(__name__)
 
 
+TOO_LATE = timedelta(seconds=60)
+"""Age at which a close that a person asked for is not sent again: words grow old."""
+
+
 class Exits:
     def __init__(
         self,
@@ -50,6 +55,9 @@ class Exits:
         clock: Clock,
     ) -> None:
         self.dust = closing.dust
+        self._absent: list[Order] = []
+        """Exits that the venue never had, and that nobody has looked after yet."""
+        orders.on_absent.append(self._absent.append)
         self._trader = trader
         self._mode = mode
         self._orders = orders
@@ -89,6 +97,50 @@ class Exits:
             await self.close(symbol, wanted.quantity, wanted.reason, at=at)
         if symbol in self._ledger.positions and wanted.plan != plan:
             await self.change_plan(symbol, wanted.plan, why="entry")
+
+    # -- what the venue never had -----------------------------------------------------------
+
+    async def send_again(self) -> None:
+        """Send what was lost on its way again, with an id of its own, or say that it is not."""
+        for order in list(self._absent):
+            self._absent.remove(order)
+            reason = ExitReason(order.reason)
+            if reason is ExitReason.FLATTEN or order.symbol not in self._ledger.positions:
+                continue  # its halt goes on until it is flat
+            await self._again(order, reason)
+
+    async def _again(self, order: Order, reason: ExitReason) -> None:
+        if reason is ExitReason.HAND and self._clock.now() - order.created_at > TOO_LATE:
+            seconds = int(TOO_LATE.total_seconds())
+            await self._drop(order, f"it was asked for more than {seconds} s ago")
+            return
+        try:
+            sent = await self.close(order.symbol, order.remaining, reason, order.by)
+        except VenueRejected as why:
+            await self._drop(order, str(why))
+            return
+        except VenueError as error:
+            log.warning("the exit %s cannot be sent again yet: %s", order.id, error)
+            self._absent.append(order)
+            return
+        for again in sent:
+            told = ExitSentAgain(order=self._ledger.orders[again.id], **self._about(order.symbol))
+            await self._recorder.say(told)
+
+    async def _drop(self, order: Order, why: str) -> None:
+        await self._protection.converge(order.symbol)
+        plan = self._ledger.plans.get(order.symbol)
+        rests = plan is not None and self._protection.confirmed(order.symbol)
+        stop = plan.stop if plan is not None and rests else None
+        await self._recorder.say(
+            ExitDropped(order=order, why=why, stop=stop, **self._about(order.symbol))
+        )
+
+    def _about(self, symbol: Symbol) -> dict[str, Any]:
+        now = self._clock.now()
+        return {"at": now, "trader": self._trader, "mode": self._mode, "symbol": symbol}
+
+    # -- changing the plan --------------------------------------------------------------------
 
     async def change_plan(
         self, symbol: Symbol, plan: ExitPlan, *, why: str, origin: str = ""

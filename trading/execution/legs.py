@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from trading.types import Order, OrderStatus, OrderType, Side
+from trading.types import ZERO, MarketRules, Order, OrderStatus, OrderType, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,8 @@ class Leg:
     """None: there should be one, and nobody knows where."""
     quantity: Decimal
     """Zero: less than a lot, which no order can close."""
+    exact: Decimal
+    """What it would close if there were no lots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +43,75 @@ class Difference:
 
 
 def legs(
-    quantities: Sequence[Decimal], *, stop: Decimal | None, target: Decimal | None
+    quantity: Decimal, *, stop: Decimal | None, target: Decimal | None, rules: MarketRules
 ) -> list[Leg]:
-    """Stops of these *quantities*, then their targets; without *target* the desk keeps it."""
-    stops = [Leg(OrderType.STOP, stop, quantity) for quantity in quantities]
+    """Stops for *quantity* in slices, then their targets; without *target* the desk keeps it."""
+    if not quantity:
+        return []
+    parts = slices(rules, quantity) or [ZERO]
+    rest = quantity - sum(parts, ZERO)
+    exact = [*parts[:-1], parts[-1] + rest]
+    pairs = list(zip(parts, exact, strict=True))
+    stops = [Leg(OrderType.STOP, stop, part, whole) for part, whole in pairs]
     if target is None:
         return stops
-    return stops + [Leg(OrderType.TARGET, target, quantity) for quantity in quantities if quantity]
+    return stops + [Leg(OrderType.TARGET, target, part, whole) for part, whole in pairs]
 
 
-def compare(resting: Iterable[Order], wanted: Iterable[Leg], side: Side) -> Difference:
-    """*side*: of the orders that close the position."""
-    missing, wrong = list(wanted), list[Order]()
-    for order in resting:
-        leg = Leg(order.type, order.stop_price, order.remaining)
-        known = order.status is not OrderStatus.UNKNOWN
-        if known and order.side is side and leg in missing:
-            missing.remove(leg)
-        else:
-            wrong.append(order)
+def slices(rules: MarketRules, quantity: Decimal) -> list[Decimal]:
+    """*quantity* in whole lots, none larger than the venue takes at market."""
+    left, parts = rules.quantity(quantity), list[Decimal]()
+    most = rules.max_quantity or left
+    while left > ZERO:
+        parts.append(min(left, most))
+        left -= parts[-1]
+    return parts
+
+
+def compare(
+    resting: Sequence[Order], wanted: Sequence[Leg], side: Side, *, rules: MarketRules
+) -> Difference:
+    """*side*: of the orders that close the position.
+
+    A price is right within a tick, a quantity within a lot, however it is sliced: what was placed
+    by other rules than today's stays as long as it covers the same.
+    """
+    wrong, missing = list[Order](), list[Leg]()
+    for kind in (OrderType.STOP, OrderType.TARGET):
+        orders = [order for order in resting if order.type is kind]
+        those = [leg for leg in wanted if leg.type is kind]
+        if not _covers(orders, those, side, rules):
+            odd, left = _unmatched(orders, those, side, rules)
+            wrong += odd
+            missing += left
     return Difference(tuple(wrong), tuple(missing))
+
+
+def _unmatched(
+    orders: Iterable[Order], wanted: Iterable[Leg], side: Side, rules: MarketRules
+) -> tuple[list[Order], list[Leg]]:
+    wrong, missing = list[Order](), list(wanted)
+    for order in orders:
+        same = (leg for leg in missing if leg.quantity == order.remaining)
+        leg = next((leg for leg in same if _is_at(order, leg, side, rules)), None)
+        if leg is None:
+            wrong.append(order)
+        else:
+            missing.remove(leg)
+    return wrong, missing
+
+
+def _covers(orders: Sequence[Order], wanted: Sequence[Leg], side: Side, rules: MarketRules) -> bool:
+    """Whether *orders*, sliced otherwise, do what is wanted."""
+    if not orders or not wanted or not all(_is_at(o, wanted[0], side, rules) for o in orders):
+        return False
+    needed = sum((leg.exact for leg in wanted), ZERO)
+    return ZERO <= needed - sum((order.remaining for order in orders), ZERO) < rules.lot
+
+
+def _is_at(order: Order, leg: Leg, side: Side, rules: MarketRules) -> bool:
+    if order.status is OrderStatus.UNKNOWN or order.side is not side:
+        return False
+    if order.stop_price is None or leg.price is None:
+        return order.stop_price is leg.price
+    return abs(order.stop_price - leg.price) < rules.tick

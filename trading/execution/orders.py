@@ -25,6 +25,7 @@ from trading.errors import (
     Halted,
     StoreError,
     VenueError,
+    VenueMisfit,
     VenueRejected,
     VenueUnavailable,
     VenueUncertain,
@@ -33,18 +34,13 @@ from trading.errors import (
 from trading.events import (
     Event,
     ForeignOrderSeen,
-    OrderRefused,
-    OrderResolved,
     OrderUnknown,
-    PositionClosed,
-    PositionOpened,
-    PositionReduced,
 )
 from trading.execution.intents import Intents
-from trading.execution.plan import next_price
+from trading.execution.order_news import OrderNews
 from trading.execution.strangers import Strangers
 from trading.halt import Permit
-from trading.ledger import Applied, Booked, Ledger, exit_reason
+from trading.ledger import Applied, Ledger
 from trading.ports import Change, Journal, Lane, Leaving, Meter, Venue, unwatched
 from trading.recorder import Recorder
 from trading.types import (
@@ -57,6 +53,7 @@ from trading.types import (
     OrderStatus,
     OrderType,
     Report,
+    Rules,
     Side,
     Symbol,
     Untraded,
@@ -86,6 +83,8 @@ class Patience:
     """For cancels to be confirmed, before `/stop` answers LATCHED, RETRYING."""
     durable: float = 0.5
     """For a halt to be saved, before `/stop` answers NOT YET DURABLE."""
+    rules: float = 1.0
+    """For a market's rules, before a reduction goes by those that are known."""
     first_retry: float = 0.05
     longest_retry: float = 5.0
     reminder: float = 60.0
@@ -146,13 +145,15 @@ class Orders:
         self.ledger = ledger
         self.venue = venue
         self.ids = ids
-        self.intents = Intents(
-            trader=trader, recorder=recorder, journal=journal, clock=clock, patience=patience,
-            about=self._about,
-        )  # fmt: skip
         self.strangers = Strangers(ledger=ledger, is_ours=ids.is_ours, tell=self._tell_foreign)
         self._trader = trader
-        self._mode = mode
+        self._news = OrderNews(
+            trader=trader, mode=mode, ledger=ledger, valuer=valuer, rules=venue.rules, clock=clock
+        )
+        self.intents = Intents(
+            trader=trader, recorder=recorder, journal=journal, clock=clock, patience=patience,
+            about=self._news.about,
+        )  # fmt: skip
         self._valuer = valuer
         self._recorder = recorder
         self._clock = clock
@@ -168,6 +169,8 @@ class Orders:
         """The chat that waits for the answer about an order: what happens meanwhile is told there
         by that answer, what happens later by an alert."""
         self._background: set[asyncio.Task[None]] = set()
+        self.on_absent: list[Callable[[Order], None]] = []
+        """Called with each exit that this process sent, and that the venue never had."""
         self.touched: set[Symbol] = set()
         """Symbols whose position or stop changed since protection last looked."""
         self.on_touch: list[Callable[[], None]] = []
@@ -193,13 +196,16 @@ class Orders:
     ) -> Order:
         """Make an intent and reserve its exposure at once.  Nothing is sent yet.
 
-        A limit order with *price*, a stop with *stop_price*, a target with *target_price*, else
-        at market.  *at* is the close of the bar in whose cycle it is made; None: it is made between
-        two bars.
+        A stop with *stop_price*, a target with *target_price*, each at *price* once it is touched
+        where that is given; a limit order with *price* alone; else at market.  *at* is the close of
+        the bar in whose cycle it is made; None: it is made between two bars.
         """
-        kinds = ((price, OrderType.LIMIT), (stop_price, OrderType.STOP))
+        kinds = (
+            (stop_price, OrderType.STOP),
+            (target_price, OrderType.TARGET),
+            (price, OrderType.LIMIT),
+        )
         kind = next((kind for told, kind in kinds if told), OrderType.MARKET)
-        kind = OrderType.TARGET if target_price else kind
         order = Order(
             id=self.ids.new(role),
             trader=self._trader,
@@ -354,6 +360,18 @@ class Orders:
         rules = self.venue.rules(symbol)
         return rules.why if isinstance(rules, Untraded) else ""
 
+    async def rules_now(self, symbol: Symbol) -> Rules:
+        """The market's rules as the venue tells them now; those that are known if it does not.
+
+        It is given a moment only: whoever asks is about to make a position smaller.
+        """
+        try:
+            async with asyncio.timeout(self._patience.rules):
+                return await self.venue.rules_now(symbol)
+        except (VenueError, TimeoutError) as why:
+            log.warning("the rules of %s cannot be asked for: %s", symbol, why)
+            return self.venue.rules(symbol)
+
     async def open_at_venue(self) -> Sequence[Report]:
         return await self._answered(self.venue.open_orders())
 
@@ -454,7 +472,8 @@ class Orders:
             return [await self._end(o, OrderStatus.NOT_SENT, note) for o in orders]
         except VenueRejected as error:
             self._meter.count("rejections")
-            return [await self._end(o, OrderStatus.REJECTED, str(error)) for o in orders]
+            end = partial(self._end, misfit=isinstance(error, VenueMisfit))
+            return [await end(o, OrderStatus.REJECTED, str(error)) for o in orders]
         except VenueUnavailable as error:
             return [await self._end(o, OrderStatus.NOT_SENT, str(error)) for o in orders]
         except VenueError:
@@ -497,7 +516,9 @@ class Orders:
         await self._recorder.keep(
             Change(orders=(lost,)),
             Lane.REDUCTION,
-            OrderUnknown(order=lost, waited=waited, **self._about_order(order)),
+            OrderUnknown(
+                order=lost, waited=waited, **self._news.about(order.symbol, self._origin_of(order))
+            ),
         )
         return lost
 
@@ -510,18 +531,24 @@ class Orders:
             now.changed(status=OrderStatus.UNKNOWN, updated_at=self._clock.now())
         )
 
-    async def _end(self, order: Order, status: OrderStatus, note: str) -> Order:
+    async def _end(
+        self, order: Order, status: OrderStatus, note: str, *, misfit: bool = False
+    ) -> Order:
         before = self.ledger.orders[order.id]
         if not before.is_alive:
             return before
-        self._lost_at.pop(order.id, None)
+        was_ours = self._lost_at.pop(order.id, None) is not None
         ended = self.ledger.update(
-            before.changed(status=status, note=note, updated_at=self._clock.now())
+            before.changed(status=status, note=note, misfit=misfit, updated_at=self._clock.now())
         )
         if order.role is OrderRole.ENTRY:
             # Who sent a reduction looks again in a while; told at once, it would try without end.
             self._touch(order.symbol)
-        await self._recorder.keep(Change(orders=(ended,)), Lane.FILL, *self._ending(before, ended))
+        if was_ours and status is OrderStatus.ABSENT and order.role is OrderRole.EXIT:
+            for hear in self.on_absent:
+                hear(ended)
+        told = self._news.ending(before, ended, self._origin_of(order))
+        await self._recorder.keep(Change(orders=(ended,)), Lane.FILL, *told)
         return ended
 
     def _consequences(self, applied: Applied) -> tuple[Change, list[Event]]:
@@ -540,70 +567,10 @@ class Orders:
             trades=applied.trades,
             accounts=(self.ledger.account,) if applied.booked else (),
         )
-        return change, [*self._fill_events(applied), *self._ending(applied.before, applied.order)]
-
-    def _fill_events(self, applied: Applied) -> list[Event]:
-        about = self._about_order(applied.order)
-        today = self._valuer.today() if applied.trades else None
-        events: list[Event] = [
-            PositionClosed(trade=trade, today=today, **about) for trade in applied.trades
-        ]
-        partly = [b for b in applied.booked if b.reduced and not b.closed]
-        if partly and not applied.trades:  # else it was closed since, and that tells it all
-            events.append(self._reduced_event(applied.order, partly))
-        opened = [b for b in applied.booked if b.after and (b.before is None or b.closed)]
-        if opened and applied.order.symbol in self.ledger.positions:
-            events.append(self._opened_event(applied.order))
-        return events
-
-    def _opened_event(self, order: Order) -> PositionOpened:
-        position = self.ledger.positions[order.symbol]
-        plan = self.ledger.plans[order.symbol]
-        rules = self.venue.rules(order.symbol).shown
-        risk = -position.open_profit(plan.stop) if plan.stop is not None else None
-        return PositionOpened(
-            side=position.side,
-            quantity=abs(position.quantity),
-            ordered=order.quantity,
-            price=rules.shown_price(position.average_price),
-            equity=self._valuer.known or self.ledger.account.wallet,
-            stop=plan.stop,
-            target=plan.target,
-            risk=risk if risk is not None else abs(position.quantity) * position.average_price,
-            confidence=plan.confidence,
-            **self._about_order(order),
-        )
-
-    def _reduced_event(self, order: Order, parts: list[Booked]) -> PositionReduced:
-        position = self.ledger.positions[order.symbol]
-        quantity = sum((b.reduced for b in parts), ZERO)
-        value = sum((b.reduced * b.fill.price for b in parts), ZERO)
-        plan = self.ledger.plans[order.symbol]
-        return PositionReduced(
-            side=position.side,
-            quantity=quantity,
-            left=abs(position.quantity),
-            price=self.venue.rules(order.symbol).shown.shown_price(value / quantity),
-            profit=sum((b.profit - b.exit_fee for b in parts), ZERO),
-            reason=exit_reason(order),
-            by=order.by,
-            next_price=next_price(plan),
-            **self._about_order(order),
-        )
-
-    def _ending(self, before: Order, order: Order) -> list[Event]:
-        about = self._about_order(order)
-        if before.status is OrderStatus.UNKNOWN and order.status is not OrderStatus.UNKNOWN:
-            took = self._clock.now() - (before.updated_at or before.created_at)
-            return [OrderResolved(order=order, outcome=order.status, took=took, **about)]
-        if before.is_alive and order.status is OrderStatus.REJECTED:
-            position = self.ledger.positions.get(order.symbol)
-            held = abs(position.quantity) if position else ZERO
-            return [OrderRefused(order=order, said=order.note, open_quantity=held, **about)]
-        return []
+        return change, self._news.of(applied, self._origin_of(applied.order))
 
     def _tell_foreign(self, symbol: Symbol, order_id: str) -> None:
-        told = ForeignOrderSeen(order_id=order_id, **self._about(symbol))
+        told = ForeignOrderSeen(order_id=order_id, **self._news.about(symbol))
         self._spawn(self._recorder.say(told))
 
     def _touch(self, symbol: Symbol) -> None:
@@ -611,16 +578,8 @@ class Orders:
         for hear in self.on_touch:
             hear()
 
-    def _about_order(self, order: Order) -> dict[str, Any]:
-        return {**self._about(order.symbol), "origin": self._origins.get(order.id, "")}
-
-    def _about(self, symbol: Symbol) -> dict[str, Any]:
-        return {
-            "at": self._clock.now(),
-            "trader": self._trader,
-            "mode": self._mode,
-            "symbol": symbol,
-        }
+    def _origin_of(self, order: Order) -> str:
+        return self._origins.get(order.id, "")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

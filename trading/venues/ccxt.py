@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from trading.clocks import Clock
-from trading.errors import VenueError, VenueRejected
+from trading.errors import VenueError, VenueMisfit, VenueRejected
 from trading.halt import Permit
 from trading.ports import Leaving, unwatched
 from trading.types import (
@@ -57,6 +57,7 @@ from trading.venues.ccxt_words import (
 from trading.venues.connection import Connection
 from trading.venues.listed import EveryMarket
 from trading.venues.quirks import Market
+from trading.venues.rules_told import RulesTold
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +119,7 @@ class CcxtVenue:
         """As previews were told them, by market."""
         self._permissions_told: frozenset[str] = frozenset()
         """Of the account, where the exchange tells them."""
+        self._told = RulesTold(connection=connection, clock=clock)
         self._words = Words(
             venue=name,
             trader=trader,
@@ -204,10 +206,10 @@ class CcxtVenue:
             self._read.clear()
             self._fees.clear()
         if symbol not in self._read:
-            self._read[symbol] = self._rules_now(symbol)
+            self._read[symbol] = self._made_of(symbol)
         return self._read[symbol]
 
-    def _rules_now(self, symbol: Symbol) -> Rules:
+    def _made_of(self, symbol: Symbol) -> Rules:
         markets = self._connection.markets
         if not self._words.covers(symbol):
             why = f"{symbol} is not traded on {self.name}: the settings do not name it"
@@ -231,6 +233,13 @@ class CcxtVenue:
 
     def include(self, symbols: Collection[Symbol]) -> None:
         self._words.include(symbols)
+
+    async def rules_now(self, symbol: Symbol) -> Rules:
+        market = self._connection.markets.of(symbol)
+        if market is not None:
+            await self._told.read(market)
+            self._read.pop(symbol, None)
+        return self.rules(symbol)
 
     def _market(self, symbol: Symbol) -> Any:
         """ccxt's.  Raises `VenueRejected` for what is not traded here."""
@@ -263,7 +272,7 @@ class CcxtVenue:
         raw = await self._connection.act(
             self._exchange.create_order,
             self._name(order.symbol),
-            "limit" if order.type is OrderType.LIMIT else "market",
+            "market" if order.price is None else "limit",
             order.side.value,
             exact(order.quantity),
             exact(order.price),
@@ -312,7 +321,7 @@ class CcxtVenue:
             raise VenueRejected(rules.why)
         wrong = misfit(order, rules.shown)
         if wrong:
-            raise VenueRejected(wrong)
+            raise VenueMisfit(wrong)
 
     def _may_be_tried(self, order: Order) -> bool:
         """A market that was halted when it was read last may be open by now."""

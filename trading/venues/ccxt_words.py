@@ -25,6 +25,7 @@ from trading.types import (
     Quote,
     Report,
     Side,
+    Stops,
     Symbol,
     plain,
 )
@@ -110,6 +111,7 @@ class Words:
             filled=number(raw.get("filled")),
             average_price=number(raw.get("average")) or None,
             note=str(_info(raw).get("rm") or ""),
+            triggered=_works(raw),
         )
 
     def order(self, symbol: Symbol, raw: Any) -> Order:
@@ -128,7 +130,7 @@ class Words:
             role=_role(order_id),
             quantity=number(raw["amount"]),
             created_at=moment(raw.get("timestamp")) or self._clock.now(),
-            price=None if stop else price,
+            price=price,
             stop_price=stop,
             reduce_only=bool(raw.get("reduceOnly")),
             reason=self._quirks.forced_by_venue(order_id),
@@ -228,6 +230,8 @@ class Words:
             lot=number(market["precision"]["amount"]).normalize(),
             min_notional=number(limits["cost"].get("min")),
             max_quantity=number(most) or None,
+            min_quantity=number(limits["amount"].get("min")),
+            stops=_stops(_info(market).get("orderTypes")) if self._cash else Stops.MARKET,
         )
 
     def depth(self, raw: Any) -> Depth:
@@ -253,6 +257,13 @@ def near(raw: Any, now: datetime = EPOCH) -> Depth:
         asks=sum((p * q for p, q in asks if p <= high), ZERO),
         at=moment(raw.get("timestamp")) or now,
     )
+
+
+def _stops(types: Sequence[str] | None) -> Stops:
+    """By the order types that a market takes; all of them where it does not tell."""
+    if types is None or "STOP_LOSS" in types:
+        return Stops.MARKET
+    return Stops.LIMIT if "STOP_LOSS_LIMIT" in types else Stops.DESK
 
 
 def misfit(order: Order, rules: MarketRules) -> str:
@@ -286,11 +297,18 @@ def pair_params(stop: Order, target: Order) -> dict[str, Any]:
         "newOrderRespType": "RESULT",
     }
     for place, order in (("above", above), ("below", below)):
+        kind = "TAKE_PROFIT" if order.type is OrderType.TARGET else "STOP_LOSS"
         params |= {
-            f"{place}Type": "TAKE_PROFIT" if order.type is OrderType.TARGET else "STOP_LOSS",
+            f"{place}Type": kind,
             f"{place}StopPrice": exact(order.stop_price),
             f"{place}ClientOrderId": order.id,
         }
+        if order.price is not None:
+            params |= {
+                f"{place}Type": f"{kind}_LIMIT",
+                f"{place}Price": exact(order.price),
+                f"{place}TimeInForce": "GTC",
+            }
     return params
 
 
@@ -334,6 +352,12 @@ def child_of(raw: Any) -> str:
 
 def _info(raw: Any) -> Any:
     return raw.get("info") or {}
+
+
+def _works(raw: Any) -> bool:
+    """Of an order that waited for a price: it has been touched, and it is on the book."""
+    told, waited = _info(raw), raw.get("triggerPrice") or raw.get("stopPrice")
+    return bool(waited) and (told.get("isWorking") is True or told.get("w") is True)
 
 
 def _waiting(raw: Any) -> OrderType:

@@ -16,6 +16,7 @@ import aiohttp
 from trading.clocks import Clock
 from trading.errors import (
     TradingError,
+    VenueMisfit,
     VenueRejected,
     VenueUnavailable,
     VenueUncertain,
@@ -255,7 +256,8 @@ class Connection:
                 f"refused until {until.astimezone(UTC):%H:%M:%S} UTC: {words}" if until else words
             )
         if is_clear_no(error, self.quirks) and not self.quirks.means_duplicate(words):
-            return VenueRejected(words)
+            misfits = code_of(error) in self.quirks.misfits
+            return VenueMisfit(words) if misfits else VenueRejected(words)
         return VenueUncertain(words) if one is not None and one.left else VenueUnavailable(words)
 
     async def _set_clock(self) -> None:

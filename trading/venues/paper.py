@@ -254,6 +254,10 @@ class PaperVenue:
             free=self._free_money(book) if self.cash else self._free_margin(book),
         )
 
+    async def rules_now(self, symbol: Symbol) -> Rules:
+        """As they are known: paper has no rules of its own that could change."""
+        return self.rules(symbol)
+
     def rules(self, symbol: Symbol) -> Rules:
         """Those of the market that its prices come from; what has no prices is not traded."""
         rules = self._rules.get(symbol)

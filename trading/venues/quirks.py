@@ -81,6 +81,12 @@ class Quirks:
     """What is false in a market's own description when nobody can trade it; empty: nothing is."""
     clock_code: str
     """The code of a request whose time is not the venue's."""
+    misfits: frozenset[str]
+    """Codes of what does not fit the market's rules, such as lot, tick and least worth."""
+    rules: str
+    """The method of ccxt that tells the markets' rules."""
+    rules_of_one: bool
+    """It can be asked about one market alone."""
     explained: Mapping[str, str]
     """What to say in place of the venue's words, by code."""
     hints: Mapping[str, str]
@@ -125,6 +131,9 @@ _BINANCE: Mapping[str, Any] = {
     "unclear": frozenset({"-1000", "-1001", "-1006", "-1007"}),
     "no_market": frozenset({"-1121", "-4108", "-4140"}),
     "clock_code": "-1021",
+    "misfits": frozenset(
+        {"-1013", "-1111", "-4003", "-4004", "-4005", "-4014", "-4016", "-4023", "-4024", "-4131"}
+    ),
     "explained": {
         "-1021": "our clock differed from the venue's, and has been set by it",
         "-1022": "the signature is not valid: check this venue's secret",
@@ -166,6 +175,8 @@ _ROWS = (
     Quirks(
         **_BINANCE,
         market=Market.SPOT,
+        rules="public_get_exchangeinfo",
+        rules_of_one=True,
         suffix="",
         trading_flag="isSpotTradingAllowed",
         weight_per_minute=1_200,
@@ -194,6 +205,8 @@ _ROWS = (
     Quirks(
         **_BINANCE,
         market=Market.SWAP,
+        rules="fapipublic_get_exchangeinfo",
+        rules_of_one=False,
         suffix=":{quote}",
         trading_flag="",
         weight_per_minute=2_400,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from tests.servers.exchange import refusals
 from tests.servers.exchange.book import Book, Level, Resting, levels
@@ -125,6 +125,10 @@ class Engine(ABC):
     def others_trade(self, symbol: str, price: Number, quantity: Number) -> None:
         """Volume on the tape that touches no order of ours."""
         self._print(symbol, Decimal(price), Decimal(quantity), buyer_maker=False)
+
+    def change_rules(self, symbol: str, **changed: Any) -> None:
+        """For orders to come; what rests stays as it is."""
+        self.rules[symbol] = replace(self.rules[symbol], **changed)
 
     def halt(self, symbol: str) -> None:
         """Status BREAK: no new orders; cancels go on."""

@@ -37,6 +37,12 @@ def bad_type() -> Refusal:
     return Refusal(-1116, "Invalid orderType.")
 
 
+def not_taken(kind: str) -> Refusal:
+    """A type that other symbols take."""
+    words = kind.replace("_", " ").capitalize()
+    return Refusal(-1013, f"{words} orders are not supported for this symbol.")
+
+
 def bad_side() -> Refusal:
     return Refusal(-1117, "Invalid side.")
 

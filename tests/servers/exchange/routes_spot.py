@@ -16,7 +16,7 @@ Spot = Ask[SpotEngine]
 
 
 def exchange_info(ask: Spot) -> Json:
-    return wire_spot.exchange_info(ask.engine)
+    return wire_spot.exchange_info(ask.engine, ask.optional_symbol)
 
 
 def day_ticker(ask: Spot) -> Json:

@@ -9,6 +9,18 @@ from typing import Any
 from tests.servers.exchange import refusals
 from tests.servers.exchange.values import ZERO, Wish
 
+SPOT_TYPES = (
+    "LIMIT",
+    "LIMIT_MAKER",
+    "MARKET",
+    "STOP_LOSS",
+    "STOP_LOSS_LIMIT",
+    "TAKE_PROFIT",
+    "TAKE_PROFIT_LIMIT",
+)
+LIMITS_ONLY = tuple(kind for kind in SPOT_TYPES if kind not in {"STOP_LOSS", "TAKE_PROFIT"})
+"""Of symbols whose stops are limits, once they are touched."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
@@ -32,6 +44,8 @@ class Rules:
     max_leverage: int = 125
     max_orders: int = 200
     max_stops: int = 5
+    types: tuple[str, ...] = SPOT_TYPES
+    """Of spot orders: not every symbol takes each."""
 
     @property
     def price_places(self) -> int:

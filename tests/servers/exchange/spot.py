@@ -154,6 +154,8 @@ class SpotEngine(Engine):
             raise refusals.market_closed()
         if wish.type not in TYPES:
             raise refusals.bad_type()
+        if wish.type not in rules.types:
+            raise refusals.not_taken(wish.type)
         if wish.client_id and self.is_taken(wish.client_id):
             raise refusals.duplicate_spot()
         self._refuse_crowd(rules, wish)

@@ -23,7 +23,7 @@ from tests.servers.exchange.wire import Json, book_ticker, fixed, plain, ticker
 STP = "EXPIRE_MAKER"
 
 
-def exchange_info(engine: SpotEngine) -> Json:
+def exchange_info(engine: SpotEngine, only: str | None = None) -> Json:
     return {
         "timezone": "UTC",
         "serverTime": engine.now,
@@ -33,7 +33,7 @@ def exchange_info(engine: SpotEngine) -> Json:
             limit("ORDERS", "DAY", 1, 200_000),
         ],
         "exchangeFilters": [],
-        "symbols": [_symbol(engine, name) for name in engine.listed],
+        "symbols": [_symbol(engine, name) for name in engine.listed if only in {None, name}],
     }
 
 
@@ -53,15 +53,7 @@ def _symbol(engine: SpotEngine, name: str) -> Json:
         "quoteAssetPrecision": 8,
         "baseCommissionPrecision": 8,
         "quoteCommissionPrecision": 8,
-        "orderTypes": [
-            "LIMIT",
-            "LIMIT_MAKER",
-            "MARKET",
-            "STOP_LOSS",
-            "STOP_LOSS_LIMIT",
-            "TAKE_PROFIT",
-            "TAKE_PROFIT_LIMIT",
-        ],
+        "orderTypes": list(rules.types),
         "icebergAllowed": False,
         "ocoAllowed": True,
         "quoteOrderQtyMarketAllowed": True,

@@ -48,10 +48,10 @@ async def test_what_rests_is_told_as_the_legs_that_should(market: str) -> None:
         assert {order.id for order in orders} == {order.id for order in ours}
         assert {order.role for order in orders} == {OrderRole.PROTECT}
         wanted = [
-            Leg(OrderType.STOP, D(45_000), D("0.01")),
-            Leg(OrderType.TARGET, D(55_000), D("0.01")),
+            Leg(OrderType.STOP, D(45_000), D("0.01"), D("0.01")),
+            Leg(OrderType.TARGET, D(55_000), D("0.01"), D("0.01")),
         ]
-        assert not compare(orders, wanted, Side.SELL)
+        assert not compare(orders, wanted, Side.SELL, rules=world.venue.rules(BTC).shown)
 
 
 @PERPETUALS
@@ -125,10 +125,10 @@ async def test_what_rests_in_a_list_is_told_as_the_legs_that_should() -> None:
         orders = [order for order in told if order is not None]
         assert {order.id for order in orders} == {order.id for order in ours}
         wanted = [
-            Leg(OrderType.STOP, D(45_000), D("0.01")),
-            Leg(OrderType.TARGET, D(55_000), D("0.01")),
+            Leg(OrderType.STOP, D(45_000), D("0.01"), D("0.01")),
+            Leg(OrderType.TARGET, D(55_000), D("0.01"), D("0.01")),
         ]
-        assert not compare(orders, wanted, Side.SELL)
+        assert not compare(orders, wanted, Side.SELL, rules=world.venue.rules(BTC).shown)
 
 
 @pytest.mark.parametrize("price", [44_000, 56_000])

@@ -1,0 +1,108 @@
+"""What is said because of what a venue told of an order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from trading.clocks import Clock
+from trading.events import (
+    Event,
+    OrderRefused,
+    OrderResolved,
+    PositionClosed,
+    PositionOpened,
+    PositionReduced,
+)
+from trading.execution.plan import next_price
+from trading.ledger import Applied, Booked, Ledger, exit_reason
+from trading.types import ZERO, Mode, Order, OrderStatus, Rules, Symbol
+from trading.valuation import Valuer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderNews:
+    """*origin*, everywhere: the chat that is answered, so that no alert tells it the same."""
+
+    trader: str
+    mode: Mode
+    ledger: Ledger
+    valuer: Valuer
+    rules: Callable[[Symbol], Rules]
+    clock: Clock
+
+    def of(self, applied: Applied, origin: str) -> list[Event]:
+        """All that is said because of *applied*."""
+        about = self.about(applied.order.symbol, origin)
+        ended = self.ending(applied.before, applied.order, origin)
+        return [*self._of_fills(applied, about), *ended]
+
+    def about(self, symbol: Symbol, origin: str = "") -> dict[str, Any]:
+        return {
+            "at": self.clock.now(),
+            "trader": self.trader,
+            "mode": self.mode,
+            "symbol": symbol,
+            "origin": origin,
+        }
+
+    def _of_fills(self, applied: Applied, about: dict[str, Any]) -> list[Event]:
+        today = self.valuer.today() if applied.trades else None
+        events: list[Event] = [
+            PositionClosed(trade=trade, today=today, **about) for trade in applied.trades
+        ]
+        partly = [b for b in applied.booked if b.reduced and not b.closed]
+        if partly and not applied.trades:  # else it was closed since, and that tells it all
+            events.append(self._reduced(applied.order, partly, about))
+        opened = [b for b in applied.booked if b.after and (b.before is None or b.closed)]
+        if opened and applied.order.symbol in self.ledger.positions:
+            events.append(self._opened(applied.order, about))
+        return events
+
+    def _opened(self, order: Order, about: dict[str, Any]) -> PositionOpened:
+        position = self.ledger.positions[order.symbol]
+        plan = self.ledger.plans[order.symbol]
+        rules = self.rules(order.symbol).shown
+        risk = -position.open_profit(plan.stop) if plan.stop is not None else None
+        return PositionOpened(
+            side=position.side,
+            quantity=abs(position.quantity),
+            ordered=order.quantity,
+            price=rules.shown_price(position.average_price),
+            equity=self.valuer.known or self.ledger.account.wallet,
+            stop=plan.stop,
+            target=plan.target,
+            risk=risk if risk is not None else abs(position.quantity) * position.average_price,
+            confidence=plan.confidence,
+            **about,
+        )
+
+    def _reduced(self, order: Order, parts: list[Booked], about: dict[str, Any]) -> PositionReduced:
+        position = self.ledger.positions[order.symbol]
+        quantity = sum((b.reduced for b in parts), ZERO)
+        value = sum((b.reduced * b.fill.price for b in parts), ZERO)
+        plan = self.ledger.plans[order.symbol]
+        return PositionReduced(
+            side=position.side,
+            quantity=quantity,
+            left=abs(position.quantity),
+            price=self.rules(order.symbol).shown.shown_price(value / quantity),
+            profit=sum((b.profit - b.exit_fee for b in parts), ZERO),
+            reason=exit_reason(order),
+            by=order.by,
+            next_price=next_price(plan),
+            **about,
+        )
+
+    def ending(self, before: Order, order: Order, origin: str) -> list[Event]:
+        """What is said of an order that has ended, or was in doubt and is no more."""
+        about = self.about(order.symbol, origin)
+        if before.status is OrderStatus.UNKNOWN and order.status is not OrderStatus.UNKNOWN:
+            took = self.clock.now() - (before.updated_at or before.created_at)
+            return [OrderResolved(order=order, outcome=order.status, took=took, **about)]
+        if before.is_alive and order.status is OrderStatus.REJECTED:
+            position = self.ledger.positions.get(order.symbol)
+            held = abs(position.quantity) if position else ZERO
+            return [OrderRefused(order=order, said=order.note, open_quantity=held, **about)]
+        return []

@@ -1,0 +1,156 @@
+"""What should rest for each position, how that differs from what does, and sending it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from decimal import Decimal
+
+from trading.execution.cover import Covers
+from trading.execution.legs import Difference, Leg, compare, legs
+from trading.execution.orders import Orders
+from trading.execution.plan import stop_reason
+from trading.types import (
+    ZERO,
+    ExitPlan,
+    ExitReason,
+    MarketRules,
+    Order,
+    OrderRole,
+    OrderStatus,
+    Position,
+    Stops,
+    Symbol,
+    Targets,
+)
+from trading.valuation import Valuer
+
+log = logging.getLogger(__name__)
+
+
+class Wanted:
+    def __init__(
+        self, *, orders: Orders, covers: Covers, valuer: Valuer, gap: Callable[[], Decimal]
+    ) -> None:
+        """*gap*: share of its price by which a stop that is a limit may fill worse."""
+        self._orders = orders
+        self._ledger = orders.ledger
+        self._covers = covers
+        self._valuer = valuer
+        self._gap = gap
+        self._refused_targets: dict[Symbol, Decimal] = {}
+        """Targets that the venue would not take: the desk keeps those."""
+
+    # -- what should rest -------------------------------------------------------------------
+
+    def compared(self, position: Position, plan: ExitPlan) -> Difference:
+        """What rests, against what should."""
+        rules = self._orders.venue.rules(position.symbol).shown
+        resting, target = self.resting(position.symbol), self.target(plan, position.symbol)
+        found = compare(resting, self.legs(position, plan), position.side.opposite, rules=rules)
+        if found and target is not None and self.paired:  # a pair comes and goes as a whole
+            return Difference(tuple(resting), tuple(self.legs(position, plan)))
+        return found
+
+    def legs(self, position: Position, plan: ExitPlan) -> list[Leg]:
+        rules = self._orders.venue.rules(position.symbol).shown
+        quantity, target = self.to_protect(position), self.target(plan, position.symbol)
+        if quantity < rules.lot and quantity < abs(position.quantity):
+            return []  # what stays of a sale under way: if it is dust, it is booked out then
+        stop = None if plan.stop is None else rules.tightest(plan.stop, plan.side)
+        target = None if target is None else rules.price(target)
+        return legs(quantity, stop=stop, target=target, rules=rules)
+
+    def resting(self, symbol: Symbol) -> list[Order]:
+        """Stops and targets that rest, or were sent."""
+        return self._ledger.alive_of(OrderRole.PROTECT, symbol)
+
+    @property
+    def paired(self) -> bool:
+        return self._orders.venue.targets is Targets.PAIRED
+
+    def target(self, plan: ExitPlan, symbol: Symbol) -> Decimal | None:
+        """Where the venue should keep the target; None: nowhere, the desk does."""
+        if self._orders.venue.targets is Targets.DESK:
+            return None
+        return None if self._refused_targets.get(symbol) == plan.target else plan.target
+
+    def to_protect(self, position: Position) -> Decimal:
+        """What its stops should close, unsigned.
+
+        On a cash account less what is being sold: a stop for that would sell strangers' coins.
+        """
+        if self._orders.venue.cash:
+            return self._ledger.closable(position.symbol)
+        return abs(position.quantity)
+
+    def is_reached(self, plan: ExitPlan, symbol: Symbol) -> bool:
+        quote = self._valuer.quote(symbol)
+        if quote is None or plan.target is None:
+            return False
+        return (quote.price - plan.target) * plan.side.sign >= ZERO
+
+    def forget(self, symbol: Symbol) -> None:
+        self._refused_targets.pop(symbol, None)
+
+    # -- sending it -------------------------------------------------------------------------
+
+    async def send(
+        self,
+        position: Position,
+        plan: ExitPlan,
+        stop: Decimal,
+        quantity: Decimal,
+        target: Decimal | None,
+    ) -> Order:
+        """A stop, with its *target* where both go in one list; alone if that is refused."""
+        rules = self._orders.venue.rules(position.symbol).shown
+        order = self._orders.prepare(
+            symbol=position.symbol,
+            side=position.side.opposite,
+            role=OrderRole.PROTECT,
+            quantity=quantity,
+            price=self._limit(position, stop, rules),
+            stop_price=stop,
+            reason=stop_reason(plan, rules).value,
+        )
+        if target is None:
+            sent = await self._orders.reduce(order)
+        else:
+            leg = self.a_target(position, target, quantity)
+            sent = await self._orders.protect_by_pair(order, leg)
+            if sent.status is OrderStatus.REJECTED:
+                self.keep_target(position.symbol, target, sent.note)
+                return await self.send(position, plan, stop, quantity, None)
+        self._covers.look(position.symbol)
+        return sent
+
+    def _limit(self, position: Position, touched: Decimal, rules: MarketRules) -> Decimal | None:
+        """Of what can rest as a limit only: the worst price it may fill at."""
+        if rules.stops is not Stops.LIMIT:
+            return None
+        sign = position.side.sign
+        return rules.tightest(touched * (1 - sign * self._gap()), position.side.opposite)
+
+    def pairs_with(self, plan: ExitPlan, symbol: Symbol) -> Decimal | None:
+        """The target that goes in one list with the stop; one that is reached the desk keeps."""
+        if self.paired and plan.target is not None and self.is_reached(plan, symbol):
+            self.keep_target(symbol, plan.target, "it is reached")
+        return self.target(plan, symbol) if self.paired else None
+
+    def keep_target(self, symbol: Symbol, price: Decimal, why: str) -> None:
+        log.warning("the desk keeps the target %s of %s: %s", price, symbol.base, why)
+        self._refused_targets[symbol] = price
+
+    def a_target(self, position: Position, price: Decimal, quantity: Decimal) -> Order:
+        rules = self._orders.venue.rules(position.symbol).shown
+        price = rules.price(price)
+        return self._orders.prepare(
+            symbol=position.symbol,
+            side=position.side.opposite,
+            role=OrderRole.PROTECT,
+            quantity=quantity,
+            price=self._limit(position, price, rules),
+            target_price=price,
+            reason=ExitReason.TARGET.value,
+        )
