@@ -334,13 +334,14 @@ def equity_reply(
         return Reply(title, text=_equity_was(view), choices=choices, as_of=view.as_of)
     today = day_of(view.market, book.zone)
     start = book.start_of(span.first(today), today) or Decimal(repr(found.equity[0]))
+    start = view.day_start if span is Span.DAY else start
     change = None if view.equity is None else view.equity - start
     share = f" ({percent(share_of(change, start))})" if change is not None else ""
     total = book.traded(span.first(today), today).whole
     lines = [
         _equity_was(view),
         _extent(found),
-        f"Worst drawdown {_share(min(found.drawdown))}, now {_share(found.drawdown[-1])}.",
+        _fallen(view, found),
         f"{plural(total.trades, 'trade')}, {total.wins:,} won, {gain(total.profit)} after fees."
         if total.trades
         else "No trades.",
@@ -354,6 +355,13 @@ def equity_reply(
         as_of=view.as_of,
         chart=equity_chart(f"Equity, {span.label.lower()}", view.quote, found, past),
     )
+
+
+def _fallen(view: View, found: Curve) -> str:
+    """From the highest in the picture; and the drawdown, which counts from the lasting peak."""
+    guards = percent(None if view.drawdown is None else -view.drawdown)
+    worst, now = _share(min(found.drawdown)), _share(found.drawdown[-1])
+    return f"Below its highest: worst {worst}, now {now}. Drawdown {guards}."
 
 
 def equity_chart(title: str, quote: str, found: Curve, past: Iterable[Trade]) -> EquityChart:

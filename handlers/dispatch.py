@@ -30,6 +30,7 @@ from handlers.line import LONGEST, split
 from handlers.reply import Choice, Level, Outcome, Priority, Reply, offer, weighed
 from handlers.words import DOUBT, REFUSED, clipped, sentence
 from trading.errors import (
+    NotDone,
     Refused,
     StoreError,
     TradingError,
@@ -51,6 +52,7 @@ SAID_LIMIT = 400
 UNSAVED = 1_000
 """Words that are kept in memory while history takes none."""
 NOTHING_SENT = "Nothing was sent."
+SOMETHING_SENT = "Something was sent before that, as a cancel: /orders tells what rests."
 ANSWERS = frozenset({"confirm", "cancel"})
 """What says yes or no to a question."""
 AT_ONCE = frozenset({"reload"})
@@ -151,7 +153,7 @@ class Dispatcher:
             if is_cut and not (found is not None and found.instant):
                 raise Refused(f"that is longer than {LONGEST:,} characters")
             return await self._run(found or self._missing(name, words), words, message)
-        except Refused as refusal:
+        except (Refused, NotDone) as refusal:
             return self._refused(refusal, found, words, message)
         except VenueError as error:
             return venue_failed(error, name)
@@ -196,8 +198,10 @@ class Dispatcher:
     # -- what went wrong ------------------------------------------------------------------
 
     def _refused(
-        self, refusal: Refused, found: Command | None, words: list[str], message: Message
+        self, refusal: Refused | NotDone, found: Command | None, words: list[str], message: Message
     ) -> Reply:
+        if isinstance(refusal, NotDone):
+            return not_done(refusal, found.name if found else "that")
         if isinstance(refusal, BadUsage):
             return self._misused(refusal, found, words)
         if isinstance(refusal, TooLate):
@@ -325,11 +329,24 @@ def weight(found: Command | None, reply: Reply) -> Priority:
 
 
 def refused(refusal: Refused, name: str) -> Reply:
-    told = str(refusal)
-    told = f"{told[:1].upper()}{told[1:]}" if told[:1].isalpha() else told
+    return _told(str(refusal), f"/{name} was refused", NOTHING_SENT)
+
+
+def not_done(error: NotDone, name: str) -> Reply:
+    reply = _told(str(error), f"/{name} was not done", SOMETHING_SENT)
+    return replace(
+        reply,
+        choices=(Choice("Positions", "/positions"), Choice("Orders", "/orders")),
+        level=Level.URGENT,
+        outcome=Outcome.FAILED,
+    )
+
+
+def _told(why: str, title: str, sent: str) -> Reply:
+    told = f"{why[:1].upper()}{why[1:]}" if why[:1].isalpha() else why
     if len(told) <= _TITLE:
-        return _no(told, NOTHING_SENT)
-    return _no(f"/{name} was refused", f"{sentence(told)} {NOTHING_SENT}")
+        return _no(told, sent)
+    return _no(title, f"{sentence(told)} {sent}")
 
 
 _TITLE = 70

@@ -9,7 +9,7 @@ from handlers.caller import Role
 from handlers.command import BadUsage, Money, TraderName, command
 from handlers.confirmations import CANCEL, CONFIRM
 from handlers.context import Context
-from handlers.format import amount, by_step, money, percent
+from handlers.format import amount, by_step, exact, money, percent
 from handlers.guarded import lacking
 from handlers.market import price_seen
 from handlers.reply import Choice, Level, Outcome, Reply
@@ -187,7 +187,7 @@ def _filled(order: Order, view: View, rules: MarketRules, held: Holding | None) 
     rest = order.remaining
     return Reply(
         f"{DONE} {verb} {size} {base} {mode(view.mode)} at {by_step(at, rules.tick)}",
-        text=f"{_guarded(view, held, rules)}{_short(rest, rules)}",
+        text=f"{_guarded(view, held, rules)}{_kept(order, held)}{_short(rest, rules)}",
         choices=(
             Choice("Position", f"/position {base}"),
             Choice("Close", f"/close {base}"),
@@ -205,6 +205,14 @@ def _guarded(view: View, held: Holding | None, rules: MarketRules) -> str:
     if held.stop_on_venue:
         return f"Done: stop {stop} rests at the venue, risks {risk}."
     return f"Not done: its stop. {lacking(held)}"
+
+
+def _kept(order: Order, held: Holding | None) -> str:
+    """Where the venue has taken its fee in the coins that were bought."""
+    there = None if held is None else abs(held.position.quantity)
+    if there is None or there >= order.filled:
+        return ""
+    return f" {exact(there)} is held: the rest of the coins was the fee."
 
 
 def _short(rest: Decimal, rules: MarketRules) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta, tzinfo
 from decimal import Decimal
 from enum import StrEnum
@@ -136,8 +137,16 @@ async def _periods(ctx: Context, trader: TraderName, per: Unit, n: int) -> Reply
     view = traders.view_of(ctx, trader)
     zone = ctx.services.desk.traders[trader].settings.zone
     book = await ctx.services.store.day_book(trader, zone)
-    found = periods(book, per, n, now=view.market, equity=view.equity)
+    found = as_measured(periods(book, per, n, now=view.market, equity=view.equity), per, view)
     return traders.addressed(ctx, trader, periods_reply(view, found, per, zone))
+
+
+def as_measured(found: Sequence[Period], per: Unit, view: View) -> Sequence[Period]:
+    """The running day or week as guards measure it: the same figure wherever it is told."""
+    starts = {"day": view.day_start, "week": view.week_start}
+    if not found or per not in starts:
+        return found
+    return (replace(found[0], start=starts[per]), *found[1:])
 
 
 # -- the figures of a period --------------------------------------------------------------

@@ -65,7 +65,7 @@ def _worth(view: View) -> str:
     profit = gain(total([h.profit for h in counted(view)]))
     if value is None:
         return f"Worth unknown: {stale_note(view)}; P&L {profit}."
-    return f"About {amount(value, view.quote)}, P&L {profit}; prices {{age}}."
+    return f"About {amount(value, view.quote)}, P&L {profit} before fees; prices {{age}}."
 
 
 def _value(holding: Holding) -> Decimal | None:

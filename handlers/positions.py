@@ -302,7 +302,8 @@ def _worth(view: View, holding: Holding, quantity: Decimal) -> str:
         return f"Worth {UNKNOWN}: there is no fresh price; P&L {UNKNOWN}."
     profit = quantity * (price - holding.position.average_price) * holding.position.side.sign
     about = amount(quantity * price, view.quote)
-    return f"About {about} at {by_step(price, holding.rules.tick)}, {{age}}; P&L {gain(profit)}."
+    at = by_step(price, holding.rules.tick)
+    return f"About {about} at {at}, {{age}}; P&L {gain(profit)} before fees."
 
 
 def _stays(holding: Holding, left: str, everything: bool) -> str:  # noqa: FBT001  # a property of the close, told in words
@@ -360,12 +361,21 @@ def _sold(closed: Closed, view: View, rules: MarketRules) -> str:
     verb = "Sold" if closed.order.side is Side.SELL else "Bought back"
     size = by_step(closed.quantity, rules.lot)
     price = by_step(closed.price, rules.tick)
-    profit = gained(closed.profit, view.quote)
-    return f"{DONE} {verb} {size} {closed.symbol.base} {mode(view.mode)} at {price}, {profit}"
+    return (
+        f"{DONE} {verb} {size} {closed.symbol.base} {mode(view.mode)} at {price}, "
+        f"{_result(closed, view)}"
+    )
+
+
+def _result(closed: Closed, view: View) -> str:
+    """Of the trade, as every list has it; while a part stays open, of what was closed."""
+    if closed.trade is not None:
+        return f"{gained(closed.trade.profit, view.quote)} after fees"
+    return f"{gained(closed.profit, view.quote)} after its fee"
 
 
 def _left(closed: Closed, held: Holding | None, rules: MarketRules) -> str:
-    missing = closed.order.quantity - closed.quantity
+    missing = closed.asked - closed.quantity
     short = ""
     if missing > 0:
         short = f" Not done: {by_step(missing, rules.lot)} was not filled."

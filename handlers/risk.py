@@ -133,11 +133,10 @@ def _named(gauges: Sequence[_Gauge]) -> str:
 
 
 def _losses(view: View) -> tuple[_Gauge, _Gauge, _Gauge]:
-    week = None if view.equity is None else view.equity - view.week_start
     drawdown = None if view.drawdown is None else -view.drawdown
     return (
-        _loss("day", _part(view.today, view.day_start), view.limits.max_daily_loss),
-        _loss("week", _part(week, view.week_start), view.limits.max_weekly_loss),
+        _loss("day", view.today_share, view.limits.max_daily_loss),
+        _loss("week", view.week_share, view.limits.max_weekly_loss),
         _loss("drawdown", drawdown, view.limits.max_drawdown),
     )
 

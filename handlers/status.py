@@ -293,13 +293,9 @@ def equity_line(view: View) -> str:
     if view.equity is None:
         known = amount(view.known_equity, view.quote)
         return f"Equity unknown; {known} {ago(view.as_of - view.known_equity_at)}"
-    change = "unknown" if view.today is None else f"{gain(view.today)} ({_day_share(view)})"
+    share = percent(view.today_share)
+    change = "unknown" if view.today is None else f"{gain(view.today)} ({share})"
     return f"Equity {amount(view.equity, view.quote)}, today {change}"
-
-
-def _day_share(view: View) -> str:
-    known = view.today is not None and view.day_start > 0
-    return percent(view.today / view.day_start if known and view.today is not None else None)
 
 
 def _open(view: View) -> str:
@@ -470,9 +466,8 @@ def state_word(view: View) -> str:
 
 
 def _line(view: View) -> tuple[str, ...]:
-    known = view.today is not None and view.day_start > 0
-    share = view.today / view.day_start if known and view.today is not None else None
-    return clipped(view.name, 10), state_word(view), str(len(view.holdings)), points(share)
+    day = points(view.today_share)
+    return clipped(view.name, 10), state_word(view), str(len(view.holdings)), day
 
 
 def _together(views: tuple[View, ...]) -> str:

@@ -361,9 +361,11 @@ def a_close(**changes: Any) -> Closed:
             status=OrderStatus.FILLED, filled=Decimal(1), average_price=Decimal(102), version=2
         ),
         symbol=BTC,
+        asked=Decimal(1),
         quantity=Decimal(1),
         price=Decimal(102),
         profit=Decimal("1.898"),
+        trade=None,
         left=Decimal(0),
         reason=ExitReason.HAND,
         known=True,

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from trading.clocks import Clock
 from trading.deciding import LOOK_WITHIN, Decider, Look
-from trading.errors import Refused, VenueError
+from trading.errors import NotDone, Refused, VenueError
 from trading.halt import Latch, Verb
+from trading.ledger import trade_id
 from trading.ports import FeedState
 from trading.types import (
     ONE,
@@ -21,6 +22,7 @@ from trading.types import (
     OrderRole,
     OrderStatus,
     OrderType,
+    Position,
     Preview,
     Side,
     Signal,
@@ -55,23 +57,31 @@ class ByHand:
             raise Refused(
                 f"{share:%} of {open_now} {symbol.base} is less than one lot, {rules.lot}"
             )
+        acts = self._trader.orders.acts[symbol]
         try:
             orders = await self._trader.exits.close(
                 symbol, quantity, ExitReason.HAND, by, origin=origin
             )
         except VenueError as error:
-            raise Refused(f"{symbol.base} was not closed: {error}") from None
-        if not orders and symbol in self._trader.exits.dust.left:
-            raise Refused(
+            raise self._not_done(f"{symbol.base} was not closed: {error}", symbol, acts) from None
+        if orders:
+            return self._closed(symbol, orders, held)
+        if symbol not in self._trader.ledger.positions:
+            why = (
                 f"{open_now} {symbol.base} is too small for the venue to sell: it stays there, "
                 "and left our books at the last price"
             )
-        if not orders:
-            raise Refused(f"{symbol.base} is being closed already; its order has no answer yet")
-        return self._closed(symbol, orders, held.average_price, held.side.sign)
+        else:
+            why = f"{symbol.base} is being closed already; its order has no answer yet"
+        raise self._not_done(why, symbol, acts)
 
-    def _closed(self, symbol: Symbol, sent: Sequence[Order], entry: Decimal, sign: int) -> Closed:
+    def _not_done(self, why: str, symbol: Symbol, acts: int) -> Refused | NotDone:
+        """*acts*: as they were counted before; a stop may have been cancelled for the sale."""
+        return NotDone(why) if self._trader.orders.acts[symbol] != acts else Refused(why)
+
+    def _closed(self, symbol: Symbol, sent: Sequence[Order], before: Position) -> Closed:
         ledger = self._trader.ledger
+        entry, sign = before.average_price, before.side.sign
         orders = [ledger.orders[order.id] for order in sent]
         filled = sum((o.filled for o in orders), ZERO)
         value = sum((o.filled * (o.average_price or ZERO) for o in orders), ZERO)
@@ -80,6 +90,8 @@ class ByHand:
         left = self._trader.ledger.positions.get(symbol)
         return Closed(
             order=orders[-1],
+            asked=sum((o.quantity for o in orders), ZERO),
+            trade=next((t for t in ledger.trades if t.id == trade_id(before)), None),
             symbol=symbol,
             quantity=filled,
             price=None if price is None else self._trader.steps(symbol).price(price),

@@ -5,6 +5,7 @@ TradingError
 │   ├── InvalidSymbol
 │   ├── RiskRefused
 │   └── Halted            an entry met a halt; nothing was sent
+├── NotDone               something was sent, and what was asked for did not come about
 ├── VenueError            the venue did not do what we asked
 │   ├── VenueUnavailable  nothing happened; safe to retry
 │   ├── VenueRejected     nothing happened; retrying the same will not help
@@ -46,6 +47,10 @@ class ClosedAlready(Withheld):
 class Halted(Withheld):
     def __init__(self) -> None:
         super().__init__("entries are blocked by a halt")
+
+
+class NotDone(TradingError):
+    """Something was sent, and what was asked for did not come about.  A sentence for a person."""
 
 
 class VenueError(TradingError):

@@ -544,9 +544,10 @@ def _after(before: Order, report: Report, fills: Sequence[Fill], now: datetime) 
     same = now_known == (before.status, before.venue_id, before.note, before.triggered)
     if same and not fills:
         return before
-    filled = before.filled + sum((f.quantity for f in fills), ZERO)
+    new = [(f.quantity + f.coins, f.price) for f in fills]
+    filled = before.filled + sum((quantity for quantity, _ in new), ZERO)
     spent = (before.average_price or ZERO) * before.filled
-    spent += sum((f.price * f.quantity for f in fills), ZERO)
+    spent += sum((quantity * price for quantity, price in new), ZERO)
     return before.changed(
         status=status,
         venue_id=venue_id,

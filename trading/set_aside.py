@@ -16,7 +16,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Self
 
 from trading.clocks import Clock
-from trading.errors import InvalidSymbol, Refused, VenueError, VenueRejected
+from trading.errors import InvalidSymbol, NotDone, Refused, VenueError, VenueRejected
 from trading.events import CountedAgain, SetAside
 from trading.execution.orders import Orders
 from trading.execution.protection import Protection
@@ -197,6 +197,7 @@ class Aside:
                 raise Refused(f"There is no open position in {symbol.base}")
             if apart is None:
                 raise Refused(f"{symbol.base} counts as ever: nothing was set aside yet")
+            acts = self._orders.acts[symbol]
             try:
                 await self._end_orders(symbol)
                 order = await self._orders.write_off(
@@ -207,9 +208,11 @@ class Aside:
                     apart.price, origin=origin,
                 )  # fmt: skip
             except VenueError as error:
-                raise Refused(f"{symbol.base} was not written off: {error}") from error
+                sent = self._orders.acts[symbol] != acts
+                why = f"{symbol.base} was not written off: {error}"
+                raise (NotDone(why) if sent else Refused(why)) from error
         if order.status is not OrderStatus.FILLED:
-            raise Refused(f"{symbol.base} was not written off: {order.note or 'no answer yet'}")
+            raise NotDone(f"{symbol.base} was not written off: {order.note or 'no answer yet'}")
         await self.look()
         return self._ledger.last_trades()[symbol]
 

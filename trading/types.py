@@ -524,6 +524,9 @@ class Fill:
     price: Decimal
     fee: Decimal
     at: datetime
+    coins: Decimal = ZERO
+    """What the venue kept of the coins that were bought, as a fee: they were filled, and are not
+    in `quantity`.  History does not keep it."""
     fee_elsewhere: Decimal = ZERO
     """Of the fee, what was paid in another currency (BNB, say): the wallet does not show it.
     Matters when it is booked, so history does not keep it."""

@@ -236,6 +236,24 @@ class View:
     def halt(self) -> Halt | None:
         return self.halts[0] if self.halts else None
 
+    @property
+    def today_share(self) -> Decimal | None:
+        """`today` over what the day began with."""
+        return _share(self.today, self.day_start)
+
+    @property
+    def week(self) -> Decimal | None:
+        """Change since the week began, deposits aside."""
+        return None if self.equity is None else self.equity - self.week_start
+
+    @property
+    def week_share(self) -> Decimal | None:
+        return _share(self.week, self.week_start)
+
+
+def _share(change: Decimal | None, start: Decimal) -> Decimal | None:
+    return change / start if change is not None and start > 0 else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
@@ -299,12 +317,17 @@ class Closed:
     """What a close did.  `known` is False while the venue has not answered: it may have sold."""
 
     order: Order
+    """The last one of those that were sent."""
     symbol: Symbol
+    asked: Decimal
+    """What all of them were to close."""
     quantity: Decimal
     """Filled."""
     price: Decimal | None
     profit: Decimal | None
     """Of this part, after its exit fee."""
+    trade: Trade | None
+    """What the whole came to, once it is closed: after all its fees."""
     left: Decimal
     """Still open, unsigned."""
     reason: ExitReason

@@ -8,7 +8,7 @@ from handlers.format import duration, exact, plural, took
 from handlers.reply import Choice, Level, Reply
 from handlers.words import DONE, DOUBT, LOOK, REFUSED, clipped, mode, sentence
 from trading import events
-from trading.types import Order, OrderRole, OrderStatus
+from trading.types import ZERO, Order, OrderRole, OrderStatus, OrderType
 
 
 @describe.register
@@ -40,7 +40,7 @@ def _(event: events.OrderUnknown) -> Reply:
 
 @describe.register
 def _(event: events.OrderResolved) -> Reply:
-    found = _OUTCOMES.get(event.outcome, f"it is {event.outcome.value}")
+    found = _became(event.order, event.outcome)
     if event.outcome is OrderStatus.ABSENT and event.order.role is OrderRole.ENTRY:
         found += "; not sent again"
     return Reply(
@@ -76,9 +76,24 @@ def _(event: events.ExitDropped) -> Reply:
     )
 
 
+def _became(order: Order, outcome: OrderStatus) -> str:
+    """What waits for no price never rests: it is there, and its end is not told yet."""
+    if outcome is not OrderStatus.OPEN:
+        return _with_fills(order, _OUTCOMES.get(outcome, f"it is {outcome.value}"))
+    if order.type is OrderType.MARKET or order.filled >= order.quantity:
+        return _with_fills(order, "the venue has it, its end is not told yet")
+    return _with_fills(order, "it rests at the venue")
+
+
+def _with_fills(order: Order, found: str) -> str:
+    """Of what was filled in part."""
+    if not ZERO < order.filled < order.quantity:
+        return found
+    return f"{found}, {exact(order.filled)} filled"
+
+
 _OUTCOMES = {
     OrderStatus.ABSENT: "the venue never had it",
-    OrderStatus.OPEN: "it rests at the venue",
     OrderStatus.FILLED: "it was filled",
     OrderStatus.CANCELLED: "it was cancelled",
     OrderStatus.REJECTED: "the venue refused it",
@@ -123,6 +138,6 @@ def _(event: events.EntryGivenUp) -> Reply:
     return Reply(
         f"Entry given up: {base} {mode(event.mode)}, "
         f"{exact(event.filled)} of {exact(event.ordered)} filled",
-        text=f"It rested without filling, and was not taken at market: {event.why}.",
+        text=f"The rest was not taken at market: {event.why}.",
         level=Level.NOTICE,
     )

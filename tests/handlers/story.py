@@ -221,6 +221,7 @@ def sold(**changes: object) -> Closed:
     closed = builders.a_close(
         order=builders.an_exit(symbol=SOL, quantity=D("0.90"), filled=D("0.90")),
         symbol=SOL,
+        asked=D("0.90"),
         quantity=D("0.90"),
         price=D("207.39"),
         profit=D("3.30"),

@@ -551,7 +551,7 @@ Too small for the venue to sell. It stays there, and left our books at the last 
         Level.NOTICE,
         """\
 Entry given up: SOL (paper), 0.40 of 1.80 filled
-It rested without filling, and was not taken at market: the price has run 0.61 %.""",
+The rest was not taken at market: the price has run 0.61 %.""",
     ),
     (
         events.ProtectionPaused(**WHO, symbol=SOL, quantity=D("0.90"), lasted=2.4 * SECOND),
@@ -988,7 +988,7 @@ def test_an_entry_by_hand_has_no_confidence() -> None:
     ("outcome", "role", "text"),
     [
         (OrderStatus.FILLED, OrderRole.EXIT, "it was filled"),
-        (OrderStatus.OPEN, OrderRole.ENTRY, "it rests at the venue"),
+        (OrderStatus.OPEN, OrderRole.ENTRY, "the venue has it, its end is not told yet"),
         (OrderStatus.ABSENT, OrderRole.ENTRY, "the venue never had it; not sent again"),
         (OrderStatus.UNKNOWN, OrderRole.ENTRY, "it is unknown"),
     ],
@@ -1004,6 +1004,28 @@ def test_a_resolved_order_edits_its_own_message(
 
     assert solved.title.endswith(text)
     assert doubt.story == solved.story != ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "filled", "outcome", "text"),
+    [
+        (OrderType.LIMIT, "0", OrderStatus.OPEN, "it rests at the venue"),
+        (OrderType.STOP, "0", OrderStatus.OPEN, "it rests at the venue"),
+        (OrderType.LIMIT, "0.40", OrderStatus.OPEN, "it rests at the venue, 0.40 filled"),
+        (OrderType.LIMIT, "1.80", OrderStatus.OPEN, "the venue has it, its end is not told yet"),
+        (OrderType.MARKET, "0.40", OrderStatus.OPEN, "its end is not told yet, 0.40 filled"),
+        (OrderType.MARKET, "1.80", OrderStatus.FILLED, "it was filled"),
+        (OrderType.MARKET, "0.40", OrderStatus.EXPIRED, "it expired, 0.40 filled"),
+        (OrderType.LIMIT, "0.40", OrderStatus.CANCELLED, "it was cancelled, 0.40 filled"),
+    ],
+)
+def test_only_what_waits_for_a_price_rests_and_what_was_filled_is_told(
+    kind: OrderType, filled: str, outcome: OrderStatus, text: str
+) -> None:
+    order = replace(SOL_SELL, type=kind, filled=D(filled))
+    event = events.OrderResolved(**WHO, symbol=SOL, order=order, outcome=outcome, took=SECOND)
+
+    assert told(event).title.endswith(text)
 
 
 def test_a_live_desk_says_what_stays_on_the_venue() -> None:

@@ -287,7 +287,7 @@ async def test_equity(studio: Studio) -> None:
         """\
 Today: +1.57 USDT (+0.02 %), equity 9,789.97 (paper)
 Highest 9,789.97, lowest 9,700.10, start 9,788.40.
-Worst drawdown -0.90 %, now 0.00 %.
+Below its highest: worst -0.90 %, now 0.00 %. Drawdown -4.39 %.
 3 trades, 2 won, +14.10 after fees.
 [Week: /equity week] [Month: /equity month] [All: /equity all] [Stats: /stats day] \
 [Refresh: /equity day]""",

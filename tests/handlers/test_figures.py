@@ -511,7 +511,7 @@ async def test_a_span_that_is_not_there(office: Office) -> None:
     [
         ("/daily 2", "  10 Oct   +1.57  +0.02       3"),
         ("/daily", "  9 Oct   -21.60  -0.22       0"),
-        ("/weekly", "  6 Oct    -20.03  -0.20       3"),
+        ("/weekly", "  6 Oct    -141.44  -1.42       3"),
         ("/monthly", "  Oct 2025  -20.03  -0.20       3"),
     ],
 )

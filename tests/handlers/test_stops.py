@@ -323,7 +323,7 @@ async def test_flatten_asks_with_what_it_would_sell(house: House) -> None:
 ⚠ Close all of majors (paper) at market?
   SOL long    1.80  350.28  -16.06
   BTC long 0.00563  637.60  -15.56
-About 987.88 USDT, P&L -31.62; prices 1 s old.
+About 987.88 USDT, P&L -31.62 before fees; prices 1 s old.
 Protective stops go once flat; entries stay blocked.
 Only ben, here, for 60 s.
 [Cancel: /cancel 7K3Q] [Close 2 now: /confirm 7K3Q]""",
@@ -604,7 +604,7 @@ async def test_close_a_half(house: House) -> None:
         await house.say("/close SOL 50%"),
         """\
 ⚠ Sell 0.90 of 1.80 SOL (paper) at market?
-About 186.66 USDT at 207.40, 1 s old; P&L +3.49.
+About 186.66 USDT at 207.40, 1 s old; P&L +3.49 before fees.
 0.90 stays, its stop resized to 0.90.
 Only ben, here, for 60 s.
 [Cancel: /cancel 7K3Q] [Sell 0.90: /confirm 7K3Q]""",
@@ -618,7 +618,7 @@ async def test_confirming_a_close_closes(house: House) -> None:
 
     assert house.trader.asked == [("close", SOL, D("0.5"), "ben, Telegram")]
     assert lines_of(reply)[:2] == [
-        "✓ Sold 0.90 SOL (paper) at 207.39, +3.30 USDT",
+        "✓ Sold 0.90 SOL (paper) at 207.39, +3.30 USDT after its fee",
         "Done: 0.90 stays, stop 187.20 resized, venue confirmed.",
     ]
 
@@ -645,7 +645,7 @@ async def test_closing_all_of_a_short_buys_back(house: House) -> None:
 
     assert told[:3] == [
         "⚠ Buy back all 1.80 SOL (paper) at market?",
-        "About 373.32 USDT at 207.40, 1 s old; P&L +4.68.",
+        "About 373.32 USDT at 207.40, 1 s old; P&L +4.68 before fees.",
         "Nothing stays; its stop is cancelled.",
     ]
 
@@ -672,15 +672,15 @@ async def test_closing_at_an_unknown_price_says_so(house: House) -> None:
     ("closed", "view", "title", "text"),
     [
         (
-            sold(left=D("0")),
+            sold(left=D("0"), trade=builders.a_trade(symbol=SOL, profit=D("2.12"))),
             the_view(holdings=HOLDINGS[:2]),
-            "✓ Sold 0.90 SOL (paper) at 207.39, +3.30 USDT",
+            "✓ Sold 0.90 SOL (paper) at 207.39, +2.12 USDT after fees",
             "Done: SOL is flat, its stop cancelled.",
         ),
         (
             sold(quantity=D("0.50"), left=D("1.30")),
             the_view(),
-            "✓ Sold 0.50 SOL (paper) at 207.39, +3.30 USDT",
+            "✓ Sold 0.50 SOL (paper) at 207.39, +3.30 USDT after its fee",
             (
                 "Done: 1.30 stays, stop 187.20 resized, venue confirmed. "
                 "Not done: 0.40 was not filled."
@@ -689,7 +689,7 @@ async def test_closing_at_an_unknown_price_says_so(house: House) -> None:
         (
             sold(),
             the_view(holdings=(replace(HOLDINGS[2], plan=replace(HOLDINGS[2].plan, stop=None)),)),
-            "✓ Sold 0.90 SOL (paper) at 207.39, +3.30 USDT",
+            "✓ Sold 0.90 SOL (paper) at 207.39, +3.30 USDT after its fee",
             "Done: 0.90 stays, without a stop.",
         ),
         (

@@ -68,7 +68,7 @@ class OrderNews:
         return PositionOpened(
             side=position.side,
             quantity=abs(position.quantity),
-            ordered=order.quantity,
+            ordered=abs(position.quantity) + order.remaining,
             price=rules.shown_price(position.average_price),
             equity=self.valuer.known or self.ledger.account.wallet,
             stop=plan.stop,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -171,6 +172,8 @@ class Orders:
         self._background: set[asyncio.Task[None]] = set()
         self.on_absent: list[Callable[[Order], None]] = []
         """Called with each exit that this process sent, and that the venue never had."""
+        self.acts: Counter[Symbol] = Counter()
+        """How often something was asked for about orders of each symbol that may have left us."""
         self.touched: set[Symbol] = set()
         """Symbols whose position or stop changed since protection last looked."""
         self.on_touch: list[Callable[[], None]] = []
@@ -304,6 +307,7 @@ class Orders:
             return await self._cancel(order, leaving)
 
     async def _cancel(self, order: Order, leaving: Leaving) -> Order:
+        self.acts[order.symbol] += 1
         try:
             report = await self._answered(self.venue.cancel(order, leaving))
         except VenueRejected:
@@ -464,6 +468,7 @@ class Orders:
         if not all(order.is_alive for order in now):
             return now  # taken for lost before it was sent: its room was given away
         began = self._clock.monotonic()
+        self.acts[orders[0].symbol] += 1
         try:
             reports = await self._answered(asking())
             self._meter.time("order", self._clock.monotonic() - began)

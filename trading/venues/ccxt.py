@@ -13,10 +13,16 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from trading.clocks import Clock
-from trading.errors import VenueError, VenueMisfit, VenueRejected
+from trading.errors import (
+    VenueError,
+    VenueMisfit,
+    VenueRejected,
+    VenueUnavailable,
+    VenueUncertain,
+)
 from trading.halt import Permit
 from trading.ports import Leaving, unwatched
 from trading.types import (
@@ -60,6 +66,8 @@ from trading.venues.quirks import Market
 from trading.venues.rules_told import RulesTold
 
 log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 TRADES_BACK = timedelta(minutes=5)
 """How far before an order's intent its trades are looked for: clocks differ."""
@@ -282,7 +290,7 @@ class CcxtVenue:
             urgency=_URGENCY[order.role],
             orders=1,
         )
-        return await self._report(order, raw)
+        return await self._surely(self._report(order, raw))
 
     async def place_pair(self, stop: Order, target: Order, permit: Permit) -> tuple[Report, Report]:
         """As an order list (OCO): each waits for its price, and is a market order then."""
@@ -301,9 +309,18 @@ class CcxtVenue:
         raws = {str(leg["clientOrderId"]): leg for leg in raw["orderReports"]}
         parse = self._exchange.parse_order
         return (
-            await self._report(stop, parse(raws[stop.id], market)),
-            await self._report(target, parse(raws[target.id], market)),
+            await self._surely(self._report(stop, parse(raws[stop.id], market))),
+            await self._surely(self._report(target, parse(raws[target.id], market))),
         )
+
+    async def _surely(self, report: Awaitable[Answer]) -> Answer:
+        """Of what was done already: that no more of it can be had does not undo it."""
+        try:
+            return await report
+        except VenueUnavailable as error:
+            raise VenueUncertain(
+                f"it was done, and what came of it is not told: {error}"
+            ) from error
 
     async def write_off(self, order: Order, price: Decimal) -> Report:
         """The coins stay where they are, beside our money."""
@@ -343,8 +360,8 @@ class CcxtVenue:
                 urgency=Urgency.EMERGENCY if entry else Urgency.REDUCTION,
             )
         if raw.get("status") == "canceled" and raw.get("id"):
-            return await self._report(order, raw)
-        found = await self.find(order)
+            return await self._surely(self._report(order, raw))
+        found = await self._surely(self.find(order))
         if found is None:
             raise VenueRejected(f"{self.name} does not know the order {order.id}")
         return found
@@ -577,10 +594,21 @@ class CcxtVenue:
         if told < report.filled:
             log.warning("the fills of %s cannot be had yet: %s", order.id, report.filled - told)
             report = replace(report, status=OrderStatus.OPEN)
+        await self._price_fees(order.symbol, trades)
         fills = tuple(self._words.fill(order.id, order.symbol, trade) for trade in trades)
         report = replace(report, fills=fills)
         self._heard.asked(order, report, {str(trade["id"]): trade for trade in trades})
         return report
+
+    async def _price_fees(self, symbol: Symbol, trades: Sequence[Any]) -> None:
+        """Ask what the coins cost that fees were paid in; a fill is told even if nobody answers."""
+        for coin in {self._words.unpriced(trade, symbol) for trade in trades} - {None}:
+            if coin is None or self._connection.markets.of(coin) is None:
+                continue
+            with contextlib.suppress(VenueError):
+                told = await self._urgently(self._exchange.fetch_ticker, self._name(coin))
+                if number(told.get("last")) > ZERO:
+                    self._words.learn_price(coin, number(told["last"]))
 
     async def _fills_of(self, order: Order, raw: Any) -> Sequence[Any]:
         """From the answer itself where it names them, else asked for; empty while they cannot be

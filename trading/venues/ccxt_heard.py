@@ -142,6 +142,9 @@ class Heard:
         symbol = self._words.symbol(raw)
         if known is None or symbol is None:
             return  # the event of its order, or of its parent, leads here again
+        if self._words.unpriced(raw, symbol) is not None:
+            self._ask_soon(known)  # the price of its fee has to be asked for
+            return
         known.told[str(raw["id"])] = number(raw["amount"])
         fill = self._words.fill(known.order.id, symbol, raw)
         self.listener(

@@ -77,6 +77,7 @@ class Words:
             {market: symbol for symbol, market in own.items()} if every is None else every.symbols
         )
         self._is_own = own.__contains__ if every is None else every.covers
+        self._fee_prices: dict[Symbol, Decimal] = {}
         self._also: set[Symbol] = set()
         """In the books, though neither settings nor lists of the exchange name them (any more)."""
 
@@ -144,38 +145,53 @@ class Words:
         """A fee taken in the base currency makes what was bought smaller, and costs its worth."""
         quantity, price = number(raw["amount"]), number(raw["price"])
         side = Side(raw["side"])
-        fee = ZERO
-        for part in raw.get("fees") or filter(None, [raw.get("fee")]):
-            cost = number(part.get("cost"))
-            currency = part.get("currency")
+        fee = kept = elsewhere = ZERO
+        for currency, cost in _fees(raw):
+            worth = self._in_quote(cost, currency, symbol, price)
+            fee += worth
             if self._cash and currency == symbol.base and side is Side.BUY:
-                quantity -= cost
-            fee += self._in_quote(cost, currency, symbol, price)
+                kept += cost
+            elif currency not in ("", symbol.quote):
+                elsewhere += worth
         return Fill(
             id=f"{self._venue}:{symbol.base}{symbol.quote}:{raw['id']}",
             order_id=order_id,
             trader=self._trader,
             symbol=symbol,
             side=side,
-            quantity=plain(quantity),
+            quantity=plain(quantity - kept),
+            coins=plain(kept),
+            fee_elsewhere=elsewhere,
             price=price,
             fee=fee,
             at=moment(raw.get("timestamp")) or self._clock.now(),
             number=int(raw["id"]) if str(raw["id"]).isdigit() else 0,
         )
 
-    def _in_quote(
-        self, cost: Decimal, currency: str | None, symbol: Symbol, price: Decimal
-    ) -> Decimal:
-        if currency in (None, symbol.quote) or not cost:
+    def unpriced(self, raw: Any, symbol: Symbol) -> Symbol | None:
+        """What has to be priced before the fee of a fill can be told in money; None: nothing."""
+        others = (Symbol(currency, symbol.quote) for currency, cost in _fees(raw) if cost)
+        known = (symbol.base, symbol.quote, "")
+        return next((s for s in others if s.base not in known and self._fee_price(s) is None), None)
+
+    def learn_price(self, symbol: Symbol, price: Decimal) -> None:
+        """Of a coin that fees are paid in, and that nobody here follows."""
+        self._fee_prices[symbol] = price
+
+    def _fee_price(self, symbol: Symbol) -> Decimal | None:
+        quote = self._price(symbol)
+        return self._fee_prices.get(symbol) if quote is None else quote.price
+
+    def _in_quote(self, cost: Decimal, currency: str, symbol: Symbol, price: Decimal) -> Decimal:
+        if currency in ("", symbol.quote) or not cost:
             return cost
         if currency == symbol.base:
             return cost * price
-        quote = self._price(Symbol(str(currency), symbol.quote))
-        if quote is None:
+        known = self._fee_price(Symbol(currency, symbol.quote))
+        if known is None:
             log.warning("a fee of %s %s has no price here and is booked as 0", cost, currency)
             return ZERO
-        return cost * quote.price
+        return cost * known
 
     # -- the account ------------------------------------------------------------------------
 
@@ -236,6 +252,12 @@ class Words:
 
     def depth(self, raw: Any) -> Depth:
         return near(raw, self._clock.now())
+
+
+def _fees(raw: Any) -> list[tuple[str, Decimal]]:
+    """Currency and amount of each part; a currency that is not named is empty."""
+    parts = raw.get("fees") or filter(None, [raw.get("fee")])
+    return [(str(part.get("currency") or ""), number(part.get("cost"))) for part in parts]
 
 
 def near(raw: Any, now: datetime = EPOCH) -> Depth:

@@ -437,6 +437,21 @@ async def test_a_cancel_without_an_answer_is_uncertain(market: str) -> None:
         assert (await world.venue.cancel(order)).status is OrderStatus.CANCELLED
 
 
+async def test_what_was_done_is_not_undone_because_no_more_of_it_is_told() -> None:
+    """The cancel of a stop names no state: it is asked for, and nobody answers."""
+    async with a_world("swap") as world:
+        stop = world.order(
+            OrderRole.PROTECT, type=OrderType.STOP, stop_price=D(40_000), side=Side.SELL
+        )
+        await world.place(world.order())
+        await world.place(stop)
+        world.faults.on("GET", "*/algoOrder", Refuse(503, -1000, "Down."), times=None)
+        with pytest.raises(VenueUncertain, match="it was done"):
+            await world.venue.cancel(stop)
+        world.faults.clear()
+        assert (await world.venue.cancel(stop)).status is OrderStatus.CANCELLED
+
+
 @BOTH
 async def test_a_cancel_whose_answer_is_lost_tells_how_the_order_ended(market: str) -> None:
     async with a_world(market) as world:
