@@ -25,6 +25,7 @@ from bench.process import SETTINGS, wait_until_ready
 from chatbot import logs
 from chatbot.build import run
 from chatbot.settings import load
+from chatbot.signals import Signals
 from chatbot.state import StateFolder
 
 TICK = 0.002
@@ -77,7 +78,7 @@ def desk_with_metronome(place: Path, *, speed: int, seconds: float) -> None:
         StateFolder(settings.state_dir) as folder,
         logs.writing(folder.logs, level=settings.bot.log_level, console=settings.bot.log_level),
     ):
-        desk = lambda: run(settings, folder, for_seconds=seconds + 2)  # noqa: E731  # one line
+        desk = lambda: run(settings, folder, for_seconds=seconds + 2, signals=Signals())  # noqa: E731  # one line
         late = asyncio.run(_listened(desk, folder.socket, seconds))
     (place / "late.json").write_text(json.dumps(late))
 

@@ -53,11 +53,21 @@ def _main(arguments: list[str]) -> int:
             from chatbot.cli.brake import stop
 
             return stop(rest)
-        case _:
-            from chatbot.cli.program import app
+        case ["run", *_]:
+            from chatbot.signals import Signals
 
-            app(prog_name="quarterdeck")  # leaves by SystemExit
-            return 0
+            signals = Signals()
+            signals.listen()  # before the rest is loaded, which takes a while
+            return _program(signals)
+        case _:
+            return _program(None)
+
+
+def _program(signals: object) -> int:
+    from chatbot.cli.program import app
+
+    app(prog_name="quarterdeck", obj=signals)  # leaves by SystemExit
+    return 0
 
 
 if __name__ == "__main__":

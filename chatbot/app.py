@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from chatbot.delivery.outbox import Outbox
 from chatbot.frontends import Frontend
 from chatbot.schedule import Schedule
 from chatbot.settings import Settings
+from chatbot.signals import Signals
 from chatbot.state import StateFolder
 from chatbot.supervise import keep_running
 from chatbot.takeover import LAST_SEEN, Takeover
@@ -72,11 +72,17 @@ class App:
     kept: dict[str, KeptTrader]
     """Each trader's keeper, from the start on."""
 
-    async def run(self, *, began: float, for_seconds: float | None) -> int:
-        """Start in order: halts, then faces, then books, then cycles.  End in reverse."""
+    async def run(
+        self, *, began: float, for_seconds: float | None, signals: Signals | None = None
+    ) -> int:
+        """Start in order: halts, then faces, then books, then cycles.  End in reverse.
+
+        From the faces on *signals* end it as `/shutdown` does; None: it hears none.
+        """
         await self.takeover.take_over()
         await self.watching.notices.load()
-        self._listen_for_signals()
+        if signals is not None:
+            signals.obeyed_by(self._on_signal())
         tasks = [
             self._keep("bus", self.bus.run),
             self._keep("outbox", self.outbox.run),
@@ -210,11 +216,14 @@ class App:
         self.desk.shutdown(by="the time limit")
         await asyncio.Event().wait()  # until the end cancels us
 
-    def _listen_for_signals(self) -> None:
+    def _on_signal(self) -> Callable[[str], None]:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            name = signal.Signals(number).name
-            loop.add_signal_handler(number, partial(self.desk.shutdown, by=name))
+
+        def hear(name: str) -> None:
+            with suppress(RuntimeError):  # the loop is closed: it has ended
+                loop.call_soon_threadsafe(partial(self.desk.shutdown, by=name))
+
+        return hear
 
     def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
         return asyncio.get_running_loop().create_task(

@@ -31,6 +31,7 @@ from chatbot.platforms import StoredNotes
 from chatbot.schedule import Schedule
 from chatbot.settings import Settings
 from chatbot.settings import Trader as TraderSection
+from chatbot.signals import Signals
 from chatbot.state import StateFolder
 from chatbot.takeover import Takeover
 from chatbot.traders import KeptTrader
@@ -57,19 +58,46 @@ from trading.trader import Trader
 from trading.trader_settings import TraderSettings
 from trading.types import Order, Symbol, Trade
 
+DESK_TAG = "desk_tag"
+"""The first note of every history."""
 facts = structlog.stdlib.get_logger("facts")
 
 _UNTOLD = ("at", "origin", "halt", "trades")
 """Fields of events that the log has already, or that would fill it."""
 
 
-async def run(settings: Settings, folder: StateFolder, *, for_seconds: float | None) -> int:
-    """Run the desk in *folder* until somebody ends it.  Returns the exit code of the process."""
+async def run(
+    settings: Settings, folder: StateFolder, *, for_seconds: float | None, signals: Signals
+) -> int:
+    """Run the desk in *folder* until somebody ends it.  Returns the exit code of the process.
+
+    Raises `Cut` when a signal ends the start before there is a desk to be ended.
+    """
     clock = SystemClock()
     began = clock.monotonic()
-    async with history(folder.path, clock) as store:
-        app = await build(settings, folder, store, clock)
-        return await app.run(began=began, for_seconds=for_seconds)
+    _cut_by(signals)
+    try:
+        async with history(folder.path, clock) as store:
+            app = await build(settings, folder, store, clock)
+            return await app.run(began=began, for_seconds=for_seconds, signals=signals)
+    except asyncio.CancelledError:
+        signals.check()
+        raise
+
+
+def _cut_by(signals: Signals) -> None:
+    """Have a signal cancel the task that starts, for as long as nobody else obeys."""
+    loop, starting = asyncio.get_running_loop(), asyncio.current_task()
+    assert starting is not None  # noqa: S101  # it is what runs
+
+    def cancel() -> None:
+        if signals.obeyer is cut:
+            starting.cancel()
+
+    def cut(_: str) -> None:
+        loop.call_soon_threadsafe(cancel)
+
+    signals.obeyed_by(cut)
 
 
 Line = Callable[[str, Venue], Venue]
@@ -101,6 +129,7 @@ async def build(
         modes={name: t.mode for name, t in enabled.items()},
     )
     patience = Patience()
+    history_is_new = await store.note(DESK_TAG) is None
     ids = OrderIds(await _desk_tag(store), secrets.token_hex)
     journals = [FileJournal(folder.path / "intents.journal")]
     connections = Connections(settings, clock)
@@ -142,7 +171,7 @@ async def build(
         halter=halter,
         takeover=Takeover(
             folder=folder, store=store, latch_file=latch_file, halter=halter, recorder=recorder,
-            clock=clock, traders=tuple(traders),
+            clock=clock, traders=tuple(traders), history_is_new=history_is_new,
         ),
         desk=desk,
         dispatcher=_dispatcher(settings, faces, desk, administration),
@@ -284,8 +313,8 @@ def _local_owner(caller: Caller) -> Person:
 
 async def _desk_tag(store: SqlStore) -> str:
     """Four hex digits that mark our orders at a venue; made once per history."""
-    tag = await store.note("desk_tag")
+    tag = await store.note(DESK_TAG)
     if tag is None:
         tag = secrets.token_hex(2)
-        await store.commit(Change(notes=(("desk_tag", tag),)))
+        await store.commit(Change(notes=((DESK_TAG, tag),)))
     return tag

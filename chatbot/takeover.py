@@ -21,7 +21,7 @@ from trading.recorder import Recorder
 log = logging.getLogger(__name__)
 
 LAST_SEEN = "last_seen"
-"""The note of when a desk last lived; none has ever started on a history without it."""
+"""The note of when a desk last lived: made once its latch file is."""
 REQUEST_EVERY = 1.0
 """Seconds between two looks for a stop that was asked for through the latch file."""
 
@@ -35,6 +35,8 @@ class Takeover:
     recorder: Recorder
     clock: Clock
     traders: Collection[str]
+    history_is_new: bool
+    """No start before this one has found it, not even one that was cut."""
 
     async def take_over(self) -> None:
         """Halted if the database or the latch file says so, or cannot be read."""
@@ -68,12 +70,11 @@ class Takeover:
 
     async def _missing(self, kept: latch.LatchContents) -> str:
         """What is not here though a desk has run here; empty at a first start, and a fresh one."""
-        ran_before = await self.store.note(LAST_SEEN) is not None
         if kept.damaged:
             return "the latch file cannot be read"
-        if ran_before and not kept.began:
+        if not kept.began and await self.store.note(LAST_SEEN) is not None:
             return "the latch file is gone or was emptied"
-        if kept.began and not ran_before and not self.folder.not_taken_over:
+        if kept.began and self.history_is_new and not self.folder.not_taken_over:
             return "the history is gone"
         return ""
 

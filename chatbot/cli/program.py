@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -19,6 +18,7 @@ import typer
 
 from chatbot import logs
 from chatbot.settings import Settings, load
+from chatbot.signals import Cut, Signals
 from chatbot.state import StateFolder
 from trading.clocks import SystemClock
 from trading.errors import SettingsError, TradingError
@@ -58,6 +58,7 @@ def quarterdeck(
 
 @app.command()
 def run(
+    context: typer.Context,
     config: Annotated[Path, typer.Option(help="The settings.")] = Path("bot.toml"),
     seconds: Annotated[
         float | None, typer.Option("--for", min=0.1, help="Shut down after so many seconds.")
@@ -66,12 +67,10 @@ def run(
         bool, typer.Option("--fresh", help="Set the old state folder aside; halts stay.")
     ] = False,
 ) -> None:
-    """Run the desk until /shutdown, Ctrl-C or SIGTERM."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the desk itself listens
-    try:
-        raise typer.Exit(_run(config, seconds=seconds, fresh=fresh))
-    except KeyboardInterrupt:
-        raise typer.Exit from None  # asked to end before anything had begun
+    """Run the desk until /shutdown, Ctrl-C, SIGTERM or SIGHUP."""
+    signals = context.obj if isinstance(context.obj, Signals) else Signals()
+    signals.listen()
+    raise typer.Exit(_run(config, signals, seconds=seconds, fresh=fresh))
 
 
 @app.command()
@@ -331,12 +330,15 @@ def stop(context: typer.Context) -> None:
     raise typer.Exit(stop(context.args))
 
 
-def _run(config: Path, *, seconds: float | None, fresh: bool) -> int:
+def _run(config: Path, signals: Signals, *, seconds: float | None, fresh: bool) -> int:
     os.umask(0o077)  # what is made from here on is for its user, whatever they are used to
     try:
+        signals.check()
         settings = load(config, os.environ)
+        signals.check()
         with StateFolder(settings.state_dir) as folder:
             _tell(*settings.notices, *folder.notices)
+            signals.check()
             if fresh:
                 _start_anew(folder)
             with logs.writing(
@@ -345,7 +347,10 @@ def _run(config: Path, *, seconds: float | None, fresh: bool) -> int:
                 console="warning" if _has_prompt(settings) else settings.bot.log_level,
                 secrets=settings.secrets(),
             ):
-                return _guarded(lambda: _serve(settings, folder, seconds), folder)
+                return _guarded(lambda: _serve(settings, folder, seconds, signals), folder)
+    except Cut as cut:
+        _tell(str(cut))
+        return cut.code
     except SettingsError as error:
         many = len(error.mistakes) > 1
         _tell(f"{len(error.mistakes)} mistakes in the settings:" if many else "A mistake:")
@@ -362,17 +367,18 @@ def _start_anew(folder: StateFolder) -> None:
         _tell(f"The old state is in {aside}. A halt that was active is still active.")
 
 
-def _serve(settings: Settings, folder: StateFolder, seconds: float | None) -> int:
+def _serve(settings: Settings, folder: StateFolder, seconds: float | None, signals: Signals) -> int:
     from chatbot.build import run
 
-    return asyncio.run(run(settings, folder, for_seconds=seconds))
+    signals.check()
+    return asyncio.run(run(settings, folder, for_seconds=seconds, signals=signals))
 
 
 def _guarded(serve: Callable[[], int], folder: StateFolder) -> int:
     """What nobody expected goes to the log in full, and to the operator in one sentence."""
     try:
         return serve()
-    except TradingError:
+    except (TradingError, Cut):
         raise
     except Exception as error:  # the last boundary: the process ends here
         reference = os.urandom(3).hex()
