@@ -39,6 +39,8 @@ class Rate:
 
     most: int
     seconds: float
+    halves_looks: bool = True
+    """Looks get half at most; else all that is not kept, as where nobody shares it."""
 
     @property
     def kept(self) -> int:
@@ -48,7 +50,7 @@ class Rate:
     @property
     def looks(self) -> int:
         """For what was merely looked at: 10 of 20."""
-        return max(1, self.most // 2)
+        return max(1, self.most // 2) if self.halves_looks else self.most - self.kept
 
     def room(self, weight: int) -> int:
         """How many may have been sent in all, that one of *weight* is still sent."""

@@ -124,7 +124,7 @@ class Discord:
         each = Rate(self._waits.most, self._waits.within)
         self._budget = Budget(
             clock=clock,
-            overall=Rate(OVERALL, 1.0),
+            overall=Rate(OVERALL, 1.0, halves_looks=False),
             of_place=lambda _: each,
             on_folded=self._tell_of_folded,
         )

@@ -346,7 +346,7 @@ class Telegram:
 
 
 def _budget(clock: Clock, flood: Flood, on_folded: Callable[[int], None]) -> Budget:
-    overall = Rate(flood.overall_rate, flood.overall_seconds)
+    overall = Rate(flood.overall_rate, flood.overall_seconds, halves_looks=False)
     in_group = Rate(flood.group_rate, flood.group_seconds)
     return Budget(
         clock=clock,

@@ -191,10 +191,10 @@ async def test_who_no_longer_waits_takes_no_turn() -> None:
 
 
 async def test_a_crowd_in_many_chats_leaves_room_for_a_stop_elsewhere() -> None:
-    crowd = Crowd(overall=Rate(30, 1.0))
+    crowd = Crowd(overall=Rate(30, 1.0, halves_looks=False))
     for place in range(100):
         await crowd.says(Priority.LOOK, times=5, place=place, who=str(place))
-    assert len(crowd.sent) == 15
+    assert len(crowd.sent) == 24
     await crowd.says(Priority.STOP, place=OTHER, who="ben")
     assert crowd.sent[-1][1:3] == (OTHER, Priority.STOP)
     await crowd.end()
