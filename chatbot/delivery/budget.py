@@ -181,6 +181,10 @@ class Budget:
         if self._waiting:
             self._pump()
 
+    def waiting(self, place: int) -> int:
+        """How many wait for their turn there."""
+        return len(self._waiting.get(place, ()))
+
     def dropped(self, place: int) -> int:
         """How many looks were dropped there since this was last asked."""
         return self._dropped.pop(place, 0)

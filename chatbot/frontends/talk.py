@@ -189,6 +189,10 @@ class Tasks(set[asyncio.Task[None]]):
         return task
 
 
+_SHOWING = Tasks()
+"""Signs that an answer is under way.  A request is not cut off: it ends by itself, soon."""
+
+
 class Shown(Protocol):
     """One message of a platform.  Its methods raise what the platform's library raises."""
 
@@ -223,11 +227,14 @@ async def tell(
 
     Returns it; `follow` goes on with what comes after it.
     """
-    task = asyncio.ensure_future(answer)
-    busy = asyncio.ensure_future(_keep_busy(task, shown, clock))
+    task, told = asyncio.ensure_future(answer), asyncio.Event()
+    soon = min(SOON, slow)
     try:
-        with suppress(TimeoutError):
-            await within(clock, slow, asyncio.shield(task))
+        await _unless(task, soon, clock)
+        if not task.done() or _is_pictured(task):
+            _SHOWING.start(_keep_busy(task, told, shown, clock), name="busy")
+        if not task.done():
+            await _unless(task, slow - soon, clock)
         if not task.done():
             try:
                 await shown.wait(Reply(f"{WAIT} Asking the venue", asked=Priority.LOOK))
@@ -237,20 +244,25 @@ async def tell(
         await shown.show(reply)
         return reply
     finally:
-        busy.cancel()
+        told.set()
 
 
-async def _keep_busy(task: asyncio.Future[Reply], shown: Answering, clock: Clock) -> None:
-    """Say from soon after the asking until it is shown that an answer is under way."""
-    await _unless(task, SOON, clock)
-    while not task.done():
+async def _keep_busy(
+    task: asyncio.Future[Reply], told: asyncio.Event, shown: Answering, clock: Clock
+) -> None:
+    """Say until it is *told* that an answer is under way."""
+    while not task.done() and not told.is_set():
         await _busy(shown, draws=False)
         await _unless(task, BUSY, clock)
-    if task.cancelled() or task.exception() is not None or task.result().chart is None:
-        return
-    while True:
+    while not told.is_set() and _is_pictured(task):
         await _busy(shown, draws=True)
-        await clock.sleep(BUSY)
+        await _unless(told.wait(), BUSY, clock)
+
+
+def _is_pictured(task: asyncio.Future[Reply]) -> bool:
+    """Whether it is there, and is yet to be drawn."""
+    failed = task.cancelled() or task.exception() is not None
+    return not failed and task.result().chart is not None
 
 
 async def _busy(shown: Answering, *, draws: bool) -> None:
@@ -260,10 +272,10 @@ async def _busy(shown: Answering, *, draws: bool) -> None:
         log.info("a chat was not shown that it is answered: %s", type(error).__name__)
 
 
-async def _unless(task: asyncio.Future[Reply], seconds: float, clock: Clock) -> None:
-    """Wait so long, unless *task* ends before; however it ends."""
+async def _unless(ends: Awaitable[object], seconds: float, clock: Clock) -> None:
+    """Wait so long, unless it *ends* before; however it does, and without ending it."""
     with suppress(Exception):
-        await within(clock, seconds, asyncio.shield(task))
+        await within(clock, seconds, asyncio.shield(ends))
 
 
 async def follow(reply: Reply, shown: Shown) -> None:

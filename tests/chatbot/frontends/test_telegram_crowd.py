@@ -131,7 +131,8 @@ async def test_after_a_flood_wait_a_stops_answer_still_goes_first() -> None:
         await chat.server.until(lambda: len(chat.server.asked("sendMessage")) == 1, "a refusal")
         await chat.server.says(CLEO, "/positions", chat=GROUP)
         await chat.server.says(BEN, "/stop", chat=GROUP)
-        await chat.server.until(lambda: len(chat.heard) == 3, "all of them")
+        waiting = chat.telegram._budget.waiting
+        await chat.server.until(lambda: waiting(GROUP) == 3, "all of them to wait")
         chat.clock.advance(16)
         await chat.server.confirmed()
         assert chat.server.room(GROUP).seen == []
