@@ -1,6 +1,7 @@
 """A trader's cycles: every bar that closed, exits first, then what the strategy wishes.
 
-Between the bars of a live market the same exits and loss guards go by each price.
+Between the bars of a live market loss guards go by each price, and stops and targets that do not
+rest at the venue.
 """
 
 from __future__ import annotations
@@ -188,14 +189,17 @@ class Cycles:
         return len(closes), decisions
 
     async def look(self) -> None:
-        """Act on the prices that have come since the last look, as at a bar's close."""
+        """Go by the prices that have come since the last look.
+
+        Loss guards do, and exits only where a stop or target does not rest at the venue.
+        """
         newest = self._valuer.newest_mark()
         if not self._books.ready or newest is None or newest == self._looked_at:
             return
         self._looked_at = newest
         now = self._feed.now()
         try:
-            await self._exits.carry_out(now)
+            await self._exits.look(now)
             await self._losses.observe(now)
             await self._save_measures(now)
         except Exception:
@@ -262,10 +266,12 @@ class Cycles:
         Entries whose time was over before *bar* closed are gone by then: it does not fill them.
         """
         await self._resting_entries.watch(bar - timedelta.resolution)
+        await self._resting_entries.pass_bar(bar)
         await self._venue.catch_up(bar)
         await self._recorder.settle()
         await self._protect()
         await self._exits.carry_out(bar)
+        await self._protection.rest_targets()
         await self._losses.observe(bar)
 
     async def _protect(self) -> None:
@@ -278,7 +284,6 @@ class Cycles:
         if self._roster.by_bars:
             await self._roster.refresh(bar)
         decided = await self._decide(bar)
-        await self._protect()
         await self._resting_entries.watch(bar)
         await self._protect()
         await self._tell_rest(bar)

@@ -261,7 +261,7 @@ class DustLeft(SymbolEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryGivenUp(SymbolEvent):
-    """A maker's entry did not fill in time, and its rest was not taken at market."""
+    """An entry did not fill in time, and its rest is not taken any more."""
 
     filled: Decimal
     ordered: Decimal

@@ -353,7 +353,7 @@ class Trader:
             await self.upkeep()
 
     async def _watch_prices(self) -> None:
-        """Between the bars, where prices come at any moment: exits and loss guards go by each."""
+        """Between the bars, where prices come at any moment: guards, and what does not rest."""
         while self.feed.speed is None:
             await self._clock.sleep(LOOK_EVERY)
             await self.cycles.look()

@@ -138,6 +138,6 @@ def _(event: events.EntryGivenUp) -> Reply:
     return Reply(
         f"Entry given up: {base} {mode(event.mode)}, "
         f"{exact(event.filled)} of {exact(event.ordered)} filled",
-        text=f"The rest was not taken at market: {event.why}.",
+        text=f"The rest is not taken any more: {event.why}.",
         level=Level.NOTICE,
     )

@@ -551,7 +551,7 @@ Too small for the venue to sell. It stays there, and left our books at the last 
         Level.NOTICE,
         """\
 Entry given up: SOL (paper), 0.40 of 1.80 filled
-The rest was not taken at market: the price has run 0.61 %.""",
+The rest is not taken any more: the price has run 0.61 %.""",
     ),
     (
         events.ProtectionPaused(**WHO, symbol=SOL, quantity=D("0.90"), lasted=2.4 * SECOND),

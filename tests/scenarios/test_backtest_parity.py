@@ -342,8 +342,9 @@ async def test_a_slice_of_a_crash(name: str, tmp_path: Path) -> None:
 
 EXITS = {
     (OrderRole.PROTECT, ExitReason.STOP), (OrderRole.PROTECT, ExitReason.TRAIL),
-    (OrderRole.EXIT, ExitReason.STOP),  # crossed already when it was to be placed
-    (OrderRole.EXIT, ExitReason.TARGET), (OrderRole.EXIT, ExitReason.TIME),
+    (OrderRole.PROTECT, ExitReason.TARGET),
+    (OrderRole.EXIT, ExitReason.TARGET),  # in part
+    (OrderRole.EXIT, ExitReason.TIME),
     (OrderRole.EXIT, ExitReason.SIGNAL),
 }  # fmt: skip
 """All by which a trader leaves of its own accord."""

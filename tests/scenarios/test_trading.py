@@ -27,7 +27,7 @@ from trading.events import (
 from trading.execution.exit_rules import ExitRules, PartialRule
 from trading.ports import FeedState
 from trading.risk.limits import Limits
-from trading.types import ExitReason, Mode, OrderRole, Side, Trade
+from trading.types import ExitReason, Mode, OrderRole, OrderType, Side, Trade
 
 T = TypeVar("T")
 
@@ -42,9 +42,11 @@ async def test_a_signal_becomes_a_protected_position_sized_by_its_risk() -> None
 
         position = world.trader.ledger.positions[BTC]
         assert position.quantity == Decimal(6)  # 0.3 % of 10,000 over a distance of 5
-        (stop,) = await world.venue.open_orders()
-        assert stop.order is not None
-        assert (stop.order.stop_price, stop.order.quantity) == (Decimal(95), Decimal(6))
+        resting = [report.order for report in await world.venue.open_orders()]
+        assert [(o.type, o.stop_price, o.quantity) for o in resting if o is not None] == [
+            (OrderType.STOP, Decimal(95), Decimal(6)),
+            (OrderType.TARGET, Decimal(110), Decimal(6)),
+        ]
         (opened,) = world.heard(PositionOpened)
         assert isinstance(opened, PositionOpened)
         assert (opened.risk, opened.confidence) == (Decimal(30), 62)
@@ -76,12 +78,12 @@ async def test_the_stop_closes_at_the_venue_and_is_booked_and_told() -> None:
         assert (await world.store.trades("majors", limit=9))[0] == trade
 
 
-async def test_the_target_is_kept_by_the_desk() -> None:
+async def test_the_target_is_sold_at_its_price_when_it_is_touched() -> None:
     async with a_world(100, 100, 100, 105, 111, wishes=[wish(2, target=110.0)]).running() as world:
         await world.minutes(4)
 
         (trade,) = closed_trades(world)
-        assert (trade.reason, trade.profit) == (ExitReason.TARGET, Decimal(66))
+        assert (trade.reason, trade.profit) == (ExitReason.TARGET, Decimal(60))
         assert not await world.venue.open_orders()
 
 

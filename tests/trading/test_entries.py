@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.builders import BTC, NOON
-from tests.fakes import LivePrices
+from tests.fakes import LivePrices, Wish
 from tests.trading.test_reconcile import Files
 from tests.world import World, a_world, at_minute, settled, wish
 from trading.clocks import ManualClock
@@ -360,3 +360,56 @@ async def test_a_clock_that_jumps_proves_nothing_either() -> None:
         world.trader.ledger.update(early)
         await world.trader.orders.resolve(early)
         assert world.trader.ledger.orders[order.id].status is OrderStatus.UNKNOWN
+
+
+# -- what is left of an entry when its position ends -------------------------------------------
+
+THIN, EMPTY = 40.0, 0.005
+"""Volumes of a bar, of which a tenth is ours: an entry of six takes two bars, or for ever."""
+LONG = wish(2, target=110.0)
+SHORT = wish(2, side=Side.SELL, stop=105.0, target=90.0)
+
+
+@pytest.mark.parametrize("volume", [THIN, EMPTY])
+@pytest.mark.parametrize(("wishes", "price"), [(LONG, 94), (LONG, 111), (SHORT, 106), (SHORT, 89)])
+async def test_in_the_bar_of_its_stop_or_target_what_is_left_of_an_entry_does_not_fill(
+    wishes: Wish, price: float, volume: float
+) -> None:
+    """It would be bought below its own stop, or above its own target."""
+    world = a_world(100, 100, 100, price, price, 100, wishes=[wishes], volume=volume)
+    async with world.running():
+        await world.minutes(2)
+        (entry,) = entries(world)
+        assert (entry.status, entry.filled) == (OrderStatus.OPEN, D(4) if volume == THIN else D(0))
+        await world.minutes(3)
+        ended = world.trader.ledger.orders[entry.id]
+        assert (ended.status, ended.filled) == (OrderStatus.CANCELLED, entry.filled)
+        assert world.trader.ledger.positions == {}
+        (told,) = (e for e in world.said if isinstance(e, EntryGivenUp))
+        assert (told.filled, told.ordered) == (entry.filled, entry.quantity)
+        assert told.why == "its stop or target was touched first"
+
+
+async def test_a_bar_between_stop_and_target_fills_what_is_left() -> None:
+    async with a_world(100, 100, 100, 96, wishes=[LONG], volume=THIN).running() as world:
+        await world.minutes(3)
+        assert world.trader.ledger.positions[BTC].quantity == D(6)
+
+
+async def test_the_bar_that_brought_the_signal_ends_no_entry() -> None:
+    """What it touched came before the entry."""
+    async with a_world(100, 100, 94, 94, 100, 100, wishes=[wish(3, stop=93.0)]).running() as world:
+        await world.minutes(3)
+        assert BTC in world.trader.ledger.positions
+
+
+async def test_a_limit_that_has_filled_nothing_fills_before_its_stop() -> None:
+    """Its own price lies before it: the bar that goes through both fills it, and it is a loss."""
+    rules = EntryRules(style=EntryStyle.LIMIT)
+    async with a_world(
+        100, 100, 100, 100, 94, 94, wishes=[wish(2)], entries=rules, volume=EMPTY
+    ).running() as world:
+        await world.minutes(2)
+        (entry,) = entries(world)
+        await world.minutes(2)
+        assert world.trader.ledger.orders[entry.id].status is OrderStatus.OPEN

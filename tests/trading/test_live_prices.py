@@ -1,4 +1,4 @@
-"""Between the bars: exits and loss guards go by each price, and one wrong tick does nothing."""
+"""Between the bars: guards and what does not rest go by each price; one wrong tick does nothing."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.builders import BTC, NOON, a_quote, after, some_limits
 from tests.fakes import LivePrices
 from tests.world import World, a_world, settled, wish
 from trading.clocks import ManualClock
-from trading.events import CycleFailed, HaltEngaged, PositionClosed, StopMoved
-from trading.execution.exit_rules import ExitRules
+from trading.events import CycleFailed, HaltEngaged, PositionClosed
+from trading.execution.exit_rules import ExitRules, PartialRule
 from trading.market.belief import Belief
 from trading.types import ExitReason, Quote, Side
 
@@ -45,14 +45,29 @@ def reasons(world: World) -> list[ExitReason]:
     return [e.trade.reason for e in world.said if isinstance(e, PositionClosed)]
 
 
-async def test_a_target_is_taken_between_the_bars() -> None:
+async def test_a_target_that_the_desk_keeps_is_taken_between_the_bars() -> None:
     world, prices = a_live_desk()
     async with world.running():
+        world.venue.faults.place = ["", "", "refuse"]
         await opened(world)
         await ticks(world, prices, "105", "109.9")
         assert reasons(world) == []
         await ticks(world, prices, "110")
         assert reasons(world) == [ExitReason.TARGET]
+
+
+async def test_a_target_that_rests_is_left_to_its_venue() -> None:
+    """On paper it is sold by the bar that touched it, at its own price."""
+    world, prices = a_live_desk()
+    async with world.running():
+        await opened(world)
+        await ticks(world, prices, "112")
+        assert reasons(world) == []
+        world.clock.advance(59)
+        await world.trader.cycle()
+        await settled()
+        (trade,) = (e.trade for e in world.said if isinstance(e, PositionClosed))
+        assert (trade.reason, trade.exit_price) == (ExitReason.TARGET, D(110))
 
 
 async def test_a_stop_that_the_desk_keeps_is_looked_after_between_the_bars() -> None:
@@ -66,13 +81,37 @@ async def test_a_stop_that_the_desk_keeps_is_looked_after_between_the_bars() -> 
         assert reasons(world) == [ExitReason.STOP]
 
 
-async def test_trailing_moves_the_stop_between_the_bars() -> None:
-    world, prices = a_live_desk(exit_rules=ExitRules(trail_r=D(1)))
+EVERYTHING = ExitRules(
+    trail_r=D(1),
+    partials=(PartialRule(share=D("0.5"), at_r=D("0.5")),),
+    break_even=True,
+    time_limit=timedelta(seconds=90),
+)
+
+
+async def test_trailing_break_even_partials_and_time_limits_move_on_closed_bars() -> None:
+    """The same live and in a backtest, which sees nothing between two closes."""
+    world, prices = a_live_desk(exit_rules=EVERYTHING)
     async with world.running():
         await opened(world)
-        await ticks(world, prices, "104")
-        (moved,) = (e for e in world.said if isinstance(e, StopMoved))
-        assert moved.new == D(99)
+        held, plan = world.trader.ledger.positions[BTC].quantity, world.trader.ledger.plans[BTC]
+        await ticks(world, prices, "104", "108", *["104"] * 40, "103")
+        assert world.trader.ledger.positions[BTC].quantity == held
+        assert world.trader.ledger.plans[BTC] == plan
+        await to_the_next_close(world)
+        assert world.trader.ledger.positions[BTC].quantity == held / 2
+        assert world.trader.ledger.plans[BTC].stop == D(100), "of the entry; trailing is at 98"
+        assert world.trader.ledger.plans[BTC].best == D(103), "no higher than any close"
+        await ticks(world, prices, *["103"] * 40)
+        assert BTC in world.trader.ledger.positions, "its 90 s are over, its bar is not"
+        await to_the_next_close(world)
+        assert reasons(world) == [ExitReason.TIME]
+
+
+async def to_the_next_close(world: World) -> None:
+    world.clock.advance(60 - world.clock.now().second)
+    await world.trader.cycle()
+    await settled()
 
 
 @pytest.mark.parametrize("wrong", ["0", "10000", "1", "NaN"])
@@ -95,10 +134,13 @@ async def test_a_price_that_stays_is_believed() -> None:
     world, prices = a_live_desk()
     async with world.running():
         await opened(world)
-        await ticks(world, prices, "120")
+        world.venue.faults.place = ["refuse"] * 50
+        await world.trader.exits.move_stop(BTC, D(96), by="ben")
+        world.venue.faults.place = []
+        await ticks(world, prices, "80")
         assert reasons(world) == []
-        await ticks(world, prices, "120.5")
-        assert reasons(world) == [ExitReason.TARGET]
+        await ticks(world, prices, "80.5")
+        assert reasons(world) == [ExitReason.STOP]
 
 
 async def test_a_guard_halts_after_three_prices_and_not_by_looking_thrice_at_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 
 from tests.builders import BTC, ETH
@@ -178,9 +179,10 @@ async def test_a_stop_without_an_answer_is_not_joined_by_a_second() -> None:
 
 async def test_the_plans_of_others_go_on_when_one_position_is_closed_meanwhile() -> None:
     """By hand, while the cycle waits for the exit of the position before it."""
-    wishes = [wish(2, symbol=symbol, target=105.0) for symbol in (BTC, ETH)]
+    wishes = [wish(2, symbol=symbol) for symbol in (BTC, ETH)]
+    limits, brief = Limits(max_positions=2), ExitRules(time_limit=timedelta(minutes=1))
     async with a_world(
-        100, 100, 100, 106, 106, wishes=wishes, symbols=(BTC, ETH), limits=Limits(max_positions=2)
+        *[100] * 5, wishes=wishes, symbols=(BTC, ETH), limits=limits, exit_rules=brief
     ).running() as world:
         await world.minutes(2)
         assert set(world.trader.ledger.positions) == {BTC, ETH}

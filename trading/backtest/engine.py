@@ -346,9 +346,11 @@ class _Run:
         return order.status is OrderStatus.OPEN and self._venue.waits_for_price(order)
 
     def _note_unfinished(self, symbols: set[Symbol]) -> None:
-        """Positions whose stop does not rest as it should."""
+        """Positions whose stop or target does not rest as it should."""
+        protection = self._trader.protection
         for symbol in symbols:
-            bare = symbol in self._ledger.positions and not self._trader.protection.rests(symbol)
+            bare = symbol in protection.reached or not protection.rests(symbol)
+            bare = bare and symbol in self._ledger.positions
             (self._uncovered.add if bare else self._uncovered.discard)(symbol)
 
     # -- what came of it ---------------------------------------------------------------------

@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 
 from trading.market.candles import Candles, Panel
 from trading.strategies.base import Exits
-from trading.types import ZERO, ExitPlan, MarketRules, Order, OrderType, Position, Side, Symbol
+from trading.types import (
+    CONDITIONAL,
+    ZERO,
+    ExitPlan,
+    MarketRules,
+    Order,
+    OrderType,
+    Position,
+    Side,
+    Symbol,
+)
 
 NEVER = 1 << 62
 _INF = float("inf")
@@ -154,7 +164,7 @@ class Leaps:
 
 
 def _wait_for_order(waits: _Waits, order: Order, slack: float) -> None:
-    price = order.stop_price if order.type is OrderType.STOP else order.price
+    price = order.stop_price if order.type in CONDITIONAL else order.price
     if price is None:
         return
     below = (order.type is OrderType.STOP) is (order.side is Side.SELL)

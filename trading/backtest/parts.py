@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
@@ -20,6 +21,7 @@ from trading.stats.daybook import DayBook
 from trading.strategies.base import Exits, Signals, Strategy
 from trading.types import Decision, EquityPoint, Fill, Order, OrderType, Report, Symbol, Trade
 from trading.venues.book import BarDone, HeldOrder
+from trading.venues.filling import Filling, Turn
 from trading.venues.paper import PaperVenue
 from trading.venues.records import Record
 from trading.venues.writer import JournalWriter
@@ -159,16 +161,45 @@ class _InstantWriter(JournalWriter):
         return done
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured(Filling):
+    """Remembers what slippage cost."""
+
+    slippage_of: dict[str, Decimal] = field(default_factory=dict)
+    _before: dict[str, Decimal] = field(default_factory=dict)
+    """By order: the price before slippage of the fill that is being made."""
+
+    def slipped(self, order: Order, price: Decimal) -> Decimal:
+        self._before[order.id] = price
+        return Filling.slipped(self, order, price)
+
+    def fill(self, turn: Turn, held: HeldOrder, price: Decimal, **of: Any) -> None:
+        Filling.fill(self, turn, held, price, **of)
+        self._before.pop(held.order.id, None)
+
+    def new_fill(
+        self, turn: Turn, held: HeldOrder, quantity: Decimal, price: Decimal, at: datetime
+    ) -> Fill:
+        fill = Filling.new_fill(self, turn, held, quantity, price, at)
+        worse = (price - self._before.get(held.order.id, price)) * fill.side.sign
+        if worse:
+            self.slippage_of[fill.id] = worse * quantity
+        return fill
+
+
 class InstantPaper(PaperVenue):
     """The paper venue, its book in memory only."""
 
     untouched = False
     """The bar to come touches no order here: that is known already."""
 
-    slippage_of: dict[str, Decimal]
-    """By fill: what it cost that its price is worse than the one that triggered it."""
-    _before: dict[str, Decimal]
-    """By order: the price before slippage of the fill that is being made."""
+    fills = _Measured
+
+    @property
+    def slippage_of(self) -> dict[str, Decimal]:
+        """By fill: what it cost that its price is worse than the one that triggered it."""
+        assert isinstance(self._filling, _Measured)  # noqa: S101  # as was said above
+        return self._filling.slippage_of
 
     async def catch_up(self, until: datetime) -> None:
         if self.untouched and self._book is not None:
@@ -177,28 +208,10 @@ class InstantPaper(PaperVenue):
         await super().catch_up(until)
 
     async def open(self, listener: Callable[[Report], None]) -> None:
-        self.slippage_of, self._before = {}, {}
         await super().open(listener)
         self._writer = _InstantWriter(
             journal=self._journal, snapshot=self._snapshot, tell=listener, failed=self._forget
         )
-
-    def _slipped(self, order: Order, price: Decimal) -> Decimal:
-        self._before[order.id] = price
-        return super()._slipped(order, price)
-
-    def _fill(self, turn: Any, held: HeldOrder, price: Decimal, **of: Any) -> None:
-        super()._fill(turn, held, price, **of)
-        self._before.pop(held.order.id, None)
-
-    def _new_fill(
-        self, turn: Any, held: HeldOrder, quantity: Decimal, price: Decimal, at: datetime
-    ) -> Fill:
-        fill = super()._new_fill(turn, held, quantity, price, at)
-        worse = (price - self._before.get(held.order.id, price)) * fill.side.sign
-        if worse:
-            self.slippage_of[fill.id] = worse * quantity
-        return fill
 
     def waits_for_price(self, order: Order) -> bool:
         """Whether nothing fills *order* but a price that is touched; else the next bar may."""

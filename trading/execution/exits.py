@@ -6,6 +6,7 @@ A sale is followed by `Protection.converge`: whatever is left has its stop again
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,7 +17,7 @@ from trading.errors import Refused, VenueError, VenueRejected
 from trading.events import ExitDropped, ExitSentAgain, StopMoved
 from trading.execution.closing import Closing
 from trading.execution.orders import Orders
-from trading.execution.plan import due, observe
+from trading.execution.plan import ExitOrder, due, observe, reached
 from trading.execution.protection import Protection
 from trading.ports import Change, Lane
 from trading.recorder import Recorder
@@ -24,6 +25,7 @@ from trading.types import (
     ZERO,
     ExitPlan,
     ExitReason,
+    MarketRules,
     Mode,
     Order,
     OrderType,
@@ -68,15 +70,42 @@ class Exits:
         self._recorder = recorder
         self._clock = clock
 
-    async def carry_out(self, at: datetime) -> None:
-        """Carry out what the plans want at market time *at*: trailing, target, time, partials."""
+    async def carry_out(self, bar: datetime) -> None:
+        """Carry out what the plans want at the close of *bar*: trailing, target, time, partials."""
+        await self._of_each(self._exit, bar)
+
+    async def look(self, at: datetime) -> None:
+        """Between two bars: close only where a stop or target is reached that does not rest.
+
+        All else moves with closed bars, live as in a backtest.
+        """
+        await self._of_each(self._close_reached, at)
+
+    async def _of_each(
+        self, act: Callable[[Symbol, Decimal, datetime], Awaitable[None]], at: datetime
+    ) -> None:
         for symbol in list(self._ledger.positions):
             quote = self._valuer.quote(symbol, at)
             if quote is not None and symbol in self._ledger.positions:
                 try:
-                    await self._exit(symbol, quote.price, at)
+                    await act(symbol, quote.price, at)
                 except VenueError as error:  # the others go on, this one is tried again
                     log.warning("an exit of %s was not sent: %s", symbol.base, error)
+
+    async def _close_reached(self, symbol: Symbol, price: Decimal, at: datetime) -> None:
+        rules, plan = self._orders.venue.rules(symbol), self._ledger.plans.get(symbol)
+        if plan is None or isinstance(rules, Untraded) or reached(plan, price, rules) is None:
+            return
+        reason = reached(plan, price, rules, **self._resting(symbol))
+        held = self._ledger.closable(symbol)
+        if reason is not None and held > ZERO:
+            await self.close(symbol, held, reason, at=at)
+
+    def _resting(self, symbol: Symbol) -> dict[str, bool]:
+        return {
+            "stop_rests": self._protection.confirmed(symbol),
+            "target_rests": self._protection.confirmed(symbol, OrderType.TARGET),
+        }
 
     async def _exit(self, symbol: Symbol, price: Decimal, at: datetime) -> None:
         rules = self._orders.venue.rules(symbol)
@@ -86,17 +115,22 @@ class Exits:
         plan = observe(before, price, rules)
         if plan != before:
             await self.change_plan(symbol, plan, why="trailing")
-        wanted = due(
-            plan, self._ledger.closable(symbol), price=price, now=at, rules=rules,
-            stop_rests=self._protection.confirmed(symbol),
-            target_rests=self._protection.confirmed(symbol, OrderType.TARGET),
-        )  # fmt: skip
+        wanted = self._wanted(symbol, plan, price, at, rules)
         if wanted is None:
             return
         if wanted.quantity > ZERO:
             await self.close(symbol, wanted.quantity, wanted.reason, at=at)
         if symbol in self._ledger.positions and wanted.plan != plan:
             await self.change_plan(symbol, wanted.plan, why="entry")
+
+    def _wanted(
+        self, symbol: Symbol, plan: ExitPlan, price: Decimal, at: datetime, rules: MarketRules
+    ) -> ExitOrder | None:
+        """What is due; what rests at the venue, and so is its business, is looked up only then."""
+        held = self._ledger.closable(symbol)
+        if due(plan, held, price=price, now=at, rules=rules) is None:
+            return None
+        return due(plan, held, price=price, now=at, rules=rules, **self._resting(symbol))
 
     # -- what the venue never had -----------------------------------------------------------
 

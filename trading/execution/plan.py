@@ -62,12 +62,31 @@ def due(
     """
     if held <= ZERO:
         return None
-    ours = replace(plan, stop=None) if stop_rests else plan
-    ours = replace(ours, target=None) if target_rests else ours
-    reason = _whole_exit(ours, price, now, rules)
+    reason = reached(plan, price, rules, stop_rests=stop_rests, target_rests=target_rests)
+    if reason is None and plan.deadline is not None and now >= plan.deadline:
+        reason = ExitReason.TIME
     if reason is not None:
         return ExitOrder(quantity=held, reason=reason, plan=plan)
     return _partial_exit(plan, held, price, rules) if _is_positive(price) else None
+
+
+def reached(
+    plan: ExitPlan,
+    price: Decimal,
+    rules: MarketRules,
+    *,
+    stop_rests: bool = False,
+    target_rests: bool = False,
+) -> ExitReason | None:
+    """Which of stop and target *price* has reached that does not rest at the venue."""
+    if not _is_positive(price):
+        return None
+    sign = plan.side.sign
+    if not stop_rests and plan.stop is not None and (price - plan.stop) * sign <= ZERO:
+        return stop_reason(plan, rules)
+    if not target_rests and plan.target is not None and (price - plan.target) * sign >= ZERO:
+        return ExitReason.TARGET
+    return None
 
 
 def grown(plan: ExitPlan, *, size: Decimal, entry: Decimal) -> ExitPlan:
@@ -92,20 +111,6 @@ def next_price(plan: ExitPlan) -> Decimal | None:
     if plan.target is not None:
         prices.append(plan.target)
     return min(prices, key=lambda price: price * plan.side.sign, default=None)
-
-
-def _whole_exit(
-    plan: ExitPlan, price: Decimal, now: datetime, rules: MarketRules
-) -> ExitReason | None:
-    sign = plan.side.sign
-    if _is_positive(price):
-        if plan.stop is not None and (price - plan.stop) * sign <= ZERO:
-            return stop_reason(plan, rules)
-        if plan.target is not None and (price - plan.target) * sign >= ZERO:
-            return ExitReason.TARGET
-    if plan.deadline is not None and now >= plan.deadline:
-        return ExitReason.TIME
-    return None
 
 
 def _partial_exit(

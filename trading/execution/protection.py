@@ -78,6 +78,8 @@ class Protection:
         self._valuer = valuer
         self._clock = clock
         self._locks: dict[Symbol, asyncio.Lock] = {}
+        self.reached: set[Symbol] = set()
+        """Those whose target did not rest, as the price was there already."""
         self._settling = 0
         self.idle = asyncio.Event()
         """Set while nobody settles anything."""
@@ -122,6 +124,8 @@ class Protection:
 
     async def settle(self) -> None:
         """Converge every symbol that has changed, until nothing changes any more."""
+        if not self._orders.touched:
+            return
         self._settling += 1
         self.idle.clear()
         try:
@@ -132,6 +136,11 @@ class Protection:
             self._settling -= 1
             if not self._settling:
                 self.idle.set()
+
+    async def rest_targets(self) -> None:
+        """Look again after targets that were reached when they were to be placed."""
+        for symbol in list(self.reached):
+            await self.converge(symbol)
 
     async def watch(self) -> None:
         """Look again after every position whose legs do not rest as they should."""
@@ -221,6 +230,7 @@ class Protection:
         await self._cancel_wrong(symbol, OrderType.TARGET)
         self.covers.look(symbol)
         self._wanted.forget(symbol)
+        self.reached.discard(symbol)
         self._stuck.pop(symbol, None)
         self._closing.freed.pop(symbol, None)
         await self._closing.end_leftover_entries(symbol)
@@ -387,8 +397,12 @@ class Protection:
     async def _add_targets(self, symbol: Symbol) -> None:
         """What is reached already is not sent: the desk closes in its next look."""
         position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
-        if position is None or plan is None or self._wanted.is_reached(plan, symbol):
+        if position is None or plan is None:
             return
+        if self._wanted.is_reached(plan, symbol):
+            self.reached.add(symbol)
+            return
+        self.reached.discard(symbol)
         targets = self._wanted.compared(position, plan).of(OrderType.TARGET)
         for leg in [] if targets.wrong else list(targets.missing):
             if leg.price is None or not leg.quantity:

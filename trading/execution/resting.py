@@ -1,4 +1,6 @@
-"""Entries that rest: cancelled when too old; a maker's rest goes at market if the price still fits.
+"""Entries that rest: cancelled when too old, or when their stop or target is touched first.
+
+A maker's rest goes at market if the price still fits.
 
 Each leg is an intent of its own, and the second is made only once the first is known to have ended:
 an entry is never sent again.
@@ -28,11 +30,14 @@ from trading.types import (
     Order,
     OrderRole,
     OrderStatus,
+    OrderType,
+    Side,
     Symbol,
     Untraded,
 )
 from trading.valuation import Valuer
 from trading.values import replace
+from trading.venues import matching
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +62,42 @@ class RestingEntries:
         for order in self.orders.ledger.alive_of(OrderRole.ENTRY):
             if order.status is OrderStatus.OPEN and at >= self.rules().ends(order):
                 await self._end(order)
+
+    async def pass_bar(self, bar: datetime) -> None:
+        """End what is left of entries whose stop or target the bar that closes at *bar* touches.
+
+        Before that bar fills anything: in it the stop came first, and what would be bought after
+        it, below it, nobody wishes any more.  A limit entry that has filled nothing yet stays: its
+        own price lies before its stop.
+        """
+        for order in self.orders.ledger.alive_of(OrderRole.ENTRY):
+            begun = order.filled > ZERO or order.type is OrderType.MARKET
+            if begun and order.status is OrderStatus.OPEN and self._is_over(order, bar):
+                await self._give_up_rest(order)
+
+    def _is_over(self, order: Order, at: datetime) -> bool:
+        """Whether the bar reaches an end of its plan, and the order is from before that bar."""
+        plan = self.orders.ledger.plans.get(order.symbol) if order.filled else order.plan
+        rules, candles = self.orders.venue.rules(order.symbol), self.valuer.feed.candles(at, 1)
+        row = candles.row(order.symbol)
+        if plan is None or row is None or isinstance(rules, Untraded) or not candles.bars:
+            return False
+        bar = matching.bar_at(candles, row, 0, rules)
+        if bar is None or bar.at != at or (order.market_at or order.created_at) >= at:
+            return False
+        worst, best = (bar.low, bar.high) if plan.side is Side.BUY else (bar.high, bar.low)
+        stopped = plan.stop is not None and (worst - plan.stop) * plan.side.sign <= ZERO
+        reached = plan.target is not None and (best - plan.target) * plan.side.sign >= ZERO
+        return stopped or reached
+
+    async def _give_up_rest(self, order: Order) -> None:
+        try:
+            ended = await self.orders.cancel(order)
+        except VenueError as error:
+            log.warning("the rest of entry %s may still fill: %s", order.id, error)
+            return
+        if ended.status is OrderStatus.CANCELLED:
+            await self._give_up(ended, "its stop or target was touched first")
 
     async def refused(self, order: Order) -> None:
         """Take what *order* should have got, if it was refused for it would not have rested."""

@@ -48,7 +48,10 @@ class Wanted:
         rules = self._orders.venue.rules(position.symbol).shown
         resting, target = self.resting(position.symbol), self.target(plan, position.symbol)
         found = compare(resting, self.legs(position, plan), position.side.opposite, rules=rules)
-        if found and target is not None and self.paired:  # a pair comes and goes as a whole
+        if found and target is not None and self.paired:
+            if any(order.filled for order in resting):
+                return Difference((), ())  # one is being filled, and has ended the other
+            # a pair comes and goes as a whole
             return Difference(tuple(resting), tuple(self.legs(position, plan)))
         return found
 

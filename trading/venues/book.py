@@ -30,6 +30,8 @@ class Placed:
     order: Order
     since: datetime
     """Close time of the last bar before it: only later bars can fill it while it rests."""
+    beside: str = ""
+    """The other order of its list, of which only one can fill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class HeldOrder:
     """Sum of quantity x price over the fills."""
     fills: list[Fill] = field(default_factory=list)
     updated_at: datetime | None = None
+    beside: str = ""
+    """As of `Placed`."""
 
     @property
     def remaining(self) -> Decimal:
@@ -192,7 +196,7 @@ class Book:
     def apply(self, step: Step) -> None:
         match step:
             case Placed():
-                self._place(step.order, step.since)
+                self._place(step)
             case Filled():
                 self._fill(step.fill, step.bar)
             case Triggered():
@@ -204,9 +208,12 @@ class Book:
             case _:  # pragma: no cover
                 assert_never(step)
 
-    def _place(self, order: Order, since: datetime) -> None:
+    def _place(self, step: Placed) -> None:
         self._last_number += 1
-        self._insert(HeldOrder(order=order, venue_id=f"P{self._last_number}", since=since))
+        venue_id = f"P{self._last_number}"
+        self._insert(
+            HeldOrder(order=step.order, venue_id=venue_id, since=step.since, beside=step.beside)
+        )
 
     def _insert(self, held: HeldOrder) -> None:
         self._orders[held.order.id] = held
@@ -310,7 +317,11 @@ def replayed(journal: Sequence[Record]) -> Book:
 def _of_step(step: Step) -> dict[str, Any]:
     match step:
         case Placed():
-            return {"placed": records.of_order(step.order), "since": step.since.isoformat()}
+            return {
+                "placed": records.of_order(step.order),
+                "since": step.since.isoformat(),
+                "beside": step.beside,
+            }
         case Filled():
             return {"filled": records.of_fill(step.fill), "bar": step.bar.isoformat()}
         case Triggered():
@@ -331,7 +342,8 @@ def _of_step(step: Step) -> dict[str, Any]:
 def _to_step(record: Record, book: Book) -> Step:
     match record:
         case {"placed": order, "since": since}:
-            return Placed(records.to_order(order), datetime.fromisoformat(since))
+            moment = datetime.fromisoformat(since)
+            return Placed(records.to_order(order), moment, record.get("beside", ""))
         case {"filled": fill, "bar": bar}:
             order = _known(book, fill["order"]).order
             return Filled(records.to_fill(fill, order), datetime.fromisoformat(bar))
@@ -362,6 +374,7 @@ def _of_held(held: HeldOrder) -> dict[str, object]:
         "note": held.note,
         "fills": [records.of_fill(fill) for fill in held.fills],
         "updated_at": records.of_moment(held.updated_at),
+        "beside": held.beside,
     }
 
 
@@ -374,6 +387,7 @@ def _to_held(record: Record) -> HeldOrder:
         status=OrderStatus(record["status"]),
         triggered=record["triggered"],
         note=record["note"],
+        beside=record.get("beside", ""),
     )
     for fill in record["fills"]:
         held.take(records.to_fill(fill, order))

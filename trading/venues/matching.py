@@ -9,7 +9,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 import numpy as np
 
 from trading.market.candles import Candles
-from trading.types import ONE, MarketRules, Order, Side
+from trading.types import ONE, MarketRules, Order, OrderType, Side
 from trading.values import quick
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -65,8 +65,10 @@ def is_marketable(order: Order, price: Decimal) -> bool:
 
 
 def is_crossed(order: Order, price: Decimal) -> bool:
-    """Whether *price* is already where the stop order triggers."""
-    return _stop(order) <= price if order.side is Side.BUY else _stop(order) >= price
+    """Whether *price* is already where the stop or target triggers."""
+    if (order.type is OrderType.STOP) is (order.side is Side.BUY):
+        return _stop(order) <= price
+    return _stop(order) >= price
 
 
 def limit_fill(order: Order, bar: Bar) -> Decimal | None:
@@ -77,12 +79,29 @@ def limit_fill(order: Order, bar: Bar) -> Decimal | None:
     return max(limit, bar.open) if bar.high >= limit else None
 
 
-def stop_fill(order: Order, bar: Bar) -> Decimal | None:
-    """Price, before slippage, at which *bar* triggers a stop: the worse of stop and open."""
-    stop = _stop(order)
-    if order.side is Side.BUY:
-        return max(stop, bar.open) if bar.high >= stop else None
-    return min(stop, bar.open) if bar.low <= stop else None
+def touched(order: Order, bar: Bar) -> Decimal | None:
+    """Price, before slippage, at which *bar* triggers a stop or target; None: it does not.
+
+    Of a stop the worse of its own and the open; of a target its own, however far beyond it opens.
+    """
+    own, buys = _stop(order), order.side is Side.BUY
+    rises = (order.type is OrderType.STOP) is buys
+    if not (bar.high >= own if rises else bar.low <= own):
+        return None
+    if order.type is OrderType.TARGET:
+        return own
+    return max(own, bar.open) if buys else min(own, bar.open)
+
+
+def taken_later(order: Order, price: Decimal) -> Decimal:
+    """What a market order, or one that was triggered in an earlier bar, meets at *price*.
+
+    A target never gets better than its own price.
+    """
+    if order.type is not OrderType.TARGET:
+        return price
+    own = _stop(order)
+    return max(own, price) if order.side is Side.BUY else min(own, price)
 
 
 def _limit(order: Order) -> Decimal:

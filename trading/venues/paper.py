@@ -22,18 +22,16 @@ from typing import TypeVar
 from trading.clocks import MarketClock
 from trading.errors import StoreError, VenueRejected, VenueUnavailable, VenueUncertain
 from trading.halt import Permit
-from trading.market.candles import Candles
 from trading.ports import Feed, Journal, Leaving, unwatched
 from trading.types import (
+    CONDITIONAL,
     FINEST,
     ZERO,
     Depth,
-    Fill,
     Held,
     MarketRules,
     Movement,
     Order,
-    OrderStatus,
     OrderType,
     Preview,
     Quote,
@@ -46,21 +44,17 @@ from trading.types import (
 )
 from trading.venues import matching
 from trading.venues.book import (
-    BarDone,
     Book,
-    Ended,
     Filled,
     HeldOrder,
     Placed,
-    Step,
-    Triggered,
     record_of,
     replayed,
     snapshot_record,
 )
-from trading.venues.matching import Bar
+from trading.venues.filling import Filling, Turn
 from trading.venues.records import Record
-from trading.venues.refusals import reduces, refuse_unpaid, refuse_wrong
+from trading.venues.refusals import refuse_unpaid, refuse_wrong
 from trading.venues.writer import COMPACT_AFTER, JournalWriter
 
 Answer = TypeVar("Answer")
@@ -89,7 +83,7 @@ class PaperVenue:
     stands at the bar being handled.
     """
 
-    targets = Targets.DESK
+    fills: type[Filling] = Filling
     writes_off = True
     window = 0.0
     """Nothing is ever under way between us and this venue."""
@@ -121,10 +115,11 @@ class PaperVenue:
         self._journal = journal
         self._capital = capital
         self._rules = rules
-        self._slippage = slippage
-        self._commission = commission
-        self._commission_per_unit = commission_per_unit
-        self._participation = participation
+        self.targets = Targets.PAIRED if cash else Targets.BESIDE
+        self._filling = self.fills(
+            rules=rules, slippage=slippage, commission=commission,
+            commission_per_unit=commission_per_unit, participation=participation, cash=cash,
+        )  # fmt: skip
         self._clock: MarketClock = clock or feed
         self._compact_after = compact_after
         self._reread = reread
@@ -138,10 +133,10 @@ class PaperVenue:
     @property
     def costs(self) -> Costs:
         return Costs(
-            slippage=self._slippage,
-            commission=self._commission,
-            commission_per_unit=self._commission_per_unit,
-            participation=self._participation,
+            slippage=self._filling.slippage,
+            commission=self._filling.commission,
+            commission_per_unit=self._filling.commission_per_unit,
+            participation=self._filling.participation,
         )
 
     async def open(self, listener: Callable[[Report], None]) -> None:
@@ -170,7 +165,7 @@ class PaperVenue:
         closes = await self._feed.closes(book.bar or self._feed.first_cursor)
         book = await self._ready()
         new = [at for at in closes if at <= until and (book.bar is None or at > book.bar)]
-        records, reports = self._pass_bars(book, self._feed.candles(until, len(new)))
+        records, reports = self._filling.pass_bars(book, self._feed.candles(until, len(new)))
         await self._saved("what the bars did", records, reports)
 
     async def place(self, order: Order, permit: Permit) -> Report:
@@ -178,24 +173,37 @@ class PaperVenue:
         book = await self._ready()
         quote = self._check(book, order)
         permit()
-        steps = self._accept(book, order, quote)
+        turn = self._accept(book, order, quote)
         report = _report(book, order.id)
-        others = _reports(book, steps, but=order.id)
         try:
-            await self._opened().put([record_of(steps)], others)
+            await self._opened().put([record_of(turn.steps)], turn.reports(but=order.id))
         except StoreError as error:
             raise await self._what_became_of(order, error) from error
         return report
 
     async def place_pair(self, stop: Order, target: Order, permit: Permit) -> tuple[Report, Report]:
-        raise VenueRejected("no target can rest here")
+        """Accept both, or neither: of the coins that they lock, both sell the same."""
+        book = await self._ready()
+        quote = self._check(book, stop)
+        self._check(book, target)
+        permit()
+        since, turn = _since(book, quote), Turn(book)
+        turn.take(Placed(stop, since, beside=target.id))
+        turn.take(Placed(target, since, beside=stop.id))
+        reports = _report(book, stop.id), _report(book, target.id)
+        try:
+            await self._opened().put([record_of(turn.steps)])
+        except StoreError as error:
+            raise await self._what_became_of(stop, error) from error
+        return reports
 
     async def write_off(self, order: Order, price: Decimal) -> Report:
         book = await self._ready()
-        turn, at = _Turn(book), self._now(book)
+        turn, at = Turn(book), self._now(book)
         turn.take(Placed(order, at))
         fill = replace(
-            self._new_fill(turn, _held(book, order.id), order.quantity, price, at), fee=ZERO
+            self._filling.new_fill(turn, _held(book, order.id), order.quantity, price, at),
+            fee=ZERO,
         )
         turn.take(Filled(fill, at))
         await self._saved("what was written off", [record_of(turn.steps)])
@@ -204,16 +212,16 @@ class PaperVenue:
     async def cancel(self, order: Order, leaving: Leaving = unwatched) -> Report:
         book = await self._ready()
         leaving()
-        records: list[Record] = []
         held = book.get(order.id)
         if held is None:
             raise VenueRejected(f"{self.name} does not know the order {order.id}")
-        if held.is_alive:
-            turn = _Turn(book)
-            turn.take(Ended(order.id, OrderStatus.CANCELLED, "cancelled", self._now(book)))
-            records = [record_of(turn.steps)]
+        turn, other = Turn(book), book.get(held.beside)
+        turn.end(held, self._now(book), "cancelled")
+        if other is not None:
+            turn.end(other, self._now(book), "cancelled with the other order of its list")
         report = held.report()
-        await self._saved("the cancel", records)
+        records = [record_of(turn.steps)] if turn.steps else []
+        await self._saved("the cancel", records, turn.reports(but=order.id))
         return report
 
     async def find(self, order: Order) -> Report | None:
@@ -246,10 +254,10 @@ class PaperVenue:
         quote = self._feed.quote(symbol, self._now(book))
         if quote is None:
             return Preview()
-        price = matching.slipped(quote.price, side, self._slippage, tick)
+        price = matching.slipped(quote.price, side, self._filling.slippage, tick)
         return Preview(
             price=price,
-            fee=self._fee(quantity, price),
+            fee=self._filling.fee(quantity, price),
             margin=quantity * price,
             free=self._free_money(book) if self.cash else self._free_margin(book),
         )
@@ -292,9 +300,11 @@ class PaperVenue:
         )
         if self.cash:
             refuse_unpaid(
-                order, price=self._slipped(order, quote.price), coins=_free(book, order.symbol),
+                order,
+                price=self._filling.slipped(order, quote.price),
+                coins=_free(book, order.symbol),
                 money=self._free_money(book),
-            )  # fmt: skip
+            )
         return quote
 
     def _free_money(self, book: Book) -> Decimal:
@@ -320,20 +330,21 @@ class PaperVenue:
 
     # -- what happens at once ----------------------------------------------------------------
 
-    def _accept(self, book: Book, order: Order, quote: Quote) -> list[Step]:
+    def _accept(self, book: Book, order: Order, quote: Quote) -> Turn:
         price = self._price_now(order, quote.price)
         bar, volume = self._last_volume(order.symbol, quote.at)
-        turn = _Turn(book)  # from here on nothing can fail: a step taken is a step recorded
-        turn.take(Placed(order, max(quote.at, book.bar or quote.at)))
+        turn = Turn(book)  # from here on nothing can fail: a step taken is a step recorded
+        turn.take(Placed(order, _since(book, quote)))
         if price is not None:
-            self._fill(turn, _held(book, order.id), price, at=self._now(book), bar=bar, of=volume)
-        return turn.steps
+            held = _held(book, order.id)
+            self._filling.fill(turn, held, price, at=self._now(book), bar=bar, of=volume)
+        return turn
 
     def _price_now(self, order: Order, price: Decimal) -> Decimal | None:
         """What *order* gets at once when the market is at *price*; None if it rests."""
-        if order.type is OrderType.STOP:
+        if order.type in CONDITIONAL:
             return None
-        taken = self._slipped(order, price)
+        taken = self._filling.slipped(order, price)
         if order.type is OrderType.MARKET or order.price is None:
             return taken
         if not matching.is_marketable(order, price):
@@ -354,110 +365,6 @@ class PaperVenue:
             return at, ZERO
         bar = matching.bar_at(candles, row, 0, self._rules[symbol])
         return (bar.at, bar.volume) if bar is not None else (at, ZERO)
-
-    # -- what later bars do ------------------------------------------------------------------
-
-    def _pass_bars(self, book: Book, candles: Candles) -> tuple[list[Record], list[Report]]:
-        """Handle every bar; return a record of each in which something happened, and of the last.
-
-        To handle one of the others again, after a crash, would change nothing.
-        """
-        records: list[Record] = []
-        reports: list[Report] = []
-        for column in range(candles.bars):
-            turn = _Turn(book)
-            for symbol in book.symbols_with_orders():
-                self._pass_bar(turn, candles, column, symbol)
-            reports += _reports(book, turn.steps)
-            if turn.steps or column == candles.bars - 1:
-                turn.take(BarDone(matching.close_time(candles, column)))
-                records.append(record_of(turn.steps))
-        return records, reports
-
-    def _pass_bar(self, turn: _Turn, candles: Candles, column: int, symbol: Symbol) -> None:
-        row = candles.row(symbol)
-        bar = None
-        rules = self.rules(symbol)
-        if row is not None and not isinstance(rules, Untraded):
-            bar = matching.bar_at(candles, row, column, rules)
-        if bar is None:
-            return
-        waiting = [held for held in turn.book.alive(symbol) if held.since < bar.at]
-        takers = [h for h in waiting if h.triggered or h.order.type is OrderType.MARKET]
-        self._pass_stops(turn, waiting, bar)
-        self._pass_limits(turn, waiting, bar)
-        for held in takers:
-            self._fill_in_bar(turn, held, self._slipped(held.order, bar.close), bar)
-
-    def _pass_stops(self, turn: _Turn, waiting: list[HeldOrder], bar: Bar) -> None:
-        """Stops come before limits: within a bar we assume that the bad came first."""
-        for held in waiting:
-            if held.order.type is not OrderType.STOP or held.triggered or not held.is_alive:
-                continue
-            price = matching.stop_fill(held.order, bar)
-            if price is not None:
-                turn.take(Triggered(held.order.id))
-                self._fill_in_bar(turn, held, self._slipped(held.order, price), bar)
-
-    def _pass_limits(self, turn: _Turn, waiting: list[HeldOrder], bar: Bar) -> None:
-        for held in waiting:
-            if held.order.type is OrderType.LIMIT:
-                price = matching.limit_fill(held.order, bar)
-                if price is not None:
-                    self._fill_in_bar(turn, held, price, bar)
-
-    # -- fills -------------------------------------------------------------------------------
-
-    def _fill_in_bar(self, turn: _Turn, held: HeldOrder, price: Decimal, bar: Bar) -> None:
-        if held.is_alive:
-            self._fill(turn, held, price, at=bar.at, bar=bar.at, of=bar.volume)
-
-    def _fill(
-        self,
-        turn: _Turn,
-        held: HeldOrder,
-        price: Decimal,
-        *,
-        at: datetime,
-        bar: datetime,
-        of: Decimal,
-    ) -> None:
-        """Fill as much as the volume *of* that bar, and a reduce-only's position, allow."""
-        order, book = held.order, turn.book
-        room = of * self._participation - book.taken(order.symbol, bar)
-        quantity = min(held.remaining, self._rules[order.symbol].quantity(room))
-        before = book.quantity(order.symbol)
-        if order.reduce_only or (self.cash and order.side is Side.SELL):
-            quantity = min(quantity, abs(before))
-        if quantity <= ZERO:
-            return
-        turn.take(Filled(self._new_fill(turn, held, quantity, price, at), bar))
-        if before * book.quantity(order.symbol) <= ZERO:
-            _end_reducing(turn, order.symbol, at)
-
-    def _new_fill(
-        self, turn: _Turn, held: HeldOrder, quantity: Decimal, price: Decimal, at: datetime
-    ) -> Fill:
-        order = held.order
-        return Fill(
-            id=f"{order.id}/{len(held.fills) + 1}",
-            order_id=order.id,
-            trader=order.trader,
-            symbol=order.symbol,
-            side=order.side,
-            quantity=quantity,
-            price=price,
-            fee=self._fee(quantity, price),
-            at=at,
-            number=turn.book.fills + 1,
-        )
-
-    def _fee(self, quantity: Decimal, price: Decimal) -> Decimal:
-        return quantity * (price * self._commission + self._commission_per_unit)
-
-    def _slipped(self, order: Order, price: Decimal) -> Decimal:
-        tick = self._rules[order.symbol].tick
-        return matching.slipped(price, order.side, self._slippage, tick)
 
     def _now(self, book: Book) -> datetime:
         """Market time; never before the last bar handled."""
@@ -527,30 +434,22 @@ class PaperVenue:
         return VenueUnavailable(str(error))
 
 
-class _Turn:
-    """The steps that happen together: each is applied at once, all are recorded as one."""
-
-    def __init__(self, book: Book) -> None:
-        self.book = book
-        self.steps: list[Step] = []
-
-    def take(self, step: Step) -> None:
-        self.book.apply(step)
-        self.steps.append(step)
-
-
-def _end_reducing(turn: _Turn, symbol: Symbol, at: datetime) -> None:
-    """Cancel reduce-only orders that have nothing left to reduce, as real venues do."""
-    for held in turn.book.alive(symbol):
-        if held.order.reduce_only and not reduces(held.order, turn.book.quantity(symbol)):
-            note = "reduce-only: there is no position left to reduce"
-            turn.take(Ended(held.order.id, OrderStatus.CANCELLED, note, at))
-
-
 def _free(book: Book, symbol: Symbol) -> Decimal:
-    """Coins that no resting sale has locked."""
-    resting = (held for held in book.alive(symbol) if held.order.side is Side.SELL)
-    return book.quantity(symbol) - sum((held.remaining for held in resting), ZERO)
+    """Coins that no resting sale has locked; the two of a list lock the same."""
+    resting = [held for held in book.alive(symbol) if held.order.side is Side.SELL]
+    seconds = [h for h in resting if h.order.type is OrderType.TARGET and _pairs(book, h)]
+    locked = sum((h.remaining for h in resting if h not in seconds), ZERO)
+    return book.quantity(symbol) - locked
+
+
+def _pairs(book: Book, held: HeldOrder) -> bool:
+    other = book.get(held.beside)
+    return other is not None and other.is_alive
+
+
+def _since(book: Book, quote: Quote) -> datetime:
+    """The last bar that cannot fill what is placed now."""
+    return max(quote.at, book.bar or quote.at)
 
 
 def _worth(held: HeldOrder) -> Decimal:
@@ -571,20 +470,3 @@ def _report(book: Book, order_id: str) -> Report:
 def _find(book: Book, order_id: str) -> Report | None:
     held = book.get(order_id)
     return held.report() if held is not None else None
-
-
-def _reports(book: Book, steps: Sequence[Step], *, but: str = "") -> list[Report]:
-    """One report for each order that *steps* changed, in the order of the first change."""
-    changed = dict.fromkeys(_changed(step) for step in steps)
-    found = (_find(book, order_id) for order_id in changed if order_id not in ("", but))
-    return [report for report in found if report is not None]
-
-
-def _changed(step: Step) -> str:
-    match step:
-        case Filled():
-            return step.fill.order_id
-        case Triggered() | Ended():
-            return step.order_id
-        case Placed() | BarDone():
-            return ""

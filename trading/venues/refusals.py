@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from trading.errors import VenueRejected
-from trading.types import ZERO, MarketRules, Order, OrderType, Side
+from trading.types import CONDITIONAL, ZERO, MarketRules, Order, OrderType, Side
 from trading.venues import matching
 
 
@@ -15,14 +15,11 @@ def refuse_wrong(
     """Raise `VenueRejected` unless *order* fits the rules, the *price* and the position *held*."""
     _refuse_odd_steps(order, rules)
     _refuse_large(order, rules)
-    if order.type is OrderType.TARGET:
-        raise VenueRejected("no target can rest here")
     if order.post_only and matching.is_marketable(order, price):
         raise VenueRejected(f"post-only, and {order.price} would be filled at once at {price}")
-    if order.type is OrderType.STOP and matching.is_crossed(order, price):
-        raise VenueRejected(
-            f"the stop at {order.stop_price} would trigger immediately: the price is {price}"
-        )
+    if order.type in CONDITIONAL and matching.is_crossed(order, price):
+        what = f"the {order.type} at {order.stop_price}"
+        raise VenueRejected(f"{what} would trigger immediately: the price is {price}")
     if cash or not order.reduce_only:
         _refuse_small(order, rules, price)
     elif not reduces(order, held):
@@ -51,8 +48,8 @@ def _refuse_odd_steps(order: Order, rules: MarketRules) -> None:
         )
     if order.type is OrderType.LIMIT:
         _refuse_odd_price("limit", order.price, rules)
-    if order.type is OrderType.STOP:
-        _refuse_odd_price("stop", order.stop_price, rules)
+    if order.type in CONDITIONAL:
+        _refuse_odd_price(order.type.value, order.stop_price, rules)
 
 
 def _refuse_large(order: Order, rules: MarketRules) -> None:

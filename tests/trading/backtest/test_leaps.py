@@ -69,23 +69,27 @@ def same(first: Result, second: Result) -> None:
 @given(
     seed=st.integers(0, 2**32 - 1),
     gaps=st.sampled_from([0.0, 0.02]),
-    thin=st.booleans(),
+    volume=st.sampled_from([0.5, 20.0, 1e6]),
     entries=ENTRIES,
     exits=EXITS,
     limits=LIMITS,
     lift=st.sampled_from(["never", "daily"]),
+    target=st.sampled_from([0.5, 1.5, 3.0]),
 )
 def test_leaping_gives_what_every_single_bar_gives(  # noqa: PLR0917  # hypothesis names them
     seed: int,
     gaps: float,
-    thin: bool,
+    volume: float,
     entries: EntryRules,
     exits: ExitRules,
     limits: Limits,
     lift: str,
+    target: float,
 ) -> None:
-    candles = a_walk(900, symbols=(BTC, ETH), seed=seed, gaps=gaps, volume=0.5 if thin else 1e6)
-    test = a_backtest(candles, exits=exits, limits=limits)
+    """Targets are near enough that bars touch them, thin bars fill them in parts."""
+    candles = a_walk(900, symbols=(BTC, ETH), seed=seed, gaps=gaps, volume=volume)
+    uses = strategy("ema_cross", {"fast": 3, "slow": 8, "target_atr": target})
+    test = a_backtest(candles, exits=exits, limits=limits, uses=uses)
     test = replace(test, trader=replace(test.trader, entries=entries), lift=lift)  # type: ignore[arg-type]  # hypothesis gives a string
     same(run(test), run(test, leap=False))
 

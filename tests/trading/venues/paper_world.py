@@ -180,6 +180,10 @@ def at_stop(price: str) -> dict[str, Any]:
     return {"type": OrderType.STOP, "stop_price": Decimal(price)}
 
 
+def at_target(price: str) -> dict[str, Any]:
+    return {"type": OrderType.TARGET, "stop_price": Decimal(price)}
+
+
 REDUCING: Mapping[str, Any] = {"reduce_only": True, "role": OrderRole.EXIT}
 
 
