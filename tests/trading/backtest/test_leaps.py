@@ -182,7 +182,7 @@ def test_a_span_without_bars_is_refused_in_words() -> None:
     candles = a_walk(400, symbols=(BTC,), seed=3)
     test: Backtest = a_backtest(candles)
     late = datetime.fromtimestamp(float(candles.times[-1]) / 1000, UTC) + timedelta(minutes=1)
-    with pytest.raises(ValueError, match="outside the data"):
+    with pytest.raises(ValueError, match="There are no bars to trade in from"):
         run(replace(test, begin=late))
 
 
