@@ -54,8 +54,8 @@ class RateLimit:
     """So many requests in so many seconds, for each person; a sliding window.
 
     In a chat that others share, which takes only so much of all of them, a person may ask less.
-    Refusals count as well, and are told once a minute (`withholds`), so that nobody can fill a
-    chat by being refused.
+    Refusals count as well, and cost a shared chat one message a minute (`withholds`), so that
+    nobody can fill it by being refused.
     """
 
     def __init__(
@@ -67,8 +67,8 @@ class RateLimit:
         self._seconds = seconds
         self._asked: dict[str, deque[float]] = {}
         """When each person's last requests were; monotonic.  What was too often does not count."""
-        self._refused: dict[str, tuple[float, str]] = {}
-        """When each person was last told a refusal, and which."""
+        self._refused: dict[tuple[str, str], tuple[float, str]] = {}
+        """When each person was last told a refusal in each chat, and which."""
 
     def check(self, command: Command | None, caller: Caller) -> None:
         """Count a request of *caller*; None is a command that there is not.
@@ -88,8 +88,8 @@ class RateLimit:
     def withholds(self, command: Command | None, caller: Caller, told: str) -> bool:
         """Whether the refusal *told* costs *caller*'s chat a message too many.  Counts it.
 
-        Within a minute after another one only what is new is told, to who may act, and while they
-        do not ask too often.
+        Within a minute after another one it does for who asks too often; and where others read
+        too, for who only looks, and where it says nothing new.
         """
         if is_local(caller):
             return False
@@ -97,12 +97,13 @@ class RateLimit:
         often = len(asked) >= self._room(caller)
         if not is_limited(command, caller.role) and not often:
             asked.append(now)
-        at, before = self._refused.get(caller.user, (-math.inf, ""))
+        where = caller.user, caller.chat
+        at, before = self._refused.get(where, (-math.inf, ""))
         lately = now - at < REFUSED_EVERY
-        only_looks = caller.shared and caller.role < Role.OPERATOR
-        if lately and (often or told == before or only_looks):
+        for_others = caller.shared and (told == before or caller.role < Role.OPERATOR)
+        if lately and (often or for_others):
             return True
-        self._refused[caller.user] = (now, told)
+        self._refused[where] = (now, told)
         return False
 
     def _room(self, caller: Caller) -> int:

@@ -180,6 +180,11 @@ async def test_who_may_act_is_told_what_is_new_and_not_what_was_said(slow: House
     assert [r.withheld for r in (first, same, other)] == [False, True, False]
 
 
+async def test_in_private_each_refusal_is_told_until_it_is_too_often(slow: House) -> None:
+    told = [not (await slow.say("/confirm AAAA")).withheld for _ in range(10)]
+    assert told == [*[True] * 3, *[False] * 7]
+
+
 async def test_what_is_done_and_what_cries_for_a_stop_is_never_withheld(slow: House) -> None:
     for _ in range(20):
         await slow.say("/confirm AAAA", GROUP["ben"])

@@ -48,6 +48,7 @@ TIMING = {"retry": 0.05, "longest_retry": 0.2, "lost_after": 2, "back_after": 1,
 STEADY = {
     "QUARTERDECK__CHAT__TIMING": json.dumps(TIMING),
     "QUARTERDECK__ACCESS__RATE": "10000",
+    "QUARTERDECK__ACCESS__RATE_IN_GROUPS": "10000",
 }
 SCANS = 20
 """So many must come while a platform hangs."""

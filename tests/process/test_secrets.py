@@ -97,6 +97,7 @@ async def left(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Left]:
         "QUARTERDECK__BOT__LOG_LEVEL": "debug",
         "QUARTERDECK__CHAT__TIMING": json.dumps(timing),
         "QUARTERDECK__ACCESS__RATE": "10000",
+        "QUARTERDECK__ACCESS__RATE_IN_GROUPS": "10000",
         "QUARTERDECK__ACCESS__TOTP": json.dumps({f"telegram:{BEN.id}": TOTP}),
     }
     async with desk_with(one, other, folder=folder, calm=False, environ=more) as desk:

@@ -75,6 +75,7 @@ async def running(
     phone: Phone = request.param()
     more = {
         "QUARTERDECK__ACCESS__RATE": str(RATE),
+        "QUARTERDECK__ACCESS__RATE_IN_GROUPS": str(RATE),
         "QUARTERDECK__TRADERS__MAJORS__LIMITS__SYMBOL_REST": "0s",
         "QUARTERDECK__TRADERS__MAJORS__LIMITS__LOSS_STREAK": "100",
     }
