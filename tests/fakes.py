@@ -129,6 +129,8 @@ class Faults:
     """Nothing answers at all."""
     hide: set[str] = field(default_factory=set)
     """Orders that queries do not find for a while."""
+    unlisted: set[str] = field(default_factory=set)
+    """Orders that have ended so long ago that no list has them any more."""
 
 
 class FaultyVenue:
@@ -227,6 +229,14 @@ class FaultyVenue:
     async def open_orders(self) -> Sequence[Report]:
         self._check_line()
         return await self._venue.open_orders()
+
+    async def ours_since(self, symbol: Symbol, since: datetime) -> Sequence[Report]:
+        self._check_line()
+        return [
+            report
+            for report in await self._venue.ours_since(symbol, since)
+            if report.order_id not in self.faults.unlisted
+        ]
 
     async def positions(self) -> Mapping[Symbol, Held]:
         self._check_line()

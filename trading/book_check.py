@@ -8,18 +8,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from trading.clocks import Clock
-from trading.errors import Refused, StoreError, VenueError
+from trading.errors import Refused, StoreError, VenueError, VenueUnavailable
 from trading.events import (
     BalanceAccepted,
     EntriesBlocked,
     EntriesFreed,
+    OrdersAccepted,
     StartDelayed,
 )
+from trading.execution.evidence import Accepted, Evidence
 from trading.execution.orders import Orders
 from trading.execution.protection import Protection
 from trading.execution.reconcile import SMALLEST_DIFFERENCE, Reconciled, Reconciler
@@ -28,6 +30,7 @@ from trading.halting import Halter
 from trading.ports import Change, Lane, Store
 from trading.recorder import Recorder
 from trading.set_aside import Aside
+from trading.trader_settings import TraderSettings
 from trading.types import Mode, Side, Symbol
 from trading.valuation import Valuer
 from trading.views import Gap
@@ -65,12 +68,9 @@ class BookCheck:
         halter: Halter,
         clock: Clock,
         busy: asyncio.Lock,
-        max_age: Callable[[], timedelta],
+        settings: Callable[[], TraderSettings],
     ) -> None:
-        """*quote*: the currency that the account counts in.  *busy* is held by a cycle too.
-
-        *max_age*: of a price that is believed.
-        """
+        """*quote*: the currency that the account counts in.  *busy* is held by a cycle too."""
         self._trader = trader
         self._mode = mode
         self._quote = quote
@@ -86,11 +86,16 @@ class BookCheck:
         self._busy = busy
         self.aside = Aside(
             trader=trader, mode=mode, orders=orders, protection=protection, valuer=valuer,
-            store=store, recorder=recorder, clock=clock, max_age=max_age,
+            store=store, recorder=recorder, clock=clock,
+            max_age=lambda: settings().limits.max_price_age,
+        )  # fmt: skip
+        self._evidence = Evidence(
+            trader=trader, mode=mode, orders=orders, valuer=valuer, recorder=recorder, clock=clock,
+            settings=settings, in_history=store.order,
         )  # fmt: skip
         self._reconciler = Reconciler(
             trader=trader, mode=mode, orders=orders, valuer=valuer, recorder=recorder, clock=clock,
-            quote=quote,
+            quote=quote, evidence=self._evidence,
         )  # fmt: skip
 
     # -- comparing ------------------------------------------------------------------------
@@ -104,10 +109,12 @@ class BookCheck:
         try:
             await self._venue.open(self._orders.hear)
             await self._venue.catch_up(cursor)
+            await self._load_accepted()
             await self.aside.look()
-            result = await self._reconciler.run() or Reconciled(
+            result = await self._reconciler.run(deep=True) or Reconciled(
                 unknown=0, missed_fills=0, problems=("an order is still in doubt",)
             )
+            self._halt_on_old_history(result)
             await self._halt_beside_another()
         except VenueError as error:
             await self._tell_delay(str(error))
@@ -138,6 +145,7 @@ class BookCheck:
                 log.warning("%s cannot compare its books: %s", self._trader, error)
                 return False
         if result is not None:
+            self._halt_on_old_history(result)
             await self.hold(result.problems[0] if result.problems else "")
         await self._forget_noted()
         return result is not None
@@ -162,9 +170,33 @@ class BookCheck:
         if not theirs:
             return
         count = f"{len(theirs)} open order{'s' if len(theirs) > 1 else ''}"
-        why = f"another desk trades on this account: {count} at the venue carry its tag"
+        self._halt(f"another desk trades on this account: {count} at the venue carry its tag")
+
+    def _halt_on_old_history(self, result: Reconciled) -> None:
+        """What came after it is adopted as far as it is proven; a person looks first."""
+        if result.lost:
+            count = f"{result.lost} order{'s' if result.lost > 1 else ''}"
+            self._halt(f"history is older than the account: it lacked {count} of ours there")
+
+    def _halt(self, why: str) -> None:
         if all(h.by != THE_DESK for h in self._halter.latch.covering(self._trader)):
             self._halter.engage(scope=self._trader, verb=Verb.STOP, by=THE_DESK, why=why)
+
+    async def _load_accepted(self) -> None:
+        """Raises `VenueUnavailable`, as if the books could not be compared."""
+        try:
+            kept = await self._store.note(self._accepted_note)
+        except StoreError as error:
+            raise VenueUnavailable(f"history cannot be asked what was accepted: {error}") from error
+        self._evidence.accepted = Accepted.loaded(kept)
+
+    @property
+    def _accepted_note(self) -> str:
+        return f"books_accepted:{self._trader}"
+
+    def unproven(self) -> str:
+        """Why it may not be called flat although our books are; empty if it may."""
+        return next((each.words for each in self._evidence.unproven.values()), "")
 
     # -- what differs ----------------------------------------------------------------------
 
@@ -180,7 +212,7 @@ class BookCheck:
             await self._recorder.say(EntriesFreed(was=was, origin=origin, **self._about()))
 
     async def gap(self) -> Gap:
-        """Compare now; return by how much the wallets differ, if that is all that differs.
+        """Compare now; return what differs, if a person may accept all of that.
 
         Raises `Refused` if it is not, or nothing does, and `VenueError`.
         """
@@ -191,9 +223,10 @@ class BookCheck:
         await self.hold(result.problems[0] if result.problems else "")
         if not result.problems:
             raise Refused("The books equal the venue's, there is nothing to accept")
-        if not result.gap or len(result.problems) > 1:
+        if not result.only_acceptable:
             raise Refused(f"Not only the wallet differs: {result.problems[0]}")
-        return Gap(ours=result.ours, venue=result.ours + result.gap)
+        unproven = tuple(each.words for each in result.unproven)
+        return Gap(ours=result.ours, venue=result.ours + result.gap, unproven=unproven)
 
     async def accept(self, shown: Gap, *, by: str, origin: str = "") -> Gap:
         """Take over the venue's wallet, if the gap is still the one that was *shown*.
@@ -202,11 +235,28 @@ class BookCheck:
         answered.  Raises `Refused` and `VenueError`; nothing is changed then.
         """
         gap = await self.gap()
+        if gap.unproven != shown.unproven:
+            raise Refused("What is not proven has changed since you were asked; ask again")
         if abs(gap.amount - shown.amount) >= SMALLEST_DIFFERENCE:
             raise Refused(
                 f"The difference has changed since you were asked: {gap.amount:.2f}, "
                 f"not {shown.amount:.2f}"
             )
+        if gap.amount:
+            await self._accept_wallet(gap, by=by, origin=origin)
+        if gap.unproven:
+            await self._accept_unproven(gap, by=by, origin=origin)
+        await self.hold("", origin=origin)
+        return gap
+
+    async def _accept_unproven(self, gap: Gap, *, by: str, origin: str) -> None:
+        """From now on a stranger's: left alone, and nothing waits for it."""
+        self._evidence.accept()
+        notes = ((self._accepted_note, self._evidence.accepted.dumped()),)
+        told = OrdersAccepted(what=gap.unproven, by=by, origin=origin, **self._about())
+        await self._recorder.keep(Change(notes=notes), Lane.FILL, told)
+
+    async def _accept_wallet(self, gap: Gap, *, by: str, origin: str) -> None:
         account = self._ledger.account
         if min(account.peak, account.day_start, account.week_start) + gap.amount <= 0:
             raise Refused("Nothing would be left to measure losses from; begin anew with --fresh")
@@ -219,8 +269,6 @@ class BookCheck:
         change = Change(accounts=(account,), notes=((f"balance_accepted:{self._trader}", note),))
         await self._recorder.keep(change, Lane.FILL, accepted)
         self._valuer.note(self._clock.now())
-        await self.hold("", origin=origin)
-        return gap
 
     # -- inside ---------------------------------------------------------------------------
 

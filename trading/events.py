@@ -217,6 +217,27 @@ class ForeignOrderSeen(SymbolEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersFound(SymbolEvent):
+    """The venue has orders of ours that history lacked; what they did is booked now."""
+
+    orders: int
+    held: Decimal
+    """Signed, afterwards: entries less exits, by fills."""
+    stop: Decimal | None
+    stop_made: bool
+    """None rested: it is as far away as for an entry by hand."""
+    lost: tuple[str, ...]
+    """What the plan had besides, as in `trailing stop`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersUnproven(SymbolEvent):
+    """An order of ours rests for what no fill proves to be ours: left alone, entries wait."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignHoldingSeen(SymbolEvent):
     """Coins on a cash account beside ours: the operator's own, left alone."""
 
@@ -468,6 +489,14 @@ class EntriesFreed(TraderEvent):
     """What blocked entries is in order again."""
 
     was: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersAccepted(TraderEvent):
+    """An owner took orders with our tag, and what they rest for, for not ours."""
+
+    what: tuple[str, ...]
+    by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

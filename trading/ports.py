@@ -228,6 +228,14 @@ class Venue(Protocol):
         """All of them, regular and conditional; strangers' carry their `order`."""
         ...
 
+    async def ours_since(self, symbol: Symbol, since: datetime) -> Sequence[Report]:
+        """Orders in *symbol* that desks of ours created from wall time *since* on, by their ids.
+
+        Ended ones too, as far back as the venue lists them; each with its `order` and its fills.
+        Raises `VenueUnavailable`, `VenueUncertain`, or `VenueRejected` where it lists none.
+        """
+        ...
+
     async def positions(self) -> Mapping[Symbol, Held]:
         """What the venue holds for this account, unsigned and by side, zeros left out.
 

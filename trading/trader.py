@@ -145,12 +145,13 @@ class Trader:
         self.books = BookCheck(
             **who, **means, orders=self.orders, protection=self.protection, store=store,
             halter=halter, quote=settings.symbols[0].quote, busy=busy,
-            max_age=lambda: self.settings.limits.max_price_age,
+            settings=lambda: self.settings,
         )  # fmt: skip
         self.enforcer = Enforcer(
             trader=settings.name, halter=halter, orders=self.orders, protection=self.protection,
             exits=self.exits, clock=clock, patience=patience, foreign=self.books.foreign,
             compare=self.books.again, closes=lambda: not self._begins,
+            unproven=self.books.unproven,
         )  # fmt: skip
         self.guards = Guards(
             ledger=self.ledger, limits=settings.limits, zone=settings.zone,

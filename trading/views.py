@@ -116,10 +116,12 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """Two wallets that differ, and nothing else: money that no trade explains."""
+    """What an owner may accept: wallets that differ, orders of ours that prove nothing."""
 
     ours: Decimal
     venue: Decimal
+    unproven: tuple[str, ...] = ()
+    """Orders of ours that rest for what no fill proves to be ours, a clause each."""
 
     @property
     def amount(self) -> Decimal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from handlers.alerts.parts import ORDERS, POSITIONS, STATUS, STOP
 from handlers.describe import describe
-from handlers.format import amount, exact, gained, money
+from handlers.format import amount, exact, gained, listed, money
 from handlers.reply import Choice, Level, Reply
 from handlers.words import LOOK, clipped, mode, person, sentence, whom
 from trading import events
@@ -27,6 +27,51 @@ def _(event: events.ForeignOrderSeen) -> Reply:
         f"{LOOK} An order that is not ours: {event.symbol.base} {mode(event.mode)}",
         text=f"Its id is {clipped(event.order_id, 40)}. Reported, untouched.",
         choices=(ORDERS,),
+        level=Level.URGENT,
+    )
+
+
+@describe.register
+def _(event: events.OrdersFound) -> Reply:
+    """What a lost history knew, as far as the venue tells it."""
+    base, count = event.symbol.base, event.orders
+    held = f"{exact(abs(event.held))} {base}" if event.held else "nothing"
+    side = {1: "long ", -1: "short "}.get(int(event.held.compare(0)), "")
+    lines = [f"Taken over: {side}{held}, as their fills prove."]
+    if event.stop is not None and event.stop_made:
+        lines.append(f"No stop rested: one is set at {exact(event.stop)}.")
+    elif event.stop is not None:
+        lines.append(f"Its stop is the one that rests, {exact(event.stop)}.")
+    if event.lost:
+        lines.append(f"Lost, and not watched any more: {listed(event.lost)}.")
+    found = "1 order" if count == 1 else f"{count} orders"
+    return Reply(
+        f"{LOOK} Found at the venue: {found} of ours in {base} {mode(event.mode)} that history "
+        "lacked",
+        text=" ".join(lines),
+        choices=(POSITIONS, ORDERS, STOP),
+        level=Level.CRITICAL if event.held else Level.URGENT,
+    )
+
+
+@describe.register
+def _(event: events.OrdersUnproven) -> Reply:
+    return Reply(
+        f"{LOOK} Not proven to be ours: {event.symbol.base} {mode(event.mode)}",
+        text=f"{sentence(event.what)} Left alone. Entries wait, and it is not called flat, until "
+        "an owner has looked and says /accept_books.",
+        choices=(POSITIONS, ORDERS, Choice("Accept books", "/accept_books")),
+        level=Level.CRITICAL,
+    )
+
+
+@describe.register
+def _(event: events.OrdersAccepted) -> Reply:
+    return Reply(
+        f"{LOOK} Not ours from now on: {whom(event.trader, event.mode)}, by {person(event.by)}",
+        text="\n".join(f"{sentence(what)}" for what in event.what)
+        + "\nLeft alone: the desk does not watch, move or cancel it.",
+        choices=(ORDERS, STATUS),
         level=Level.URGENT,
     )
 

@@ -48,8 +48,9 @@ from trading.types import (
     Untraded,
 )
 
-TAG = "qd-test-"
-"""What the ids of the desk's orders begin with; everybody else's begin otherwise."""
+TAG = "qd-test"
+"""What the ids of our desks' orders begin with, whichever history they have; everybody else's
+begin otherwise."""
 WINDOW = 10.0
 HIDDEN_FOR, LATE_BY = timedelta(seconds=8), timedelta(seconds=4)
 """Less than the window: what the venue's own words promise, even a fault keeps."""
@@ -410,6 +411,19 @@ class EngineVenue:
             if not self._exchange.is_hidden(report.order_id)
         ]
 
+    async def ours_since(self, symbol: Symbol, since: datetime) -> Sequence[Report]:
+        await self._ask()
+        market = self._exchange.market(symbol)
+        all_of_them: list[Theirs | Algo] = list(self._engine.orders.values())
+        if isinstance(self._engine, SwapEngine):
+            all_of_them += self._engine.algos.values()
+        return [
+            replace(self._report_of(one.client_id, one), order=self._order_of(one, one.client_id))
+            for one in all_of_them
+            if one.wish.symbol == market and one.client_id.startswith(TAG)
+            if _time(one.created) >= since and not self._exchange.is_hidden(one.client_id)
+        ]
+
     async def positions(self) -> Mapping[Symbol, Held]:
         await self._ask()
         held = {symbol: self._held(symbol) for symbol in self._exchange.symbols}
@@ -598,7 +612,7 @@ def money_at(exchange: Exchange) -> Decimal:
 def role_of(order_id: str) -> OrderRole:
     """By the letter in ids of ours; a stranger's order counts as an entry."""
     letters = {"p": OrderRole.PROTECT, "x": OrderRole.EXIT}
-    letter = order_id.removeprefix(TAG)[:1] if order_id.startswith(TAG) else ""
+    letter = order_id.split("-")[2] if order_id.startswith(TAG) else ""
     return letters.get(letter, OrderRole.ENTRY)
 
 

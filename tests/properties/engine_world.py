@@ -131,6 +131,8 @@ class Keeping:
     """What a desk leaves behind for the next one."""
 
     store: Store
+    tag: str = TAG.removeprefix("qd-")
+    """Kept in history: a desk that begins a new one is another desk."""
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     latch_file: MemoryLatch = field(default_factory=MemoryLatch)
 
@@ -214,7 +216,6 @@ def a_life(
     venue = venue or EngineVenue(outside.exchange, trader=TRADER)
     strategy = ScriptedStrategy(*wishes)
     ids = itertools.count(number * IDS_OF_A_LIFE)
-    tag = TAG.removeprefix("qd-").removesuffix("-")
     trader = Trader(
         settings=_settings(limits, exits, style),
         strategy=strategy,
@@ -225,7 +226,7 @@ def a_life(
         halter=halter,
         journal=keeping.journal,
         clock=clock,
-        ids=OrderIds(tag, lambda size: f"{next(ids):0{size * 2}x}"),
+        ids=OrderIds(keeping.tag, lambda size: f"{next(ids):0{size * 2}x}"),
         patience=patience,
     )
     desk = Desk(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from decimal import Decimal
 
-from tests.properties.engine_venue import TAG, Exchange, money_at
+from tests.properties.engine_venue import Exchange, money_at
 from tests.properties.engine_world import CAPITAL, OWN_COINS, TRADER, Living
 from tests.servers.exchange.spot import SpotEngine
 from tests.servers.exchange.swap import SwapEngine
@@ -86,7 +86,8 @@ def resting(living: Living) -> dict[str, Decimal]:
     found = {o.client_id: o.remaining for o in engine.open_orders()}
     if isinstance(engine, SwapEngine):
         found |= {algo.client_id: algo.wish.quantity for algo in engine.open_algos()}
-    return {order_id: quantity for order_id, quantity in found.items() if order_id.startswith(TAG)}
+    own = f"qd-{living.keeping.tag}-"
+    return {order_id: quantity for order_id, quantity in found.items() if order_id.startswith(own)}
 
 
 def assert_protected_or_announced(living: Living) -> None:

@@ -462,7 +462,9 @@ class Commanding(RuleBasedStateMachine):
             return
         self.run(self.die())
         store = SlowStore(clock=self.outside.clock)
-        self.keeping = replace(self.keeping, store=store, journal=MemoryJournal())
+        self.keeping = replace(
+            self.keeping, store=store, journal=MemoryJournal(), tag=f"test{self.lives}"
+        )
         self.outside.witness.begin_anew()
         self.entered.clear()
         self.begin_a_life()

@@ -37,9 +37,9 @@ class Witness:
     gone: dict[str, Order] = field(default_factory=dict)
     """What the desk has booked as closed elsewhere."""
     forgotten: frozenset[str] = frozenset()
-    """Orders of a desk that has lost its history: the next one adopts those that still rest."""
+    """Orders of a desk that has lost its history: to the next one they are a stranger's."""
     perhaps: set[str] = field(default_factory=set)
-    """Their trades since: booked, or a stranger's if they came before anybody adopted them."""
+    """Their trades since."""
     others_act: bool = False
     """Somebody else, or the venue itself, is the one who acts now."""
     venue_name: str = "engine"

@@ -67,13 +67,15 @@ class Enforcer:
         foreign: Callable[[Symbol, Side], Decimal],
         compare: Callable[[], Awaitable[bool]],
         closes: Callable[[], bool],
+        unproven: Callable[[], str],
     ) -> None:
         """*foreign* quantity, unsigned, is a stranger's as far as is known; *compare* finds out.
 
         *closes*: the books were compared, so that what they hold may be closed; entries are
-        cancelled before that, too.
+        cancelled before that, too.  *unproven*: why it may not be called flat although our books
+        are.
         """
-        self._may_close = closes
+        self._may_close, self._unproven = closes, unproven
         self._foreign = foreign
         self._compare = compare
         self._trader = trader
@@ -293,6 +295,7 @@ class Enforcer:
         left = await self._left_at_venue()
         if left:
             self.problem = left
+            self._block_unproven(halts)
             await self._compare()
             return False
         await self._protection.watch()
@@ -356,6 +359,11 @@ class Enforcer:
         for halt in halts:
             self._halter.reach(halt, self._trader, Stage.FLAT_BLOCKED, note=why)
 
+    def _block_unproven(self, halts: list[Halt]) -> None:
+        """Not by trying on: a person has to look."""
+        if self._unproven():
+            self._block(halts, self.problem)
+
     def _count(self) -> str:
         entries = self.entries(self._entries)
         return f"{entries.cancelled}/{len(entries.ids)}" if entries.ids else ""
@@ -367,8 +375,11 @@ class Enforcer:
     async def _left_at_venue(self) -> str:
         """Flat is what the venue says is flat: nothing left of what was closed, but a stranger's.
 
-        On a cash account the coins beside ours are the operator's, and the fills tell.
+        On a cash account the coins beside ours are the operator's, and the fills tell.  Never
+        said over what carries our tag and is not proven.
         """
+        if unproven := self._unproven():
+            return f"{unproven}: see /accept_books"
         theirs = await self._orders.venue.positions()
         closed = {(t.symbol, t.side) for t in self._ledger.trades}
         for symbol, side in [] if self._orders.venue.cash else sorted(closed):

@@ -113,11 +113,16 @@ class OrderIds:
         return order_id.startswith(self._prefix)
 
     def is_another_desks(self, order_id: str) -> bool:
-        return _OF_A_DESK.match(order_id) is not None and not self.is_ours(order_id)
+        return is_of_a_desk(order_id) and not self.is_ours(order_id)
 
     def role(self, order_id: str) -> OrderRole:
         letter = order_id.removeprefix(self._prefix)[:1]
         return next(role for role, known in ROLE_LETTERS.items() if known == letter)
+
+
+def is_of_a_desk(order_id: str) -> bool:
+    """Of this one, or another: all of them tag their orders alike."""
+    return _OF_A_DESK.match(order_id) is not None
 
 
 class Orders:
@@ -323,12 +328,13 @@ class Orders:
         report = await self._what_became_of(order)
         return self.ledger.orders[order.id] if report is None else await self._absorb(report)
 
-    async def resolve_all(self, orders: Sequence[Order]) -> None:
-        """As `resolve`; what filled is booked in the order in which it did at the venue."""
-        await self.absorb([r for o in orders if (r := await self._what_became_of(o)) is not None])
+    async def ask_all(self, orders: Sequence[Order]) -> list[Report]:
+        """What the venue says of *orders*, to be booked by `absorb`; see `resolve`."""
+        return [r for o in orders if (r := await self._what_became_of(o)) is not None]
 
     async def absorb(self, reports: Sequence[Report]) -> None:
-        """Book what the venue says of several orders of ours, each fill when its turn comes."""
+        """Book what the venue says of several orders of ours, each fill when its turn comes:
+        in the order in which they happened there."""
         whole = {report.order_id: report for report in reports}
         fills = sorted((f for report in reports for f in report.fills), key=lambda f: f.place)
         for order_id, together in groupby(fills, key=lambda f: f.order_id):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +22,7 @@ from trading.events import (
     LiquidationBooked,
     TransferSeen,
 )
+from trading.execution.evidence import CLOCKS_DIFFER, Evidence, Unproven
 from trading.execution.orders import Orders
 from trading.ports import Change, Lane
 from trading.recorder import Recorder
@@ -46,8 +46,6 @@ from trading.valuation import Valuer
 
 SMALLEST_DIFFERENCE = Decimal("0.01")
 """Of two wallets, in quote currency; less is rounding."""
-CLOCKS_DIFFER = timedelta(minutes=1)
-"""How far before the last comparison movements are looked for."""
 BELIEVED = Decimal("0.05")
 """How far from the last price, as a share, a price that follows from the wallet may lie."""
 ELSEWHERE = "closed by hand, or by another program"
@@ -65,6 +63,11 @@ class Reconciled:
     """Money that the venue has more than our books, in quote currency; 0 within rounding."""
     ours: Decimal = ZERO
     """What the venue's wallet should be by our books."""
+    lost: int = 0
+    """Orders of ours that history lacked, and that opened, closed or would open something."""
+    unproven: tuple[Unproven, ...] = ()
+    only_acceptable: bool = False
+    """A person may accept all that still differs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +98,10 @@ class Reconciler:
         recorder: Recorder,
         clock: Clock,
         quote: str,
+        evidence: Evidence,
     ) -> None:
         """*quote*: the currency that the account counts in."""
+        self._evidence = evidence
         self._trader = trader
         self._quote = quote
         self._mode = mode
@@ -113,26 +118,35 @@ class Reconciler:
         """What the last comparison found to be a stranger's, unsigned."""
         return self._told.get((symbol, side), ZERO)
 
-    async def run(self) -> Reconciled | None:
+    async def run(self, *, deep: bool = False) -> Reconciled | None:
         """Compare everything once.  None: orders were under way, so it could not be compared.
 
-        Raises `VenueError` if the venue cannot be asked.
+        *deep*: look also for orders of ours that have ended, and that history lacks.  Raises
+        `VenueError` if the venue cannot be asked.
         """
         in_doubt = [o for o in self._ledger.alive.values() if o.status is not OrderStatus.OPEN]
         fills_before = self._ledger.fills_booked
-        await self._orders.resolve_all(list(self._ledger.alive.values()))
-        await self._adopt_strays()
+        known = await self._orders.ask_all(list(self._ledger.alive.values()))
+        await self._orders.absorb([*known, *await self._evidence.gather(deep=deep)])
         missed = self._ledger.fills_booked - fills_before
         theirs = await self._while_quiet()
         if theirs is None:
             return None
+        lost = await self._evidence.judge(theirs.positions)
         await self._concede()
         gap = await self._explain(theirs.wallet)
-        problems = await self._compare_positions(theirs.positions, gap)
+        unproven = self._evidence.unproven.values()
+        acceptable = {each.words for each in unproven}
+        problems = [
+            *acceptable,
+            *await self._compare_positions(theirs.positions, gap, acceptable),
+        ]
         ours = self._ours()
         gap = self._gap(theirs.wallet)
         if gap:
-            problems.append(f"the venue's wallet is {theirs.wallet:.2f}, ours {ours:.2f}")
+            wallets = f"the venue's wallet is {theirs.wallet:.2f}, ours {ours:.2f}"
+            problems.append(wallets)
+            acceptable.add(wallets)
         else:
             self._ledger.change_account(equal_at=self._clock.now())
         return Reconciled(
@@ -141,6 +155,9 @@ class Reconciler:
             problems=tuple(problems),
             gap=gap,
             ours=ours,
+            lost=lost,
+            unproven=tuple(unproven),
+            only_acceptable=acceptable.issuperset(problems),
         )
 
     async def _while_quiet(self) -> _Theirs | None:
@@ -153,22 +170,6 @@ class Reconciler:
 
     def _is_unknown(self, order: Order) -> bool:
         return self._ledger.orders[order.id].status is OrderStatus.UNKNOWN
-
-    async def _adopt_strays(self) -> None:
-        """Orders with our tag that history lacks: a reduction that left before it was saved.
-
-        One that our books believe ended is cancelled: its room was given away, or another one
-        protects in its place.
-        """
-        for report in await self._orders.open_at_venue():
-            known = self._ledger.orders.get(report.order_id)
-            if known is not None and not known.is_alive:
-                await self._orders.cancel(known)
-            if known is not None or report.order is None:
-                continue
-            if self._orders.ids.is_ours(report.order_id):
-                self._ledger.adopt(report.order)
-            self._orders.hear(report)
 
     async def _concede(self) -> None:
         """Everything is told: what a reduction of ours sold beyond our position was not ours."""
@@ -236,12 +237,15 @@ class Reconciler:
 
     # -- positions ------------------------------------------------------------------------
 
-    async def _compare_positions(self, theirs: Mapping[Symbol, Held], gap: Decimal) -> list[str]:
+    async def _compare_positions(
+        self, theirs: Mapping[Symbol, Held], gap: Decimal, acceptable: set[str]
+    ) -> list[str]:
+        """What differs; of that, what a person may accept joins *acceptable*."""
         gone = list(self._gone(theirs))
         for one in gone:
             await self._book_external(one, gap if len(gone) == 1 else None)
         problems = [
-            await self._foreign(symbol, side, held.on(side))
+            await self._foreign(symbol, side, held.on(side), acceptable)
             for symbol, held in sorted(theirs.items())
             for side in Side
         ]
@@ -257,12 +261,14 @@ class Reconciler:
                 found.append(_Gone(symbol, position.quantity, missing, held))
         return found
 
-    async def _foreign(self, symbol: Symbol, side: Side, held: Decimal) -> str:
+    async def _foreign(
+        self, symbol: Symbol, side: Side, held: Decimal, acceptable: set[str]
+    ) -> str:
         """Say once what is too much, and leave it alone; return why entries wait, if they do."""
         position = self._ledger.positions.get(symbol)
         ours = abs(position.quantity) if position and position.side is side else ZERO
         foreign = held - ours
-        if foreign <= ZERO:
+        if foreign <= self._evidence.accepted_beside(symbol, side):
             self._told.pop((symbol, side), None)
             return ""
         is_news = self._told.get((symbol, side)) != foreign
@@ -275,7 +281,10 @@ class Reconciler:
         if is_news:
             done = "left untouched; entries wait"
             await self._tell(symbol, ours * side.sign, held * side.sign, done)
-        return f"{symbol.base}: {foreign * side.sign} at the venue is not ours"
+        words = f"{symbol.base}: {foreign * side.sign} at the venue is not ours"
+        if self._evidence.leaves_open(symbol, side):
+            acceptable.add(words)
+        return words
 
     async def _book_external(self, gone: _Gone, gap: Decimal | None) -> None:
         """Book what is gone as EXTERNAL, with the reason in words."""

@@ -165,6 +165,10 @@ class Book:
     def get(self, order_id: str) -> HeldOrder | None:
         return self._orders.get(order_id)
 
+    def orders(self, symbol: Symbol) -> list[HeldOrder]:
+        """Ended ones too, as far as the book remembers, in the order in which they came."""
+        return [held for held in self._orders.values() if held.order.symbol == symbol]
+
     def quantity(self, symbol: Symbol) -> Decimal:
         """Signed quantity held."""
         holding = self._holdings.get(symbol)

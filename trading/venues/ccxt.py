@@ -23,6 +23,7 @@ from trading.errors import (
     VenueUnavailable,
     VenueUncertain,
 )
+from trading.execution.orders import is_of_a_desk
 from trading.halt import Permit
 from trading.ports import Leaving, unwatched
 from trading.types import (
@@ -47,6 +48,7 @@ from trading.types import (
 from trading.venues.answers import NotFound
 from trading.venues.budget import Urgency
 from trading.venues.ccxt_heard import Heard
+from trading.venues.ccxt_history import PAGE, AccountHistory
 from trading.venues.ccxt_news import News
 from trading.venues.ccxt_preview import Asking
 from trading.venues.ccxt_words import (
@@ -71,8 +73,8 @@ Answer = TypeVar("Answer")
 
 TRADES_BACK = timedelta(minutes=5)
 """How far before an order's intent its trades are looked for: clocks differ."""
-PAGE, PAGES = 1_000, 20
-"""Entries that one request brings, and how many requests one question may take."""
+PAGES = 20
+"""How many requests one question about money may take."""
 MOST_STRANGERS = 20
 """Orders that are asked for, to find whose some trades are; the newest."""
 ALL_AT_ONCE = 10
@@ -139,6 +141,9 @@ class CcxtVenue:
         )
         self._heard = Heard(
             name=name, words=self._words, quirks=self._quirks, clock=clock, find=self.find
+        )
+        self._history = AccountHistory(
+            ask=self._urgently, quirks=connection.quirks, now=lambda: millis(clock.now())
         )
         self._news = News(
             name=name,
@@ -434,11 +439,8 @@ class CcxtVenue:
 
     async def _among_all(self, order: Order) -> Any:
         """Conditional orders that have ended; their trades are another order's."""
-        since = millis(order.created_at - TRADES_BACK)
-        market = self._name(order.symbol)
-        raws = await self._urgently(
-            self._exchange.fetch_orders, market, since, PAGE, {"trigger": True}
-        )
+        since, market = millis(order.created_at - TRADES_BACK), self._name(order.symbol)
+        raws = await self._history.conditional(self._exchange, market, since)
         return next((raw for raw in raws if raw.get("clientOrderId") == order.id), None)
 
     async def _by_trades(self, order: Order) -> Any:
@@ -454,15 +456,22 @@ class CcxtVenue:
 
     async def _trades(self, symbol: Symbol, since: int) -> list[Any]:
         """All of the symbol since *since*, in milliseconds."""
-        market = self._name(symbol)
-        found: dict[str, Any] = {}
-        for _ in range(PAGES):
-            page = await self._urgently(self._exchange.fetch_my_trades, market, since, PAGE)
-            found.update({str(trade["id"]): trade for trade in page})
-            if len(page) < PAGE:
-                break
-            since = int(page[-1]["timestamp"])
-        return list(found.values())
+        return await self._history.trades(self._exchange, self._name(symbol), since)
+
+    async def ours_since(self, symbol: Symbol, since: datetime) -> Sequence[Report]:
+        """Each asked for its fills only where the trades of the time do not tell them."""
+        begin = millis(since)
+        raws = await self._history.orders(self._exchange, self._name(symbol), begin)
+        ours = [raw for raw in raws if is_of_a_desk(str(raw.get("clientOrderId") or ""))]
+        filled = any(number(raw.get("filled")) for raw in ours)
+        trades = await self._trades(symbol, begin) if filled else []
+        return [await self._told_of(symbol, raw, trades) for raw in ours]
+
+    async def _told_of(self, symbol: Symbol, raw: Any, trades: Sequence[Any]) -> Report:
+        order = self._words.order(symbol, raw)
+        self._heard.remember(order)
+        theirs = [trade for trade in trades if str(trade["order"]) == str(raw["id"])]
+        return replace(await self._report(order, {**raw, "trades": theirs}), order=order)
 
     async def open_orders(self) -> Sequence[Report]:
         symbols = [s for s in self._words.ours() if self._is_listed(s)]

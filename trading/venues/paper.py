@@ -232,6 +232,16 @@ class PaperVenue:
             lambda book: [held.report(with_order=True) for held in book.alive()]
         )
 
+    async def ours_since(self, symbol: Symbol, since: datetime) -> Sequence[Report]:
+        """All orders here are ours."""
+        return await self._durably(
+            lambda book: [
+                held.report(with_order=True)
+                for held in book.orders(symbol)
+                if held.order.created_at >= since
+            ]
+        )
+
     async def positions(self) -> Mapping[Symbol, Held]:
         return await self._durably(
             lambda book: {symbol: Held.of(holding.quantity) for symbol, holding in book.holdings()}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -55,6 +56,8 @@ class Quirks:
     """Seconds after which a request that is not found can no longer arrive."""
     id_pattern: str
     """What a client order id may be."""
+    history_window: timedelta
+    """The longest span of time of which it lists orders and trades in one request."""
     targets: Targets
     """Where the target of a position can rest."""
     trigger_field: str
@@ -182,6 +185,7 @@ _ROWS = (
         weight_per_minute=1_200,
         used_factor=0.2,
         orders_per_10s=100,
+        history_window=timedelta(days=1),
         targets=Targets.PAIRED,
         trigger_field="stopPrice=",
         target_type="type=TAKE_PROFIT",
@@ -212,6 +216,7 @@ _ROWS = (
         weight_per_minute=2_400,
         used_factor=1.0,
         orders_per_10s=300,
+        history_window=timedelta(days=7),
         targets=Targets.BESIDE,
         trigger_field="triggerPrice=",
         target_type="type=TAKE_PROFIT_MARKET",
