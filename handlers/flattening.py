@@ -37,9 +37,11 @@ def flatten_question(view: View) -> Reply:
     if not held:
         waiting = len(entries(view.orders))
         resting = f"{count_entries(waiting)} would be cancelled" if waiting else "No entry rests"
+        nothing = "Nothing of ours is proven open" if view.unproven else "Nothing is open"
+        doubt = f"\nIt will not be called flat: {view.unproven}." if view.unproven else ""
         return Reply(
-            f"{LOOK} Stop {whom(view.name, view.mode)}? Nothing is open",
-            text=f"{resting}; entries stay blocked.",
+            f"{LOOK} Stop {whom(view.name, view.mode)}? {nothing}",
+            text=f"{resting}; entries stay blocked.{doubt}",
             choices=(Choice("Cancel", CANCEL), Choice("Flatten", CONFIRM)),
             as_of=view.as_of,
         )

@@ -196,7 +196,8 @@ def resume_question(found: Sequence[Halt], views: Sequence[View], *, rebase: boo
 
 
 def now_line(view: View) -> str:
-    open_now = f"{len(view.holdings)} open" if view.holdings else "flat"
+    flat = "not proven flat" if view.unproven else "flat"
+    open_now = f"{len(view.holdings)} open" if view.holdings else flat
     feed = feed_word(view)
     venue = venue_word(view) or "venue ok"
     return f"Now: {open_now}, {len(view.orders)} resting, {feed[0].lower()}{feed[1:]}, {venue}."

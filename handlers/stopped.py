@@ -182,7 +182,8 @@ def _title(symbol: str, word: str, halting: Halting, views: Sequence[View]) -> s
     since = ago(views[0].as_of - halt.at) if views else "earlier"
     shown = PAUSED if halt.verb is Verb.PAUSE else HALTED
     state = _ALREADY[halt.verb]
-    if halt.verb is Verb.FLATTEN and views and not holdings_of(views):
+    doubted = any(view.unproven for view in views)
+    if halt.verb is Verb.FLATTEN and views and not holdings_of(views) and not doubted:
         state = "flat and stopped"
     return f"{shown} Already {state} {since} by {person(halt.by)}"
 
@@ -206,6 +207,8 @@ def kept(views: Sequence[View]) -> str:
     held = holdings_of(views)
     if not views:
         return "positions and their stops stay; exits go on"
+    if unproven := next((view.unproven for view in views if view.unproven), ""):
+        return f"it is not called flat: {unproven}; /accept_books asks"
     if not held:
         return "nothing else; no position is open"
     stay, its = ("stays", "its") if len(held) == 1 else ("stay", "their")

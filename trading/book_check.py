@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from trading.clocks import Clock
@@ -91,7 +92,7 @@ class BookCheck:
         )  # fmt: skip
         self._evidence = Evidence(
             trader=trader, mode=mode, orders=orders, valuer=valuer, recorder=recorder, clock=clock,
-            settings=settings, in_history=store.order,
+            settings=settings, in_history=store.order, fills=partial(store.fills, trader),
         )  # fmt: skip
         self._reconciler = Reconciler(
             trader=trader, mode=mode, orders=orders, valuer=valuer, recorder=recorder, clock=clock,

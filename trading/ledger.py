@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from trading.booking import Booked, book, split
 from trading.execution.plan import grown
 from trading.ports import Books, recent
+from trading.retelling import Retelling, Told
 from trading.types import (
     CONDITIONAL,
     ZERO,
@@ -36,101 +38,6 @@ from trading.values import quick, replace
 
 REMEMBERED_ORDERS = 2_000
 """Ended orders kept in memory, so that late reports about them still find their order."""
-
-
-@quick
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Booked:
-    """What one fill did to one position."""
-
-    fill: Fill
-    before: Position | None
-    after: Position | None
-    """The open position now; None when flat."""
-    closed: Position | None
-    """The position that became flat with this fill, with all its sums."""
-    reduced: Decimal
-    """How much of `before` this fill took away."""
-    profit: Decimal
-    """Of that part, before fees."""
-    exit_fee: Decimal
-
-
-def book(position: Position | None, fill: Fill) -> Booked:
-    """Apply *fill* to *position*.  A fill larger than the position closes it and opens the rest
-    on the other side; its fee is shared by quantity."""
-    if position is None:
-        return Booked(
-            fill=fill, before=None, after=_opened(fill, fill.quantity, fill.fee),
-            closed=None, reduced=ZERO, profit=ZERO, exit_fee=ZERO,
-        )  # fmt: skip
-    if position.side is fill.side:
-        return Booked(
-            fill=fill, before=position, after=_grown(position, fill),
-            closed=None, reduced=ZERO, profit=ZERO, exit_fee=ZERO,
-        )  # fmt: skip
-    return _reduced(position, fill)
-
-
-def _split(fill: Fill, quantity: Decimal) -> tuple[Fill, Fill]:
-    """*quantity* of it, and the rest; the fee is shared."""
-    fee = fill.fee * quantity / fill.quantity
-    rest = replace(fill, quantity=fill.quantity - quantity, fee=fill.fee - fee)
-    return replace(fill, quantity=quantity, fee=fee), rest
-
-
-def _opened(fill: Fill, quantity: Decimal, fee: Decimal) -> Position:
-    return Position(
-        trader=fill.trader,
-        symbol=fill.symbol,
-        quantity=quantity * fill.side.sign,
-        average_price=fill.price,
-        opened_at=fill.at,
-        id=fill.order_id,
-        entered=quantity,
-        fees=fee,
-    )
-
-
-def _grown(position: Position, fill: Fill) -> Position:
-    held = abs(position.quantity)
-    total = held + fill.quantity
-    average = (held * position.average_price + fill.quantity * fill.price) / total
-    return replace(
-        position,
-        quantity=total * fill.side.sign,
-        average_price=average,
-        entered=position.entered + fill.quantity,
-        fees=position.fees + fill.fee,
-        version=position.version + 1,
-    )
-
-
-def _reduced(position: Position, fill: Fill) -> Booked:
-    taken = min(abs(position.quantity), fill.quantity)
-    rest = fill.quantity - taken
-    fee = fill.fee if rest == ZERO else fill.fee * taken / fill.quantity
-    profit = taken * (fill.price - position.average_price) * position.side.sign
-    left = replace(
-        position,
-        quantity=position.quantity - taken * position.side.sign,
-        exited=position.exited + taken,
-        exit_value=position.exit_value + taken * fill.price,
-        profit=position.profit + profit,
-        fees=position.fees + fee,
-        version=position.version + 1,
-    )
-    is_flat = left.quantity == ZERO
-    after = (_opened(fill, rest, fill.fee - fee) if rest else None) if is_flat else left
-    return Booked(
-        fill=fill,
-        before=position,
-        after=after,
-        closed=left if is_flat else None,
-        reduced=taken,
-        profit=profit,
-        exit_fee=fee,
-    )
 
 
 def trade_id(position: Position) -> str:
@@ -218,6 +125,7 @@ class Ledger:
         self._told_before = books.recent_fills
         self._early: dict[str, Report] = {}
         """Of reductions whose fills were told before those of the entry that they make smaller."""
+        self.retelling = Retelling(self.positions)
         self.movements = set(books.recent_movements)
         """Ids of the money movements that are booked."""
         self._fees: dict[str, dict[str, Decimal]] = {}
@@ -282,10 +190,9 @@ class Ledger:
         for fill in report.fills:
             if self._is_booked(before, fill):
                 continue
-            done = self._book(before, fill)
+            done, ended = self._booked(before, fill)
             booked.append(done)
-            if done.closed is not None:
-                trades.append(self._trade(done.closed, before, fill))
+            trades += ended
         order = _after(before, report, [done.fill for done in booked], now)
         if order is not before:
             self.update(order)
@@ -300,6 +207,10 @@ class Ledger:
             if order.symbol == symbol and self._fitting(order, report.fills)
         ]
 
+    def told_early(self) -> list[Report]:
+        """What still waits."""
+        return list(self._early.values())
+
     def concede(self, *, cash: bool) -> tuple[Report, Decimal] | None:
         """Give up waiting for the entry of one reduction; None: nothing waits.
 
@@ -312,7 +223,7 @@ class Ledger:
         room, parts, beyond = self._room(self.orders[report.order_id]), list[Fill](), ZERO
         for fill in report.fills:
             fits = min(room, fill.quantity)
-            part, rest = _split(fill, fits)
+            part, rest = split(fill, fits)
             room, beyond = room - fits, beyond + rest.quantity
             if fits:
                 parts.append(part)
@@ -426,20 +337,42 @@ class Ledger:
         room, count = self._room(order), 0
         for fill in fills:
             room -= fill.quantity
-            if room < ZERO:
+            if room < ZERO and (count or self._retold(order, fill) is None):
                 break
             count += 1
         return fills[:count]
+
+    def _retold(self, order: Order, late: Fill) -> Sequence[Told] | None:
+        """All of its symbol in the venue's order; None where that does not lead to what is open."""
+        retold = self.retelling.with_late(order, late)
+        now = self.positions.get(late.symbol)
+        wanted = (now.quantity if now else ZERO) + late.signed_quantity
+        after = retold[-1].booked.after if retold else None
+        return retold if (after.quantity if after else ZERO) == wanted else None
 
     def _room(self, order: Order) -> Decimal:
         """What is open for *order* to make smaller, unsigned."""
         position = self.positions.get(order.symbol)
         return abs(position.quantity) if position and position.side is not order.side else ZERO
 
-    def _book(self, order: Order, fill: Fill) -> Booked:
+    def _booked(self, order: Order, fill: Fill) -> tuple[Booked, list[Trade]]:
+        """Book *fill*; return what it did, and the round trips that it ended."""
+        if order.role is not OrderRole.ENTRY and fill.quantity > self._room(order):
+            retold = self._retold(order, fill)
+            if retold is not None:
+                self._note_booked(order, fill)
+                return self._book_late(fill, retold)
+        done = self._book(order, fill)
+        return done, [self._trade(done.closed, order, fill)] if done.closed is not None else []
+
+    def _note_booked(self, order: Order, fill: Fill) -> None:
         self._fees.setdefault(order.id, {})[fill.id] = fill.fee
         self.fills_booked += 1
+
+    def _book(self, order: Order, fill: Fill) -> Booked:
+        self._note_booked(order, fill)
         done = book(self.positions.get(fill.symbol), fill)
+        self.retelling.remember(order, done)
         self.change_account(wallet=self.account.wallet + done.profit - fill.fee)
         if fill.fee_elsewhere and self.account.offset is not None:
             self.shift_offset(fill.fee_elsewhere)
@@ -453,6 +386,39 @@ class Ledger:
         self.positions[fill.symbol] = after
         self.plans[fill.symbol] = self._plan_after(order, done, after)
         return replace(done, after=after)
+
+    def _book_late(self, fill: Fill, retold: Sequence[Told]) -> tuple[Booked, list[Trade]]:
+        """Book *fill* where it belongs: what came after it met another position than was booked."""
+        symbol, gained = fill.symbol, self.retelling.change(fill.symbol, retold)
+        self.change_account(wallet=self.account.wallet + gained - fill.fee)
+        index = next(i for i, each in enumerate(retold) if each.booked.fill is fill)
+        before, after = self.positions.get(symbol), retold[-1].booked.after
+        if after is not None and before is not None:
+            after = replace(after, version=max(after.version, before.version + 1))
+        trades = [
+            self._trade(each.booked.closed, each.order, each.booked.fill)
+            for each in retold[index:]
+            if each.booked.closed is not None
+        ]
+        self._keep_position(symbol, before, after, [each.order for each in retold])
+        return replace(retold[index].booked, before=before, after=after), trades
+
+    def _keep_position(
+        self,
+        symbol: Symbol,
+        before: Position | None,
+        after: Position | None,
+        owners: Sequence[Order],
+    ) -> None:
+        """*after* is found to be open in place of *before*, by an order of *owners*."""
+        if after is None:
+            self.positions.pop(symbol, None)
+            self.plans.pop(symbol, None)
+            return
+        self.positions[symbol] = after
+        if before is None or before.id != after.id:
+            opened = next(order for order in owners if order.id == after.id)
+            self.plans[symbol] = _first_plan(opened, after)
 
     def _is_booked(self, order: Order, fill: Fill) -> bool:
         return fill.id in self._told_before or fill.id in self._fees.get(order.id, {})
@@ -475,6 +441,7 @@ class Ledger:
             reason=exit_reason(order),
             by=order.by,
         )
+        self.trades = [known for known in self.trades if known.id != trade.id]
         self.trades.insert(0, trade)
         del self.trades[recent(self.trades) :]
         return trade

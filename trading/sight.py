@@ -105,6 +105,7 @@ class Sight:
             delayed=trader.books.delayed,
             holding_up=trader.enforcer.problem,
             tries=trader.enforcer.tries,
+            unproven=trader.books.unproven(),
             refused_until=trader.venue.refuses_until,
         )
 

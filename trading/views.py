@@ -231,6 +231,8 @@ class View:
     """What keeps a halt from being carried out, as a clause; empty if nothing is known to."""
     tries: int = 0
     """How often it was tried to carry the latest halt out."""
+    unproven: str = ""
+    """Why it may not be called flat although nothing of ours is open, as a clause."""
     refused_until: datetime | None = None
     """Wall time at which the venue's ban ends, or the pause it asked for; None: it listens."""
 

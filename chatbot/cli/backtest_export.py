@@ -15,8 +15,9 @@ from typing import Any
 
 from handlers.report import parts_json, risk_json, tally_json
 from trading.backtest.result import Result
+from trading.booking import book
 from trading.curve import falls_of
-from trading.ledger import book, trade_id
+from trading.ledger import trade_id
 from trading.types import ZERO, Fill, Position, Symbol, Trade
 
 Row = dict[str, Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
@@ -438,6 +439,26 @@ async def test_a_cancel_that_comes_too_late_tells_how_the_order_ended(
 async def test_an_order_that_is_not_known_cannot_be_cancelled(open_world: OpenWorld) -> None:
     with pytest.raises(VenueRejected, match="does not know"):
         await open_world(QUIET).cancel(buy("1"))
+
+
+async def test_ours_are_listed_with_their_fills_ended_ones_too(open_world: OpenWorld) -> None:
+    world = open_world(QUIET, QUIET)
+    bought, gone, rests = buy("1"), buy("1", **at_limit("90")), buy("1", **at_limit("80"))
+    for order in (bought, gone, rests):
+        await world.place(order)
+    await world.cancel(gone)
+    await world.place(buy("1", symbol=ETH))
+    venue, since = await world.venue(), bought.created_at
+
+    told = await venue.ours_since(BTC, since)
+
+    assert [(r.order_id, r.status, len(r.fills)) for r in told] == [
+        (bought.id, OrderStatus.FILLED, 1),
+        (gone.id, OrderStatus.CANCELLED, 0),
+        (rests.id, OrderStatus.OPEN, 0),
+    ]
+    assert [r.order.id for r in told if r.order] == [bought.id, gone.id, rests.id]
+    assert await venue.ours_since(BTC, since + timedelta(seconds=1)) == []
 
 
 async def test_a_bar_is_handled_once(open_world: OpenWorld) -> None:

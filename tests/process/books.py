@@ -15,9 +15,9 @@ from typing import Any
 from storage import latch
 from storage.journal import FileJournal
 from storage.store import SqlStore
+from trading.booking import book
 from trading.clocks import SystemClock
 from trading.halt import Halt
-from trading.ledger import book
 from trading.market.rules import BINANCE_PERPETUALS_2021
 from trading.ports import Books
 from trading.types import ZERO, Fill, Order, OrderRole, OrderStatus, Position, Report, Symbol, Trade

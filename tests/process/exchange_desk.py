@@ -197,6 +197,17 @@ class Exchange:
 
         self.do(emptied)
 
+    def forget_ended(self) -> None:
+        """What has ended is listed no more, nor what it traded: it was long ago."""
+
+        def forgotten(venue: ExchangeServer) -> None:
+            engine = venue.engine
+            for order_id in [i for i, order in engine.orders.items() if not order.is_open]:
+                del engine.orders[order_id]
+            engine.trades.clear()
+
+        self.do(forgotten)
+
     def buys(self, base: str, quantity: str, **more: Any) -> None:
         """The operator, by hand."""
         self._by_hand(base, "BUY", quantity, more)

@@ -562,7 +562,7 @@ async def test_a_backup_of_a_desk_that_writes_is_whole_and_nothing_is_overwritte
     assert desk.say("/status")["outcome"] == "done"
 
 
-async def test_a_desk_on_a_backup_starts_halted_and_touches_nothing_it_does_not_know(
+async def test_a_desk_on_a_backup_starts_halted_and_takes_over_what_it_did_since(
     desk: Troubled,
 ) -> None:
     desk.begin(STILL)
@@ -584,13 +584,14 @@ async def test_a_desk_on_a_backup_starts_halted_and_touches_nothing_it_does_not_
     assert "restored from a backup" in desk.say("/halts")["text"]
     desk.until(lambda: "Halted: H" in "".join(desk.alerts("TraderStarted")[-1:]), "said at once")
     assert desk.do("/resume")["outcome"] == "done"
-    assert "No entries for now" in desk.say("/status")["text"]
-    assert "at the venue is not ours" in desk.say("/status")["text"]
-    assert desk.tells("CRITICAL ⚠ Books differ")
+    assert "not ours" not in desk.say("/status")["plain"]
+    assert desk.tells("CRITICAL ⚠ Found at the venue")
+    assert not desk.tells("Books differ")
     desk.kill()
     left = await books.read(desk.state)
     assert left.venue_positions == venue_before, "untouched"
-    assert set(left.venue_positions) != {p.symbol for p, _ in left.books.positions}
+    assert left.venue_positions == {p.symbol: p.quantity for p, _ in left.books.positions}
+    assert all(plan.stop is not None for _, plan in left.books.positions)
 
 
 async def test_a_desk_on_a_backup_that_agrees_goes_on_after_resume(calm: Troubled) -> None:

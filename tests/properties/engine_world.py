@@ -131,10 +131,10 @@ class Keeping:
     """What a desk leaves behind for the next one."""
 
     store: Store
-    tag: str = TAG.removeprefix("qd-")
-    """Kept in history: a desk that begins a new one is another desk."""
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     latch_file: MemoryLatch = field(default_factory=MemoryLatch)
+    tag: str = TAG.removeprefix("qd-")
+    """Kept in history: a desk that begins a new one is another desk."""
 
 
 @dataclass

@@ -372,6 +372,31 @@ def test_an_exit_that_could_not_be_saved_opens_nothing(
     desk.teardown()
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_an_exit_that_is_told_after_the_entry_that_followed_it_belongs_before_it(
+    restarts: bool,
+) -> None:
+    """A short is closed, and nobody answers; an entry fills meanwhile: that is what is open."""
+    desk = Trading()
+    desk.begin()
+    desk.rest_an_entry(ETH, Side.BUY, 0.02)
+    desk.rest_an_entry(ETH, Side.SELL, 0.005)
+    desk.bar(0, 1, None, None)
+    desk.disturb(["drop"], [])
+    desk.close(ETH, ONE)
+    desk.line(down=True)
+    desk.bar(0, -3, None, None)
+    if restarts:
+        desk.restart()
+
+    desk.become_quiet()
+
+    desk.promises_are_kept()
+    position = desk.world.trader.ledger.positions[ETH]
+    assert position.quantity == Decimal(5)
+    desk.teardown()
+
+
 USUAL = settings(
     max_examples=100,
     stateful_step_count=25,

@@ -560,6 +560,35 @@ async def test_a_request_can_be_held_until_the_test_lets_it_go(
     assert (await order)["status"] == "open"
 
 
+@pytest.mark.parametrize(("market", "days", "code"), [("spot", 1, "-1127"), ("swap", 7, "-4165")])
+async def test_orders_and_trades_are_listed_for_a_day_or_a_week_at_a_time(
+    spot: ExchangeServer,
+    swap: ExchangeServer,
+    connect: Connect,
+    market: str,
+    days: int,
+    code: str,
+) -> None:
+    venue, symbol = {"spot": (spot, SPOT), "swap": (swap, SWAP)}[market]
+    exchange = connect(venue)
+    placed = await exchange.create_order(symbol, "market", "buy", 0.01)
+    now, day = venue.engine.now, 86_400_000
+    listings: list[tuple[Any, dict[str, Any]]] = [
+        (exchange.fetch_orders, {}),
+        (exchange.fetch_my_trades, {}),
+    ]
+    if market == "swap":
+        listings.append((exchange.fetch_orders, {"trigger": True}))
+    for fetch, more in listings:
+        span = {"until": now + 60_000, **more}
+        inside = await fetch(symbol, now + 120_000 - days * day, 1000, span)
+        assert [o.get("order", o["id"]) for o in inside] == [placed["id"]] * (not more)
+        with pytest.raises(ccxt.pro.ExchangeError, match=code):
+            await fetch(symbol, now - days * day - 120_000, 1000, span)
+    if market == "swap":
+        assert await exchange.fetch_my_trades(symbol, now - 8 * day) == [], "a week from there"
+
+
 async def test_only_the_third_of_them_fails(swap: ExchangeServer, connect: Connect) -> None:
     exchange = connect(swap)
     # Twice, because aiohttp asks again by itself when a kept connection ends (never a POST).

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from handlers.describe import describe
-from handlers.reply import Level, Outcome
+from handlers.reply import Level, Outcome, Reply
 from storage.memory import MemoryJournal, MemoryStore
 from tests.builders import BTC, NOON, an_exit
 from tests.fakes import MemoryLatch
@@ -21,7 +21,7 @@ from tests.trading.test_reconcile import by_hand
 from tests.world import World, a_world, settled, wish
 from trading.clocks import ManualClock
 from trading.errors import Refused
-from trading.events import BooksDiffered, OrdersFound, OrdersUnproven, Unprotected
+from trading.events import BooksDiffered, Event, OrdersFound, OrdersUnproven, Unprotected
 from trading.execution.exit_rules import ExitRules
 from trading.halt import EVERYONE, Stage
 from trading.types import ONE, OrderRole, OrderStatus, Side
@@ -89,6 +89,12 @@ def only(world: World, kind: type[Any]) -> Any:
     return told
 
 
+def as_told(event: Event) -> Reply:
+    words = describe(event)
+    assert words is not None
+    return words
+
+
 async def stops(world: World) -> list[tuple[str, Decimal | None, Decimal]]:
     resting = [r.order for r in await world.venue.open_orders()]
     return [(o.id, o.stop_price, o.quantity) for o in resting if o and o.role is OrderRole.PROTECT]
@@ -110,7 +116,7 @@ async def test_what_was_bought_after_a_backup_is_adopted_with_the_stop_that_rest
         assert world.trader.protection.confirmed(BTC)
         told = only(world, OrdersFound)
         assert (told.held, told.stop, told.stop_made) == (held.quantity, D(95), False)
-        assert describe(told).level is Level.CRITICAL
+        assert as_told(told).level is Level.CRITICAL
         assert world.heard(BooksDiffered) == []
         assert world.trader.block == ""
         (halt,) = world.desk.latch.covering("majors")
@@ -188,7 +194,7 @@ async def test_without_a_stop_one_as_for_an_entry_by_hand_is_set_and_told(accoun
         assert (told.stop, told.stop_made) == (D(98), True)
         assert [price for _, price, _ in await stops(world)] == [D(98)]
         assert told.lost == ("trailing stop", "time limit")
-        words = describe(told)
+        words = as_told(told)
         assert words.level is Level.CRITICAL
         assert "No stop rested: one is set at 98" in words.text
         assert "Lost, and not watched any more: trailing stop and time limit" in words.text
@@ -225,7 +231,7 @@ async def test_a_stop_over_what_nothing_proves_is_left_alone_named_and_never_cal
     async with world.running():
         await settled()
         told = only(world, OrdersUnproven)
-        words = describe(told)
+        words = as_told(told)
         assert words.level is Level.CRITICAL
         assert "our stop" in told.what
         assert "no fill proves" in told.what

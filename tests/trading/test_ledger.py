@@ -24,7 +24,8 @@ from tests.builders import (
     an_exit,
     an_order,
 )
-from trading.ledger import REMEMBERED_ORDERS, Booked, Ledger, book
+from trading.booking import Booked, book
+from trading.ledger import REMEMBERED_ORDERS, Ledger
 from trading.ports import Books
 from trading.types import (
     ZERO,
@@ -230,11 +231,19 @@ def test_what_has_ended_stays_ended_and_a_late_fill_is_booked_all_the_same(
 def test_a_reduction_opens_nothing_in_whatever_order_it_is_told(
     order: list[int], data: st.DataObject
 ) -> None:
-    """Two round trips and an entry that stays."""
+    """A long and a short that were closed, and an entry that stays: at the end it is open."""
     quantities = [D(5), D(3), D(2), D(4), D(4), D(1)]
-    sides = [Side.BUY, Side.SELL, Side.SELL, Side.BUY, Side.SELL, Side.BUY]
+    sides = [Side.BUY, Side.SELL, Side.SELL, Side.SELL, Side.BUY, Side.BUY]
     happened = [
-        a_fill(id=f"f-{n}", order_id=f"o-{n}", side=side, quantity=quantity, price=D(10), fee=ZERO)
+        a_fill(
+            id=f"f-{n}",
+            order_id=f"o-{n}",
+            side=side,
+            quantity=quantity,
+            price=D(10 + n),
+            fee=ZERO,
+            number=n,
+        )
         for n, (side, quantity) in enumerate(zip(sides, quantities, strict=True))
     ]
     ledger = Ledger(an_account(), lambda symbol: RULES)
@@ -254,6 +263,9 @@ def test_a_reduction_opens_nothing_in_whatever_order_it_is_told(
     assert ledger.concede(cash=False) is None
     assert ledger.positions[BTC].quantity == D(1)
     assert ledger.alive == {}
+    paid = sum((f.signed_quantity * f.price for f in happened), ZERO)
+    begun = an_account().wallet
+    assert ledger.account.wallet + ledger.positions[BTC].open_profit(D(20)) == begun + 20 - paid
 
 
 @pytest.mark.parametrize(("cash", "beside"), [(False, ZERO), (True, D(30))])

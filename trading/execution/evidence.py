@@ -27,6 +27,7 @@ from trading.types import (
     ZERO,
     ExitPlan,
     ExitReason,
+    Fill,
     Held,
     Mode,
     Order,
@@ -67,10 +68,10 @@ class Unproven:
         """For a person."""
         order, base = self.order, self.order.symbol.base
         kind = "stop" if order.type is OrderType.STOP else "order"
-        at = "" if order.stop_price is None else f" at {order.stop_price:f}"
+        at = "" if order.stop_price is None else f" at {_plain(order.stop_price)}"
         return (
-            f"{base}: our {kind} …{order.id[-6:]} rests{at} for {order.remaining:f}, and no fill "
-            f"proves that the {self.held:f} there are ours"
+            f"{base}: our {kind} …{order.id[-6:]} rests, {_plain(order.remaining)}{at}, and no "
+            "fill proves that what it would close is ours"
         )
 
 
@@ -105,7 +106,9 @@ class Evidence:
         clock: Clock,
         settings: Callable[[], TraderSettings],
         in_history: InHistory,
+        fills: Callable[[], Awaitable[Sequence[Fill]]],
     ) -> None:
+        """*in_history* finds an order, *fills* are all of this trader that history has."""
         self._trader = trader
         self._mode = mode
         self._orders = orders
@@ -115,7 +118,7 @@ class Evidence:
         self._recorder = recorder
         self._clock = clock
         self._settings = settings
-        self._in_history = in_history
+        self._in_history, self._fills = in_history, fills
         self._found: dict[str, Order] = {}
         """What this comparison has adopted."""
         self._resting: list[Report] = []
@@ -197,6 +200,18 @@ class Evidence:
         return report
 
     # -- judging --------------------------------------------------------------------------
+
+    async def retell(self) -> None:
+        """A reduction that is told after what came later may belong among what history has."""
+        early = self._ledger.told_early()
+        try:
+            fills = await self._fills() if early else ()
+            for symbol in {self._ledger.orders[report.order_id].symbol for report in early}:
+                await self._ledger.retelling.recall(symbol, fills, self._in_history)
+        except StoreError as error:
+            raise VenueUnavailable(f"history cannot be asked for its fills: {error}") from error
+        for report in early:
+            self._orders.hear(report)
 
     async def judge(self, theirs: Mapping[Symbol, Held]) -> int:
         """Once fills are booked: take over plans, name what is unproven.
@@ -310,6 +325,11 @@ class Evidence:
     def _about(self, symbol: Symbol) -> dict[str, Any]:
         now = self._clock.now()
         return {"at": now, "trader": self._trader, "mode": self._mode, "symbol": symbol}
+
+
+def _plain(number: Decimal) -> str:
+    """Without the zeros that venues fill up with."""
+    return f"{number.normalize():f}"
 
 
 def _only_rests(report: Report) -> bool:

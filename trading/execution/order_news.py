@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from trading.booking import Booked
 from trading.clocks import Clock
 from trading.events import (
     Event,
@@ -16,7 +17,7 @@ from trading.events import (
     PositionReduced,
 )
 from trading.execution.plan import next_price
-from trading.ledger import Applied, Booked, Ledger, exit_reason
+from trading.ledger import Applied, Ledger, exit_reason
 from trading.types import ZERO, Mode, Order, OrderStatus, Rules, Symbol
 from trading.valuation import Valuer
 

@@ -173,6 +173,7 @@ class Reconciler:
 
     async def _concede(self) -> None:
         """Everything is told: what a reduction of ours sold beyond our position was not ours."""
+        await self._evidence.retell()
         for order, excess in self._orders.concede():
             position = self._ledger.positions.get(order.symbol)
             ours = position.quantity if position else ZERO

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from tests.servers.exchange import refusals
 from tests.servers.exchange.access import NONE, ApiKey
@@ -17,6 +17,9 @@ E = TypeVar("E", bound=Engine)
 T = TypeVar("T")
 
 SIDES = {"BUY", "SELL"}
+DAY = 86_400_000
+MOST = 1_000
+"""Entries of one answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,28 @@ class Ask(Generic[E]):
     def visible(self, orders: Iterable[Order]) -> list[Order]:
         return [order for order in orders if not self.hidden(order.client_id)]
 
+    def in_a_day(self) -> Self:
+        """Of spot: between two moments no more than 24 hours may lie.  Refused: -1127."""
+        start, end = self.integer("startTime"), self.integer("endTime")
+        if start and end and end - start > DAY:
+            raise refusals.more_than_a_day()
+        return self
+
+    def in_a_week(self) -> Self:
+        """Of perpetuals: seven days at most; without an end a week from the start, without either
+        the last week.  Refused: -4165, and -1128 for an id beside times."""
+        start, end, now = self.integer("startTime"), self.integer("endTime"), self.engine.now
+        first = self.integer("fromId")
+        if first and (start or end):
+            raise refusals.bad_combination()
+        if start and end and end - start > 7 * DAY:
+            raise refusals.interval_too_long()
+        if first or self.integer("orderId"):
+            return self
+        start = start or max(0, (end or now) - 7 * DAY)
+        span = {"startTime": str(start), "endTime": str(end or start + 7 * DAY)}
+        return replace(self, params={**self.params, **span})
+
     def all_orders(self) -> list[Order]:
         """Of a symbol, oldest first, as `allOrders` selects them."""
         symbol, first = self.symbol, self.integer("orderId")
@@ -103,7 +128,7 @@ class Ask(Generic[E]):
     ) -> list[T]:
         """Between `startTime` and `endTime`, at most `limit`: the first of them, else the last."""
         start, end = self.integer("startTime"), self.integer("endTime")
-        limit = self.integer("limit", 500)
+        limit = min(self.integer("limit", 500), MOST)
         kept = [item for item in found if time(item) >= start and (not end or time(item) <= end)]
         return kept[:limit] if start or from_start else kept[-limit:]
 

@@ -33,6 +33,18 @@ def not_required(name: str) -> Refusal:
     return Refusal(-1106, f"Parameter '{name}' sent when not required.")
 
 
+def more_than_a_day() -> Refusal:
+    return Refusal(-1127, "More than 24 hours between startTime and endTime.")
+
+
+def bad_combination() -> Refusal:
+    return Refusal(-1128, "Combination of optional parameters invalid.")
+
+
+def interval_too_long() -> Refusal:
+    return Refusal(-4165, "Invalid time interval. Maximum time interval is 7 days.")
+
+
 def bad_type() -> Refusal:
     return Refusal(-1116, "Invalid orderType.")
 

@@ -138,11 +138,11 @@ def cancel_all(ask: Spot) -> Json:
 
 
 def all_orders(ask: Spot) -> Json:
-    return [wire_spot.queried(order) for order in ask.all_orders()]
+    return [wire_spot.queried(order) for order in ask.in_a_day().all_orders()]
 
 
 def my_trades(ask: Spot) -> Json:
-    return [wire_spot.traded(trade) for trade in ask.my_trades()]
+    return [wire_spot.traded(trade) for trade in ask.in_a_day().my_trades()]
 
 
 # --- order lists ---------------------------------------------------------------------------------

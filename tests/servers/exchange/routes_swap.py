@@ -219,11 +219,15 @@ def arm_countdown(ask: Swap) -> Json:
 
 
 def all_orders(ask: Swap) -> Json:
-    return [wire_swap.queried(ask.engine, order) for order in ask.all_orders()]
+    """Those that ended without a trade are not listed any more after three days."""
+    gone = ask.engine.now - 3 * asking.DAY
+    found = ask.in_a_week().all_orders()
+    kept = [o for o in found if o.is_open or o.filled or o.created >= gone]
+    return [wire_swap.queried(ask.engine, order) for order in kept]
 
 
 def user_trades(ask: Swap) -> Json:
-    return [wire_swap.traded(trade) for trade in ask.my_trades()]
+    return [wire_swap.traded(trade) for trade in ask.in_a_week().my_trades()]
 
 
 def place_batch(ask: Swap) -> Json:
@@ -286,7 +290,7 @@ def open_algos(ask: Swap) -> Json:
 def all_algos(ask: Swap) -> Json:
     symbol = ask.symbol
     found = [algo for algo in ask.engine.algos.values() if algo.wish.symbol == symbol]
-    page = ask.page(_visible(ask, found), time=lambda algo: algo.created)
+    page = ask.in_a_week().page(_visible(ask, found), time=lambda algo: algo.created)
     return [wire_swap.algo_queried(ask.engine, algo) for algo in page]
 
 
