@@ -37,7 +37,8 @@ def _(event: events.OrdersFound) -> Reply:
     base, count = event.symbol.base, event.orders
     held = f"{exact(abs(event.held))} {base}" if event.held else "nothing"
     side = {1: "long ", -1: "short "}.get(int(event.held.compare(0)), "")
-    lines = [f"Taken over: {side}{held}, as their fills prove."]
+    ours = "Ours, and history lacked it." if count == 1 else "Ours, and history lacked them."
+    lines = [f"{ours} Taken over: {side}{held}, as fills prove."]
     if event.stop is not None and event.stop_made:
         lines.append(f"No stop rested: one is set at {exact(event.stop)}.")
     elif event.stop is not None:
@@ -46,8 +47,7 @@ def _(event: events.OrdersFound) -> Reply:
         lines.append(f"Lost, and not watched any more: {listed(event.lost)}.")
     found = "1 order" if count == 1 else f"{count} orders"
     return Reply(
-        f"{LOOK} Found at the venue: {found} of ours in {base} {mode(event.mode)} that history "
-        "lacked",
+        f"{LOOK} Found at the venue: {found} of {base} {mode(event.mode)}",
         text=" ".join(lines),
         choices=(POSITIONS, ORDERS, STOP),
         level=Level.CRITICAL if event.held else Level.URGENT,

@@ -510,6 +510,72 @@ Its id is web_123. Reported, untouched.
 [Orders]""",
     ),
     (
+        events.OrdersFound(
+            **WHO, symbol=SOL, orders=3, held=D("3.20"), stop=D("138.20"), stop_made=False, lost=()
+        ),
+        Level.CRITICAL,
+        """\
+⚠ Found at the venue: 3 orders of SOL (paper)
+Ours, and history lacked them. Taken over: long 3.20 SOL, as fills prove. Its stop is the one \
+that rests, 138.20.
+[Positions] [Orders] [Stop]""",
+    ),
+    (
+        events.OrdersFound(
+            **WHO,
+            symbol=SOL,
+            orders=1,
+            held=D("-3.20"),
+            stop=D("150.1"),
+            stop_made=True,
+            lost=("trailing stop", "time limit"),
+        ),
+        Level.CRITICAL,
+        """\
+⚠ Found at the venue: 1 order of SOL (paper)
+Ours, and history lacked it. Taken over: short 3.20 SOL, as fills prove. No stop rested: one is \
+set at 150.1. Lost, and not watched any more: trailing stop and time limit.
+[Positions] [Orders] [Stop]""",
+    ),
+    (
+        events.OrdersFound(
+            **WHO, symbol=SOL, orders=2, held=D("0"), stop=None, stop_made=False, lost=()
+        ),
+        Level.URGENT,
+        """\
+⚠ Found at the venue: 2 orders of SOL (paper)
+Ours, and history lacked them. Taken over: nothing, as fills prove.
+[Positions] [Orders] [Stop]""",
+    ),
+    (
+        events.OrdersUnproven(
+            **WHO,
+            symbol=SOL,
+            what="SOL: our stop …4f6a8b rests, 3.2 at 138.2, and no fill proves that what it would "
+            "close is ours",
+        ),
+        Level.CRITICAL,
+        """\
+⚠ Not proven to be ours: SOL (paper)
+SOL: our stop …4f6a8b rests, 3.2 at 138.2, and no fill proves that what it would close is ours. \
+Left alone. Entries wait, and it is not called flat, until an owner has looked and says \
+/accept_books.
+[Positions] [Orders] [Accept books: /accept_books]""",
+    ),
+    (
+        events.OrdersAccepted(
+            **WHO,
+            what=("SOL: our stop …4f6a8b rests, and no fill proves what it would close",),
+            by="anna, Telegram",
+        ),
+        Level.URGENT,
+        """\
+⚠ Not ours from now on: majors (paper), by anna
+SOL: our stop …4f6a8b rests, and no fill proves what it would close.
+Left alone: the desk does not watch, move or cancel it.
+[Orders] [Status]""",
+    ),
+    (
         events.ForeignHoldingSeen(**WHO, symbol=SOL, quantity=D("3.20")),
         Level.NOTICE,
         """\

@@ -56,7 +56,7 @@ def test_what_was_bought_since_is_held_protected_by_the_stop_that_rests_and_flat
     assert sorted(desk.positions()) == ["BTC", "ETH"]
     assert desk.venue.resting() == rests, "neither swept nor doubled"
     (told,) = [text for text in desk.alerts("OrdersFound") if "BTC" in text]
-    assert "of ours in BTC" in told
+    assert "history lacked them" in told
     assert "Its stop is the one that rests" in told
     assert "Halted" in desk.say("/status")["title"], "a person looks first"
     assert desk.alerts("BooksDiffered") == []
