@@ -11,15 +11,11 @@ from trading.clocks import Clock
 from trading.venues.budget import Urgency
 from trading.venues.connection import Connection
 
-FRESH = 0.25
-"""Seconds for which rules that were just read are not asked for again: many positions may be
-closed at once, and one answer may tell all markets."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    at: float
-    """Monotonic."""
+    began: float
+    """When it was asked for (monotonic)."""
     rows: Mapping[str, Any]
     """As the exchange tells each market, by its id."""
 
@@ -33,21 +29,24 @@ class RulesTold:
         self._asking = asyncio.Lock()
 
     async def read(self, market: Any) -> None:
-        """Bring *market* (ccxt's) up to date.
+        """Bring *market* (ccxt's) up to date.  An answer that was asked for since is shared: many
+        positions may be closed at once, and one answer may tell all markets.
 
         Raises as `Connection.ask`.
         """
         quirks, exchange = self._connection.quirks, self._connection.exchange
         about = str(market["id"]) if quirks.rules_of_one else ""
+        asked = self._clock.monotonic()
         async with self._asking:
             answer = self._answers.get(about)
-            if answer is None or self._clock.monotonic() - answer.at >= FRESH:
+            if answer is None or answer.began < asked:
+                began = self._clock.monotonic()
                 tell, params = getattr(exchange, quirks.rules), {"symbol": about} if about else {}
                 info = await self._connection.ask(
                     "markets", tell, params, urgency=Urgency.REDUCTION
                 )
                 rows = {str(row["symbol"]): row for row in info["symbols"]}
-                answer = self._answers[about] = _Answer(self._clock.monotonic(), rows)
+                answer = self._answers[about] = _Answer(began, rows)
         row = answer.rows.get(str(market["id"]))
         if row is None:  # it is listed no more: all of them have to be read
             self._connection.markets.doubt()
