@@ -351,7 +351,9 @@ class Protection:
             return None
         for leg in list(self._wanted.compared(position, plan).of(OrderType.STOP).missing):
             if not leg.quantity:
-                return _Refused("it is smaller than one lot")
+                selling = self._ledger.closable(symbol) < abs(position.quantity)
+                # What stays of a sale under way is booked out after it, if it is dust.
+                return None if selling else _Refused("it is smaller than one lot")
             if self._orders.venue.rules(symbol).shown.stops is Stops.DESK:
                 return _Refused(NO_STOPS)
             target = self._wanted.pairs_with(plan, symbol)

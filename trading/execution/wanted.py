@@ -58,8 +58,6 @@ class Wanted:
     def legs(self, position: Position, plan: ExitPlan) -> list[Leg]:
         rules = self._orders.venue.rules(position.symbol).shown
         quantity, target = self.to_protect(position), self.target(plan, position.symbol)
-        if quantity < rules.lot and quantity < abs(position.quantity):
-            return []  # what stays of a sale under way: if it is dust, it is booked out then
         stop = None if plan.stop is None else rules.tightest(plan.stop, plan.side)
         target = None if target is None else rules.price(target)
         return legs(quantity, stop=stop, target=target, rules=rules)
