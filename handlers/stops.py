@@ -112,7 +112,7 @@ def _note(names: Sequence[str], trader: str, first: str, reason: str) -> str:
     all_of_them = f"All means {listed(list(names))}." if len(names) > 1 else ""
     asked = trader or (first if get_close_matches(bare(first)[:20], names, 1) else "")
     if asked:
-        return f"There is no trader {clipped(asked, 20)}: so all. {all_of_them}".strip()
+        return f"There is no trader {clipped(bare(asked), 20)}: so all. {all_of_them}".strip()
     kept = f"Reason: {clipped(reason, 40)}" if reason else ""
     return " ".join(filter(None, [all_of_them, kept]))
 

@@ -75,7 +75,7 @@ async def test_what_follows_is_its_reason(house: House, said: str, why: str) -> 
         ("/stop all", "all", ""),
         ("/stop everything now", "all", "All means majors and alts. Reason: everything now"),
         ("/stop majros", "all", "There is no trader majros: so all. All means majors and alts."),
-        ("/stop, majros!", "all", "There is no trader majros!: so all. All means majors and alts."),
+        ("/stop, majros!", "all", "There is no trader majros: so all. All means majors and alts."),
         ("/stop trader=x", "all", "There is no trader x: so all. All means majors and alts."),
         (
             "/stop trader=majors trader=alts",
