@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
 import aiohttp
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 _BAD_TOKEN = 4004
 """The gateway's close code, https://discord.com/developers/docs/topics/opcodes-and-status-codes."""
+_RESUMABLE = 4000
+"""A close code of ours after which Discord keeps the session."""
 _GATEWAY_ERRORS = (
     OSError,  # TimeoutError too
     discord.HTTPException,
@@ -132,9 +135,15 @@ class Connection(discord.Client):
             log.error("Discord: an event could not be read: %s", type(error).__name__)  # noqa: TRY400  # the trace holds it
             self._misread += 1
             if self._misread >= _MISREAD:
+                await self._hang_up()
                 raise
         else:
             self._misread = 0
+
+    async def _hang_up(self) -> None:
+        """End a stream that still runs: else its line stays open, and its thread beats for ever."""
+        with suppress(*_GATEWAY_ERRORS):
+            await bounded(self._clock, self._waits.farewell, self.ws.close(_RESUMABLE))
 
     def _where(self, before: dict[str, Any]) -> dict[str, Any]:
         """How to go on: with the session, if there is one."""

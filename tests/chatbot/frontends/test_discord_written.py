@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -291,3 +292,9 @@ async def test_a_stream_of_nothing_else_begins_anew(harbour: Harbour) -> None:
         await gateway.send_raw("[]")
     await harbour.until(lambda: gateway.resumed, "a new stream")
     await harbour.ask(BEN, "/stop")
+    await harbour.until(lambda: beating() == 1, "the end of the old stream")
+
+
+def beating() -> int:
+    """How many gateways are kept alive: the library has a thread for each."""
+    return sum("keep-alive" in thread.name for thread in threading.enumerate())
