@@ -402,6 +402,7 @@ class Trader:
         if self.feed.speed is None:  # a recording's go with its bars, as in a backtest
             await self._resting_entries.watch(self.feed.now())
         await self.exits.send_again()
+        await self.enforcer.look_for_buyers()
         await self.protection.watch()
 
     async def close(self) -> None:

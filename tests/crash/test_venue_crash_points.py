@@ -36,7 +36,7 @@ from tests.properties.engine_world import (
 )
 from tests.properties.virtual import SkippingLoop
 from tests.world import settled
-from trading.errors import Refused, VenueError
+from trading.errors import NotDone, Refused, VenueError
 from trading.execution.exit_rules import ExitRules, PartialRule
 from trading.halt import EVERYONE
 from trading.risk.limits import EntryStyle, Limits
@@ -264,7 +264,7 @@ async def live(living: Living, story: Story) -> None:
     await come_up(living)
     faults = living.outside.exchange.faults
     faults.place, faults.tell = list(story.place), list(story.tell_faults)
-    with suppress(Refused, VenueError):
+    with suppress(Refused, NotDone, VenueError):
         await story.tell(living)
 
 

@@ -16,7 +16,7 @@ from tests.builders import BTC
 from tests.servers.exchange.rules import LIMITS_ONLY, SPOT_TYPES
 from tests.trading.held import STOP, Told, holding
 from tests.world import settled
-from trading.errors import Refused, VenueError
+from trading.errors import NotDone, Refused, VenueError
 from trading.events import Protected, StopStays, Unprotected
 from trading.types import ZERO, OrderRole, OrderStatus
 
@@ -36,7 +36,7 @@ changes = st.sampled_from([
 
 async def do(told: Told, deed: str) -> None:
     trader = told.living.trader
-    with suppress(Refused, VenueError):
+    with suppress(Refused, NotDone, VenueError):
         match deed:
             case "close half":
                 await trader.by_hand.close(BTC, share=D("0.5"), by=BY)

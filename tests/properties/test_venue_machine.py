@@ -42,7 +42,7 @@ from tests.properties.engine_world import (
 )
 from tests.properties.virtual import SkippingLoop
 from tests.world import settled
-from trading.errors import Refused, VenueError
+from trading.errors import NotDone, Refused, VenueError
 from trading.events import CycleFailed
 from trading.execution.exit_rules import ExitRules, PartialRule
 from trading.halt import EVERYONE, Verb
@@ -504,7 +504,7 @@ class Commanding(RuleBasedStateMachine):
 
 
 async def _unless_refused(work: Coroutine[Any, Any, object]) -> None:
-    with suppress(Refused, VenueError):
+    with suppress(Refused, NotDone, VenueError):
         await work
 
 

@@ -41,7 +41,7 @@ from tests.servers.exchange.swap import SwapEngine
 from tests.trading.venues.ccxt_world import connect
 from tests.world import settled
 from trading.clocks import ManualClock, SystemClock
-from trading.errors import Refused, VenueError
+from trading.errors import NotDone, Refused, VenueError
 from trading.events import CycleFailed
 from trading.execution.orders import Patience
 from trading.halt import EVERYONE
@@ -176,7 +176,7 @@ class Schedule:
 
     async def close(self) -> None:
         share = self.dice.choice((Decimal("0.5"), ONE))
-        with suppress(Refused, VenueError):
+        with suppress(Refused, NotDone, VenueError):
             await self.living.trader.by_hand.close(self.dice.choice(SYMBOLS), share=share, by=BY)
 
     async def halt(self) -> None:

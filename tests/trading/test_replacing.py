@@ -243,3 +243,21 @@ async def test_a_refused_sale_puts_the_stop_back_at_once() -> None:
 
         assert (told.resting, told.size) == (before, size)
         assert_told_is_so(told)
+
+
+@MARKETS
+async def test_a_flatten_goes_on_once_a_market_that_was_shut_for_a_moment_is_open(
+    market: str,
+) -> None:
+    """It may be open again before anybody has counted what is held there as apart."""
+    async with holding(market) as told:
+        told.outside.exchange.engine.halt(MARKET)
+        await told.living.trader.orders.rules_now(BTC)
+        await told.living.desk.flatten("all", by=BY, why="")
+        assert told.size > ZERO
+
+        told.outside.exchange.engine.resume(MARKET)
+        await told.upkeep(61)
+        await told.upkeep(61)
+
+        assert (told.size, told.resting) == (ZERO, [])

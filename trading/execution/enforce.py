@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 REFUSALS_TO_BLOCK = 3
 """Definite refusals of one close after which the halt says FLAT_BLOCKED; it goes on trying."""
 
+ASK_EVERY = 60.0
+"""Seconds between two looks whether a market that was shut is open again."""
+
 SWEPT = (Verb.STOP, Verb.FLATTEN)
 
 
@@ -54,6 +57,9 @@ class Entries:
 
 
 class Enforcer:
+    _asked_at: float | None = None
+    """When a flatten that waits for shut markets asked for them (monotonic); None: none does."""
+
     def __init__(
         self,
         *,
@@ -131,6 +137,21 @@ class Enforcer:
         """An order changed: what a halt waits for may have come, or what was flat is no more."""
         self._nudged.set()
         if self._ledger.positions and any(self._is_flat(h) for h in self._flattening()):
+            self.go_on()
+
+    async def look_for_buyers(self) -> None:
+        """Go on with a flatten whose markets were shut, once one of them is open again.
+
+        However short it was shut; asked for once a minute.
+        """
+        if self._asked_at is None:
+            return
+        if self._is_stuck() and self._clock.monotonic() - self._asked_at >= ASK_EVERY:
+            self._asked_at = self._clock.monotonic()
+            for symbol in list(self._ledger.positions):
+                await self._orders.rules_now(symbol)
+        if not self._is_stuck():
+            self._asked_at = None
             self.go_on()
 
     def _flattening(self) -> list[Halt]:
@@ -285,6 +306,7 @@ class Enforcer:
             if order.status is not OrderStatus.OPEN:
                 await self._orders.resolve(order)
         if self._is_stuck():
+            self._asked_at = self._clock.monotonic()
             return True
         if self._ledger.positions or self._ledger.alive_of(OrderRole.EXIT):
             self.problem = self.problem or f"{len(self._ledger.positions)} still open"
