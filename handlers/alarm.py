@@ -66,7 +66,7 @@ def stop_offered(text: str, caller: Caller, stop: Command | None) -> Reply:
 def stop_choices() -> tuple[Choice, ...]:
     return (
         Choice("Stop now", "/stop"),
-        Choice("Flatten", "/flatten"),
+        Choice("Flatten", "/flatten all"),
         Choice("Status", "/status"),
     )
 

@@ -19,9 +19,11 @@ from typing import Annotated, Any, Literal, NewType
 
 from handlers.caller import Role
 from handlers.format import listed, whole_percent
+from handlers.line import bare
 from handlers.reply import Choice, Reply, offer
 from handlers.words import clipped
 from trading.errors import Refused
+from trading.halt import EVERYONE
 from trading.types import Symbol
 
 NAME_LIMIT, DESCRIPTION_LIMIT = 32, 100
@@ -29,9 +31,13 @@ BUTTONS = 5
 
 TraderName = NewType("TraderName", str)
 """Given as `trader=NAME`; may be left out where only one can be meant."""
+Traders = NewType("Traders", tuple[str, ...])
+"""Given as `trader=NAME` or `trader=all`; where it is left out, all of them, in their order."""
 Rest = NewType("Rest", str)
 """All words that are left, spaces included."""
 HaltId = NewType("HaltId", str)
+"""Typed as `H17`, or as `all`: `EVERY_HALT`."""
+EVERY_HALT = HaltId("ALL")
 Code = NewType("Code", str)
 Share = NewType("Share", Decimal)
 """Above 0 and at most 1; typed as `50%`, `0.5`, `half` or `all`."""
@@ -99,7 +105,7 @@ class Parameter:
     @property
     def is_typeable(self) -> bool:
         """Whether something is known that turns words into it."""
-        return self.kind in (Symbol, TraderName, *_PARSERS) or bool(self.options or self.range)
+        return self.kind in (Symbol, *_WHOM, *_PARSERS) or bool(self.options or self.range)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +121,8 @@ class Command:
     """It loosens or spends: refused when it comes late."""
     instant: bool
     """It makes things safer: waits for no history, no queue and no second look."""
+    held: bool
+    """It is about what is open: whoever alone holds the symbol is meant."""
     rank: int
     """Place within its family."""
     example: str
@@ -138,6 +146,11 @@ class Command:
     def takes(self, kind: object) -> bool:
         return any(p.kind is kind for p in self.parameters)
 
+    @property
+    def whom(self) -> Parameter | None:
+        """The parameter that says which trader, or which traders."""
+        return next((p for p in self.parameters if p.kind in _WHOM), None)
+
     def line(self, given: Mapping[str, str]) -> str:
         """The line that says the same as these named values.
 
@@ -154,16 +167,22 @@ class Command:
                 words.append(value)
         return " ".join(words)
 
-    def bind(self, words: Sequence[str], known: Known) -> dict[str, object]:
-        """Turn *words* into the arguments that the function declares.  Raises `BadUsage`."""
+    def bind(
+        self, words: Sequence[str], known: Known, holding: Known | None = None
+    ) -> dict[str, object]:
+        """Turn *words* into the arguments that the function declares.  Raises `BadUsage`.
+
+        *holding*: what each trader has open, or may have, for what is about that.
+        """
         given = self._assign(words)
-        meant = _traders_meant(given.get("trader"), known) if self.takes(TraderName) else known
+        meant = _traders_meant(given.get("trader"), known) if self.whom else known
         values: dict[str, object] = {}
         for each in self.parameters:
-            if each.kind is TraderName or each.name not in given:
+            if each.kind in _WHOM or each.name not in given:
                 continue
             if each.kind is Symbol:
                 symbol, meant = symbol_meant(given[each.name], meant, self._again(words))
+                meant = _holders(symbol, meant, holding) if holding is not None else meant
                 values[each.name] = symbol
             else:
                 values[each.name] = _convert(each, given[each.name])
@@ -203,18 +222,26 @@ class Command:
     def _trader(
         self, given: Mapping[str, str], meant: Known, words: Sequence[str]
     ) -> dict[str, object]:
-        """Which trader, if the function wants one: the only one that can be meant."""
-        wanted = next((p for p in self.parameters if p.kind is TraderName), None)
+        """Which trader, or traders, if the function wants them."""
+        wanted = self.whom
         if wanted is None or not (wanted.required or "trader" in given):
             return {}
-        if len(meant) == 1:
-            return {wanted.name: TraderName(next(iter(meant)))}
         if not meant:
             raise Refused("No trader is set up yet")
-        again = self._again(words)
-        raise BadUsage(
-            f"Which trader: {listed(list(meant), 'or')}?",
-            (c for name in meant for c in offer(name, f"{again} trader={name}")),
+        if wanted.kind is Traders:
+            return {wanted.name: Traders(tuple(meant))}
+        if len(meant) == 1:
+            return {wanted.name: TraderName(next(iter(meant)))}
+        if not wanted.required:
+            return {}  # all of them: the same as nothing said
+        raise self.which(list(meant), words)
+
+    def which(self, names: Sequence[str], words: Sequence[str]) -> BadUsage:
+        """Ask which trader is meant, with a button for each that says the line again."""
+        again = self._again([w for w in words if w.partition("=")[0].lower() != "trader"])
+        return BadUsage(
+            f"Which trader: {listed(list(names), 'or')}?",
+            (c for name in names for c in offer(name, f"{again} trader={name}")),
             usage=False,
         )
 
@@ -229,6 +256,7 @@ def command(
     acts: bool = False,
     loosens: bool = False,
     instant: bool = False,
+    held: bool = False,
     rank: int = 50,
     example: str = "",
 ) -> Callable[[Handler], Command]:
@@ -244,6 +272,7 @@ def command(
             acts=acts or instant or loosens,
             loosens=loosens,
             instant=instant,
+            held=held,
             rank=rank,
             example=example,
             summary=summary,
@@ -290,14 +319,32 @@ class Commands(Mapping[str, Command]):
 # -- from words to values -----------------------------------------------------------------
 
 
+def is_everyone(word: str) -> bool:
+    """Whether *word* names all traders: `all`, `All!`, `all traders` as one word."""
+    return bare(word) in (EVERYONE, f"{EVERYONE}s", "everyone", "everything")
+
+
 def _traders_meant(name: str | None, known: Known) -> Known:
     if name is None:
         return known
     for each in known:
-        if each.lower() == name.lower():
+        if each.lower() in (name.lower(), bare(name)):
             return {each: known[each]}
+    if is_everyone(name):
+        return known
     there = f"; there is {listed(list(known))}" if known else ""
     raise BadUsage(f"There is no trader {clipped(name, 20)}{there}", usage=False)
+
+
+def _holders(symbol: Symbol, meant: Known, holding: Known) -> Known:
+    """Of the traders *meant* those that hold *symbol*; all of them if there is only one."""
+    if len(meant) <= 1:
+        return meant
+    found = {name: meant[name] for name in meant if symbol in holding.get(name, ())}
+    if not found:
+        choices = (Choice("Positions", "/positions"),)
+        raise BadUsage(f"No trader holds {symbol.base}", choices, usage=False)
+    return found
 
 
 def symbol_meant(word: str, known: Known, again: str) -> tuple[Symbol, Known]:
@@ -368,7 +415,12 @@ def _positive(name: str, word: str) -> Decimal:
     raise BadUsage(f"{name} is a number above 0, not {clipped(word, 20)}")
 
 
+_WHOM = (TraderName, Traders)
+
+
 def _halt_id(name: str, word: str) -> HaltId:
+    if is_everyone(word):
+        return EVERY_HALT
     if not re.fullmatch(r"[Hh][0-9]{1,9}", word):
         raise BadUsage(f"{name} is a number such as H17, not {clipped(word, 20)}")
     return HaltId(word.upper())

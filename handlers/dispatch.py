@@ -181,7 +181,8 @@ class Dispatcher:
     async def _run(self, found: Command, words: list[str], message: Message) -> Reply:
         check_role(found, message.caller)
         check_fresh(found, message, self._services.clock.now())
-        arguments = found.bind(words, self._known(found))
+        holding = traders.may_hold(self._services) if found.held else None
+        arguments = found.bind(words, self._known(found), holding)
         act = partial(found.run, Context(message, self._services), **arguments)
         if found.name in AT_ONCE:
             ask = self._services.confirmations.ask_for_digits
@@ -226,6 +227,7 @@ class Dispatcher:
             choices=choices,
             level=Level.NOTICE,
             outcome=Outcome.REFUSED,
+            asks=bool(choices),
         )
 
     def _example_base(self, words: list[str]) -> str:

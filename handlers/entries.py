@@ -68,6 +68,7 @@ async def _ask(
         return traders.addressed(ctx, trader, reply, title=False)
 
     question = entry_question(view, ticket, desk_trader.price(symbol))
+    question = traders.addressed(ctx, trader, question)
     return ctx.services.confirmations.ask(ctx.caller, ctx.message.text, question, act)
 
 

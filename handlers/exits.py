@@ -20,7 +20,7 @@ from trading.types import Symbol
 from trading.views import Holding, View
 
 
-@command(role=Role.OPERATOR, family="Trade", rank=30, acts=True, example="SYMBOL 120.50")
+@command(role=Role.OPERATOR, family="Trade", rank=30, acts=True, example="SYMBOL 120.50", held=True)
 async def stop_loss(ctx: Context, symbol: Symbol, price: Price, *, trader: TraderName) -> Reply:
     """Move the stop of a position; nearer at once, farther asks first.
 
@@ -43,10 +43,11 @@ async def stop_loss(ctx: Context, symbol: Symbol, price: Price, *, trader: Trade
         return await _move_stop(ctx, now, price, trader)
 
     question = loosen_question(traders.view_of(ctx, trader), holding, price)
+    question = traders.addressed(ctx, trader, question)
     return ctx.services.confirmations.ask(ctx.caller, ctx.message.text, question, act)
 
 
-@command(role=Role.OPERATOR, family="Trade", rank=40, acts=True, example="SYMBOL 150.00")
+@command(role=Role.OPERATOR, family="Trade", rank=40, acts=True, example="SYMBOL 150.00", held=True)
 async def take_profit(ctx: Context, symbol: Symbol, price: Price, *, trader: TraderName) -> Reply:
     """Move the target of a position.
 

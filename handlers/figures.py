@@ -28,8 +28,8 @@ from handlers.format import (
     unit,
 )
 from handlers.history import REASONS
-from handlers.reply import Choice, Column, Reply, Table
-from handlers.screen import TABLE_COLUMNS, TABLE_ROWS, a_table, first_fitting, width
+from handlers.reply import Choice, Column, Reply
+from handlers.screen import TABLE_ROWS, a_table, first_fitting, fitted
 from handlers.words import apart_notes, clipped, mode, sentence, stale_note
 from trading.errors import Refused
 from trading.risk.drawdown import day_of
@@ -235,7 +235,7 @@ def performance_reply(view: View, found: Stats, span: Span, page: int) -> Reply:
     profit = gained(found.total.profit, view.quote)
     return Reply(
         f"{span.label} {what}: {profit} after fees",
-        table=_fitted(_PARTS, rows, spare=2),
+        table=fitted(_PARTS, rows, spare=2),
         text=f"{won(found.total)}.",
         choices=_pages(span, page, by_exit),
         as_of=view.as_of,
@@ -291,17 +291,6 @@ def _performance(span: Span, page: int = 1) -> str:
 
 def _command(name: str, span: Span) -> str:
     return f"/{name}" if span is Span.MONTH else f"/{name} {span.value}"
-
-
-def _fitted(
-    columns: Sequence[Column], rows: Sequence[tuple[str, ...]], *, spare: int
-) -> Table | None:
-    """A table without column *spare* if it would be too wide with it."""
-    table = a_table(columns, rows)
-    if table is None or width(table) <= TABLE_COLUMNS:
-        return table
-    kept = [i for i in range(len(columns)) if i != spare]
-    return a_table([columns[i] for i in kept], [tuple(row[i] for i in kept) for row in rows])
 
 
 # -- the balance --------------------------------------------------------------------------
@@ -363,7 +352,7 @@ def periods_reply(view: View, found: Sequence[Period], per: Unit, zone: tzinfo) 
     share = percent(share_of(whole, oldest.start))
     until = f" to {_full(day_of(view.market, zone))}" if view.replay_speed else ""
     title = f"{plural(len(found), per)}{until}: {gained(whole, view.quote)} ({share})"
-    table = _fitted(_columns(per), [_row(period, per) for period in found], spare=2)
+    table = fitted(_columns(per), [_row(period, per) for period in found], spare=2)
     usual = [f"Open P&L included; the first row is not over. Days begin at 00:00 {zone}."]
     doubts = _doubts(view, found, per)
     return first_fitting(

@@ -29,6 +29,8 @@ from trading.halt import Stage
 from trading.types import Side, Trade
 from trading.views import Halting, Holding, Swept, View
 
+ONLY = 1
+"""Line that a question ends with, as in `Only ben, here, for 60 s.`"""
 _CLOSE_COLUMNS = (Column(right=False), Column(gap=1), Column(), Column())
 
 
@@ -45,7 +47,7 @@ def flatten_question(view: View) -> Reply:
             choices=(Choice("Cancel", CANCEL), Choice("Flatten", CONFIRM)),
             as_of=view.as_of,
         )
-    return fitting(lambda rows: _flatten_question(view, rows), len(held))
+    return fitting(lambda rows: _flatten_question(view, rows), len(held), spare=ONLY)
 
 
 def _flatten_question(view: View, rows: int) -> Reply:
@@ -53,24 +55,24 @@ def _flatten_question(view: View, rows: int) -> Reply:
     return Reply(
         f"{LOOK} Close all of {whom(view.name, view.mode)} at market?",
         table=a_table(_CLOSE_COLUMNS, _close_rows(view.holdings, rows)),
-        text="\n".join([_worth(view), *apart_notes(view), _THEN]),
+        text="\n".join([_worth(view), *apart_notes(view), THEN]),
         choices=(Choice("Cancel", CANCEL), Choice(f"Close {count} now", CONFIRM)),
         as_of=price_time(view, view.holdings),
     )
 
 
-_THEN = "Protective stops go once flat; entries stay blocked."
+THEN = "Protective stops go once flat; entries stay blocked."
 
 
 def _worth(view: View) -> str:
-    value = total([_value(h) for h in counted(view)])
+    value = total([value_of(h) for h in counted(view)])
     profit = gain(total([h.profit for h in counted(view)]))
     if value is None:
         return f"Worth unknown: {stale_note(view)}; P&L {profit}."
     return f"About {amount(value, view.quote)}, P&L {profit} before fees; prices {{age}}."
 
 
-def _value(holding: Holding) -> Decimal | None:
+def value_of(holding: Holding) -> Decimal | None:
     if holding.quote is None or holding.stale:
         return None
     return holding.position.notional(holding.quote.price)
@@ -82,7 +84,7 @@ def _close_rows(held: Sequence[Holding], rows: int) -> list[tuple[str, ...]]:
         (
             base_and_side(h),
             by_step(abs(h.position.quantity), h.rules.lot),
-            "not traded" if h.apart else money(_value(h)),
+            "not traded" if h.apart else money(value_of(h)),
             "" if h.apart else gain(h.profit),
         )
         for h in shown
@@ -90,7 +92,7 @@ def _close_rows(held: Sequence[Holding], rows: int) -> list[tuple[str, ...]]:
     hidden = held[len(shown) :]
     if hidden:
         rest = [h for h in hidden if not h.apart]
-        value, profit = total([_value(h) for h in rest]), total([h.profit for h in rest])
+        value, profit = total([value_of(h) for h in rest]), total([h.profit for h in rest])
         found.append((f"{len(hidden)} more", "", money(value), gain(profit)))
     return found
 
@@ -111,14 +113,14 @@ def _flattening(halting: Halting, before: View, now: View, rows: int) -> Reply:
     count = len(before.holdings)
     gone = sum(h.position.symbol not in left for h in before.holdings)
     reached = [r.stage for r in halting.halt.stages_of(before.name)]
-    entries_done = "entries blocked" + (_sweep_note(halting.swept, reached))
+    entries_done = "entries blocked" + (sweep_note(halting.swept, reached))
     return Reply(
         f"{LOOK} Flattening {whom(before.name, before.mode)}: {gone} of {count} closed",
         table=a_table(CLOSED_COLUMNS, _so_far(halting.closes, before, now)[:rows]),
         text="\n".join([
             f"Done: {entries_done}{durable(halting)}.",
             *apart_notes(now),
-            *(_doubts(now) or _goes_on(now)),
+            *(doubts(now) or _goes_on(now)),
         ]),
         choices=(Choice("Status", "/status"), Choice("Halts", "/halts")),
         level=Level.CRITICAL,
@@ -131,13 +133,13 @@ def _goes_on(now: View) -> list[str]:
     return ["Closing goes on until flat; the result is told here."] if counted(now) else []
 
 
-def _sweep_note(swept: Sequence[Swept], reached: Sequence[Stage]) -> str:
+def sweep_note(swept: Sequence[Swept], reached: Sequence[Stage]) -> str:
     if all(s.confirmed for s in swept) or Stage.CANCELS_CONFIRMED in reached:
         return f"; {cancelled(swept)}"
     return f"; {count_entries(sum(s.resting for s in swept))} may rest and fill, retrying"
 
 
-def _doubts(view: View) -> list[str]:
+def doubts(view: View) -> list[str]:
     orders = unknown(view.orders)
     names = sorted({o.symbol.base for o in orders})
     if not names:

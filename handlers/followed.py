@@ -10,11 +10,12 @@ from handlers.command import TraderName
 from handlers.context import Context, Services
 from handlers.describe import describe
 from handlers.flattening import flattening
+from handlers.flattening_all import flattening_all
 from handlers.format import clock_time, took
 from handlers.in_place import either
 from handlers.reply import Choice, Column, Level, Reply
 from handlers.screen import a_table
-from handlers.stopped import after_stop, flat_reply, kept
+from handlers.stopped import after_stop, flat_reply, kept, stopped
 from handlers.words import DONE, HALTED, clipped, person, scope, whom
 from trading.events import HaltAdvanced
 from trading.halt import Halt, Reached, Stage
@@ -56,18 +57,35 @@ def flatten_answer(ctx: Context, name: TraderName, halting: Halting, before: Vie
     return reply if halting.flat else _followed(ctx, reply, halting.halt, [name], look)
 
 
+def flatten_all_answer(ctx: Context, halting: Halting, before: traders.Seen) -> Reply:
+    """The same for all traders, in one message; whoever cannot be described is told as that."""
+    desk, names = ctx.services.desk, [s.trader for s in halting.swept]
+
+    def look(halt: Halt) -> tuple[Reply, bool]:
+        done = {name: desk.closing(name, halt) for name in names}
+        closes = {name: each.closes for name, each in done.items()}
+        stops = sum(each.stops for each in done.values())
+        now = traders.seen(ctx.services, names)
+        return flattening_all(halting, halt, closes, before, now, stops)
+
+    if not before.broken and not any(v.holdings for v in before.views):
+        return followed_stop(ctx, stopped(halting, before.views), halting)
+    reply, is_flat = look(desk.latch.get(halting.halt.id) or halting.halt)
+    return reply if is_flat else _followed(ctx, reply, halting.halt, names, look)
+
+
 def followed_stop(ctx: Context, reply: Reply, halting: Halting) -> Reply:
     """A stop that is not confirmed yet: the last stage takes the answer's place."""
     names = [s.trader for s in halting.swept]
 
     def look(halt: Halt) -> tuple[Reply, bool] | None:
-        views = [ctx.services.desk.traders[name].view() for name in names]
+        views = traders.seen(ctx.services, names).views
         stages = [_stage(halt, name, Stage.CANCELS_CONFIRMED) for name in names]
         reached = [stage for stage in stages if stage is not None]
         if len(reached) < len(names):
             return None
-        if len(names) > 1:
-            return _all_confirmed(halt, views, reached), True
+        if len(names) > 1 or not views:
+            return _all_confirmed(halt, names, views, reached), True
         told = _as_alerted(halt, views[0], reached[0])
         return traders.addressed(ctx, names[0], told, title=False), True
 
@@ -148,17 +166,20 @@ def _as_alerted(halt: Halt, view: View, reached: Reached, closes: Sequence[Trade
     return describe(event) or _lifted(halt)
 
 
-def _all_confirmed(halt: Halt, views: Sequence[View], reached: Sequence[Reached]) -> Reply:
+def _all_confirmed(
+    halt: Halt, names: Sequence[str], views: Sequence[View], reached: Sequence[Reached]
+) -> Reply:
+    whole = views if len(views) == len(names) else ()
     seconds = (max(r.at for r in reached) - halt.at).total_seconds()
     rows = [
-        (clock_time(stage.at), clipped(f"{view.name} {stage.note or 'nothing rested'}", 22))
-        for view, stage in zip(views, reached, strict=True)
+        (clock_time(stage.at), clipped(f"{name} {stage.note or 'nothing rested'}", 22))
+        for name, stage in zip(names, reached, strict=True)
     ]
     return Reply(
-        f"{HALTED} Stopped {scope(views, halt.scope)}, confirmed in {took(seconds)}",
+        f"{HALTED} Stopped {scope(whole, halt.scope)}, confirmed in {took(seconds)}",
         table=a_table((Column("UTC", right=False), Column("cancels", right=False)), rows[-7:]),
-        text=f"Not done: {kept(views)}.",
-        choices=after_stop(views),
+        text=f"Not done: {kept(whole)}.",
+        choices=after_stop(whole, halt.scope),
         level=Level.NOTICE,
         story=halt.id,
     )

@@ -57,7 +57,7 @@ async def positions(ctx: Context, page: Page = 1, *, trader: TraderName) -> Repl
     return traders.addressed(ctx, trader, positions_reply(view, page))
 
 
-@command(family="Look", rank=21, example="SYMBOL")
+@command(family="Look", rank=21, example="SYMBOL", held=True)
 async def position(ctx: Context, symbol: Symbol, *, trader: TraderName) -> Reply:
     """One position: entry, stop, targets, who keeps them, and what a stop would cost.
 
@@ -67,7 +67,7 @@ async def position(ctx: Context, symbol: Symbol, *, trader: TraderName) -> Reply
     return traders.addressed(ctx, trader, position_reply(view, symbol), title=False)
 
 
-@command(role=Role.OPERATOR, family="Stop", rank=40, acts=True, example="SYMBOL 50%")
+@command(role=Role.OPERATOR, family="Stop", rank=40, acts=True, example="SYMBOL 50%", held=True)
 async def close(ctx: Context, symbol: Symbol, share: Share = ALL, *, trader: TraderName) -> Reply:
     """Close one position at market, or a share of it; asks first.
 
@@ -90,9 +90,8 @@ async def close(ctx: Context, symbol: Symbol, share: Share = ALL, *, trader: Tra
         return traders.addressed(ctx, trader, reply, title=False)
 
     view = traders.view_of(ctx, trader)
-    return ctx.services.confirmations.ask(
-        ctx.caller, ctx.message.text, close_question(view, holding, quantity), act
-    )
+    question = traders.addressed(ctx, trader, close_question(view, holding, quantity))
+    return ctx.services.confirmations.ask(ctx.caller, ctx.message.text, question, act)
 
 
 # -- looking ------------------------------------------------------------------------------

@@ -129,6 +129,9 @@ class Reply:
     Where an answer costs none (a toast, a socket) it is told all the same.
     """
 
+    asks: bool = False
+    """A refusal that asks which of its choices was meant: without them it leads nowhere."""
+
     spent: bool = field(default=False, compare=False)
     """It refuses a code that nobody can use any more: the buttons that carry it may go."""
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from handlers import traders
 from handlers.caller import Role
-from handlers.command import BadUsage, HaltId, TraderName, command
+from handlers.command import BUTTONS, EVERY_HALT, BadUsage, HaltId, TraderName, Traders, command
 from handlers.confirmations import CANCEL, CONFIRM
 from handlers.context import Context
 from handlers.format import ago, amount, clock_time, duration, listed, money, plural
@@ -48,19 +48,19 @@ async def resume(
     halt: HaltId | None = None,
     rebase: Literal["rebase"] | None = None,
     *,
-    trader: TraderName | None = None,
+    trader: Traders | None = None,
 ) -> Reply:
     """Lift a halt, or all that hold a trader back; shows them and asks first.
 
-    halt: which one, as in H17; all of the trader's if left out
+    `/resume all` lifts every halt of every trader.
+    halt: which one, as in H17, or all; all of the trader's if left out
     rebase: an owner lets a guard measure afresh from now
     """
     desk = ctx.services.desk
     halts = _meant(ctx, halt, trader)
-    covered = [t.view() for t in desk.traders.values() if any(h.covers(t.name) for h in halts)]
+    covered = _covered(ctx, halts)
     if not halts:
-        views = [desk.traders[trader].view()] if trader else list(traders.views(ctx.services))
-        return not_halted(views)
+        return not_halted(traders.seen(ctx.services, trader or desk.traders).views)
     if rebase:
         _check_rebase(ctx, halts)
     else:
@@ -81,8 +81,7 @@ async def resume(
         lifted = await desk.resume(
             ids, by=ctx.caller.signature, rebase=rebase is not None, origin=ctx.caller.chat
         )
-        views = [t.view() for t in desk.traders.values() if any(h.covers(t.name) for h in lifted)]
-        return resumed(lifted, views, ctx.caller.signature)
+        return resumed(lifted, _covered(ctx, lifted), ctx.caller.signature)
 
     question = resume_question(halts, covered, rebase=rebase is not None)
     return ctx.services.confirmations.ask(ctx.caller, ctx.message.text, question, act)
@@ -99,19 +98,29 @@ async def halts(ctx: Context, *, trader: TraderName | None = None) -> Reply:
 # -- which --------------------------------------------------------------------------------
 
 
-def _meant(ctx: Context, halt_id: HaltId | None, trader: TraderName | None) -> list[Halt]:
+def _covered(ctx: Context, halts: Sequence[Halt]) -> list[View]:
+    names = ctx.services.desk.traders
+    return list(
+        traders.seen(ctx.services, (n for n in names if any(h.covers(n) for h in halts))).views
+    )
+
+
+def _meant(ctx: Context, halt_id: HaltId | None, trader: Traders | None) -> list[Halt]:
     latch, names = ctx.services.desk.latch, list(ctx.services.desk.traders)
-    if halt_id is not None:
+    if halt_id is not None and halt_id != EVERY_HALT:
         return [_named(latch.get(halt_id), halt_id)]
-    if trader is None and len(names) == 1:
-        trader = TraderName(names[0])
-    if trader is not None:
-        return sorted(latch.covering(trader), key=lambda h: h.at)
+    if trader is None and (halt_id is not None or len(names) == 1):
+        trader = Traders(tuple(names))
     active = sorted(latch.active, key=lambda h: h.at)
+    if trader is not None:
+        return [h for h in active if len(trader) == len(names) or any(map(h.covers, trader))]
     if len({h.scope for h in active}) > 1:
+        each = (
+            c for h in active[: BUTTONS - 1] for c in offer(f"{h.id} {h.scope}", f"/resume {h.id}")
+        )
         raise BadUsage(
             f"Which halt: {listed([h.id for h in active], 'or')}?",
-            (c for h in active for c in offer(f"{h.id} {h.scope}", f"/resume {h.id}")),
+            (*each, Choice(f"All {len(active)}", "/resume all")),
             usage=False,
         )
     return active
@@ -167,6 +176,7 @@ def still_halted(
         choices=tuple(choices),
         level=Level.NOTICE,
         outcome=Outcome.REFUSED,
+        asks=True,
     )
 
 

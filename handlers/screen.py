@@ -42,21 +42,36 @@ def a_table(columns: Sequence[Column], rows: Sequence[tuple[str, ...]]) -> Table
     return narrow(Table(tuple(columns), tuple(rows))) if rows else None
 
 
-def first_fitting(replies: Iterable[Reply]) -> Reply:
-    """Return the first that fits on one screen, or else the last."""
+def first_fitting(replies: Iterable[Reply], *, spare: int = 0) -> Reply:
+    """Return the first that fits on one screen, or else the last.
+
+    *spare*: lines that something else is to have, as `Only ben, here, for 60 s.`
+    """
     reply = None
     for reply in replies:  # used after the loop
-        if lines(reply) <= LINES:
+        if lines(reply) + spare <= LINES:
             break
     if reply is None:
         raise ValueError("nothing to choose from")
     return reply
 
 
-def fitting(build: Callable[[int], Reply], rows: int) -> Reply:
+def fitting(build: Callable[[int], Reply], rows: int, *, spare: int = 0) -> Reply:
     """Return `build(n)` for the largest n of rows with which the reply fits on one screen."""
     most = min(rows, TABLE_ROWS)
-    return first_fitting(build(count) for count in range(most, min(most, 1) - 1, -1))
+    counts = range(most, min(most, 1) - 1, -1)
+    return first_fitting(map(build, counts), spare=spare)
+
+
+def fitted(
+    columns: Sequence[Column], rows: Sequence[tuple[str, ...]], *, spare: int
+) -> Table | None:
+    """A table without column *spare* if it would be too wide with it."""
+    table = a_table(columns, rows)
+    if table is None or width(table) <= TABLE_COLUMNS:
+        return table
+    kept = [i for i in range(len(columns)) if i != spare]
+    return a_table([columns[i] for i in kept], [tuple(row[i] for i in kept) for row in rows])
 
 
 @lru_cache(1024)  # of several drafts of a reply most lines are the same

@@ -19,7 +19,7 @@ from handlers.words import (
     person,
     scope,
 )
-from trading.halt import Halt, Verb
+from trading.halt import EVERYONE, Halt, Verb
 from trading.types import ZERO, Symbol, Trade
 from trading.views import Halting, Holding, Swept, View
 
@@ -43,7 +43,7 @@ def paused(halting: Halting, views: Sequence[View], note: str = "") -> Reply:
         not_done = "Not done: nothing else; no entry rests, no position is open."
     return Reply(
         _title(PAUSED, "Paused", halting, views),
-        lead="\n".join(filter(None, [note, *map(_as_well, stricter)])),
+        lead="\n".join(filter(None, [note, *map(as_well, stricter)])),
         text=f"Done: no new entries{durable(halting)}.\n{not_done}",
         choices=(Choice("Stop", "/stop"), Choice("Resume", "/resume")),
         level=Level.NOTICE,
@@ -52,18 +52,30 @@ def paused(halting: Halting, views: Sequence[View], note: str = "") -> Reply:
 
 
 def _paused_below(halting: Halting, views: Sequence[View], over: Halt, note: str) -> Reply:
-    """As in `■ Stopped 9 s ago by anna, now paused as well`."""
     since = ago(views[0].as_of - over.at) if views else "earlier"
-    state = _ALREADY[over.verb]
     return Reply(
-        f"{HALTED} {state[0].upper()}{state[1:]} {since} by {person(over.by)}, now paused as well",
+        below_title(over, since),
         lead=note,
-        text=f"Done: the pause is kept beside {over.id}{durable(halting)}.\n"
-        f"Not done: nothing is loosened; {over.id} holds, and what it does goes on.",
+        text=f"{kept_beside(over, durable(halting))}\n{NOTHING_LOOSENED.format(over.id)}",
         choices=(Choice("Status", "/status"), Choice("Halts", "/halts")),
         level=Level.NOTICE,
         story=halting.halt.id,
     )
+
+
+def below_title(over: Halt, since: str) -> str:
+    """As in `■ Stopped 9 s ago by anna, now paused as well`."""
+    state = _ALREADY[over.verb]
+    return (
+        f"{HALTED} {state[0].upper()}{state[1:]} {since} by {person(over.by)}, now paused as well"
+    )
+
+
+def kept_beside(over: Halt, saved: str = "") -> str:
+    return f"Done: the pause is kept beside {over.id}{saved}."
+
+
+NOTHING_LOOSENED = "Not done: nothing is loosened; {0} holds, and what it does goes on."
 
 
 def _stricter(halting: Halting, views: Sequence[View]) -> list[Halt]:
@@ -75,7 +87,7 @@ def _stricter(halting: Halting, views: Sequence[View]) -> list[Halt]:
     return sorted(found.values(), key=lambda h: -h.verb)
 
 
-def _as_well(halt: Halt) -> str:
+def as_well(halt: Halt) -> str:
     """As in `H1 (stop of majors, by anna) holds as well.`"""
     verb = {Verb.PAUSE: "pause", Verb.STOP: "stop", Verb.FLATTEN: "flatten"}[halt.verb]
     return f"{halt.id} ({verb} of {halt.scope}, by {person(halt.by)}) holds as well."
@@ -115,16 +127,21 @@ def stopped(halting: Halting, views: Sequence[View], note: str = "") -> Reply:
         _title(HALTED, "Stopped", halting, views),
         lead="\n".join(filter(None, [note, *_on_top(halting, views)])),
         text=done,
-        choices=after_stop(views),
+        choices=after_stop(views, halting.halt.scope),
         level=Level.CRITICAL,
         story=halting.halt.id,
     )
 
 
-def after_stop(views: Sequence[View]) -> tuple[Choice, ...]:
+def after_stop(views: Sequence[View], scope: str) -> tuple[Choice, ...]:
     if views and not holdings_of(views):
         return Choice("Status", "/status"), Choice("Resume", "/resume")
-    return Choice("Positions", "/positions"), Choice("Flatten", "/flatten")
+    return Choice("Positions", "/positions"), Choice("Flatten", flatten_of(scope))
+
+
+def flatten_of(scope: str) -> str:
+    """The line that flattens whom a halt of *scope* stops."""
+    return f"/flatten {EVERYONE}" if scope == EVERYONE else "/flatten"
 
 
 def _retrying(
@@ -169,7 +186,7 @@ def _was_there(halting: Halting) -> bool:
 def _on_top(halting: Halting, views: Sequence[View]) -> list[str]:
     stricter = _stricter(halting, views)
     if stricter:
-        return [*map(_as_well, stricter)]
+        return [*map(as_well, stricter)]
     if halting.earlier is None or _was_there(halting):
         return []
     return [f"{halting.earlier.id} by {person(halting.earlier.by)} holds as well."]

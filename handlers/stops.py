@@ -6,26 +6,25 @@ whom they are meant for is understood on the safe side: in doubt, everyone.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from handlers import traders
 from handlers.caller import Role
-from handlers.command import Rest, TraderName, command
+from handlers.command import BadUsage, Rest, TraderName, Traders, command
 from handlers.context import Context
 from handlers.flattening import flatten_question
-from handlers.followed import flatten_answer, followed_stop
+from handlers.flattening_all import flatten_all_question
+from handlers.followed import flatten_all_answer, flatten_answer, followed_stop
 from handlers.format import listed
 from handlers.line import bare
-from handlers.reply import Reply
+from handlers.reply import Choice, Reply, offer
 from handlers.stopped import paused, stopped
 from handlers.words import clipped
 from trading.halt import EVERYONE
-from trading.views import View
+from trading.views import Halting, View
 
-log = logging.getLogger(__name__)
 NOTHING = Rest("")
 REASON_LIMIT = 200
 """Characters of a reason that are kept."""
@@ -73,21 +72,51 @@ async def stop(ctx: Context, reason: Rest = NOTHING, *, trader: str = "") -> Rep
     return followed_stop(ctx, reply, halting)
 
 
-@command(role=Role.OPERATOR, family="Stop", rank=30, acts=True)
-async def flatten(ctx: Context, *, trader: TraderName) -> Reply:
-    """Stop, then close every position at market until flat; asks first."""
-    view = traders.view_of(ctx, trader)
+@command(role=Role.OPERATOR, family="Stop", rank=30, acts=True, example="all")
+async def flatten(ctx: Context, trader: Traders | None = None) -> Reply:
+    """Stop, then close every position at market until flat; asks first.
+
+    trader: which trader, or all, where there are several
+    """
+    names = list(ctx.services.desk.traders)
+    meant = trader or Traders(tuple(names))
+    if trader is None and len(names) > 1:
+        raise _whom_to_flatten(names)
+    if len(meant) > 1:
+        return _flatten_all(ctx, meant)
+    (name,) = meant
+    question = flatten_question(traders.view_of(ctx, TraderName(name)))
 
     async def act() -> Reply:
-        before = traders.view_of(ctx, trader)
-        by = ctx.caller.signature
-        halting = await ctx.services.desk.flatten(
-            trader, by=by, why="/flatten", origin=ctx.caller.chat
-        )
-        return flatten_answer(ctx, trader, halting, before)
+        before = traders.view_of(ctx, TraderName(name))
+        halting = await _flattened(ctx, name)
+        return flatten_answer(ctx, TraderName(name), halting, before)
 
-    question = flatten_question(view)
     return ctx.services.confirmations.ask(ctx.caller, ctx.message.text, question, act)
+
+
+def _flatten_all(ctx: Context, names: Sequence[str]) -> Reply:
+    """One question and one halt for all; who cannot be described is flattened with the others."""
+
+    async def act() -> Reply:
+        before = traders.seen(ctx.services, names)
+        return flatten_all_answer(ctx, await _flattened(ctx, EVERYONE), before)
+
+    question = flatten_all_question(traders.seen(ctx.services, names))
+    return ctx.services.confirmations.ask(ctx.caller, ctx.message.text, question, act)
+
+
+async def _flattened(ctx: Context, scope: str) -> Halting:
+    by = ctx.caller.signature
+    return await ctx.services.desk.flatten(scope, by=by, why="/flatten", origin=ctx.caller.chat)
+
+
+def _whom_to_flatten(names: Sequence[str]) -> BadUsage:
+    every = Choice(f"All {len(names)}", f"/flatten {EVERYONE}")
+    each = (c for name in names for c in offer(name, f"/flatten trader={name}"))
+    return BadUsage(
+        f"Which trader: {listed([EVERYONE, *names], 'or')}?", (every, *each), usage=False
+    )
 
 
 def target_of(names: Sequence[str], trader: str, reason: str, typed: str) -> Target:
@@ -121,12 +150,8 @@ def _told(ctx: Context, target: Target, tell: Callable[[list[View]], Reply]) -> 
     """The act is done; that it cannot be described must not make it look as if it were not."""
     services = ctx.services
     covered = [t for t in services.desk.traders.values() if target.scope in (EVERYONE, t.name)]
-    try:
-        views = [t.view() for t in covered]
-    except Exception:
-        log.exception("the view failed after a stop")
-        views = []
-    reply = tell(views)
+    views = list(traders.seen(services, [t.name for t in covered]).views)
+    reply = tell(views if len(views) == len(covered) else [])
     if len(covered) == 1:
         return traders.addressed(ctx, covered[0].name, reply, title=False)
     return reply

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from handlers.command import BadUsage, Known, TraderName
 from handlers.context import Context, Services
+from handlers.format import listed
 from handlers.reply import Choice, Reply, offer
-from handlers.words import what_to_do
+from handlers.words import SYMBOLS, what_to_do
 from trading.roster import Roster
 from trading.types import Symbol
 from trading.views import View
+
+log = logging.getLogger(__name__)
 
 
 def views(services: Services) -> tuple[View, ...]:
@@ -22,9 +26,57 @@ def known_symbols(services: Services) -> Known:
     """What each trader trades, what it still holds although it no longer trades it, and what the
     survey of its universe has seen."""
     return {
-        name: (*trader.symbols, *_held(trader.view()), *_surveyed(trader.roster))
+        name: (*trader.symbols, *_held(described(services, name)), *_surveyed(trader.roster))
         for name, trader in services.desk.traders.items()
     }
+
+
+def may_hold(services: Services) -> Known:
+    """What each trader has open; what one may have open whose view fails."""
+    found = {name: described(services, name) for name in services.desk.traders}
+    return {
+        name: _held(view) if view else services.desk.traders[name].symbols
+        for name, view in found.items()
+    }
+
+
+def described(services: Services, name: str) -> View | None:
+    """How the trader *name* is, or None: that one cannot be described is no other's trouble."""
+    try:
+        return services.desk.traders[name].view()
+    except Exception:
+        log.exception("the view of %s failed", name)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Several traders at one moment."""
+
+    views: tuple[View, ...]
+    broken: tuple[str, ...]
+    """Those that cannot be described."""
+
+    @property
+    def names(self) -> list[str]:
+        return [*(view.name for view in self.views), *self.broken]
+
+    @property
+    def note(self) -> list[str]:
+        """As in `alts cannot be read; its figures are unknown.`"""
+        if not self.broken:
+            return []
+        one = len(self.broken) == 1
+        whose = "its" if one else "their"
+        return [f"{listed(self.broken)} cannot be read: {whose} figures are unknown."]
+
+
+def seen(services: Services, names: Iterable[str]) -> Seen:
+    found = {name: described(services, name) for name in names}
+    return Seen(
+        views=tuple(view for view in found.values() if view is not None),
+        broken=tuple(name for name, view in found.items() if view is None),
+    )
 
 
 def addressed(ctx: Context, name: str, reply: Reply, *, title: bool = True) -> Reply:
@@ -35,9 +87,15 @@ def addressed(ctx: Context, name: str, reply: Reply, *, title: bool = True) -> R
     choices = (c for choice in reply.choices for c in _named(services, choice, name))
     return replace(
         reply,
-        title=f"{name}: {reply.title}" if title else reply.title,
+        title=_headed(name, reply.title) if title else reply.title,
         choices=tuple(choices),
     )
+
+
+def _headed(name: str, title: str) -> str:
+    """The trader's name before the words, behind the symbol if there is one."""
+    symbol, space, words = title.partition(" ")
+    return f"{symbol} {name}: {words}" if space and symbol in SYMBOLS else f"{name}: {title}"
 
 
 def view_of(ctx: Context, trader: TraderName) -> View:
@@ -63,8 +121,8 @@ def _surveyed(roster: Roster) -> Iterable[Symbol]:
     return found.survey.stats if found and found.survey else ()
 
 
-def _held(view: View) -> tuple[Symbol, ...]:
-    return tuple(h.position.symbol for h in view.holdings)
+def _held(view: View | None) -> tuple[Symbol, ...]:
+    return tuple(h.position.symbol for h in view.holdings) if view else ()
 
 
 async def require_traded(ctx: Context, trader: TraderName, symbol: Symbol) -> None:

@@ -17,7 +17,9 @@ from trading.types import ZERO, Symbol, Trade
 from trading.views import Holding, View
 
 
-@command(role=Role.OWNER, family="Trade", rank=70, acts=True, loosens=True, example="SYMBOL")
+@command(
+    role=Role.OWNER, family="Trade", rank=70, acts=True, loosens=True, example="SYMBOL", held=True
+)
 async def write_off(ctx: Context, symbol: Symbol, *, trader: TraderName) -> Reply:
     """Book out what is held and nobody trades any more, at nothing; asks first.
 
@@ -43,7 +45,7 @@ async def write_off(ctx: Context, symbol: Symbol, *, trader: TraderName) -> Repl
         reply = written_off_reply(traders.view_of(ctx, trader), holding, trade)
         return traders.addressed(ctx, trader, reply, title=False)
 
-    question = write_off_question(view, holding)
+    question = traders.addressed(ctx, trader, write_off_question(view, holding))
     return ctx.services.confirmations.ask(ctx.caller, ctx.message.text, question, act)
 
 

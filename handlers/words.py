@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from handlers.format import listed, money, old, plural
+from handlers.format import UNKNOWN, listed, money, old, plural
 from trading.halt import EVERYONE, Halt
 from trading.text import one_line
 from trading.types import Mode, Order, OrderRole, OrderStatus, OrderType, Side
 from trading.views import Holding, View
 
 DONE, WAIT, LOOK, DOUBT, PAUSED, HALTED, REFUSED = "✓", "…", "⚠", "?", "‖", "■", "✕"
+SYMBOLS = frozenset([DONE, WAIT, LOOK, DOUBT, PAUSED, HALTED, REFUSED])
+"""At most one leads a title."""
 
 _MODES = {Mode.DRY_RUN: "dry run", Mode.PAPER: "paper", Mode.LIVE: "live"}
 
@@ -108,6 +110,19 @@ def total(values: Sequence[Decimal | None]) -> Decimal | None:
     """The sum; unknown as soon as one part is."""
     known = [v for v in values if v is not None]
     return sum(known, Decimal(0)) if len(known) == len(values) else None
+
+
+def by_quote(
+    values: Sequence[tuple[str, Decimal | None]], told: Callable[[Decimal | None, str], str]
+) -> str:
+    """Sums of each currency for itself, as in `+15.36 USDT and -2.00 EUR`; unknown is a word.
+
+    *values*: by quote currency, each with its part.  *told*: how a sum reads.
+    """
+    sums = {q: total([v for quote, v in values if quote == q]) for q, _ in values}
+    if len(sums) == 1:
+        return "".join(told(value, quote) for quote, value in sums.items())
+    return listed([told(v, q) if v is not None else f"{UNKNOWN} {q}" for q, v in sums.items()])
 
 
 def why(halts: Sequence[Halt]) -> str:

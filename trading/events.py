@@ -417,6 +417,10 @@ class SurveyRecovered(TraderEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HaltEngaged(TraderEvent):
     halt: Halt
+    above: tuple[Halt, ...] = ()
+    """Stricter halts that hold some of its traders already, the strictest first."""
+    hidden: bool = False
+    """Of every trader that it covers something stricter holds: it changes nothing by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

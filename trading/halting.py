@@ -65,12 +65,16 @@ class Halter:
     ) -> Halt:
         """Halt now, begin to save, wake those who carry it out."""
         now = self._clock.now()
+        above = self._above(scope, verb)
         halt = self.latch.engage(scope=scope, verb=verb, by=by, why=why, at=now, guard=guard)
         for trader in self._covered(halt):
             for stage in (Stage.REQUESTED, Stage.ENTRIES_BLOCKED):
                 halt = self.latch.reach(halt.id, trader, Reached(stage=stage, at=now))
         self._origins[halt.id] = origin
-        event = HaltEngaged(at=now, trader=scope, mode=self._mode(scope), halt=halt, origin=origin)
+        event = HaltEngaged(
+            at=now, trader=scope, mode=self._mode(scope), halt=halt, origin=origin, above=above,
+            hidden=all(any(h.covers(n) for h in above) for n in self._covered(halt)),
+        )  # fmt: skip
         self._save(halt, event)
         self._tell_waiting()
         for wake in self._wakers:
@@ -211,6 +215,12 @@ class Halter:
         at_once = reached.at - halt.at <= ANSWERED_WITHIN
         told = reached.stage in (Stage.CANCELS_CONFIRMED, Stage.FLAT)
         return self._origins.get(halt.id, "") if told and at_once else ""
+
+    def _above(self, scope: str, verb: Verb) -> tuple[Halt, ...]:
+        """What holds traders of *scope* and does more than *verb*."""
+        names = [name for name in self._modes if scope in (EVERYONE, name)]
+        found = [h for h in self.latch.active if h.verb > verb and any(map(h.covers, names))]
+        return tuple(sorted(found, key=lambda h: -h.verb))
 
     def _covered(self, halt: Halt) -> list[str]:
         return [name for name in self._modes if halt.covers(name)]

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from handlers.alerts.parts import FLATTEN, HALTS, POSITIONS, RESUME, STATUS, STOP, place
 from handlers.describe import describe
-from handlers.format import clock_time, duration, listed, plural, took
+from handlers.format import ago, clock_time, duration, listed, plural, took
 from handlers.reply import Choice, Column, Level, Reply
 from handlers.screen import a_table
-from handlers.stopped import engaged_title, flat_reply
+from handlers.stopped import (
+    NOTHING_LOOSENED,
+    as_well,
+    below_title,
+    engaged_title,
+    flat_reply,
+    flatten_of,
+    kept_beside,
+)
 from handlers.words import DONE, HALTED, LOOK, clipped, person, sentence
 from trading import events
 from trading.halt import Halt, Stage, Verb
@@ -16,16 +26,32 @@ from trading.halt import Halt, Stage, Verb
 @describe.register
 def _(event: events.HaltEngaged) -> Reply:
     halt = event.halt
+    if event.hidden and event.above and halt.verb is Verb.PAUSE:
+        return _paused_below(event, event.above[0])
     return Reply(
         engaged_title(halt, place(event)),
-        text=_engaged(halt),
+        lead="\n".join(map(as_well, event.above)),
+        text=_engaged(halt, event.above),
         choices=_after(halt),
         level=Level.NOTICE if halt.verb is Verb.PAUSE else Level.CRITICAL,
         story=_story(halt, event.trader),
     )
 
 
-def _engaged(halt: Halt) -> str:
+def _paused_below(event: events.HaltEngaged, over: Halt) -> Reply:
+    """Nothing is only paused: what is stricter leads."""
+    where, by = place(event), event.halt.by
+    return Reply(
+        below_title(over, ago(event.at - over.at)),
+        text=f"{sentence(f'the pause is of {where}, by {by}')} {kept_beside(over)} "
+        f"{NOTHING_LOOSENED.format(over.id)}",
+        choices=(STATUS, HALTS),
+        level=Level.NOTICE,
+        story=_story(event.halt, event.trader),
+    )
+
+
+def _engaged(halt: Halt, above: Sequence[Halt]) -> str:
     if halt.verb is Verb.PAUSE:
         return "Done: no new entries. Not done: resting entries, positions and stops stay."
     if halt.guard:
@@ -35,6 +61,10 @@ def _engaged(halt: Halt) -> str:
         )
     if halt.verb is Verb.FLATTEN:
         return "Done: entries blocked. Under way: cancels, then every position is closed."
+    closing = [h.id for h in above if h.verb is Verb.FLATTEN]
+    if closing:
+        still = f"{listed(closing)} goes on closing positions."
+        return f"Done: entries blocked, cancels under way. {still}"
     return "Done: entries blocked, cancels under way. Not done: positions and stops stay."
 
 
@@ -43,7 +73,7 @@ def _after(halt: Halt) -> tuple[Choice, ...]:
         return STOP, RESUME
     if halt.verb is Verb.FLATTEN:
         return STATUS, HALTS
-    return POSITIONS, FLATTEN
+    return POSITIONS, Choice("Flatten", flatten_of(halt.scope))
 
 
 @describe.register

@@ -110,7 +110,7 @@ async def test_a_cry_gets_a_stop_button(house: House, said: str) -> None:
 
     assert "Nothing was stopped" in reply.title
     assert [(c.label, c.command) for c in reply.choices[:2]] == [
-        ("Stop now", "/stop"), ("Flatten", "/flatten"),
+        ("Stop now", "/stop"), ("Flatten", "/flatten all"),
     ]  # fmt: skip
     assert house.desk.asked == []
     stopped = await house.press("Stop now", reply)
@@ -123,7 +123,7 @@ async def test_a_command_that_may_have_meant_a_stop_gets_one_too(house: House, s
     reply = await house.say(said)
 
     assert reply.outcome is Outcome.REFUSED
-    assert [c.command for c in reply.choices[:2]] == ["/stop", "/flatten"]
+    assert [c.command for c in reply.choices[:2]] == ["/stop", "/flatten all"]
 
 
 @pytest.mark.parametrize("said", ["hello", "/postions", "what is up", "/xyzzy", "how are you all?"])

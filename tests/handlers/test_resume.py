@@ -182,7 +182,12 @@ async def test_several_traders_are_resumed_halt_by_halt() -> None:
     which = await house.say("/resume")
     one = await house.say("/resume trader=alts")
 
-    assert [c.command for c in which.choices] == ["/resume H1", "/resume H2"]
+    assert [c.command for c in which.choices] == ["/resume H1", "/resume H2", "/resume all"]
+    every = await house.press("All 2", which)
+    assert "Lifts H1 and H2." in every.text
+    assert [a[0] for a in house.desk.asked] == []
+    await house.press("Resume", every)
+    assert house.desk.asked[-1][:2] == ("resume", ("H1", "H2"))
     assert one.title.startswith("Resume alts (paper)?")
 
 

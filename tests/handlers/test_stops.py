@@ -261,7 +261,7 @@ async def test_a_bare_stop_stops_every_trader_and_says_so() -> None:
 All means majors and alts.
 Done: entries blocked; 4 of 4 cancelled, confirmed in 0.4 s.
 Not done: 6 positions stay with their protective stops; exits go on.
-[Positions] [Flatten]""",
+[Positions] [Flatten: /flatten all]""",
     )
 
 
@@ -293,9 +293,9 @@ async def test_what_sells_asks_which_trader() -> None:
     reads(
         await house.say("/flatten"),
         """\
-✕ Which trader: majors or alts?
+✕ Which trader: all, majors or alts?
 Nothing was sent.
-[majors: /flatten trader=majors] [alts: /flatten trader=alts]""",
+[All 2: /flatten all] [majors: /flatten trader=majors] [alts: /flatten trader=alts]""",
     )
 
 
@@ -544,7 +544,7 @@ async def test_a_stop_of_several_traders_is_confirmed_once_all_of_them_are() -> 
   20:41:27  majors 2/2
   20:41:13  alts 2/2
 Not done: 6 positions stay with their protective stops; exits go on.
-[Positions] [Flatten]""",
+[Positions] [Flatten: /flatten all]""",
     )
 
 

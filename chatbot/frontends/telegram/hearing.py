@@ -215,7 +215,7 @@ class Heard:
         with suppress(TimeoutError):
             await within(self._clock, TOAST_WAIT, asyncio.shield(answer))
         if answer.done() and is_refusal(answer.result()):
-            await self._refuse(query, place, answer.result(), line)
+            await self._refuse(query, place, said, answer.result(), line)
             return
         toast = asyncio.ensure_future(line.answers.toast(query.id))
         await self._answer_press(query, place, said, answer, line)
@@ -267,16 +267,29 @@ class Heard:
         reply = await tell(answer, shown, self._clock)
         self._note(shown.post, looks=looks)
         self._go_on(reply, shown, line)
-        if acts(self._commands, said.text):
+        if acts(self._commands, said.text) and not is_refusal(reply):
             await line.answers.set_buttons(place, message.message_id, ())
 
     async def _refuse(
-        self, query: telegram.CallbackQuery, place: Place, reply: Reply, line: Line
+        self,
+        query: telegram.CallbackQuery,
+        place: Place,
+        said: Message,
+        reply: Reply,
+        line: Line,
     ) -> None:
-        """A toast; as a message if it comes too late for one.  Used-up buttons are replaced."""
+        """A toast; a message if it asks something, or comes too late for one.
+
+        The buttons that were pressed stay; used-up ones are replaced.
+        """
         message = query.message
         assert message is not None  # noqa: S101  # looked at by the caller
-        if not await line.answers.toast(query.id, reply) and not reply.withheld:
+        if reply.asks and reply.choices and not reply.withheld:
+            await line.answers.toast(query.id)
+            shown = OnScreen(line.answers, place, asked=asked(said), to=message.message_id)
+            await shown.show(reply)
+            self._note(shown.post, looks=True)
+        elif not await line.answers.toast(query.id, reply) and not reply.withheld:
             await line.answers.post(place, reply, to=message.message_id)
         if is_spent(reply):
             await line.answers.set_buttons(place, message.message_id, reply.choices)

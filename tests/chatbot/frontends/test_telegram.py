@@ -445,15 +445,27 @@ async def test_two_taps_on_a_button_act_once() -> None:
 
 async def test_a_press_that_was_refused_may_be_made_again() -> None:
     async with a_chat() as chat:
-        await chat.ask(ANNA, "/stop", chat=GROUP)
         status = await chat.ask(ANNA, "/status", chat=GROUP)
         chat.house.trader.broken = Refused("not yet")
-        press = await chat.server.presses(BEN, status, "/resume")
+        press = await chat.server.presses(BEN, status, "/close SOL")
         await press.answered.wait()
         assert press.toast.startswith("✕ Not yet")
         chat.house.trader.broken = None
-        await chat.server.presses(BEN, status, "/resume")
-        assert "Resume" in (await chat.server.seen(GROUP, "Resume majors")).buttons
+        await chat.server.presses(BEN, status, "/close SOL")
+        assert "Cancel" in (await chat.server.seen(GROUP, "Sell all 1.80 SOL")).buttons
+
+
+async def test_a_refused_press_that_offers_choices_is_a_message_and_the_buttons_stay() -> None:
+    async with a_chat() as chat:
+        stopped = await chat.ask(BEN, "/stop")
+        before = dict(stopped.buttons)
+        chat.house.desk.refusals = {"H1": "day -3.01 % is past -3.00 %"}
+        press = await chat.server.presses(BEN, stopped, "/resume")
+        refused = await chat.server.seen(2, "Still halted")
+        assert press.toast == ""
+        assert "Status" in refused.buttons
+        assert refused.reply_to == stopped.id
+        assert dict(stopped.buttons) == before
 
 
 async def test_a_stop_pressed_twice_stops_twice() -> None:
