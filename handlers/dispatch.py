@@ -7,7 +7,7 @@ import logging
 import re
 import secrets
 from collections import OrderedDict
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection, Container, Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn
@@ -284,7 +284,7 @@ class Dispatcher:
             who=f"{caller.name} ({caller.user})",
             role=caller.role.name.lower(),
             where=f"{caller.place} ({caller.chat})",
-            said=kept(message.text),
+            said=kept(message.text, self._services.commands),
             outcome=reply.outcome.value,
             answer=reply.title,
         )
@@ -364,11 +364,16 @@ def too_often(refusal: TooOften) -> Reply:
     return replace(reply, choices=(Choice("Stop", "/stop"),))
 
 
-def kept(said: str) -> str:
-    """What the audit keeps of a line: no digits of a second factor, however it is mistyped."""
+def kept(said: str, commands: Container[str]) -> str:
+    """What the audit keeps of a line: no digits of a second factor, however it is mistyped.
+
+    Of any other of *commands* every digit stays: how much was bought is what an audit is for.
+    """
     if is_digits(said):
         return "***"
-    if split(said)[0] == "confirm" or re.match(r"\s*/?(?:\w+\s+)?\w{4}\s+\d", said):
+    name = split(said)[0]
+    mistyped = name not in commands and re.match(r"\s*/?(?:\w+\s+)?\w{4}\s+\d", said)
+    if name in ANSWERS or mistyped:
         said = re.sub(r"\d[\d\s]{4,}\d", "***", said)
     return said[:SAID_LIMIT]
 

@@ -65,6 +65,8 @@ THEN = "Protective stops go once flat; entries stay blocked."
 
 
 def _worth(view: View) -> str:
+    if not counted(view):
+        return "Nothing of it can be sold now."
     value = total([value_of(h) for h in counted(view)])
     profit = gain(total([h.profit for h in counted(view)]))
     if value is None:

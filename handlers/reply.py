@@ -11,6 +11,7 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from handlers.chart import Chart, chart_from_dict, chart_to_dict
+from handlers.format import old
 
 LABEL_LIMIT, COMMAND_BYTES = 20, 64
 """Ours, inside what Telegram (64 bytes) and Discord (80 and 100 characters) allow."""
@@ -192,9 +193,8 @@ def _plain(cell: str) -> str:
 
 def _dated(reply: Reply) -> str:
     """A machine reads ages from `as_of`; its text names the moment."""
-    if reply.as_of is None:
-        return reply.prose
-    return reply.prose.replace("{age}", f"as of {reply.as_of:%H:%M:%S} UTC")
+    moment = f"as of {reply.as_of:%H:%M:%S} UTC" if reply.as_of else old(None)
+    return reply.prose.replace("{age}", moment)
 
 
 def dump(reply: Reply) -> str:

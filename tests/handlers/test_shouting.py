@@ -70,7 +70,7 @@ def test_no_more_is_looked_at_than_a_line_may_have(of: str) -> None:
 
     assert split(line) == split(longer)
     assert bare(line) == bare(longer)
-    assert len(kept(longer)) <= 400
+    assert len(kept(longer, COMMANDS)) <= 400
     assert len(split(longer)[0]) <= LONGEST
 
 

@@ -13,7 +13,7 @@ from handlers.dispatch import Dispatcher
 from handlers.flattening import flatten_question, flattening
 from handlers.in_place import InPlace
 from handlers.positions import closed_reply
-from handlers.reply import Level, Outcome
+from handlers.reply import Level, Outcome, to_json
 from handlers.stopped import flat_reply, paused, stopped
 from handlers.stops import target_of
 from tests import builders
@@ -449,6 +449,15 @@ def test_flatten_of_an_unknown_price_says_unknown() -> None:
     reply = checked(flatten_question(the_view(holdings=(held,))))
 
     assert "Worth unknown: SOL price is 48 s old; P&L unknown." in shown(reply)
+
+
+def test_flatten_of_what_nobody_trades_says_that_none_of_it_can_be_sold() -> None:
+    held = replace(HOLDINGS[2], apart=True, quote=None)
+
+    reply = checked(flatten_question(the_view(holdings=(held,))))
+
+    assert "Nothing of it can be sold now." in shown(reply)
+    assert "{age}" not in to_json(replace(reply, text="Price {age}.", as_of=None))
 
 
 # -- stages in place ----------------------------------------------------------------------
