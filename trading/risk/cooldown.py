@@ -88,7 +88,8 @@ def symbol_rest(trade: Trade, limits: Limits) -> SymbolRest:
         (limits.symbol_rest_after_win if trade.profit > ZERO else None, WON),
     ]
     length, after = max(((r, w) for r, w in rests if r is not None), key=lambda each: each[0])
-    return SymbolRest(symbol=trade.symbol, until=trade.rests_from + length, after=after)
+    begun = trade.rests_from if length else min(trade.rests_from, trade.closed_at)
+    return SymbolRest(symbol=trade.symbol, until=begun + length, after=after)
 
 
 def symbol_rests(

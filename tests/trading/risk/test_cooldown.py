@@ -107,6 +107,24 @@ A_DRAW = a_trade(closed_at=NOON, reason=ExitReason.SIGNAL, profit=ZERO)
 
 
 @pytest.mark.parametrize(
+    ("filled", "bar_closes"), [(5, 15), (15, 15), (15.1, 15)], ids=["within", "at", "late"]
+)
+def test_a_rest_of_nothing_holds_back_only_what_was_decided_before_the_exit(
+    filled: float, bar_closes: float
+) -> None:
+    none = replace(LIMITS, symbol_rest=timedelta(0))
+    trade = a_trade(closed_at=after(minutes=filled), rest_from=after(minutes=bar_closes))
+
+    def held_back(minutes: float) -> str:
+        now = after(minutes=minutes)
+        return rest(a_book(streak([trade], none, now), trade), none, BTC, now)
+
+    assert held_back(0), "the bar before it had closed when it was open still"
+    assert not held_back(min(filled, bar_closes)), "a person may at once"
+    assert not held_back(15), "and the bar that holds it, as in a backtest"
+
+
+@pytest.mark.parametrize(
     ("last", "minutes", "told"),
     [
         (A_STOP, 120, "BTC rests until 14:00 after its stop"),
