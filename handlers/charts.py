@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from handlers import traders
+from handlers import traders, whole
 from handlers.chart import CandleChart, EquityChart, Level, Mark, MarkKind
-from handlers.command import BadUsage, TraderName, command
+from handlers.command import BadUsage, TraderName, Traders, command
 from handlers.context import Context
 from handlers.figures import Span
 from handlers.format import (
@@ -33,9 +33,9 @@ from handlers.format import (
     whole_percent,
 )
 from handlers.market import price_seen
-from handlers.reply import Choice, Reply, offer
+from handlers.reply import Choice, Column, Reply, offer
 from handlers.reply import Level as ReplyLevel
-from handlers.words import LOOK, base_and_side, mode, our_time, sentence, stale_note
+from handlers.words import LOOK, base_and_side, mode, modes, our_time, sentence, stale_note
 from trading.curve import Curve, curve
 from trading.errors import Refused
 from trading.market.candles import Candles
@@ -99,17 +99,58 @@ async def chart(
 
 
 @command(family="Look", rank=71, example="week")
-async def equity(ctx: Context, period: Span = Span.MONTH, *, trader: TraderName) -> Reply:
+async def equity(ctx: Context, period: Span = Span.MONTH, *, trader: Traders) -> Reply:
     """How equity went, open profit and loss included, with its drawdown and the trades.
 
     period: day, week, month or all
     """
-    view = traders.view_of(ctx, trader)
-    zone = ctx.services.desk.traders[trader].settings.zone
-    book = await ctx.services.store.day_book(trader, zone)
+    one = traders.only(trader)
+    if one is None:
+        return await _whole_equity(ctx, traders.seen(ctx.services, trader), period)
+    view, book = traders.view_of(ctx, one), await _day_book(ctx, one)
     found = await asyncio.to_thread(curve_of, book, view, period)
-    past = await _closed(ctx.services.store, trader, found.times[0]) if found else []
-    return traders.addressed(ctx, trader, equity_reply(view, book, found, past, period))
+    past = await _closed(ctx.services.store, one, found.times[0]) if found else []
+    return traders.addressed(ctx, one, equity_reply(view, book, found, past, period))
+
+
+async def _day_book(ctx: Context, name: str) -> DayBook:
+    zone = ctx.services.desk.traders[name].settings.zone
+    return await ctx.services.store.day_book(name, zone)
+
+
+async def _whole_equity(ctx: Context, seen: traders.Seen, span: Span) -> Reply:
+    """In figures: one picture holds one curve, and each trader has its own."""
+    changes = {v.name: change_of(v, await _day_book(ctx, v.name), span) for v in seen.views}
+    mixed = whole.is_mixed(seen)
+
+    def row(view: View) -> tuple[str, ...]:
+        return (
+            whole.in_cell(changes[view.name], view, mixed=mixed),
+            whole.in_cell(view.equity, view, mixed=mixed, signed=False),
+        )
+
+    change = whole.sums([(v.quote, changes[v.name]) for v in seen.views], seen)
+    equity = whole.sums([(v.quote, v.equity) for v in seen.views], seen, signed=False)
+    return whole.one_each(
+        seen,
+        f"{span.label}: {change} {modes(seen.views)}".rstrip(),
+        (Column("change"), Column("equity")),
+        row,
+        line=f"/equity {span.value}",
+        notes=[
+            f"Equity {equity}.",
+            *whole.last_known(seen),
+            "Each trader has a picture of its own.",
+        ],
+        spare=2,
+    )
+
+
+def change_of(view: View, book: DayBook, span: Span) -> Decimal | None:
+    """Of equity in the period, open profit and loss included; None: unknown."""
+    today = day_of(view.market, book.zone)
+    start = view.day_start if span is Span.DAY else book.start_of(span.first(today), today)
+    return None if view.equity is None or start is None else view.equity - start
 
 
 async def _closed(store: Store, trader: str, since: datetime) -> list[Trade]:

@@ -9,8 +9,8 @@ from datetime import date, timedelta, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 
-from handlers import traders
-from handlers.command import Page, Rows, TraderName, command
+from handlers import traders, whole
+from handlers.command import Page, Rows, TraderName, Traders, command
 from handlers.context import Context
 from handlers.format import (
     MONTHS,
@@ -63,16 +63,21 @@ _DAYS = {Span.DAY: 1, Span.WEEK: 7, Span.MONTH: 30, Span.ALL: None}
 
 
 @command(family="Look", rank=60, example="month")
-async def stats(ctx: Context, period: Span = Span.MONTH, *, trader: TraderName) -> Reply:
+async def stats(ctx: Context, period: Span = Span.MONTH, *, trader: Traders) -> Reply:
     """What closed trades came to: how many won, ratios, drawdown, fees, best and worst.
 
     A day is today, a week 7 days and a month 30, today included. Sharpe and Sortino are per year, \
 from whole days, at least 10 of them.
     period: day, week, month or all
     """
-    view = traders.view_of(ctx, trader)
-    found = await _stats(ctx, trader, view, period)
-    return traders.addressed(ctx, trader, stats_reply(view, found, period))
+    one = traders.only(trader)
+    if one is None:
+        there = traders.seen(ctx.services, trader)
+        each = {v.name: await _stats(ctx, TraderName(v.name), v, period) for v in there.views}
+        return whole_stats(there, each, period)
+    view = traders.view_of(ctx, one)
+    found = await _stats(ctx, one, view, period)
+    return traders.addressed(ctx, one, stats_reply(view, found, period))
 
 
 @command(family="Look", rank=61, example="month 2")
@@ -90,14 +95,16 @@ async def performance(
 
 
 @command(family="Look", rank=70)
-async def balance(ctx: Context, *, trader: TraderName) -> Reply:
+async def balance(ctx: Context, *, trader: Traders) -> Reply:
     """Equity, and what it is made of: wallet, open profit and loss, margin."""
-    view = traders.view_of(ctx, trader)
-    return traders.addressed(ctx, trader, balance_reply(view))
+    one = traders.only(trader)
+    if one is None:
+        return whole.balance_reply(traders.seen(ctx.services, trader))
+    return traders.addressed(ctx, one, balance_reply(traders.view_of(ctx, one)))
 
 
 @command(family="Tell", rank=60, example="8")
-async def daily(ctx: Context, n: Rows = 7, *, trader: TraderName) -> Reply:
+async def daily(ctx: Context, n: Rows = 7, *, trader: Traders) -> Reply:
     """How equity changed in each of the last days, open profit and loss included.
 
     n: how many days, at most 8
@@ -106,7 +113,7 @@ async def daily(ctx: Context, n: Rows = 7, *, trader: TraderName) -> Reply:
 
 
 @command(family="Tell", rank=61, example="8")
-async def weekly(ctx: Context, n: Rows = 4, *, trader: TraderName) -> Reply:
+async def weekly(ctx: Context, n: Rows = 4, *, trader: Traders) -> Reply:
     """How equity changed in each of the last weeks, Monday to Sunday.
 
     n: how many weeks, at most 8
@@ -115,7 +122,7 @@ async def weekly(ctx: Context, n: Rows = 4, *, trader: TraderName) -> Reply:
 
 
 @command(family="Tell", rank=62, example="8")
-async def monthly(ctx: Context, n: Rows = 6, *, trader: TraderName) -> Reply:
+async def monthly(ctx: Context, n: Rows = 6, *, trader: Traders) -> Reply:
     """How equity changed in each of the last calendar months.
 
     n: how many months, at most 8
@@ -133,12 +140,22 @@ def stats_of(book: DayBook, span: Span, today: date) -> Stats:
     return summarise(book, first=span.first(today), last=today, today=today)
 
 
-async def _periods(ctx: Context, trader: TraderName, per: Unit, n: int) -> Reply:
-    view = traders.view_of(ctx, trader)
-    zone = ctx.services.desk.traders[trader].settings.zone
-    book = await ctx.services.store.day_book(trader, zone)
-    found = as_measured(periods(book, per, n, now=view.market, equity=view.equity), per, view)
-    return traders.addressed(ctx, trader, periods_reply(view, found, per, zone))
+async def _periods(ctx: Context, trader: Traders, per: Unit, n: int) -> Reply:
+    one = traders.only(trader)
+    if one is None:
+        there = traders.seen(ctx.services, trader)
+        each = {v.name: await _periods_of(ctx, v, per, n) for v in there.views}
+        return whole_periods(there, each, per, n)
+    view = traders.view_of(ctx, one)
+    found = await _periods_of(ctx, view, per, n)
+    zone = ctx.services.desk.traders[one].settings.zone
+    return traders.addressed(ctx, one, periods_reply(view, found, per, zone))
+
+
+async def _periods_of(ctx: Context, view: View, per: Unit, n: int) -> Sequence[Period]:
+    zone = ctx.services.desk.traders[view.name].settings.zone
+    book = await ctx.services.store.day_book(view.name, zone)
+    return as_measured(periods(book, per, n, now=view.market, equity=view.equity), per, view)
 
 
 def as_measured(found: Sequence[Period], per: Unit, view: View) -> Sequence[Period]:
@@ -216,6 +233,68 @@ def ratio(of: Ratio) -> str:
 
 def _rate(total: Tally) -> str:
     return number(None if total.win_rate is None else total.win_rate * 100, 1)
+
+
+# -- of the whole desk --------------------------------------------------------------------
+
+
+def whole_stats(there: traders.Seen, found: Mapping[str, Stats], span: Span) -> Reply:
+    values = [(v.quote, found[v.name].total.profit) for v in there.views]
+    mixed = whole.is_mixed(there)
+
+    def row(view: View) -> tuple[str, ...]:
+        total = found[view.name].total
+        profit = whole.in_cell(total.profit, view, mixed=mixed)
+        return f"{total.trades:,}", _rate(total) if total.trades else "", profit
+
+    return whole.one_each(
+        there,
+        f"{span.label}: {whole.sums(values, there)} after fees",
+        (Column("trades"), Column("won\u00a0%"), Column("P&L")),
+        row,
+        line=_command("stats", span),
+        notes=_without_trades(there, found, span),
+        choices=(Choice("Trades", "/trades"),),
+        spare=2,
+    )
+
+
+def _without_trades(there: traders.Seen, found: Mapping[str, Stats], span: Span) -> Sequence[str]:
+    traded = any(found[view.name].total.trades for view in there.views)
+    return () if traded else (f"{_no_trades(span)}.",)
+
+
+def whole_periods(
+    there: traders.Seen, found: Mapping[str, Sequence[Period]], per: Unit, n: int
+) -> Reply:
+    """*found*, by trader: the running one first."""
+    changes = {name: change_over(each) for name, each in found.items()}
+    told = [(v.quote, changes[v.name]) for v in there.views if found[v.name]]
+    change = whole.sums(told, there) if told or there.broken else "nothing to tell of yet"
+    mixed = whole.is_mixed(there)
+
+    def row(view: View) -> tuple[str, ...]:
+        each = found[view.name]
+        if not each:
+            return "none yet", "none yet"
+        cells = (each[0].profit, changes[view.name])
+        return tuple(whole.in_cell(cell, view, mixed=mixed) for cell in cells)
+
+    running = {"day": "today", "week": "this week", "month": "this month"}[per]
+    names = {"day": "daily", "week": "weekly", "month": "monthly"}
+    return whole.one_each(
+        there,
+        f"{plural(n, per)}: {change}",
+        (Column(running), Column(plural(n, per))),
+        row,
+        line=f"/{names[per]}" if n == _USUAL[per] else f"/{names[per]} {n}",
+        notes=["Open P&L included. One trader's own list has each " + per + "."],
+        choices=(Choice("Stats", "/stats"),),
+    )
+
+
+_USUAL = {"day": 7, "week": 4, "month": 6}
+"""Rows where nobody says how many."""
 
 
 # -- by symbol and by exit ----------------------------------------------------------------
@@ -345,13 +424,10 @@ def periods_reply(view: View, found: Sequence[Period], per: Unit, zone: tzinfo) 
     """*found*: the running one first."""
     if not found:
         return Reply(f"Nothing to tell of yet {mode(view.mode)}", as_of=view.as_of)
-    newest, oldest = found[0], found[-1]
-    whole = None
-    if newest.end is not None and oldest.start is not None:
-        whole = newest.end - oldest.start
-    share = percent(share_of(whole, oldest.start))
+    change = change_over(found)
+    share = percent(share_of(change, found[-1].start))
     until = f" to {_full(day_of(view.market, zone))}" if view.replay_speed else ""
-    title = f"{plural(len(found), per)}{until}: {gained(whole, view.quote)} ({share})"
+    title = f"{plural(len(found), per)}{until}: {gained(change, view.quote)} ({share})"
     table = fitted(_columns(per), [_row(period, per) for period in found], spare=2)
     usual = [f"Open P&L included; the first row is not over. Days begin at 00:00 {zone}."]
     doubts = _doubts(view, found, per)
@@ -365,6 +441,13 @@ def periods_reply(view: View, found: Sequence[Period], per: Unit, zone: tzinfo) 
         )
         for notes in ([*doubts, *usual], doubts, doubts[:1])
     )
+
+
+def change_over(found: Sequence[Period]) -> Decimal | None:
+    """Of equity, from the first of these periods to the last; None: unknown."""
+    if not found or found[0].end is None or found[-1].start is None:
+        return None
+    return found[0].end - found[-1].start
 
 
 def _columns(per: Unit) -> tuple[Column, ...]:

@@ -161,7 +161,7 @@ Written by `make docs` from the commands themselves. Each works from every face,
 the slash, in any case; pressing a button is the same as typing its command.
 
 `BTC` means the pair that is traded here. With several traders, `trader=NAME` says which;
-`/stop` and `/pause` without it mean all of them.
+`trader=all` and, without a name, `/stop`, `/pause` and most looks mean all of them.
 """
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated
 
-from handlers import traders
-from handlers.command import Page, Range, Rows, TraderName, command
+from handlers import traders, whole
+from handlers.command import Page, Range, Rows, TraderName, Traders, command
 from handlers.context import Context
 from handlers.format import amount, by_step, gain, gained, minute, percent, plural
 from handlers.reply import Choice, Column, Reply
@@ -27,15 +27,20 @@ REASONS = {ExitReason.EXTERNAL: "outside", ExitReason.WRITTEN_OFF: "written off"
 
 
 @command(family="Look", rank=40, example="8 2")
-async def trades(ctx: Context, n: Rows = 5, page: Page = 1, *, trader: TraderName) -> Reply:
+async def trades(ctx: Context, n: Rows = 5, page: Page = 1, *, trader: Traders) -> Reply:
     """Closed trades, newest first, with profit and loss after fees.
 
     n: how many, at most 8
     page: which of them, 1 being the newest
     """
-    view = traders.view_of(ctx, trader)
-    found = await ctx.services.store.trades(trader, limit=n + 1, offset=(page - 1) * n)
-    return traders.addressed(ctx, trader, trades_reply(view, found, n, page))
+    one, store = traders.only(trader), ctx.services.store
+    if one is None:
+        newest = [await store.trades(name, limit=page * n + 1) for name in trader]
+        merged = sorted((t for each in newest for t in each), key=lambda t: t.closed_at)
+        return whole.trades_reply(traders.seen(ctx.services, trader), merged[::-1], n, page)
+    view = traders.view_of(ctx, one)
+    found = await store.trades(one, limit=n + 1, offset=(page - 1) * n)
+    return traders.addressed(ctx, one, trades_reply(view, found, n, page))
 
 
 @command(family="Look", rank=50, example="SYMBOL 5")

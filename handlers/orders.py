@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from handlers import traders
+from handlers import traders, whole
 from handlers.caller import Role
-from handlers.command import BadUsage, Page, TraderName, command
+from handlers.command import BadUsage, Page, TraderName, Traders, command
 from handlers.context import Context
 from handlers.format import ago, by_step, duration, plural
 from handlers.reply import Choice, Column, Level, Outcome, Reply, offer
@@ -32,14 +32,21 @@ _COLUMNS = (Column(right=False), Column(gap=1), Column(gap=1), Column(right=Fals
 
 
 @command(family="Look", rank=30)
-async def orders(ctx: Context, page: Page = 1, *, trader: TraderName) -> Reply:
+async def orders(ctx: Context, page: Page = 1, *, trader: Traders) -> Reply:
     """Orders that rest at the venue, and those it has not answered for.
 
     page: which eight of them, where there are more
     """
-    desk_trader = ctx.services.desk.traders[trader]
-    reply = orders_reply(desk_trader.view(), desk_trader.steps, page)
-    return traders.addressed(ctx, trader, reply)
+    there, one = ctx.services.desk.traders, traders.only(trader)
+    if one is None:
+        return whole.orders_reply(
+            traders.seen(ctx.services, trader),
+            lambda name, symbol: there[name].steps(symbol),
+            page,
+            _kind_or_doubt,
+        )
+    reply = orders_reply(there[one].view(), there[one].steps, page)
+    return traders.addressed(ctx, one, reply)
 
 
 @command(role=Role.OPERATOR, family="Trade", rank=50, acts=True, example="4a6b8c")
@@ -105,13 +112,17 @@ def _kinds(alive: list[Order]) -> str:
 
 def _row(order: Order, rules: MarketRules) -> tuple[str, ...]:
     price = order.level
-    doubt = "?" if order.status is OrderStatus.UNKNOWN else ""
     return (
         f"{order.symbol.base} {order.side.value}",
         by_step(order.remaining, rules.lot),
         "market" if price is None else by_step(price, rules.tick),
-        f"{_kind(order)}{doubt}",
+        _kind_or_doubt(order),
     )
+
+
+def _kind_or_doubt(order: Order) -> str:
+    """As in `entry`, or `entry?` while the venue has not answered for it."""
+    return f"{_kind(order)}{'?' if order.status is OrderStatus.UNKNOWN else ''}"
 
 
 def _kind(order: Order) -> str:

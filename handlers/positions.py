@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from handlers import traders
+from handlers import traders, whole
 from handlers.caller import Role
-from handlers.command import Page, Share, TraderName, command
+from handlers.command import Page, Share, TraderName, Traders, command
 from handlers.confirmations import CANCEL, CONFIRM
 from handlers.context import Context
 from handlers.format import (
@@ -48,13 +48,15 @@ ALL = Share(ONE)
 
 
 @command(family="Look", rank=20)
-async def positions(ctx: Context, page: Page = 1, *, trader: TraderName) -> Reply:
+async def positions(ctx: Context, page: Page = 1, *, trader: Traders) -> Reply:
     """What is open, at which price, with profit and loss before fees.
 
     page: which eight of them, where there are more
     """
-    view = traders.view_of(ctx, trader)
-    return traders.addressed(ctx, trader, positions_reply(view, page))
+    one = traders.only(trader)
+    if one is None:
+        return whole.positions_reply(traders.seen(ctx.services, trader), page)
+    return traders.addressed(ctx, one, positions_reply(traders.view_of(ctx, one), page))
 
 
 @command(family="Look", rank=21, example="SYMBOL", held=True)

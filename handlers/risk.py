@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from handlers import traders
-from handlers.command import TraderName, command
+from handlers import traders, whole
+from handlers.command import TraderName, Traders, command
 from handlers.context import Context
 from handlers.format import UNKNOWN, amount, duration, gained, listed, percent, plural, points
 from handlers.reply import Choice, Column, Level, Reply
@@ -41,9 +41,12 @@ _LIMIT_COLUMNS = (Column(right=False), Column("used", gap=1), Column("limit"))
 
 
 @command(family="Look", rank=32)
-async def risk(ctx: Context, *, trader: TraderName) -> Reply:
+async def risk(ctx: Context, *, trader: Traders) -> Reply:
     """How near each limit is, and what it costs if every stop fills."""
-    return traders.addressed(ctx, trader, risk_reply(traders.view_of(ctx, trader)))
+    one = traders.only(trader)
+    if one is None:
+        return _whole_risk(traders.seen(ctx.services, trader))
+    return traders.addressed(ctx, one, risk_reply(traders.view_of(ctx, one)))
 
 
 @command(family="Look", rank=33)
@@ -78,12 +81,7 @@ class _Gauge:
 
 
 def risk_reply(view: View) -> Reply:
-    day, week, drawdown = _losses(view)
-    exposure, streak = _exposure(view), _streak(view)
-    gauges = [day, drawdown, exposure, streak]
-    if week.reaches(NEAR) or week.used is None:
-        gauges.insert(1, week)
-    above = _above(view)
+    gauges, above = _gauges(view), _above(view)
     notes = (*_not_cut(above), *apart_notes(view), *_entries(view), *_whole_desk(view.desk))
     return Reply(
         _title(view, gauges, above),
@@ -95,18 +93,44 @@ def risk_reply(view: View) -> Reply:
     )
 
 
+def _gauges(view: View) -> list[_Gauge]:
+    day, week, drawdown = _losses(view)
+    gauges = [day, drawdown, _exposure(view), _streak(view)]
+    if week.reaches(NEAR) or week.used is None:
+        gauges.insert(1, week)
+    return gauges
+
+
+def _whole_risk(seen: traders.Seen) -> Reply:
+    found = {v.name: _verdict(v, _gauges(v), _above(v)) for v in seen.views}
+    at_stops = [(v.quote, _loss_if_stopped(v)) for v in seen.views if counted(v)]
+    loss = whole.sums(at_stops, seen) if at_stops or seen.broken else ""
+    desk = _whole_desk(seen.views[0].desk) if seen.views else []
+    return whole.risk_reply(
+        seen,
+        {name: f"{word[2:].lower()}, {why}" for name, (word, why) in found.items() if why},
+        [f"If every stop fills: {loss}." if loss else "Nothing is open: no stop can fill.", *desk],
+    )
+
+
 def _title(view: View, gauges: Sequence[_Gauge], above: Sequence[_Gauge]) -> str:
+    word, why = _verdict(view, gauges, above)
+    return f"{word} {mode(view.mode)}{f': {why}' if why else ''}"
+
+
+def _verdict(view: View, gauges: Sequence[_Gauge], above: Sequence[_Gauge]) -> tuple[str, str]:
+    """As in `⚠ Near its limit` and `day`; the second is empty if nothing is near."""
     past = [g.word for g in gauges if g.reaches(Decimal(1))]
     near = [g.word for g in gauges if g.reaches(NEAR)]
     if past:
-        return f"{LOOK} At its limit {mode(view.mode)}: {listed(past)}"
+        return f"{LOOK} At its limit", listed(past)
     if any(g.used is None for g in gauges):
-        return f"{DOUBT} Risk {UNKNOWN} {mode(view.mode)}: {stale_note(view) or 'no equity'}"
+        return f"{DOUBT} Risk {UNKNOWN}", stale_note(view) or "no equity"
     if near:
-        return f"{LOOK} Near its limit {mode(view.mode)}: {listed(near)}"
+        return f"{LOOK} Near its limit", listed(near)
     if above:
-        return f"{LOOK} Above a limit of entries {mode(view.mode)}: {_named(above)}"
-    return f"Inside all limits {mode(view.mode)}"
+        return f"{LOOK} Above a limit of entries", _named(above)
+    return "Inside all limits", ""
 
 
 def _above(view: View) -> list[_Gauge]:
@@ -170,8 +194,13 @@ def _if_stopped(view: View) -> str:
     if bare:
         has = "has" if len(bare) == 1 else "have"
         return f"If every stop fills: {UNKNOWN}; {listed(bare[:4])} {has} no stop"
-    loss = total([_to_stop(h) for h in counted(view)])
+    loss = _loss_if_stopped(view)
     return f"If every stop fills: {gained(loss, view.quote)} ({percent(_part(loss, view.equity))})"
+
+
+def _loss_if_stopped(view: View) -> Decimal | None:
+    """None: unknown, as where a position has no stop."""
+    return total([_to_stop(h) for h in counted(view)])
 
 
 def _to_stop(holding: Holding) -> Decimal | None:

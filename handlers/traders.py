@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from handlers.command import BadUsage, Known, TraderName
+from handlers.command import BadUsage, Known, TraderName, Traders
 from handlers.context import Context, Services
 from handlers.format import listed
 from handlers.reply import Choice, Reply, offer
@@ -96,6 +96,11 @@ def _headed(name: str, title: str) -> str:
     """The trader's name before the words, behind the symbol if there is one."""
     symbol, space, words = title.partition(" ")
     return f"{symbol} {name}: {words}" if space and symbol in SYMBOLS else f"{name}: {title}"
+
+
+def only(meant: Traders) -> TraderName | None:
+    """The one that is meant; None: several are."""
+    return TraderName(meant[0]) if len(meant) == 1 else None
 
 
 def view_of(ctx: Context, trader: TraderName) -> View:

@@ -122,7 +122,14 @@ def by_quote(
     sums = {q: total([v for quote, v in values if quote == q]) for q, _ in values}
     if len(sums) == 1:
         return "".join(told(value, quote) for quote, value in sums.items())
-    return listed([told(v, q) if v is not None else f"{UNKNOWN} {q}" for q, v in sums.items()])
+    parts = [told(v, q) if v is not None else f"{UNKNOWN} {q}" for q, v in sums.items()]
+    if len(parts) > CURRENCIES:
+        parts[CURRENCIES:] = [plural(len(parts) - CURRENCIES, "more currency", "more currencies")]
+    return listed(parts)
+
+
+CURRENCIES = 2
+"""That a sentence has room for; of more it tells how many, and tables tell each."""
 
 
 def why(halts: Sequence[Halt]) -> str:

@@ -267,7 +267,7 @@ class FakeStore:
 
     async def trades(self, trader: str, *, limit: int, offset: int = 0) -> list[Trade]:
         await self._answer()
-        return self.past[offset : offset + limit]
+        return [t for t in self.past if t.trader == trader][offset : offset + limit]
 
     async def day_book(self, trader: str, zone: tzinfo) -> DayBook:
         await self._answer()

@@ -15,9 +15,10 @@ from handlers.dispatch import Dispatcher
 from handlers.reply import Level, Outcome, Reply
 from handlers.stopped import paused
 from tests import builders
-from tests.handlers.fakes import BEN, FakeDesk, House
+from tests.handlers.fakes import ANNA, BEN, FakeDesk, House
 from tests.handlers.story import (
     BTC,
+    ETH,
     HOLDINGS,
     NOW,
     SOL,
@@ -396,3 +397,182 @@ def test_the_buttons_of_an_alert_say_whose_they_are(scope: str, commands: Sequen
 
     assert told is not None
     assert [c.command for c in told.choices] == commands
+
+
+# -- looking at the whole desk --------------------------------------------------------------------
+
+LOOKS = (
+    "/positions", "/orders", "/trades", "/stats", "/daily", "/weekly", "/monthly", "/balance",
+    "/equity", "/risk",
+)  # fmt: skip
+
+
+async def test_positions_of_all() -> None:
+    reads(
+        await three().say("/positions"),
+        """\
+4 open, P&L +22.34 USDT before fees
+                     P&L      %
+  majors BTC long  +5.83  +0.89
+  majors ETH long  +2.55  +0.52
+  majors SOL long  +6.98  +1.91
+  alts   SOL long  +6.98  +1.91
+Paper. Prices 1 s old.
+Nothing open: hedge.
+[majors: /positions trader=majors] [alts: /positions trader=alts] \
+[hedge: /positions trader=hedge] [Refresh: /positions]""",
+    )
+
+
+async def test_orders_of_all() -> None:
+    reads(
+        await three(majors(asked_at=NOW), alts(asked_at=NOW), hedge()).say("/orders"),
+        """\
+5 resting (paper): 2 entries, 3 stops
+  majors XRP sell    2.7500 entry
+  majors ADA sell    0.7900 entry
+  majors BTC sell 110,793.0 stop
+  majors ETH sell  3,755.00 stop
+  majors SOL sell    187.20 stop
+By the desk's own books: hedge.
+[majors: /orders trader=majors] [alts: /orders trader=alts] [Refresh: /orders] [Stop all: /stop]""",
+    )
+
+
+async def test_the_balance_of_all() -> None:
+    reads(
+        await three().say("/balance"),
+        """\
+Equity 29,369.91 USDT (paper)
+            equity      free
+  majors  9,789.97  8,281.46
+  alts    9,789.97  8,281.46
+  hedge   9,789.97  8,281.46
+Open P&L +22.34 USDT.
+By the desk's own books: majors, alts, hedge.
+[majors: /balance trader=majors] [alts: /balance trader=alts] \
+[hedge: /balance trader=hedge] [Risk]""",
+    )
+
+
+async def test_the_risk_of_all() -> None:
+    near = alts(today=D("-260"), losses_in_row=1)
+    reads(
+        await three(majors(), near, hedge()).say("/risk"),
+        """\
+⚠ Look at alts (paper)
+         day % fall % used %
+  majors +0.02  -4.39  15.41
+  alts   -2.66  -4.39  15.41
+  hedge  +0.02  -4.39  15.41
+alts: near its limit, day.
+If every stop fills: -139.89 USDT.
+[majors: /risk trader=majors] [alts: /risk trader=alts] [hedge: /risk trader=hedge] [Positions]""",
+    )
+
+
+async def test_trades_of_all_are_in_one_order() -> None:
+    house = three()
+    house.store.past = [
+        replace(a_trade(symbol, profit, name), closed_at=NOW - timedelta(minutes=ago))
+        for symbol, profit, name, ago in (
+            (SOL, "-14.26", "majors", 10),
+            (BTC, "33.27", "alts", 20),
+            (ETH, "-32.05", "majors", 30),
+        )
+    ]
+
+    reads(
+        await house.say("/trades 2"),
+        """\
+Last 2 trades: +19.01 USDT after fees
+  UTC
+  20:31 majors SOL long -14.26
+  20:21 alts   BTC long +33.27
+[majors: /trades trader=majors] [alts: /trades trader=alts] \
+[hedge: /trades trader=hedge] [Older: /trades 2 2]""",
+    )
+    assert (await house.say("/trades 2 2")).title.startswith("1 trade, page 2: -32.05")
+
+
+@pytest.mark.parametrize("said", LOOKS)
+async def test_a_look_names_no_trader_and_shows_them_all(said: str) -> None:
+    house = three()
+    house.store.past = [a_trade(SOL, "-14.26", "majors")]
+
+    for line in (said, f"{said} trader=all"):
+        reply = await house.say(line)
+        assert reply.outcome is Outcome.DONE
+        told = [c.command for c in reply.choices]
+        assert any(c.endswith("trader=alts") for c in told)
+        for choice in reply.choices:
+            if not choice.command.startswith("/stop"):
+                pressed = await house.press(choice.label, reply)
+                assert pressed.outcome is Outcome.DONE, choice
+
+
+@pytest.mark.parametrize("said", LOOKS)
+async def test_one_that_cannot_be_read_is_unknown_and_hides_no_other(said: str) -> None:
+    house = three()
+    house.store.past = [a_trade(SOL, "-14.26", "majors")]
+    house.desk.traders["alts"].broken = RuntimeError("a fault nobody foresaw")
+
+    reply = await house.say(said)
+
+    assert reply.outcome is Outcome.DONE
+    assert "alts cannot be read: its figures are unknown." in shown(reply)
+
+
+@pytest.mark.parametrize("said", ["/stats", "/balance", "/equity", "/positions"])
+async def test_no_sum_goes_across_currencies(said: str) -> None:
+    house = three(majors(), alts(quote="EUR"), hedge())
+
+    reply = shown(await house.say(said))
+
+    assert " USDT and " in reply
+    assert " EUR" in reply
+
+
+async def test_an_unknown_part_makes_the_sum_unknown_with_its_last_value() -> None:
+    lost = alts(equity=None, known_equity_at=NOW - timedelta(seconds=48))
+
+    told = shown(await three(majors(), lost, hedge()).say("/balance"))
+
+    assert told.startswith("Equity unknown (paper)")
+    assert "alts: equity was 9,789.97 USDT 48 s ago." in told
+
+
+@pytest.mark.parametrize("said", LOOKS)
+@pytest.mark.parametrize("count", [2, 8, 12])
+async def test_a_look_at_many_fits_a_phone(said: str, count: int) -> None:
+    views = [
+        the_view(name=f"trader-number-{n}", quote=("USDT", "EUR", "JPY", "GBP")[n % 4])
+        for n in range(count)
+    ]
+    checked(await three(*views).say(said))
+
+
+@pytest.mark.parametrize("said", LOOKS)
+async def test_with_one_trader_nothing_changes(said: str) -> None:
+    house = House()
+
+    alone = shown(await house.say(said))
+
+    assert alone == shown(await house.say(f"{said} trader=majors"))
+    assert alone == shown(await house.say(f"{said} trader=all"))
+    assert "trader=" not in alone
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["/limits", "/performance week", "/scan", "/why SOL 3", "/price SOL", "/buy SOL 100",
+     "/universe", "/regime", "/accept_books", "/chart SOL 1h", "/backtest 3"],
+)  # fmt: skip
+async def test_what_is_for_one_asks_which_with_a_button_for_each(said: str) -> None:
+    which = await three().say(said, ANNA)
+
+    assert which.title == "✕ Which trader: majors, alts or hedge?"
+    assert which.asks
+    assert [c.command for c in which.choices] == [
+        f"{said} trader={name}" for name in ("majors", "alts", "hedge")
+    ]

@@ -257,8 +257,8 @@ def test_limits_of_a_trader_that_holds_nothing() -> None:
 async def test_with_several_traders_risk_names_its_own() -> None:
     house = House(at_risk(), at_risk(name="alts"))
 
-    which, alts = await house.say("/risk"), await house.say("/risk trader=alts")
+    whole, alts = await house.say("/risk"), await house.say("/risk trader=alts")
 
-    assert which.title == "✕ Which trader: majors or alts?"
+    assert whole.title == "Inside all limits (paper)"
     assert alts.title == "alts: Inside all limits (paper)"
     assert [c.command for c in alts.choices] == ["/positions trader=alts", "/limits trader=alts"]
