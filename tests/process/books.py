@@ -20,7 +20,18 @@ from trading.clocks import SystemClock
 from trading.halt import Halt
 from trading.market.rules import BINANCE_PERPETUALS_2021
 from trading.ports import Books
-from trading.types import ZERO, Fill, Order, OrderRole, OrderStatus, Position, Report, Symbol, Trade
+from trading.types import (
+    ZERO,
+    Fill,
+    Order,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+    Position,
+    Report,
+    Symbol,
+    Trade,
+)
 from trading.venues.paper import PaperVenue
 from trading.venues.replay import ReplayFeed
 
@@ -177,20 +188,26 @@ def _replayed(fills: Sequence[Fill]) -> list[Position]:
 
 
 def _protection_faults(left: Left) -> list[str]:
-    """A stop for exactly what is open, or its close under way; else people have been told."""
+    """A stop for exactly what is open, or its close under way; else people have been told.
+
+    Of targets never more than is open.
+    """
     bare = [
-        f"{symbol}: {quantity} open, stops for {stops}, exits for {exits}"
+        f"{symbol}: {quantity} open, stops for {stops}, targets for {targets}, exits for {exits}"
         for symbol, quantity in left.venue_positions.items()
-        for stops in [_resting(left, symbol, OrderRole.PROTECT)]
-        for exits in [_resting(left, symbol, OrderRole.EXIT)]
-        if stops != abs(quantity) and not (stops == ZERO and exits >= abs(quantity))
+        for stops in [_resting(left, symbol, OrderRole.PROTECT, OrderType.STOP)]
+        for targets in [_resting(left, symbol, OrderRole.PROTECT, OrderType.TARGET)]
+        for exits in [_resting(left, symbol, OrderRole.EXIT, OrderType.MARKET)]
+        if targets > abs(quantity)
+        or (stops != abs(quantity) and not (stops == ZERO and exits >= abs(quantity)))
     ]
     return bare if len(bare) > left.alerts_of("Unprotected") else []
 
 
-def _resting(left: Left, symbol: Symbol, role: OrderRole) -> Decimal:
+def _resting(left: Left, symbol: Symbol, role: OrderRole, kind: OrderType) -> Decimal:
     resting = (report.order for report in left.resting if report.order is not None)
-    return sum((o.remaining for o in resting if (o.symbol, o.role) == (symbol, role)), ZERO)
+    wanted = (symbol, role, kind)
+    return sum((o.remaining for o in resting if (o.symbol, o.role, o.type) == wanted), ZERO)
 
 
 def _halts_faults(left: Left) -> list[str]:

@@ -176,6 +176,9 @@ def test_what_cannot_be_read_is_told_in_words(tmp_path: Path) -> None:
         ("btc_usdt", BTC),
         ("BTC/USDT:USDT", BTC),
         ("BTCUSDT", BTC),
+        ("TUSDT", Symbol("T", "USDT")),
+        ("DATAUSDT", Symbol("DATA", "USDT")),
+        ("PERPUSDT", Symbol("PERP", "USDT")),
         ("AAPL", Symbol("AAPL", "USD")),
     ],
 )

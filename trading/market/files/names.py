@@ -59,11 +59,18 @@ def parse_symbol(text: str) -> Symbol:
 
 
 def _in_one_word(word: str) -> Symbol | None:
+    """DATAUSDT, PERPUSDT and TUSDT are coins like any other; XUSD may as well be a share."""
     for quote in QUOTES:
         base = word.removesuffix(quote)
-        if base != word and len(base) > 1 and base.isalnum() and not _NO_BASES.fullmatch(base):
+        if base != word and base.isalnum() and (len(base) > 1 or len(quote) > len("USD")):
             return Symbol(base, quote)
     return None
+
+
+def _in_a_name(word: str) -> Symbol | None:
+    """The same in the name of a file, which says other things as well."""
+    found = _in_one_word(word)
+    return found if found and len(found.base) > 1 and _is_base(found.base) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,7 @@ def named(file_name: str) -> Named:
         for base, quote in pairwise(upper)
         if quote in (*QUOTES, *_MORE_QUOTES) and base != quote and _is_base(base)
     }
-    whole = pairs or {found for found in map(_in_one_word, upper) if found}
+    whole = pairs or {found for found in map(_in_a_name, upper) if found}
     if whole:
         return Named(whole.pop(), has_quote=True) if len(whole) == 1 else Named()
     coins = {_NAMES.get(word, word) for word in upper if word in _NAMES or word in _COINS}
