@@ -25,6 +25,7 @@ from trading.types import (
     MarketRules,
     Movement,
     Order,
+    OrderType,
     Preview,
     Quote,
     Report,
@@ -124,6 +125,8 @@ class Faults:
     place: list[str] = field(default_factory=list)
     """`refuse`, `unavailable`, `drop` (accepted, no answer), `lost` (never arrived, no answer),
     `hang` (accepted; the answer never comes); anything else passes."""
+    refused: set[OrderType] = field(default_factory=set)
+    """Of these none is taken."""
     cancel: list[str] = field(default_factory=list)
     down: bool = False
     """Nothing answers at all."""
@@ -183,7 +186,7 @@ class FaultyVenue:
         await self.gate.wait()
         self.waiting -= 1
         fault = self.faults.place.pop(0) if self.faults.place else ""
-        if fault == "refuse":
+        if fault == "refuse" or order.type in self.faults.refused:
             raise VenueRejected("Post-only would match.")
         if fault == "unavailable":
             raise VenueUnavailable("connection refused")

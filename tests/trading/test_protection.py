@@ -11,7 +11,7 @@ from tests.world import World, a_world, settled, wish
 from trading.events import CycleFailed, PositionClosed, Protected, StopMoved, Unprotected
 from trading.execution.exit_rules import ExitRules, PartialRule
 from trading.risk.limits import Limits
-from trading.types import ONE, ExitReason, Held, Order, OrderRole, OrderStatus
+from trading.types import ONE, ExitReason, Held, Order, OrderRole, OrderStatus, OrderType
 
 D = Decimal
 BY = "ben, Telegram"
@@ -243,3 +243,22 @@ async def test_a_stop_without_an_answer_is_not_told_as_resting() -> None:
         assert not held.stop_on_venue
         assert len(await stops(world)) == 1
         await cycling
+
+
+async def test_while_a_thin_market_buys_what_is_closed_no_target_rests_for_more_than_is_left() -> (
+    None
+):
+    """The venue took no stop, and its price is crossed: the target is made smaller all the same."""
+    closes = (100, 100, 100, 100, 94, 94)
+    async with a_world(*closes, wishes=[wish(2, target=110.0)], volume=THIN).running() as world:
+        world.venue.faults.refused = {OrderType.STOP}
+        await world.minutes(3)
+        assert await the_target(world) == D(6)
+        assert not world.trader.protection.rests(BTC)
+        await world.minutes(1)
+        assert world.trader.ledger.positions[BTC].quantity == D(2)
+        assert await the_target(world) in (D(0), D(2))
+
+
+async def the_target(world: World) -> Decimal:
+    return sum((o.remaining for o in await stops(world) if o.type is OrderType.TARGET), D(0))

@@ -169,18 +169,28 @@ class Protection:
             return  # what rests there rests, and nothing can join it
         if self._is_due(symbol, position, plan):
             await self._leave_now(symbol, position, plan)
+            await self._trim_targets(symbol)
             return
         gone = await self._make_room(symbol, position, plan)
         if gone is None:
+            await self._trim_targets(symbol)
             return
         position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
         if position is None or plan is None:
             await self._forget(symbol)
             return
         await self._converge_stops(position, plan, gone)
+        await self._trim_targets(symbol)
+        if not self._wanted.paired:
+            await self._add_targets(symbol)
+
+    async def _trim_targets(self, symbol: Symbol) -> None:
+        """Whatever becomes of the stop, no target rests for more than is open.
+
+        One in a list goes with its stop, and stays with it.
+        """
         if not self._wanted.paired:
             await self._cancel_wrong(symbol, OrderType.TARGET)
-            await self._add_targets(symbol)
 
     def _is_due(self, symbol: Symbol, position: Position, plan: ExitPlan) -> bool:
         """Whether the price is beyond a stop that does not rest: unless one is in doubt, it is
