@@ -103,6 +103,11 @@ class Parameter:
         return next((m for m in self.kind.__metadata__ if isinstance(m, Range)), None)
 
     @property
+    def says_whom(self) -> bool:
+        """Which trader, or traders: to be left out where that is clear."""
+        return self.kind in _WHOM
+
+    @property
     def is_typeable(self) -> bool:
         """Whether something is known that turns words into it."""
         return self.kind in (Symbol, *_WHOM, *_PARSERS) or bool(self.options or self.range)
@@ -149,7 +154,7 @@ class Command:
     @property
     def whom(self) -> Parameter | None:
         """The parameter that says which trader, or which traders."""
-        return next((p for p in self.parameters if p.kind in _WHOM), None)
+        return next((p for p in self.parameters if p.says_whom), None)
 
     def line(self, given: Mapping[str, str]) -> str:
         """The line that says the same as these named values.
@@ -178,7 +183,7 @@ class Command:
         meant = _traders_meant(given.get("trader"), known) if self.whom else known
         values: dict[str, object] = {}
         for each in self.parameters:
-            if each.kind in _WHOM or each.name not in given:
+            if each.says_whom or each.name not in given:
                 continue
             if each.kind is Symbol:
                 symbol, meant = symbol_meant(given[each.name], meant, self._again(words))

@@ -28,8 +28,8 @@ from tests.builders import ADA, BTC, ETH, NOON, XRP
 from tests.fakes import FaultyVenue
 from trading.clocks import ManualClock
 from trading.errors import Refused
-from trading.events import Event, TraderCrashed, TraderRestarted
-from trading.halt import Permit
+from trading.events import Event, HaltEngaged, TraderCrashed, TraderRestarted
+from trading.halt import Halt, Permit
 from trading.ports import Venue
 from trading.trader import Trader
 from trading.types import Order, OrderRole, OrderStatus, Report, Side, Symbol
@@ -297,6 +297,39 @@ async def test_flatten_names_its_trader_and_leaves_the_other(tmp_path: Path) -> 
         await desk.until(lambda: not desk.trader("minors").ledger.positions, step=0.01)
         await desk.until(lambda: desk.protected("majors"), step=0.01)
         assert halted(desk) == {"majors": False, "minors": True}
+
+
+async def test_flatten_all_closes_what_it_can_though_one_venue_breaks(tmp_path: Path) -> None:
+    async with two_traders(tmp_path) as desk:
+        await desk.buy("majors", BTC)
+        await desk.crash()  # minors holds a position, and breaks again and again
+
+        told = await desk.say("/flatten all")
+
+        assert told["title"].startswith("⚠ Flattening all 2 traders (paper)")
+        await desk.until(lambda: not desk.trader("majors").ledger.positions, step=0.01)
+        assert halted(desk) == {"majors": True, "minors": True}
+        (halt,) = desk.app.desk.latch.active
+        await desk.until(lambda: halt_now(desk).is_flat("majors"), step=0.01)
+        desk.venues["minors"].breaking = False
+        await desk.until(lambda: halt_now(desk).is_flat("minors"), step=0.2)
+        assert halt_now(desk).id == halt.id
+
+
+async def test_others_hear_of_a_pause_below_a_stop_as_what_it_is(tmp_path: Path) -> None:
+    async with two_traders(tmp_path) as desk:
+        await desk.say("/stop majors")
+        await desk.say("/pause majors")
+        await desk.say("/pause")
+
+        stop, below, beside = desk.heard(HaltEngaged)
+        assert (stop.above, stop.hidden) == ((), False)
+        assert ([h.id for h in below.above], below.hidden) == ([stop.halt.id], True)
+        assert ([h.id for h in beside.above], beside.hidden) == ([stop.halt.id], False)
+
+
+def halt_now(desk: TwoTraders) -> Halt:
+    return next(iter(desk.app.desk.latch.active))
 
 
 def halted(desk: TwoTraders) -> dict[str, bool]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handlers.command import Command, Commands, HaltId, Parameter, TraderName
+from trading.halt import EVERYONE
 from trading.types import Symbol
 
 COMMANDS, CHOICES = 100, 25
@@ -91,7 +92,7 @@ def _option(parameter: Parameter) -> dict[str, Any]:
         "name": parameter.name,
         "description": parameter.doc,
         # Which trader is asked only where several could be meant.
-        "required": parameter.required and parameter.kind is not TraderName,
+        "required": parameter.required and not parameter.says_whom,
     }
     if parameter.range is not None:
         limits = parameter.range
@@ -105,9 +106,14 @@ def _option(parameter: Parameter) -> dict[str, Any]:
 
 
 def _words(parameter: Parameter, offers: Offers) -> Words | None:
+    def traders() -> Sequence[str]:
+        names = offers.traders()
+        takes_all = parameter.kind is not TraderName and len(names) > 1
+        return [*names, *([EVERYONE] if takes_all else [])]
+
     by_name: dict[str, Words] = {
         "symbols": offers.symbols,
-        "traders": offers.traders,
+        "traders": traders,
         "halts": offers.halts,
     }
     return by_name.get(_offered(parameter)) or (lambda: parameter.options)
@@ -117,6 +123,6 @@ def _offered(parameter: Parameter) -> str:
     """Which words are offered for *parameter*; a stop takes any text, and yet names a trader."""
     if parameter.kind is Symbol or parameter.name == "symbol":
         return "symbols"
-    if parameter.kind is TraderName or parameter.name == "trader":
+    if parameter.says_whom or parameter.name == "trader":
         return "traders"
     return "halts" if parameter.kind is HaltId else ""

@@ -298,7 +298,7 @@ async def test_a_command_from_an_older_client_is_answered_all_the_same(harbour: 
         ("/close", "symbol", "", ["BTC", "ETH", "SOL"]),
         ("/close", "symbol", "s", ["SOL"]),
         ("/close", "trader", "MA", ["majors"]),
-        ("/stop", "trader", "", ["majors", "alts"]),
+        ("/stop", "trader", "", ["majors", "alts", "all"]),
         ("/resume", "halt", "h1", ["H17"]),
         ("/close", "symbol", "xyz", []),
     ],
@@ -910,6 +910,10 @@ async def test_every_command_is_declared_with_its_options(harbour: Harbour) -> N
     assert (symbol["name"], symbol["required"], symbol["autocomplete"]) == ("symbol", True, True)
     assert (share["name"], share["required"]) == ("share", False)
     assert (trader["name"], trader["required"], trader["autocomplete"]) == ("trader", False, True)
+    for each in declared.values():
+        whom = [o for o in each["options"] if o["name"] == "trader"]
+        assert not any(o["required"] for o in whom), "it may be left out"
+        assert all(o["autocomplete"] for o in whom), each["name"]
     count = declared["trades"]["options"][0]
     assert (count["type"], count["min_value"], count["max_value"]) == (4, 1, 8)
     rebase = declared["resume"]["options"][1]
