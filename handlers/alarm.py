@@ -23,7 +23,7 @@ _IN_ANY_TONGUE = (
 )
 _CRIES = frozenset(word for line in _IN_ANY_TONGUE for word in line.split())
 _BEGINNINGS = ("emergenc", "killswitch", "panic", "panik", "stop")
-_SIGNS = frozenset("🛑✋⛔🚨🆘🚫")
+_SIGNS = frozenset("🛑✋⛔🚨🆘🚫⏹")
 _CLOSES = frozenset(["cancel", "close", "dump", "end", "get", "liquidate", "sell", "unwind"])
 _EVERYTHING = frozenset(["all", "alles", "everything", "out", "tout", "todo"])
 

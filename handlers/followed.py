@@ -15,7 +15,7 @@ from handlers.format import clock_time, took
 from handlers.in_place import either
 from handlers.reply import Choice, Column, Level, Reply
 from handlers.screen import a_table
-from handlers.stopped import after_stop, flat_reply, kept, stopped
+from handlers.stopped import after_stop, flat_reply, left_alone, stopped
 from handlers.words import DONE, HALTED, clipped, person, scope, whom
 from trading.events import HaltAdvanced
 from trading.halt import Halt, Reached, Stage
@@ -171,6 +171,7 @@ def _all_confirmed(
 ) -> Reply:
     whole = views if len(views) == len(names) else ()
     seconds = (max(r.at for r in reached) - halt.at).total_seconds()
+    beside = {h.id: h for v in whole for h in v.halts if h.verb > halt.verb}
     rows = [
         (clock_time(stage.at), clipped(f"{name} {stage.note or 'nothing rested'}", 22))
         for name, stage in zip(names, reached, strict=True)
@@ -178,7 +179,7 @@ def _all_confirmed(
     return Reply(
         f"{HALTED} Stopped {scope(whole, halt.scope)}, confirmed in {took(seconds)}",
         table=a_table((Column("UTC", right=False), Column("cancels", right=False)), rows[-7:]),
-        text=f"Not done: {kept(whole)}.",
+        text=f"Not done: {left_alone([*beside.values()], whole)}.",
         choices=after_stop(whole, halt.scope),
         level=Level.NOTICE,
         story=halt.id,

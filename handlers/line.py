@@ -10,6 +10,7 @@ import unicodedata
 
 LONGEST = 4_096
 """Characters of a line that are looked at: as many as Telegram lets anybody send."""
+_SLASHES = "/\u2044\u2215"
 _APOSTROPHES = "'\u2019"
 
 
@@ -31,6 +32,23 @@ def split(text: str) -> tuple[str, list[str]]:
     name = read[1].strip(_APOSTROPHES).lower()
     glued = first[read.end() :]
     return name, [glued, *words[1:]] if glued else words[1:]
+
+
+def is_slashed(text: str) -> bool:
+    """Whether *text* begins as commands do, with the slash of any keyboard.
+
+    Spaces and what is not seen may stand before it.
+    """
+    for character in text[:LONGEST]:
+        if not character.isspace() and unicodedata.category(character) != "Cf":
+            return unicodedata.normalize("NFKC", character) in _SLASHES
+    return False
+
+
+def named_in(text: str) -> str:
+    """Whom a command is for by name, in small letters: `otherbot` of `/stop@OtherBot!`."""
+    named = re.match(r"\W*\w*@(\w+)", unicodedata.normalize("NFKC", text[:LONGEST])[:LONGEST])
+    return named[1].lower() if named else ""
 
 
 def _names_nothing(word: str) -> bool:

@@ -20,7 +20,7 @@ from handlers.words import (
     scope,
 )
 from trading.halt import EVERYONE, Halt, Verb
-from trading.types import ZERO, Symbol, Trade
+from trading.types import ZERO, Order, Symbol, Trade
 from trading.views import Halting, Holding, Swept, View
 
 _NO_TRIES: Mapping[Symbol, int] = {}
@@ -32,23 +32,27 @@ def paused(halting: Halting, views: Sequence[View], note: str = "") -> Reply:
     stricter = _stricter(halting, views)
     if stricter and all(any(h.covers(v.name) for h in stricter) for v in views):
         return _paused_below(halting, views, stricter[0], note)
-    waiting, held = len(entries(orders_of(views))), holdings_of(views)
-    rest = "rests" if waiting == 1 else "rest"
-    not_done = (
-        f"Not done: {count_entries(waiting)} {rest} and may fill; {_stay(held)}; exits go on."
-    )
-    if not waiting:
-        not_done = f"Not done: {_stay(held)}; exits go on."
-    if not waiting and not held:
-        not_done = "Not done: nothing else; no entry rests, no position is open."
+    closing = [h for h in stricter if h.closing]
+    not_done = _left_by_pause(orders_of(views), holdings_of(_untouched(views, closing)), closing)
     return Reply(
         _title(PAUSED, "Paused", halting, views),
         lead="\n".join(filter(None, [note, *map(as_well, stricter)])),
-        text=f"Done: no new entries{durable(halting)}.\n{not_done}",
+        text=f"Done: no new entries{durable(halting)}.\nNot done: {not_done}.",
         choices=(Choice("Stop", "/stop"), Choice("Resume", "/resume")),
         level=Level.NOTICE,
         story=halting.halt.id,
     )
+
+
+def _left_by_pause(
+    orders: Sequence[Order], held: Sequence[Holding], closing: Sequence[Halt]
+) -> str:
+    waiting = len(entries(orders))
+    rest = "rests" if waiting == 1 else "rest"
+    left = [f"{count_entries(waiting)} {rest} and may fill"] * bool(waiting)
+    left += [_stay(held), "exits go on"] * bool(held or waiting)
+    left += [go_on_closing(closing)] * bool(closing)
+    return "; ".join(left or ["nothing else", "no entry rests, no position is open"])
 
 
 def _paused_below(halting: Halting, views: Sequence[View], over: Halt, note: str) -> Reply:
@@ -120,9 +124,7 @@ def stopped(halting: Halting, views: Sequence[View], note: str = "") -> Reply:
         done = f"Swept again: {count_entries(left)} {rest}{durable(halting)}."
     else:
         done = f"Done: entries blocked{durable(halting)}; {cancelled(halting.swept)}.\n"
-        closing = [h.id for h in _stricter(halting, views)]
-        rest = f"{listed(closing)} goes on closing positions" if closing else kept(views)
-        done += f"Not done: {rest}."
+        done += f"Not done: {left_alone(_stricter(halting, views), views)}."
     return Reply(
         _title(HALTED, "Stopped", halting, views),
         lead="\n".join(filter(None, [note, *_on_top(halting, views)])),
@@ -131,6 +133,26 @@ def stopped(halting: Halting, views: Sequence[View], note: str = "") -> Reply:
         level=Level.CRITICAL,
         story=halting.halt.id,
     )
+
+
+def left_alone(beside: Sequence[Halt], views: Sequence[View]) -> str:
+    """What a stop does not touch; what a flatten *beside* it still closes is not called kept."""
+    closing = [h for h in beside if h.closing]
+    alone = _untouched(views, closing)
+    if not closing:
+        return kept(views)
+    kept_too = any(v.holdings or v.unproven for v in alone)
+    return "; ".join([*([kept(alone)] if kept_too else []), go_on_closing(closing)])
+
+
+def _untouched(views: Sequence[View], closing: Sequence[Halt]) -> list[View]:
+    return [v for v in views if not any(v.name in halt.closing for halt in closing)]
+
+
+def go_on_closing(halts: Sequence[Halt]) -> str:
+    """As in `H3 and H4 go on closing positions`."""
+    verb = "goes" if len(halts) == 1 else "go"
+    return f"{listed([h.id for h in halts])} {verb} on closing positions"
 
 
 def after_stop(views: Sequence[View], scope: str) -> tuple[Choice, ...]:

@@ -92,6 +92,15 @@ class Halt:
     def is_flat(self, trader: str) -> bool:
         return any(self.has_reached(trader, stage) for stage in _FLAT)
 
+    @property
+    def closing(self) -> tuple[str, ...]:
+        """The traders whose positions it goes on closing: a flatten's that is not done yet."""
+        if self.verb is not Verb.FLATTEN:
+            return ()
+        named = (self.scope,) if self.scope != EVERYONE else ()
+        of = dict.fromkeys([*named, *(trader for trader, _ in self.stages)])
+        return tuple(trader for trader in of if not self.is_flat(trader))
+
     def missing(self, trader: str) -> tuple[Stage, ...]:
         """What is not confirmed of *trader* yet, in order; empty: all that the verb demands is."""
         return tuple(s for s in _DEMANDED[self.verb] if not self._is_done(trader, s))

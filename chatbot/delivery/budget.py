@@ -168,14 +168,21 @@ class Budget:
         self._count(place, priority, "", now)
 
     def hold(self, place: int, seconds: float) -> None:
-        """The platform takes nothing there for so long; what it refused did not count."""
+        """The platform takes nothing there for so long; what it refused did not count there.
+
+        In all it does: nobody tells which limit was reached, and a refusal that let another chat
+        go at once would be refused as well, and so on, until all are held, and with them a stop.
+        """
         window = self._window(place)
         window.held_until = max(window.held_until, self._clock.monotonic() + seconds)
-        self.give_back(place)
+        self._uncount(window)
 
     def give_back(self, place: int) -> None:
         """The last one that counted was not sent after all."""
-        for window in (self._window(place), self._overall):
+        self._uncount(self._window(place), self._overall)
+
+    def _uncount(self, *windows: _Window) -> None:
+        for window in windows:
             if window.sent:
                 window.sent.pop()
         if self._waiting:

@@ -16,6 +16,7 @@ from handlers.stopped import (
     engaged_title,
     flat_reply,
     flatten_of,
+    go_on_closing,
     kept_beside,
 )
 from handlers.words import DONE, HALTED, LOOK, clipped, person, sentence
@@ -61,10 +62,12 @@ def _engaged(halt: Halt, above: Sequence[Halt]) -> str:
         )
     if halt.verb is Verb.FLATTEN:
         return "Done: entries blocked. Under way: cancels, then every position is closed."
-    closing = [h.id for h in above if h.verb is Verb.FLATTEN]
+    closing = [h for h in above if h.closing]
     if closing:
-        still = f"{listed(closing)} goes on closing positions."
-        return f"Done: entries blocked, cancels under way. {still}"
+        rest = go_on_closing(closing)
+        if not any(h.covers(halt.scope) for h in closing):
+            rest = f"other positions and stops stay; {rest}"
+        return f"Done: entries blocked, cancels under way. Not done: {rest}."
     return "Done: entries blocked, cancels under way. Not done: positions and stops stay."
 
 

@@ -98,7 +98,7 @@ async def test_it_says_whom_it_stopped(said: str, scope: str, note: str) -> None
 CRIES = [
     "please stop", "pls STOP!", "can you stop it", "i want it to stop.", "don't stop", "/panic",
     "panic!!", "/halt", "halt!", "/kill", "/kill_switch", "killswitch", "/emergency", "/abort",
-    "/freeze", "/sos", "🛑", "🚨🚨", "/stopp", "/stop_trading", "stopit", "get me out",
+    "/freeze", "/sos", "🛑", "🚨🚨", "⏹", "/stopp", "/stop_trading", "stopit", "get me out",
     "/panic_sell",
     "end everything", "liquidate all", "Notfall", "стоп", "/exit", "no no no stop",
 ]  # fmt: skip

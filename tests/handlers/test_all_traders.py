@@ -27,6 +27,7 @@ from tests.handlers.story import (
     a_halting,
     checked,
     holding,
+    reached,
     reads,
     shown,
     the_view,
@@ -379,8 +380,24 @@ def test_the_alert_of_a_pause_of_more_than_is_stopped_names_the_stop() -> None:
 def test_the_alert_of_a_stop_below_a_flatten_says_that_closing_goes_on() -> None:
     told = an_alert(a_halt(id="H2"), a_halt(id="H1", verb=Verb.FLATTEN))
 
-    assert "H1 goes on closing positions." in told.text
-    assert "positions and stops stay" not in told.text
+    assert told.text.endswith("Not done: H1 goes on closing positions.")
+
+
+def test_the_alert_of_a_stop_of_all_names_what_no_flatten_closes() -> None:
+    two = (a_halt(id="H1", verb=Verb.FLATTEN), a_halt(id="H3", verb=Verb.FLATTEN, scope="alts"))
+    told = an_alert(a_halt(id="H2", scope=EVERYONE), *two, hidden=False)
+
+    assert told.text.endswith(
+        "Not done: other positions and stops stay; H1 and H3 go on closing positions."
+    )
+
+
+@pytest.mark.parametrize("end", [Stage.FLAT, Stage.FLAT_EXCEPT_DUST])
+def test_a_flatten_that_is_done_is_not_told_to_go_on(end: Stage) -> None:
+    over = a_halt(id="H1", verb=Verb.FLATTEN, stages=(reached(Stage.REQUESTED), reached(end)))
+    told = an_alert(a_halt(id="H2"), over)
+
+    assert told.text.endswith("Not done: positions and stops stay.")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from chatbot.render.embed import posts
 from chatbot.render.html import html, unmarked
 from chatbot.render.plain import plain
 from handlers.dispatch import kept
-from handlers.line import LONGEST, bare, split
+from handlers.line import LONGEST, bare, is_slashed, named_in, split
 from handlers.reply import Outcome
 from handlers.second_factor import Answer, SecondFactor, new_secret
 from tests.handlers.fakes import ANNA, BEN, House
@@ -70,6 +70,8 @@ def test_no_more_is_looked_at_than_a_line_may_have(of: str) -> None:
 
     assert split(line) == split(longer)
     assert bare(line) == bare(longer)
+    assert named_in(line) == named_in(longer)
+    assert is_slashed(of * LONGEST) == is_slashed(of * 60_000)
     assert len(kept(longer, COMMANDS)) <= 400
     assert len(split(longer)[0]) <= LONGEST
 

@@ -32,6 +32,7 @@ from tests.handlers.story import (
     checked,
     holding,
     lines_of,
+    reached,
     reads,
     shown,
     sold,
@@ -221,6 +222,35 @@ def test_a_stop_below_a_flatten_does_not_say_that_positions_stay() -> None:
 
     assert reply.lead == "H1 (flatten of majors, by anna) holds as well."
     assert reply.text.endswith("Not done: H1 goes on closing positions.")
+
+
+@pytest.mark.parametrize("end", [Stage.FLAT, Stage.FLAT_EXCEPT_DUST])
+def test_a_flatten_that_is_done_closes_nothing_any_more(end: Stage) -> None:
+    over = a_halt(id="H1", verb=Verb.FLATTEN, stages=(reached(Stage.REQUESTED), reached(end)))
+    flat = the_view(holdings=(), orders=(), halts=(over,))
+    stop = a_halting(halt=a_halt(id="H2", scope=EVERYONE))
+
+    reply = checked(stopped(stop, [flat, the_view(name="alts")]))
+
+    assert reply.lead == "H1 (flatten of majors, by ben) holds as well."
+    assert reply.text.endswith(
+        "Not done: 3 positions stay with their protective stops; exits go on."
+    )
+
+
+@pytest.mark.parametrize("verb", [Verb.PAUSE, Verb.STOP])
+def test_what_no_flatten_closes_is_told_beside_what_one_does(verb: Verb) -> None:
+    halts = [
+        a_halt(id="H1", verb=Verb.FLATTEN),
+        a_halt(id="H3", verb=Verb.FLATTEN, scope="alts"),
+    ]
+    views = [the_view(halts=tuple(halts)), the_view(name="alts"), the_view(name="tail", orders=())]
+    halting = a_halting(halt=a_halt(id="H4", scope=EVERYONE, verb=verb))
+
+    reply = checked((paused if verb is Verb.PAUSE else stopped)(halting, views))
+
+    assert "3 positions " in reply.text
+    assert reply.text.endswith("exits go on; H1 and H3 go on closing positions.")
 
 
 # -- whom ---------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ from chatbot.supervise import within
 from handlers.access import FRESH
 from handlers.caller import Caller, Message, Role
 from handlers.command import Commands
-from handlers.line import split
+from handlers.line import is_slashed, named_in, split
 from handlers.reply import Reply
 from trading.clocks import Clock
 
@@ -422,12 +422,13 @@ def words_for_us(message: telegram.Message, username: str) -> str:
         return text
     if message.chat.type not in ("group", "supergroup") or not text.strip():
         return ""
-    first, *_ = text.split(maxsplit=1)
-    if text.startswith("/"):
-        _, named, to = first.partition("@")
-        return text if not named or to.lower() == username.lower() else ""
-    if first.lower() == f"@{username}".lower():
-        return text.strip()[len(first) :].strip()
+    if is_slashed(text):
+        return text if named_in(text) in ("", username.lower()) else ""
+    us, words = f"@{username}".lower(), text.split()
+    if words[0].lower() == us:
+        return text.strip()[len(us) :].strip()
+    if words[-1].lower() == us:
+        return text.strip()[: -len(us)].strip()
     replied = message.reply_to_message
     author = replied.from_user.username if replied and replied.from_user else None
     # People also talk about what we say: “stop was too tight” stops nothing, “stop” does.
@@ -443,7 +444,7 @@ def _source(message: telegram.Message) -> Source | None:
     if not message.text:
         return Source.CAPTION
     in_group = message.chat.type != "private"
-    return Source.PLAIN if in_group and not message.text.startswith("/") else None
+    return Source.PLAIN if in_group and not is_slashed(message.text) else None
 
 
 def _label(message: telegram.MaybeInaccessibleMessage, text: str) -> str:

@@ -237,3 +237,17 @@ def test_no_window_ever_holds_more_than_a_chat_takes(
         await crowd.end()
 
     asyncio.run(run())
+
+
+async def test_refusals_do_not_set_others_free_to_be_refused_as_well() -> None:
+    crowd = Crowd(overall=Rate(30, 1.0, halves_looks=False))
+    for place in range(100):
+        await crowd.says(Priority.LOOK, place=place, who=str(place))
+    told = [place for _, place, _, _ in crowd.sent]
+    for place in told:
+        crowd.budget.hold(place, 5)
+        await crowd.settle()
+    assert len(crowd.sent) == len(told)
+    await crowd.says(Priority.STOP, place=OTHER, who="ben")
+    assert crowd.sent[-1][1:3] == (OTHER, Priority.STOP)
+    await crowd.end()

@@ -115,6 +115,11 @@ async def test_strangers_and_viewers_stop_nothing_in_any_way(way: dict[str, Any]
         ("stop", {"reply_to_message": {**OURS, "from": BEN.json()}}, False),
         ("@another_bot stop", {}, False),
         ("/stop@another_bot", {}, False),
+        ("\uff0fstop\uff20another_bot", {}, False),
+        (" / stop@another_bot!", {}, False),
+        (f"Stop it now @{USERNAME}", {}, True),
+        ("Stop was too tight @another_bot", {}, False),
+        (f"we sell nothing @{USERNAME}", {}, False),
         (f"@{USERNAME} buy BTC 1", {}, False),
     ],
 )
@@ -127,6 +132,21 @@ async def test_in_a_group_plain_words_to_us_stop(
         if stops:
             await chat.server.seen(GROUP, "■ Stopped")
         assert len(chat.house.desk.asked) == int(stops)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\uff0fstop", "\uff0f\uff33\uff34\uff2f\uff30", "\u2215stop", "\u2044stop", " / stop",
+        "\n/stop", "\u200e/stop", "\ufeff\u00a0/stop", "//stop", "/stop!!!", f"/stop@{USERNAME}!!!",
+        f"/stop@{USERNAME},please", f"\uff0fstop\uff20{USERNAME.upper()}", f"/ stop@{USERNAME} now",
+        f"/stop @{USERNAME}",
+    ],
+)  # fmt: skip
+async def test_in_a_group_a_stop_with_the_slash_of_any_keyboard_is_one(text: str) -> None:
+    async with a_chat() as chat:
+        await chat.server.says(BEN, text, chat=GROUP)
+        await chat.server.seen(GROUP, "■ Stopped")
 
 
 @pytest.mark.parametrize(
