@@ -9,7 +9,7 @@ from handlers.caller import Role
 from handlers.command import BadUsage, Money, TraderName, command
 from handlers.confirmations import CANCEL, CONFIRM
 from handlers.context import Context
-from handlers.format import amount, by_step, exact, money, percent
+from handlers.format import amount, by_lot, by_step, exact, money, percent
 from handlers.guarded import lacking
 from handlers.market import price_seen
 from handlers.reply import Choice, Level, Outcome, Reply
@@ -76,7 +76,7 @@ def _check_free(view: View, symbol: Symbol) -> None:
     """Entries never add to a position, and never close one."""
     for held in view.holdings:
         if held.position.symbol == symbol:
-            base, size = symbol.base, by_step(abs(held.position.quantity), held.rules.lot)
+            base, size = symbol.base, by_lot(abs(held.position.quantity), held.rules.lot)
             raise BadUsage(
                 f"{base_and_side(held)} {size} is open already",
                 (Choice("Position", f"/position {base}"), Choice("Close", f"/close {base}")),
@@ -96,7 +96,7 @@ def _check_drift(asked: Ticket, now: Ticket, tick: Decimal) -> None:
 
 def entry_question(view: View, ticket: Ticket, price: Price) -> Reply:
     rules, base = price.rules, ticket.symbol.base
-    verb, size = ticket.side.value.capitalize(), by_step(ticket.quantity, rules.lot)
+    verb, size = ticket.side.value.capitalize(), by_lot(ticket.quantity, rules.lot)
     share = percent(ticket.risk / view.equity if view.equity else None, signed=False)
     short = " short" if ticket.side is Side.SELL else ""
     return Reply(
@@ -149,7 +149,7 @@ def entered(order: Order, view: View, rules: MarketRules) -> Reply:
 
 
 def _what(order: Order, rules: MarketRules) -> str:
-    return f"{order.symbol.base} {order.side.value} {by_step(order.quantity, rules.lot)}"
+    return f"{order.symbol.base} {order.side.value} {by_lot(order.quantity, rules.lot)}"
 
 
 def _in_doubt(order: Order, view: View, rules: MarketRules) -> Reply:
@@ -184,7 +184,7 @@ def _not_filled(order: Order, view: View, rules: MarketRules) -> Reply:
 def _filled(order: Order, view: View, rules: MarketRules, held: Holding | None) -> Reply:
     base, verb = order.symbol.base, "Bought" if order.side is Side.BUY else "Sold"
     at = None if order.average_price is None else rules.price(order.average_price)
-    size = by_step(order.filled, rules.lot)
+    size = by_lot(order.filled, rules.lot)
     rest = order.remaining
     return Reply(
         f"{DONE} {verb} {size} {base} {mode(view.mode)} at {by_step(at, rules.tick)}",
@@ -217,4 +217,4 @@ def _kept(order: Order, held: Holding | None) -> str:
 
 
 def _short(rest: Decimal, rules: MarketRules) -> str:
-    return f" Not done: {by_step(rest, rules.lot)} was not filled." if rest > 0 else ""
+    return f" Not done: {by_lot(rest, rules.lot)} was not filled." if rest > 0 else ""

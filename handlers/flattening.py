@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from handlers.confirmations import CANCEL, CONFIRM
-from handlers.format import amount, by_step, exact, gain, listed, money, took
+from handlers.format import amount, by_lot, exact, gain, listed, money, took
 from handlers.guarded import holding_in, lacking
 from handlers.reply import Choice, Column, Level, Reply
 from handlers.screen import a_table, fitting
@@ -85,7 +85,7 @@ def _close_rows(held: Sequence[Holding], rows: int) -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = [
         (
             base_and_side(h),
-            by_step(abs(h.position.quantity), h.rules.lot),
+            by_lot(abs(h.position.quantity), h.rules.lot),
             "not traded" if h.apart else money(value_of(h)),
             "" if h.apart else gain(h.profit),
         )

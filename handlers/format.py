@@ -69,6 +69,14 @@ def by_step(value: Decimal | None, step: Decimal) -> str:
     return number(value, _places(step.normalize()))
 
 
+def by_lot(value: Decimal, lot: Decimal) -> str:
+    """A size: as many decimals as the lot has, and more where it is no whole number of lots.
+
+    Fees in coins leave such sizes, and lots change; rounded up, more would be told than is held.
+    """
+    return by_step(value, lot) if value % lot == 0 else exact(plain(value))
+
+
 def exact(value: Decimal | None) -> str:
     """With the decimals it carries: what was rounded to tick or lot before."""
     return UNKNOWN if value is None else number(value, _places(value))

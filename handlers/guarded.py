@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from handlers.format import by_step, clock_time, listed
+from handlers.format import by_lot, by_step, clock_time, exact, listed
 from handlers.words import clipped
 from trading.types import Symbol
 from trading.views import Holding, View
@@ -12,6 +12,8 @@ from trading.views import Holding, View
 WHY, LINE = 120, 76
 """Characters of a venue's words, and of one line."""
 MOST_NAMED = 3
+CRUMB = Decimal("0.01")
+"""Share of a position that no stop can cover, below which nothing is said."""
 
 
 def lacking(holding: Holding) -> str:
@@ -19,6 +21,16 @@ def lacking(holding: Holding) -> str:
     if holding.stop_on_venue:
         return ""
     return f"{_what_rests(holding)}{_why(holding)} {_who_watches(holding)}"
+
+
+def beyond(holding: Holding) -> str:
+    """Of what is held past the last whole lot, where that is no mere crumb; empty if it is."""
+    held = abs(holding.position.quantity)
+    bare, covered = held - holding.cover.quantity, holding.cover.quantity > 0
+    if not (holding.stop_on_venue and covered) or bare < held * CRUMB:
+        return ""
+    lot = holding.rules.lot
+    return f"{by_lot(bare, lot)} is less than one lot, {exact(lot)}: no stop covers it."
 
 
 def _what_rests(holding: Holding) -> str:
@@ -29,7 +41,7 @@ def _what_rests(holding: Holding) -> str:
         held = abs(holding.position.quantity)
         if abs(cover.price - holding.plan.stop) >= rules.tick:
             return f"Its old stop {by_step(cover.price, rules.tick)} rests"
-        some = f"{by_step(cover.quantity, rules.lot)} of {by_step(held, rules.lot)}"
+        some = f"{by_lot(cover.quantity, rules.lot)} of {by_lot(held, rules.lot)}"
         return f"A stop rests for {some} only{_since(holding)}"
     if cover.in_doubt:
         return "The venue has not answered about its stop"
@@ -89,7 +101,10 @@ def stays(holding: Holding | None, left: str, tick: Decimal) -> str:
     if holding is None or holding.plan.stop is None:
         return f"Done: {left} stays, without a stop."
     if holding.stop_on_venue:
-        stop = by_step(holding.plan.stop, tick)
+        stop, bare = by_step(holding.plan.stop, tick), beyond(holding)
+        if bare:
+            size = by_lot(holding.cover.quantity, holding.rules.lot)
+            return f"Done: {left} stays, stop {stop} rests for {size}. Not done: {bare}"
         return f"Done: {left} stays, stop {stop} resized, venue confirmed."
     return f"Done: {left} stays. Not done: its stop. {lacking(holding)}"
 

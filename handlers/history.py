@@ -9,7 +9,7 @@ from typing import Annotated
 from handlers import traders, whole
 from handlers.command import Page, Range, Rows, TraderName, Traders, command
 from handlers.context import Context
-from handlers.format import amount, by_step, gain, gained, minute, percent, plural
+from handlers.format import amount, by_lot, gain, gained, minute, percent, plural
 from handlers.reply import Choice, Column, Reply
 from handlers.screen import a_table
 from handlers.words import clipped, mode, sentence
@@ -144,7 +144,7 @@ def _in_full(view: View, rules: MarketRules, decision: Decision) -> str:
         if view.known_equity > 0
         else ""
     )
-    size = by_step(decision.quantity, rules.lot)
+    size = by_lot(decision.quantity, rules.lot)
     return f"{head} approved: {wish}. Size {size} risks {risk}{share}."
 
 

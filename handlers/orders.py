@@ -8,7 +8,7 @@ from handlers import traders, whole
 from handlers.caller import Role
 from handlers.command import BadUsage, Page, TraderName, Traders, command
 from handlers.context import Context
-from handlers.format import ago, by_step, duration, plural
+from handlers.format import ago, by_lot, by_step, duration, plural
 from handlers.reply import Choice, Column, Level, Outcome, Reply, offer
 from handlers.screen import TABLE_ROWS, a_table
 from handlers.words import (
@@ -114,7 +114,7 @@ def _row(order: Order, rules: MarketRules) -> tuple[str, ...]:
     price = order.level
     return (
         f"{order.symbol.base} {order.side.value}",
-        by_step(order.remaining, rules.lot),
+        by_lot(order.remaining, rules.lot),
         "market" if price is None else by_step(price, rules.tick),
         _kind_or_doubt(order),
     )
@@ -168,9 +168,9 @@ def _which(id_: str, found: int, resting: list[Order]) -> Reply:
 
 def cancelled_reply(view: View, order: Order, rules: MarketRules) -> Reply:
     """What became of an order that was to be cancelled: it may have filled first."""
-    what = f"{order.symbol.base} {order.side.value} {by_step(order.quantity, rules.lot)}"
+    what = f"{order.symbol.base} {order.side.value} {by_lot(order.quantity, rules.lot)}"
     choices = (Choice("Orders", "/orders"), Choice("Positions", "/positions"))
-    filled = by_step(order.filled, rules.lot)
+    filled = by_lot(order.filled, rules.lot)
     if order.is_alive:
         return Reply(
             f"{DOUBT} Not cancelled yet: {what} {mode(view.mode)}",

@@ -13,6 +13,7 @@ from handlers.format import (
     UNKNOWN,
     ago,
     amount,
+    by_lot,
     by_step,
     duration,
     exact,
@@ -22,7 +23,7 @@ from handlers.format import (
     points,
     whole_percent,
 )
-from handlers.guarded import holding_in, lacking, stays, worst
+from handlers.guarded import beyond, holding_in, lacking, stays, worst
 from handlers.reply import Choice, Column, Level, Outcome, Reply
 from handlers.screen import TABLE_ROWS, a_table
 from handlers.words import (
@@ -79,6 +80,8 @@ async def close(ctx: Context, symbol: Symbol, share: Share = ALL, *, trader: Tra
     """
     holding = holding_of(traders.view_of(ctx, trader), symbol)
     await traders.require_traded(ctx, trader, symbol)
+    await ctx.services.desk.traders[trader].by_hand.look_at_lots(symbol, share)
+    holding = holding_of(traders.view_of(ctx, trader), symbol)
     quantity = part_of(holding, share)
 
     async def act() -> Reply:
@@ -164,7 +167,7 @@ def position_reply(view: View, symbol: Symbol) -> Reply:
             as_of=view.as_of,
         )
     holding = held[0]
-    base, size = symbol.base, by_step(abs(holding.position.quantity), holding.rules.lot)
+    base, size = symbol.base, by_lot(abs(holding.position.quantity), holding.rules.lot)
     seen = price_time(view, held)
     close = [Choice("Close half", f"/close {base} 50%"), Choice("Close", f"/close {base}")]
     if holding.apart:
@@ -229,7 +232,7 @@ def _plan_notes(view: View, holding: Holding) -> str:
     plan = holding.plan
     notes = ["No stop." if plan.stop is None else f"At the stop {_at_stop(view, holding)}."]
     if plan.stop is not None and not holding.stop_on_venue:
-        notes.append(lacking(holding))
+        notes.append(lacking(holding) or beyond(holding))
     if plan.deadline is not None:
         left = plan.deadline - view.market
         notes.append(
@@ -265,7 +268,7 @@ def part_of(holding: Holding, share: Decimal) -> Decimal:
     whole = abs(holding.position.quantity)
     quantity = whole if share == ONE else holding.rules.quantity(whole * share)
     if quantity <= 0:
-        lot, size = exact(holding.rules.lot), by_step(whole, holding.rules.lot)
+        lot, size = exact(holding.rules.lot), by_lot(whole, holding.rules.lot)
         raise Refused(f"{whole_percent(share)} of {size} is less than one lot, {lot}")
     return quantity
 
@@ -274,7 +277,7 @@ def check_unchanged(asked: Holding, now: Holding) -> None:
     """A yes counts for what was shown."""
     if (asked.position.id, asked.position.quantity) != (now.position.id, now.position.quantity):
         lot = now.rules.lot
-        was, there = (by_step(abs(h.position.quantity), lot) for h in (asked, now))
+        was, there = (by_lot(abs(h.position.quantity), lot) for h in (asked, now))
         base = asked.position.symbol.base
         raise Refused(f"{base} has changed since you were asked: {there} open, not {was}")
 
@@ -282,9 +285,9 @@ def check_unchanged(asked: Holding, now: Holding) -> None:
 def close_question(view: View, holding: Holding, quantity: Decimal) -> Reply:
     rules, base = holding.rules, holding.position.symbol.base
     whole = abs(holding.position.quantity)
-    size, left = by_step(quantity, rules.lot), by_step(whole - quantity, rules.lot)
+    size, left = by_lot(quantity, rules.lot), by_lot(whole - quantity, rules.lot)
     verb = _verb(holding.position.side)
-    part = f"all {size}" if quantity == whole else f"{size} of {by_step(whole, rules.lot)}"
+    part = f"all {size}" if quantity == whole else f"{size} of {by_lot(whole, rules.lot)}"
     return Reply(
         f"{LOOK} {verb} {part} {base} {mode(view.mode)} at market?",
         text=f"{_worth(view, holding, quantity)}\n{_stays(holding, left, quantity == whole)}",
@@ -320,7 +323,7 @@ def closed_reply(closed: Closed, view: View, rules: MarketRules) -> Reply:
     held = holding_in(view, closed.symbol)
     bare = "" if held is None or held.plan.stop is None else lacking(held)
     if not closed.known:
-        size = by_step(closed.order.quantity, rules.lot)
+        size = by_lot(closed.order.quantity, rules.lot)
         return Reply(
             f"{DOUBT} Unknown: {base} {side.value} {size} {mode(view.mode)}",
             text=f"{_in_doubt(closed)} {bare}".strip(),
@@ -332,7 +335,7 @@ def closed_reply(closed: Closed, view: View, rules: MarketRules) -> Reply:
         return Reply(
             f"{REFUSED} {base} was not closed {mode(view.mode)}",
             text=f"{sentence(closed.problem or 'nothing was filled')} "
-            f"{by_step(closed.left, rules.lot)} stays open{_with_its_stop(held)} {bare}".strip(),
+            f"{by_lot(closed.left, rules.lot)} stays open{_with_its_stop(held)} {bare}".strip(),
             choices=choices,
             level=Level.URGENT,
             outcome=Outcome.FAILED,
@@ -360,7 +363,7 @@ def _in_doubt(closed: Closed) -> str:
 
 def _sold(closed: Closed, view: View, rules: MarketRules) -> str:
     verb = "Sold" if closed.order.side is Side.SELL else "Bought back"
-    size = by_step(closed.quantity, rules.lot)
+    size = by_lot(closed.quantity, rules.lot)
     price = by_step(closed.price, rules.tick)
     return (
         f"{DONE} {verb} {size} {closed.symbol.base} {mode(view.mode)} at {price}, "
@@ -379,8 +382,8 @@ def _left(closed: Closed, held: Holding | None, rules: MarketRules) -> str:
     missing = closed.asked - closed.quantity
     short = ""
     if missing > 0:
-        short = f" Not done: {by_step(missing, rules.lot)} was not filled."
+        short = f" Not done: {by_lot(missing, rules.lot)} was not filled."
     if closed.left <= 0:
         return f"Done: {closed.symbol.base} is flat, its stop cancelled.{short}"
-    left = by_step(closed.left, rules.lot)
+    left = by_lot(closed.left, rules.lot)
     return f"{stays(held, left, rules.tick)}{short}"

@@ -9,7 +9,7 @@ from handlers.caller import Role
 from handlers.command import BadUsage, TraderName, command
 from handlers.confirmations import CANCEL, CONFIRM
 from handlers.context import Context
-from handlers.format import amount, by_step, gained
+from handlers.format import amount, by_lot, by_step, gained
 from handlers.positions import check_unchanged, holding_of
 from handlers.reply import Choice, Level, Reply
 from handlers.words import DONE, LOOK, base_and_side, mode, sentence, what_to_do
@@ -50,7 +50,7 @@ async def write_off(ctx: Context, symbol: Symbol, *, trader: TraderName) -> Repl
 
 
 def write_off_question(view: View, holding: Holding) -> Reply:
-    size = by_step(abs(holding.position.quantity), holding.rules.lot)
+    size = by_lot(abs(holding.position.quantity), holding.rules.lot)
     base, paid = holding.position.symbol.base, amount(_cost(holding), view.quote)
     result = gained(holding.position.ends_at(ZERO), view.quote)
     entry = by_step(holding.position.average_price, holding.rules.tick)
@@ -69,7 +69,7 @@ def _cost(holding: Holding) -> Decimal:
 
 
 def written_off_reply(view: View, before: Holding, trade: Trade) -> Reply:
-    size = by_step(abs(before.position.quantity), before.rules.lot)
+    size = by_lot(abs(before.position.quantity), before.rules.lot)
     base = before.position.symbol.base
     return Reply(
         f"{DONE} Wrote off {size} {base} {mode(view.mode)}, {gained(trade.profit, view.quote)}",

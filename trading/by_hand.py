@@ -50,6 +50,7 @@ class ByHand:
         held = self._trader.ledger.positions.get(symbol)
         if held is None:
             raise Refused(f"There is no open position in {symbol.base}")
+        await self.look_at_lots(symbol, share)
         rules = self._trader.steps(symbol)
         open_now = abs(held.quantity)
         quantity = open_now if share == ONE else rules.quantity(open_now * share)
@@ -74,6 +75,14 @@ class ByHand:
         else:
             why = f"{symbol.base} is being closed already; its order has no answer yet"
         raise self._not_done(why, symbol, acts)
+
+    async def look_at_lots(self, symbol: Symbol, share: Decimal) -> None:
+        """Read the market's rules again where *share* comes to no lot by those that are known:
+        lots grow and shrink."""
+        held = self._trader.ledger.positions.get(symbol)
+        part = ZERO if held is None else abs(held.quantity) * share
+        if part and self._trader.steps(symbol).quantity(part) == ZERO:
+            await self._trader.orders.rules_now(symbol)
 
     def _not_done(self, why: str, symbol: Symbol, acts: int) -> Refused | NotDone:
         """*acts*: as they were counted before; a stop may have been cancelled for the sale."""

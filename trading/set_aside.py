@@ -2,19 +2,22 @@
 
 What losses are measured from (day, week and peak) moves with them by the same amount, so that no
 guard fires on the change, and none is blind to what the rest of the account loses.  What is traded
-again counts again, and so does whatever it has lost meanwhile.
+again counts again, and so does whatever it has lost meanwhile.  What is sold of it at more than it
+counted at counts with the very fill: read between the two, its price would pass for a gain, and a
+peak for good.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Self
 
+from trading.booking import Booked
 from trading.clocks import Clock
 from trading.errors import InvalidSymbol, NotDone, Refused, VenueError, VenueRejected
 from trading.events import CountedAgain, SetAside
@@ -47,17 +50,31 @@ class Apart:
     price: Decimal
     """At which it counts."""
     moved: Decimal
-    """By how much equity, day, week and peak moved then, in quote currency; at most 0."""
-    due: Decimal
-    """What its trade comes to, before fees, if the rest of it ends at `price`."""
+    """By how much equity, day, week and peak are moved for what is held; at most 0."""
 
     def written(self) -> list[str]:
-        return [str(self.price), str(self.moved), str(self.due)]
+        return [str(self.price), str(self.moved)]
 
     @classmethod
     def read(cls, raw: list[str]) -> Self:
-        price, moved, due = map(Decimal, raw)
-        return cls(price=price, moved=moved, due=due)
+        price, moved = map(Decimal, raw[:2])
+        return cls(price=price, moved=moved)
+
+    def came(self, booked: Booked) -> Decimal:
+        """What of `moved` comes back with a fill: its share, if it was worth more than counted."""
+        before = booked.before
+        if before is None or booked.reduced == ZERO:
+            return ZERO
+        share = booked.reduced / abs(before.quantity)
+        counted = booked.reduced * (self.price - before.average_price) * before.side.sign
+        return share * self.moved if booked.profit > counted else ZERO
+
+    def less(self, booked: Booked) -> Self:
+        """For what is held after that fill."""
+        before = booked.before
+        if before is None or booked.reduced == ZERO:
+            return self
+        return replace(self, moved=self.moved * (1 - booked.reduced / abs(before.quantity)))
 
 
 class Aside:
@@ -89,6 +106,7 @@ class Aside:
         self._clock = clock
         self._max_age = max_age
         self._look_at, self._delay = float("-inf"), FIRST_LOOK
+        orders.on_booked.append(self._reduced)
 
     async def load(self) -> None:
         """Take over what the last process knew."""
@@ -107,7 +125,7 @@ class Aside:
         """Set aside what is not traded, and count again what is; told, and durable."""
         await self._look_at_markets()
         for symbol in [s for s in self.apart if s not in self._ledger.positions]:
-            await self._ended(symbol)
+            await self._keep(-self.apart.pop(symbol).moved)  # nobody knows what came of it
         for symbol, position in list(self._ledger.positions.items()):
             why = self._orders.untraded(symbol)
             if why and symbol not in self.apart:
@@ -139,9 +157,7 @@ class Aside:
         mark = self._valuer.mark_of(position)
         price = self._counted_at(position, mark)
         worth = position.open_profit(price)
-        apart = Apart(
-            price=price, moved=worth - position.open_profit(mark), due=position.profit + worth
-        )
+        apart = Apart(price=price, moved=worth - position.open_profit(mark))
         self.apart[symbol] = apart
         self._count()
         cost = abs(position.quantity) * position.average_price
@@ -165,21 +181,34 @@ class Aside:
         told = CountedAgain(symbol=symbol, moved=-apart.moved, **self._about())
         await self._keep(-apart.moved, told)
 
-    async def _ended(self, symbol: Symbol) -> None:
-        """It is closed.  What came of it at more than it counted at is measured as ever."""
-        apart = self.apart.pop(symbol)
-        self._count()
-        trade = self._ledger.last_trades().get(symbol)
-        came = trade is not None and trade.profit + trade.fees > apart.due
-        await self._keep(-apart.moved if came else ZERO)
+    def _reduced(self, booked: Sequence[Booked]) -> tuple[tuple[str, str], ...]:
+        """What was sold counts at what came of it: from the fill on, in whatever is measured."""
+        those = [done for done in booked if done.fill.symbol in self.apart and done.reduced]
+        for done in those:
+            symbol = done.fill.symbol
+            apart = self.apart.pop(symbol)
+            self._ledger.move_baselines(-apart.came(done))
+            if symbol in self._ledger.positions and done.closed is None:
+                self.apart[symbol] = apart.less(done)
+        if not those:
+            return ()
+        self._changed()
+        return (self._written(),)
 
     async def _keep(self, moved: Decimal, *events: SetAside | CountedAgain) -> None:
         account = self._ledger.move_baselines(moved, least=self._valuer.equity())
-        written = {str(symbol): apart.written() for symbol, apart in self.apart.items()}
-        change = Change(accounts=(account,), notes=((self._note, json.dumps(written)),))
+        change = Change(accounts=(account,), notes=(self._written(),))
         await self._recorder.keep(change, Lane.FILL, *events)
+        self._changed()
+
+    def _changed(self) -> None:
+        self._count()
         for hear in self.on_change:
             hear()
+
+    def _written(self) -> tuple[str, str]:
+        written = {str(symbol): apart.written() for symbol, apart in self.apart.items()}
+        return self._note, json.dumps(written)
 
     def _count(self) -> None:
         self._valuer.apart = {symbol: apart.price for symbol, apart in self.apart.items()}

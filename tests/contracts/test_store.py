@@ -39,8 +39,8 @@ from trading.stats.daybook import DayBook
 from trading.types import ZERO, OrderStatus
 
 AnyStore = MemoryStore | SqlStore
-OTHERWISE_SHOWN = {"version", "lifted_at", "lifted_by", "post_only"}
-"""The last matters on the way out only, and is not kept."""
+OTHERWISE_SHOWN = {"version", "lifted_at", "lifted_by", "post_only", "misfit", "triggered"}
+"""The last three matter on the way out, or are told by the venue again: they are not kept."""
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -88,6 +88,9 @@ class FakeTrader:
     async def untraded(self, symbol: Symbol) -> str:
         return self.untraded_ones.get(symbol, "")
 
+    async def look_at_lots(self, symbol: Symbol, share: Decimal) -> None:
+        """Its lots stay as they are."""
+
     async def close(self, symbol: Symbol, *, share: Decimal, by: str, origin: str = "") -> Closed:
         self.asked.append(("close", symbol, share, by))
         return self.closes

@@ -97,3 +97,24 @@ def test_status_names_whatever_is_critical_and_still_so() -> None:
         stages=(("majors", reached),),
     )
     assert "Not flat: SOL: market is closed." in checked(one(the_view(halts=(halt,)))).lead
+
+
+@pytest.mark.parametrize(
+    ("covered", "told"),
+    [
+        ("1.80", "stop 187.20 resized, venue confirmed."),
+        ("1.799", "stop 187.20 resized, venue confirmed."),
+        ("1.5", "stop 187.20 rests for 1.5. Not done: 0.3 is less than one lot, 0.5: no stop"),
+        ("1.5", "covers it."),
+    ],
+)
+def test_what_no_stop_can_cover_is_told_unless_it_is_a_crumb(covered: str, told: str) -> None:
+    """Of 1.80 SOL: lots have grown to half a coin."""
+    held = replace(
+        HOLDINGS[2],
+        rules=replace(HOLDINGS[2].rules, lot=D("0.5")),
+        cover=Cover(quantity=D(covered), price=D("187.20")),
+    )
+    view = the_view(holdings=(*HOLDINGS[:2], held))
+
+    assert told in closed_reply(sold(), view, RULES[SOL]).text

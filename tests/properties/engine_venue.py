@@ -22,7 +22,7 @@ from tests.servers.exchange.values import Algo, AlgoTold, OrderTold, Told, Trade
 from tests.servers.exchange.values import Movement as Moved
 from tests.servers.exchange.values import Order as Theirs
 from trading.clocks import ManualClock
-from trading.errors import VenueRejected, VenueUnavailable, VenueUncertain
+from trading.errors import VenueMisfit, VenueRejected, VenueUnavailable, VenueUncertain
 from trading.halt import Permit
 from trading.ports import Leaving, unwatched
 from trading.types import (
@@ -47,7 +47,9 @@ from trading.types import (
     Targets,
     Untraded,
 )
+from trading.venues.quirks import QUIRKS, Market
 
+MISFITS = QUIRKS["binance", Market.SWAP].misfits
 TAG = "qd-test"
 """What the ids of our desks' orders begin with, whichever history they have; everybody else's
 begin otherwise."""
@@ -338,7 +340,8 @@ class EngineVenue:
         try:
             taken = self._exchange.carry_out(*orders)
         except Refusal as why:
-            raise VenueRejected(str(why)) from None
+            kind = VenueMisfit if str(why.code) in MISFITS else VenueRejected
+            raise kind(str(why)) from None
         pairs = zip(orders, taken, strict=True)
         return [self._report_of(order.id, theirs) for order, theirs in pairs]
 

@@ -100,6 +100,47 @@ async def test_on_spot_a_sale_that_new_rules_forbid_leaves_the_stop_where_it_is(
 
 @MARKETS
 @TARGETS
+@pytest.mark.parametrize("share", [HALF, ONE], ids=["half", "all"])
+async def test_lots_that_grow_and_shrink_again_hold_up_no_close(
+    market: str, target: float, share: Decimal
+) -> None:
+    """The rules that are known are read again where they leave nothing to sell."""
+    async with holding(market, target=target) as told:
+        engine, size, before = told.outside.exchange.engine, told.size, told.resting
+        lot = told.outside.exchange.rules(BTC).lot
+        engine.change_rules(MARKET, lot=D(100), least=D(100))
+
+        await close(told, share)  # where nobody looks first, the venue refuses it
+        assert "is less than" in await close(told, share)
+        assert (told.size, told.resting) == (size, before)
+
+        engine.change_rules(MARKET, lot=lot, least=lot)
+        assert await close(told, share) == ""
+        assert told.size <= size * (1 - share) + lot
+        await told.upkeep()
+        if told.size:
+            assert_told_is_so(told)
+
+
+@MARKETS
+async def test_a_flatten_goes_on_once_lots_have_shrunk_again(market: str) -> None:
+    async with holding(market) as told:
+        engine, lot = told.outside.exchange.engine, told.outside.exchange.rules(BTC).lot
+        engine.change_rules(MARKET, lot=D(100), least=D(100))
+        await close(told, ONE)
+        await told.living.desk.flatten("all", by=BY, why="")
+        await told.upkeep()
+        assert told.size > ZERO
+
+        engine.change_rules(MARKET, lot=lot, least=lot)
+        await told.upkeep(70)
+        await told.upkeep(70)
+        assert told.size == ZERO
+        assert told.legs() == []
+
+
+@MARKETS
+@TARGETS
 async def test_while_nothing_is_traded_the_stop_stays(market: str, target: float) -> None:
     async with holding(market, target=target) as told:
         before = told.resting

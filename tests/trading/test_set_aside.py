@@ -321,3 +321,54 @@ async def test_what_was_paid_for_it_after_all_is_measured_like_any_exit() -> Non
         assert ETH not in world.trader.ledger.positions
         assert measured(world) == tuple(each - held * 10 for each in before)
         assert world.trader.block == ""
+
+
+@BOTH
+@pytest.mark.parametrize("share", [D("0.25"), D("0.5"), ONE])
+async def test_what_is_sold_of_it_moves_no_guard_between_two_looks(
+    cash: bool, share: Decimal
+) -> None:
+    """Its market is back before anybody has looked: its price is no gain, and no new peak."""
+    closes = [*[100.0] * 3, *[130.0] * 30]
+    async with a_desk(*closes, cash=cash, limits=WIDE).running() as world:
+        await holding(world)
+        await world.minutes(4)
+        before, peak = measured(world), world.trader.ledger.account.peak
+        world.venue.untraded[ETH] = GONE
+        await world.trader.upkeep()
+        assert measured(world) == before
+
+        del world.venue.untraded[ETH]
+        await world.trader.by_hand.close(ETH, share=share, by=BY)
+
+        assert measured(world) == before
+        await world.minutes(4)
+        assert measured(world) == before
+        await world.trader.upkeep()
+        await settled()
+        assert measured(world) == before
+        assert world.trader.ledger.account.peak == peak
+        assert world.heard(DrawdownReached) == []
+
+
+@BOTH
+async def test_a_sale_of_half_of_it_outlives_a_restart(cash: bool) -> None:
+    files = Files()
+    closes = [*[100.0] * 3, *[130.0] * 30]
+    async with a_desk(*closes, files=files, cash=cash, limits=WIDE).running() as world:
+        await holding(world)
+        await world.minutes(4)
+        before = measured(world)
+        world.venue.untraded[ETH] = GONE
+        await world.trader.upkeep()
+        del world.venue.untraded[ETH]
+        await world.trader.by_hand.close(ETH, share=D("0.5"), by=BY)
+        await settled()
+    again = a_desk(*closes, files=files, cash=cash, limits=WIDE, wishes=(), first_id=100)
+    again.venue.untraded[ETH] = GONE
+    async with again.running():
+        assert measured(again) == before
+        del again.venue.untraded[ETH]
+        await again.trader.upkeep()
+        await settled()
+        assert measured(again) == before

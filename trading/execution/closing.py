@@ -80,10 +80,11 @@ class Closing:
         """
         await self._look_again(symbol)
         await self.end_leftover_entries(symbol)
-        if not self._orders.venue.cash:
-            return await self._sell(symbol, quantity, reason, by, origin=origin, at=at)
         if self._ledger.closable(symbol) == ZERO:
             return ()
+        if not self._orders.venue.cash:
+            await self._check_lots(symbol, quantity)
+            return await self._sell(symbol, quantity, reason, by, origin=origin, at=at)
         self._check(symbol, quantity, await self._orders.rules_now(symbol))
         async with self._without_stops(symbol):
             theirs = (await self._orders.venue.positions()).get(symbol, Held())
@@ -91,6 +92,18 @@ class Closing:
                 return ()
             most = min(quantity, theirs.long)
             return await self._sell(symbol, most, reason, by, origin=origin, at=at)
+
+    async def _check_lots(self, symbol: Symbol, quantity: Decimal) -> None:
+        """What does not fit the rules that are known may fit those of now: lots grow and shrink.
+
+        Raises `VenueRejected` where not even one lot can be sold.
+        """
+        sold = min(quantity, self._ledger.closable(symbol))
+        if self._orders.venue.rules(symbol).shown.quantity(sold) == sold:
+            return
+        why = _objection((await self._orders.rules_now(symbol)).shown, sold, ZERO, cash=False)
+        if why:
+            raise VenueRejected(f"{why}; its stop was not touched")
 
     def _check(self, symbol: Symbol, quantity: Decimal, told: Rules) -> None:
         """Raises `VenueRejected` for a sale that could not be made, and for one that would leave
@@ -101,14 +114,14 @@ class Closing:
         rules = told.shown
         held, price = abs(position.quantity), self.dust.price(position)
         sold = rules.quantity(min(quantity, held))
-        why = told.objection(sold, price, cash=True)
+        why = _objection(told, min(quantity, held), price, cash=True)
         goes = quantity >= held and told is rules and self.dust.is_dust(position, held)
         if why and not goes:
             raise VenueRejected(f"{why}; its stop was not touched")
         rest = held - sold
         if quantity >= held or self.dust.is_dust(position, rest):
             return
-        why = rules.objection(rules.quantity(rest), plan.stop or price, cash=True)
+        why = _objection(rules, rest, plan.stop or price, cash=True)
         if why:
             raise VenueRejected(f"the {rest:f} that would stay could have no stop: {why}")
 
@@ -242,3 +255,9 @@ class Closing:
                     await self._orders.cancel(order)
                 except VenueError as error:
                     log.warning("the rest of entry %s may still fill: %s", order.id, error)
+
+
+def _objection(rules: Rules, quantity: Decimal, price: Decimal, *, cash: bool) -> str:
+    """Why the whole lots of *quantity* would not be taken; what is named is what was wished."""
+    why = rules.objection(rules.shown.quantity(quantity), price, cash=cash)
+    return why and (rules.objection(quantity, price, cash=cash) or why)

@@ -20,6 +20,7 @@ from functools import partial
 from itertools import groupby
 from typing import Any, TypeVar
 
+from trading.booking import Booked
 from trading.clocks import Clock
 from trading.errors import (
     ClosedAlready,
@@ -133,7 +134,7 @@ class Orders:
     silent_since: float | None = None
     """Monotonic time since which the venue has not answered; None: it answers."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0915  # one assignment for each thing that is kept
         self,
         *,
         trader: str,
@@ -183,6 +184,9 @@ class Orders:
         """Symbols whose position or stop changed since protection last looked."""
         self.on_touch: list[Callable[[], None]] = []
         """Called, synchronously, whenever `touched` grows."""
+        self.on_booked: list[Callable[[Sequence[Booked]], tuple[tuple[str, str], ...]]] = []
+        """Called, synchronously, with what fills did, before anybody sees it; the notes that are
+        returned are written in the same transaction."""
 
     # -- making ---------------------------------------------------------------------------
 
@@ -570,6 +574,7 @@ class Orders:
         if applied.booked or applied.order.role is not OrderRole.EXIT:
             self._touch(symbol)
         positions = {b.fill.symbol for b in applied.booked} & self.ledger.positions.keys()
+        notes = [note for hear in self.on_booked for note in hear(applied.booked)]
         change = Change(
             orders=(applied.order,),
             fills=tuple(b.fill for b in applied.booked),
@@ -577,6 +582,7 @@ class Orders:
             closed_positions=tuple(b.closed for b in applied.booked if b.closed),
             trades=applied.trades,
             accounts=(self.ledger.account,) if applied.booked else (),
+            notes=tuple(notes),
         )
         return change, self._news.of(applied, self._origin_of(applied.order))
 
