@@ -52,14 +52,15 @@ MARKETS = (
     ),
     Market(
         name="327 pairs, spot, 1 h, FTX", file=FTX, minutes=60, begin="2022-11-11",
-        traders=("majors", "rules"),
-    ),  # 182 hours of warm-up; those of the scanner are not in the file
+        traders=("rules",),
+    ),  # 182 hours of warm-up; those of the others are not in the file
     Market(
         name="BTC ETH SOL, 15 min, 10 October 2025", file=QUARTERS, minutes=15,
         begin="2025-10-09", end="2025-10-13",
     ),
     Market(
         name="539 perpetuals, 1 h, March 2026", file=UNIVERSE, minutes=60, begin="2026-03-10",
+        traders=("majors", "rules"),  # the scanner looks back further than the file
     ),
 )  # fmt: skip
 
