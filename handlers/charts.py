@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from handlers import traders, whole
 from handlers.chart import CandleChart, EquityChart, Level, Mark, MarkKind
-from handlers.command import BadUsage, TraderName, Traders, command
+from handlers.command import TraderName, Traders, command
 from handlers.context import Context
 from handlers.figures import Span
 from handlers.format import (
@@ -33,6 +33,7 @@ from handlers.format import (
     whole_percent,
 )
 from handlers.market import price_seen
+from handlers.meaning import BadUsage
 from handlers.reply import Choice, Column, Reply, offer
 from handlers.reply import Level as ReplyLevel
 from handlers.words import LOOK, base_and_side, mode, modes, our_time, sentence, stale_note

@@ -19,15 +19,13 @@ from typing import Annotated, Any, Literal, NewType
 
 from handlers.caller import Role
 from handlers.format import listed, whole_percent
-from handlers.line import bare
-from handlers.reply import Choice, Reply, offer
+from handlers.meaning import BadUsage, Known, holders, is_everyone, symbol_meant, traders_meant
+from handlers.reply import Reply, offer
 from handlers.words import clipped
 from trading.errors import Refused
-from trading.halt import EVERYONE
 from trading.types import Symbol
 
 NAME_LIMIT, DESCRIPTION_LIMIT = 32, 100
-BUTTONS = 5
 
 TraderName = NewType("TraderName", str)
 """Given as `trader=NAME`; may be left out where only one can be meant."""
@@ -57,20 +55,6 @@ Rows = Annotated[int, Range(1, 8)]
 Page = Annotated[int, Range(1, 9_999)]
 
 Handler = Callable[..., Awaitable[Reply]]
-Known = Mapping[str, Sequence[Symbol]]
-"""The symbols of each trader: those it trades, still holds, or has seen in a survey."""
-
-
-class BadUsage(Refused):
-    """The caller wrote a command wrongly, or in a way that could mean several things."""
-
-    def __init__(
-        self, sentence: str, choices: Iterable[Choice] = (), *, usage: bool = True
-    ) -> None:
-        super().__init__(sentence)
-        self.choices = tuple(choices)[:BUTTONS]
-        self.usage = usage
-        """Whether the usage line helps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,14 +164,14 @@ class Command:
         *holding*: what each trader has open, or may have, for what is about that.
         """
         given = self._assign(words)
-        meant = _traders_meant(given.get("trader"), known) if self.whom else known
+        meant = traders_meant(given.get("trader"), known) if self.whom else known
         values: dict[str, object] = {}
         for each in self.parameters:
             if each.says_whom or each.name not in given:
                 continue
             if each.kind is Symbol:
                 symbol, meant = symbol_meant(given[each.name], meant, self._again(words))
-                meant = _holders(symbol, meant, holding) if holding is not None else meant
+                meant = holders(symbol, meant, holding) if holding is not None else meant
                 values[each.name] = symbol
             else:
                 values[each.name] = _convert(each, given[each.name])
@@ -322,62 +306,6 @@ class Commands(Mapping[str, Command]):
 
 
 # -- from words to values -----------------------------------------------------------------
-
-
-def is_everyone(word: str) -> bool:
-    """Whether *word* names all traders: `all`, `All!`, `all traders` as one word."""
-    return bare(word) in (EVERYONE, f"{EVERYONE}s", "everyone", "everything")
-
-
-def _traders_meant(name: str | None, known: Known) -> Known:
-    if name is None:
-        return known
-    for each in known:
-        if each.lower() in (name.lower(), bare(name)):
-            return {each: known[each]}
-    if is_everyone(name):
-        return known
-    there = f"; there is {listed(list(known))}" if known else ""
-    raise BadUsage(f"There is no trader {clipped(name, 20)}{there}", usage=False)
-
-
-def _holders(symbol: Symbol, meant: Known, holding: Known) -> Known:
-    """Of the traders *meant* those that hold *symbol*; all of them if there is only one."""
-    if len(meant) <= 1:
-        return meant
-    found = {name: meant[name] for name in meant if symbol in holding.get(name, ())}
-    if not found:
-        choices = (Choice("Positions", "/positions"),)
-        raise BadUsage(f"No trader holds {symbol.base}", choices, usage=False)
-    return found
-
-
-def symbol_meant(word: str, known: Known, again: str) -> tuple[Symbol, Known]:
-    """Return the one symbol that *word* means, and the traders that have it."""
-    said = word.upper().strip(_AROUND)
-    found = {s for symbols in known.values() for s in symbols if said in _spellings(s)}
-    if not found:
-        bases = sorted({s.base for symbols in known.values() for s in symbols})
-        here = f"; here is {listed(bases[:8])}" if bases else ""
-        raise BadUsage(f"{clipped(said, 20)} is not traded here{here}")
-    if len(found) > 1:
-        names = sorted(map(str, found))
-        raise BadUsage(
-            f"{clipped(said, 20)} could be {listed(names, 'or')}",
-            (c for n in names for c in offer(n, again.replace(word, n, 1))),
-            usage=False,
-        )
-    symbol = found.pop()
-    return symbol, {name: symbols for name, symbols in known.items() if symbol in symbols}
-
-
-_AROUND = ".,;:!?"
-"""What ends a sentence, and no symbol."""
-
-
-def _spellings(symbol: Symbol) -> tuple[str, ...]:
-    base, quote = symbol.base, symbol.quote
-    return base, f"{base}/{quote}", f"{base}{quote}", f"{base}-{quote}"
 
 
 def _share(name: str, word: str) -> Share:

@@ -23,10 +23,11 @@ from handlers.access import (
 )
 from handlers.alarm import closes_everything, is_cry, stop_offered, with_stop
 from handlers.caller import Message
-from handlers.command import BUTTONS, BadUsage, Command, Commands, Known
+from handlers.command import Command, Commands
 from handlers.context import Context, Services
 from handlers.help import suggestion
 from handlers.line import LONGEST, split
+from handlers.meaning import BUTTONS, BadUsage, Known
 from handlers.reply import Choice, Level, Outcome, Priority, Reply, offer, weighed
 from handlers.words import DOUBT, REFUSED, clipped, sentence
 from trading.errors import (

@@ -6,12 +6,13 @@ from decimal import Decimal
 
 from handlers import traders
 from handlers.caller import Role
-from handlers.command import BadUsage, Money, TraderName, command
+from handlers.command import Money, TraderName, command
 from handlers.confirmations import CANCEL, CONFIRM
 from handlers.context import Context
 from handlers.format import amount, by_lot, by_step, exact, money, percent
 from handlers.guarded import lacking
 from handlers.market import price_seen
+from handlers.meaning import BadUsage
 from handlers.reply import Choice, Level, Outcome, Reply
 from handlers.words import DONE, DOUBT, LOOK, REFUSED, WAIT, base_and_side, mode, sentence
 from trading.errors import Refused

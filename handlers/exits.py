@@ -7,11 +7,12 @@ from decimal import Decimal
 from handlers import traders
 from handlers.access import require_fresh
 from handlers.caller import Role
-from handlers.command import BadUsage, Price, TraderName, command
+from handlers.command import Price, TraderName, command
 from handlers.confirmations import CANCEL, CONFIRM
 from handlers.context import Context
 from handlers.format import by_step, exact, gained, percent
 from handlers.guarded import holding_in, lacking
+from handlers.meaning import BadUsage
 from handlers.positions import check_unchanged, holding_of, price_of
 from handlers.reply import Choice, Level, Reply
 from handlers.words import DONE, LOOK, base_and_side, mode, price_time

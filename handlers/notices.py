@@ -10,10 +10,11 @@ from typing import Literal
 from handlers import traders
 from handlers.alerts import SILENT
 from handlers.caller import Role
-from handlers.command import BadUsage, Rest, command, symbol_meant
+from handlers.command import Rest, command
 from handlers.context import Context
 from handlers.format import by_step, clock_time, exact, plural
 from handlers.hearing import Hearing, PriceNotice, Unanswered
+from handlers.meaning import BadUsage, symbol_meant
 from handlers.reply import Choice, Level, Reply, load, offer
 from handlers.screen import LINES, first_fitting, lines
 from handlers.words import DONE, clipped

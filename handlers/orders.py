@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from handlers import traders, whole
 from handlers.caller import Role
-from handlers.command import BadUsage, Page, TraderName, Traders, command
+from handlers.command import Page, TraderName, Traders, command
 from handlers.context import Context
 from handlers.format import ago, by_lot, by_step, duration, plural
+from handlers.meaning import BadUsage
 from handlers.reply import Choice, Column, Level, Outcome, Reply, offer
 from handlers.screen import TABLE_ROWS, a_table
 from handlers.words import (

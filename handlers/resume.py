@@ -10,10 +10,11 @@ from typing import Literal
 
 from handlers import traders
 from handlers.caller import Role
-from handlers.command import BUTTONS, EVERY_HALT, BadUsage, HaltId, TraderName, Traders, command
+from handlers.command import EVERY_HALT, HaltId, TraderName, Traders, command
 from handlers.confirmations import CANCEL, CONFIRM
 from handlers.context import Context
 from handlers.format import ago, amount, clock_time, duration, listed, money, plural
+from handlers.meaning import BUTTONS, BadUsage
 from handlers.reply import Choice, Column, Level, Outcome, Reply, offer
 from handlers.screen import TABLE_ROWS, a_table, first_fitting
 from handlers.status import feed_word, refused, until_scan, venue_word

@@ -12,13 +12,14 @@ from difflib import get_close_matches
 
 from handlers import traders
 from handlers.caller import Role
-from handlers.command import BadUsage, Rest, TraderName, Traders, command
+from handlers.command import Rest, TraderName, Traders, command
 from handlers.context import Context
 from handlers.flattening import flatten_question
 from handlers.flattening_all import flatten_all_question
 from handlers.followed import flatten_all_answer, flatten_answer, followed_stop
 from handlers.format import listed
 from handlers.line import bare
+from handlers.meaning import BadUsage
 from handlers.reply import Choice, Reply, offer
 from handlers.stopped import paused, stopped
 from handlers.words import clipped

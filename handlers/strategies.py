@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from handlers import traders
 from handlers.caller import Role
-from handlers.command import BadUsage, TraderName, command
+from handlers.command import TraderName, command
 from handlers.confirmations import CANCEL, CONFIRM
 from handlers.context import Context
 from handlers.format import UNKNOWN, listed, percent, plural
+from handlers.meaning import BadUsage
 from handlers.reply import Choice, Level, Reply
 from handlers.words import DONE, LOOK, clipped, mode, person, whom
 from trading import strategies as known

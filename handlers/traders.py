@@ -6,9 +6,10 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from handlers.command import BadUsage, Known, TraderName, Traders
+from handlers.command import TraderName, Traders
 from handlers.context import Context, Services
 from handlers.format import listed
+from handlers.meaning import BadUsage, Known
 from handlers.reply import Choice, Reply, offer
 from handlers.words import SYMBOLS, what_to_do
 from trading.roster import Roster

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from handlers import traders
-from handlers.command import BadUsage, Page, TraderName, command
+from handlers.command import Page, TraderName, command
 from handlers.context import Context
 from handlers.format import ago, duration, listed, plural
+from handlers.meaning import BadUsage
 from handlers.reply import Choice, Column, Level, Reply
 from handlers.screen import TABLE_ROWS, a_table
 from handlers.words import LOOK, clipped, mode, our_time, sentence

@@ -6,10 +6,11 @@ from decimal import Decimal
 
 from handlers import traders
 from handlers.caller import Role
-from handlers.command import BadUsage, TraderName, command
+from handlers.command import TraderName, command
 from handlers.confirmations import CANCEL, CONFIRM
 from handlers.context import Context
 from handlers.format import amount, by_lot, by_step, gained
+from handlers.meaning import BadUsage
 from handlers.positions import check_unchanged, holding_of
 from handlers.reply import Choice, Level, Reply
 from handlers.words import DONE, LOOK, base_and_side, mode, sentence, what_to_do

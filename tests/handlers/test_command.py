@@ -13,11 +13,9 @@ from hypothesis import strategies as st
 
 from handlers.caller import Role
 from handlers.command import (
-    BadUsage,
     Command,
     Commands,
     HaltId,
-    Known,
     Money,
     Page,
     Parameter,
@@ -32,6 +30,7 @@ from handlers.command import (
 )
 from handlers.context import Context
 from handlers.help import as_markdown
+from handlers.meaning import BadUsage, Known
 from handlers.reply import Reply
 from tests.handlers.story import COMMANDS
 from trading.errors import Refused
