@@ -9,7 +9,7 @@ once; with `leap=False` every single bar is handled, and the result is the same.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from trading.backtest.feed import HandClock, HandFeed, moment, traded_columns
+from trading.backtest.feed import HandClock, HandFeed, bars_needed, moment, traded_columns
 from trading.backtest.leaps import NEVER, Leaps
 from trading.backtest.loop import InstantLoop
 from trading.backtest.parts import (
@@ -30,6 +30,7 @@ from trading.backtest.parts import (
     NoLatchFile,
 )
 from trading.backtest.result import Result
+from trading.backtest.untold import held_without_bars, too_short
 from trading.bus import Bus
 from trading.cycles import Cycles
 from trading.execution.orders import OrderIds, Patience
@@ -375,11 +376,17 @@ class _Run:
             else (),
             open_positions=tuple(self._ledger.positions.values()),
             flaws=flaws(self._candles),
-            notes=self._test.notes,
+            notes=(*self._test.notes, *self._untold()),
             slippage=self._venue.slippage_of,
             costs=asdict(self._test.costs),
             last_prices=dict(zip(self._candles.symbols, self._marks[:, -1].tolist(), strict=True)),
         )
+
+    def _untold(self) -> Iterator[str]:
+        strategy = self._test.strategy
+        needed = bars_needed(strategy)
+        yield from too_short(self._candles, needed=needed, strategy=strategy.name)
+        yield from held_without_bars(self._candles, self._ledger.positions)
 
 
 def _marks(

@@ -137,6 +137,7 @@ def traded_columns(
     a sentence, where no bar is left to trade in.
     """
     times, warmup = candles.times, strategy.warmup
+    needed = bars_needed(strategy)
     known = f"the data has {len(times):,} bars"
     if len(times):
         known += f", from {_minute(int(times[0]))} to {_minute(int(times[-1]))} UTC"
@@ -147,14 +148,19 @@ def traded_columns(
             "" if end is None else f" to {end:%Y-%m-%d %H:%M}"
         )
         raise ValueError(f"There are no bars to trade in{asked and f'{asked} UTC'}: {known}")
-    if until <= warmup + 1:
+    if until < needed:
         before = "" if end is None else f"{until:,} until {end:%Y-%m-%d %H:%M} UTC; "
         raise ValueError(
-            f"{strategy.name} needs {warmup + 2:,} bars before it can trade, and there are too "
+            f"{strategy.name} needs {needed:,} bars before it can trade, and there are too "
             f"few: {before}{known}. Take a longer history or a shorter timeframe, or settings "
             "that look less far back"
         )
     return first, until
+
+
+def bars_needed(strategy: Strategy) -> int:
+    """The fewest of which the last can bring a trade."""
+    return strategy.warmup + 2
 
 
 def columns_until(times: NDArray[np.int64], until: datetime) -> int:

@@ -24,7 +24,7 @@ from trading.market.candles import Candles
 from trading.market.files.amounts import amounts
 from trading.market.files.bars import Rows, clock, in_ms, refuse_flaws
 from trading.market.files.moments import milliseconds
-from trading.market.files.names import has_quote, length_said, meant, named, parse_symbol, span
+from trading.market.files.names import has_quote, length_said, meant, named_of, parse_symbol, span
 from trading.market.files.sheets import ENDINGS, PRICES, Sheet, is_read, read_sheet
 from trading.types import Symbol
 
@@ -63,9 +63,10 @@ def read(
     *timeframe*: None takes what the data has.  Raises `ValueError`, sentences for the operator.
     """
     notes: list[str] = []
-    parts = [part for file in _files(path, symbols, notes) for part in _rows(file, symbols, notes)]
+    files, others = _files(path, symbols, notes)
+    parts = [part for file in files for part in _rows(file, symbols, notes, others)]
     parts = _of_one_length(parts, timeframe, notes)
-    _refuse_missing(path, parts, symbols)
+    _refuse_missing(path, parts, symbols, others, notes)
     wanted = tuple(symbols) if symbols is not None else tuple(sorted({p.symbol for p in parts}))
     step = _step(parts, timeframe, path)
     refuse_flaws(parts, step)
@@ -86,7 +87,10 @@ class _File:
     """It was named itself, not found in a folder."""
 
 
-def _files(path: Path, wanted: Sequence[Symbol] | None, notes: list[str]) -> Iterator[_File]:
+def _files(
+    path: Path, wanted: Sequence[Symbol] | None, notes: list[str]
+) -> tuple[list[_File], set[Symbol]]:
+    """Those to read, and the symbols that others are named after."""
     if not path.exists():
         raise ValueError(f"There is no {path}")
     if not path.is_dir():
@@ -94,29 +98,32 @@ def _files(path: Path, wanted: Sequence[Symbol] | None, notes: list[str]) -> Ite
             raise ValueError(
                 f"{path} is not one of {', '.join(ENDINGS)}. Text with candles is read as .csv"
             )
-        yield _File(path, alone=True)
-        return
+        return [_File(path, alone=True)], set()
     there = (file for file in path.iterdir() if not file.name.startswith("."))
     found = sorted(file for file in there if file.is_file() and is_read(file))
     if not found:
         folders = sorted(each.name for each in path.iterdir() if each.is_dir())
         inner = f"; it holds the folders {', '.join(folders[:_SHOWN])}" if folders else ""
         raise ValueError(f"{path} holds no file that ends in {', '.join(ENDINGS)}{inner}")
+    kept, others = list[_File](), set[Symbol]()
     for file in found:
-        says = named(file.name)
+        says = named_of(file)
         if says.symbol is not None and _NO_CANDLES.search(file.name):
             notes.append(f"{file.name} was left out: its name says that it holds no candles")
-        elif says.has_quote and wanted is not None and says.symbol not in wanted:
-            continue  # of hundreds of files few are wanted
+        elif says.symbol and says.has_quote and wanted is not None and says.symbol not in wanted:
+            others.add(says.symbol)  # of hundreds of files few are wanted
         else:
-            yield _File(file, alone=False)
+            kept.append(_File(file, alone=False))
+    return kept, others
 
 
-def _rows(file: _File, wanted: Sequence[Symbol] | None, notes: list[str]) -> Iterator[Rows]:
+def _rows(
+    file: _File, wanted: Sequence[Symbol] | None, notes: list[str], others: set[Symbol]
+) -> Iterator[Rows]:
     import pyarrow as pa
 
     sheet = read_sheet(file.path)
-    places = dict(_places(sheet, file, wanted, notes))
+    places = dict(_places(sheet, file, wanted, notes, others))
     if not places:
         return
     try:
@@ -134,11 +141,12 @@ def _rows(file: _File, wanted: Sequence[Symbol] | None, notes: list[str]) -> Ite
 
 
 def _places(
-    sheet: Sheet, file: _File, wanted: Sequence[Symbol] | None, notes: list[str]
-) -> Iterator[tuple[Symbol, NDArray[np.int64]]]:
+    sheet: Sheet, file: _File, wanted: Sequence[Symbol] | None, notes: list[str],
+    others: set[Symbol],
+) -> Iterator[tuple[Symbol, NDArray[np.int64]]]:  # fmt: skip
     """The rows of each symbol that is wanted."""
     if "symbol" not in sheet.columns:
-        symbol = _named(file, wanted, notes)
+        symbol = _named(file, wanted, notes, others)
         if symbol is not None:
             yield symbol, np.arange(sheet.rows)
         return
@@ -159,24 +167,31 @@ def _places(
         yield symbol, np.flatnonzero(np.isin(codes, found[symbol]))
 
 
-def _named(file: _File, wanted: Sequence[Symbol] | None, notes: list[str]) -> Symbol | None:
+def _named(
+    file: _File, wanted: Sequence[Symbol] | None, notes: list[str], others: set[Symbol]
+) -> Symbol | None:
     """Whose candles a file holds that does not say it itself; None: it is not wanted."""
-    says, only = named(file.path.name), wanted[0] if wanted and len(wanted) == 1 else None
+    says, only = named_of(file.path), wanted[0] if wanted and len(wanted) == 1 else None
     if says.symbol is not None:
         found = meant(says.symbol, wanted, has_quote=says.has_quote)
         if found != says.symbol:
             notes.append(f"{file.path.name} was taken as {found}: it names no currency")
         if wanted is None or found in wanted or file.alone:
             return found
+        others.add(found)
         return None
-    if only is not None:
-        notes.append(f"{file.path.name} was taken as {only}: neither name nor column tells")
+    several = " and ".join(says.several)
+    if only is not None and (not several or {str(only), only.base} & {*says.several}):
+        why = f"its name has {several}" if several else "neither name nor column tells"
+        notes.append(f"{file.path.name} was taken as {only}: {why}")
         return only
+    untold = f"its name has {several}, and" if several else "neither its name nor"
+    tells = "no column has a symbol" if several else "a column has a symbol"
     if not file.alone and wanted is not None:
-        notes.append(f"{file.path.name} was left out: neither its name nor a column has a symbol")
+        notes.append(f"{file.path.name} was left out: {untold} {tells}")
         return None
     raise ValueError(
-        f"Whose candles are in {file.path}? Neither its name nor a column says it. Call it as in "
+        f"Whose candles are in {file.path}? {untold[0].upper()}{untold[1:]} {tells}. Call it as in "
         "BTC_USDT-1h.csv, or name one symbol, as in --symbols BTC/USDT"
     )
 
@@ -220,14 +235,13 @@ def _one_after_the_other(parts: Sequence[Rows]) -> list[Rows]:
 
 
 def _step(parts: Sequence[Rows], timeframe: timedelta | None, path: Path) -> timedelta:
-    steps = [np.diff(part.opens_at) for part in parts]
-    positive = [int(each[each > 0].min()) for each in steps if (each > 0).any()]
-    if not positive:
+    apart = [part.apart for part in parts if part.apart]
+    if not apart:
         raise ValueError(
             f"{path} has one bar only of {parts[0].symbol}, at {parts[0].opens}: from one bar "
             "nothing can be told"
         )
-    found = timedelta(milliseconds=min(positive))
+    found = timedelta(milliseconds=min(apart))
     if timeframe is not None and found != timeframe:
         raise ValueError(
             f"{path} has candles of {span(found)}, and {span(timeframe)} is wanted. To take them "
@@ -236,21 +250,33 @@ def _step(parts: Sequence[Rows], timeframe: timedelta | None, path: Path) -> tim
     return found
 
 
-def _refuse_missing(path: Path, parts: Sequence[Rows], wanted: Sequence[Symbol] | None) -> None:
-    there = sorted({part.symbol for part in parts})
+def _refuse_missing(
+    path: Path, parts: Sequence[Rows], wanted: Sequence[Symbol] | None, others: set[Symbol],
+    notes: Sequence[str],
+) -> None:  # fmt: skip
+    there = sorted({part.symbol for part in parts} | others)
     missing = [symbol for symbol in wanted or () if symbol not in there]
     if missing:
         several = "" if len(missing) == 1 else f" and {len(missing) - 1} more"
-        others = _told(there) if there else "none that is wanted"
-        if there and not any("symbol" in part.sheet.columns for part in parts):
-            others += ", by the name of the file" if len(parts) == 1 else ", by names of files"
-        said = ",".join(map(str, there[:_SHOWN])) if there else "all"
+        none = f"{path} has no candles of {missing[0]}{several}"
+        if not there:
+            raise ValueError(". ".join([none, *notes[:_SHOWN]]))
+        said = ",".join(map(str, there[:_SHOWN]))
         raise ValueError(
-            f"{path} has no candles of {missing[0]}{several}; it has {others}. To take what it "
-            f"has: --symbols {said}"
+            f"{none}; it has {_told(there)}{_by(parts, others)}. To take what it has: "
+            f"--symbols {said}"
         )
     if not parts:
-        raise ValueError(f"{path} has no candles")
+        raise ValueError(". ".join([f"{path} has no candles", *notes[:_SHOWN]]))
+
+
+def _by(parts: Sequence[Rows], others: set[Symbol]) -> str:
+    """How it is known whose candles they are, where no column says it."""
+    if any("symbol" in part.sheet.columns for part in parts):
+        return ""
+    if others or len(parts) > 1:
+        return ", by names of files"
+    return f", by the {named_of(Path(parts[0].source)).by}"
 
 
 def _told(symbols: Sequence[Symbol]) -> str:

@@ -342,7 +342,9 @@ class PaperVenue:
 
     def _accept(self, book: Book, order: Order, quote: Quote) -> Turn:
         price = self._price_now(order, quote.price)
-        bar, volume = self._last_volume(order.symbol, quote.at)
+        # Of a recording a price may be as old as the gap it stands before: nobody trades in that.
+        at = quote.at if self._feed.speed is None else self._now(book)
+        bar, volume = self._last_volume(order.symbol, at)
         turn = Turn(book)  # from here on nothing can fail: a step taken is a step recorded
         turn.take(Placed(order, _since(book, quote)))
         if price is not None:
@@ -362,7 +364,8 @@ class PaperVenue:
         return matching.not_beyond(order.price, taken, order.side)
 
     def _last_volume(self, symbol: Symbol, at: datetime) -> tuple[datetime, Decimal]:
-        """Close time and volume of the last bar at *at*; every order within a bar asks this."""
+        """Close time and volume of the last bar at *at*, none where that one is missing; every
+        order within a bar asks this."""
         known = self._volumes.get(symbol)
         if known is None or known[0] != at:
             known = self._volumes[symbol] = (at, *self._read_volume(symbol, at))

@@ -264,6 +264,14 @@ def test_short_floats_are_the_numbers_that_were_meant(tmp_path: Path) -> None:
         ("ETH_BTC-1h.csv", Symbol("ETH", "BTC")),
         ("GOOG.csv", Symbol("GOOG", "USD")),
         ("BTC-USD.csv", Symbol("BTC", "USD")),
+        ("BTCUSDT2026-01-30.csv", BTC),  # as Bybit's archive
+        ("BTCUSDT20260130.csv", BTC),
+        ("BTC_USDT202601.csv", BTC),
+        ("btcusdtperp_1h.csv", BTC),
+        ("BTCUSDT1h.csv", BTC),
+        ("ETHBTC60.csv", Symbol("ETH", "BTC")),  # as MetaTrader
+        ("1000PEPEUSDT2026.csv", Symbol("1000PEPE", "USDT")),
+        ("eth2026.csv", Symbol("ETH", "USD")),
     ],
 )
 def test_names_of_every_form(tmp_path: Path, name: str, symbol: Symbol) -> None:
@@ -287,7 +295,8 @@ def refusal(path: Path, **wanted: object) -> str:
 @pytest.mark.parametrize(
     "name",
     ["ETH_USDT-1h.csv", "ETHUSDT.csv", "eth.csv", "coin_Ethereum.csv", "Binance_ETHUSDT_d.csv",
-     "ETH_USDT_USDT-1h-futures.csv", "BTC_USD.csv", "BTCUSDC-1h.csv", "SPY.csv"],
+     "ETH_USDT_USDT-1h-futures.csv", "BTC_USD.csv", "BTCUSDC-1h.csv", "SPY.csv",
+     "ETHUSDT2026-01-30.csv", "ethusdtperp.csv", "Ether-1h.csv", "ETHUSDT60.csv"],
 )  # fmt: skip
 @pytest.mark.parametrize("form", ["text", "gz"])
 def test_a_file_of_another_symbol_is_not_taken(tmp_path: Path, name: str, form: str) -> None:
@@ -297,6 +306,34 @@ def test_a_file_of_another_symbol_is_not_taken(tmp_path: Path, name: str, form: 
     said = refusal(file, symbols=(BTC,))
     assert "has no candles of BTC/USDT; it has " in said
     assert "To take what it has: --symbols " in said
+
+
+@pytest.mark.parametrize("folder", ["ETHUSDT", "eth_usdt-1h", "ETH", "ethereum"])
+@pytest.mark.parametrize("name", ["1h.csv", "2026-01.csv", "candles.csv"])
+def test_a_folder_tells_where_the_name_of_a_file_does_not(
+    tmp_path: Path, folder: str, name: str
+) -> None:
+    place = tmp_path / folder
+    place.mkdir()
+    file = to_file(place, text(), name)
+    for path in (file, place):
+        said = refusal(path, symbols=(BTC,))
+        assert "has no candles of BTC/USDT; it has ETH/USD" in said
+        assert_read(read_candles(path, symbols=(ETH,)), ETH)
+    assert "by the name of its folder" in refusal(file, symbols=(BTC,))
+    assert_read(read_candles(to_file(place, text(), "BTC_USDT.csv"), symbols=(BTC,)))
+
+
+def test_a_name_with_several_symbols_tells_for_one_of_them_only(tmp_path: Path) -> None:
+    for name, has in (("BTC_and_ETH.csv", "BTC and ETH"),
+                      ("BTCUSDT_ETHUSDT.csv", "BTC/USDT and ETH/USDT")):  # fmt: skip
+        file = to_file(tmp_path, text(), name)
+        found = read(file, symbols=(ETH,))
+        assert_read(found.candles, ETH)
+        assert found.notes == (f"{name} was taken as ETH/USDT: its name has {has}",)
+        for wanted in (None, (Symbol("SOL", "USDT"),)):
+            said = refusal(file, symbols=wanted)
+            assert f"Its name has {has}, and no column has a symbol" in said
 
 
 def test_a_column_tells_more_than_a_name(tmp_path: Path) -> None:
@@ -316,7 +353,7 @@ def test_a_file_without_a_symbol_is_taken_for_the_one_that_is_wanted_and_that_is
     assert found.notes == (f"{name} was taken as BTC/USDT: neither name nor column tells",)
     for wanted in (None, (BTC, ETH)):
         said = refusal(file, symbols=wanted)
-        assert "Neither its name nor a column says it" in said
+        assert "Neither its name nor a column has a symbol" in said
         assert "--symbols BTC/USDT" in said
 
 
@@ -397,6 +434,17 @@ def test_a_folder_of_freqtrade_is_read_and_what_is_no_candle_left_out(tmp_path: 
     ]  # fmt: skip
 
 
+def test_of_a_folder_without_what_is_wanted_is_told_what_it_has(tmp_path: Path) -> None:
+    to_file(tmp_path, text(), "BTC_USDT_USDT-1h-mark.csv")
+    said = refusal(tmp_path, symbols=(BTC,))
+    assert said.endswith("BTC_USDT_USDT-1h-mark.csv was left out: its name says that it holds no "
+                         "candles")  # fmt: skip
+    to_file(tmp_path, text(), "ETH_USDT-1h.csv")
+    assert "it has ETH/USDT, by names of files. To take what it has: --symbols ETH/USDT" in refusal(
+        tmp_path, symbols=(BTC,)
+    )
+
+
 def test_of_hundreds_of_files_only_the_wanted_are_opened(tmp_path: Path) -> None:
     for number in range(300):
         to_file(tmp_path, b"not candles", f"COIN{number}_USDT-1h.csv")
@@ -449,6 +497,9 @@ REFUSED: Mapping[str, tuple[bytes, str]] = {
     "twice": (changed(5, lines()[4]), "line 6: BTC/USDT at 2026-01-30 23:00:00 stands there twice"),
     "disorder": ("\n".join([*lines()[:5], lines()[7], lines()[6], *lines()[8:]]).encode(),
                  "comes after a later bar"),
+    "names again, as of two files in one": (
+        text() + text(), "line 42: 'time' is no number, as its other times are"),
+    "a sum below": (text() + b"total,1,2,1,2,5\n", "line 42: 'total' is no number"),
     "off the grid": (changed(5, f"{AT + 60},1,2,1,2,5"), "lies between two bars"),
     "open and close before high and low, without names": (
         b"\n".join(b",".join([f[0], f[1], f[4], f[2], f[3], f[5]]) for f in
@@ -468,6 +519,17 @@ REFUSED: Mapping[str, tuple[bytes, str]] = {
             for day in range(2, 20)),
         "begin at 04:00 and at 05:00 UTC, as days of a zone with summer time do"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("late", [1, 59, 60, 1_800, 3_599])
+def test_one_bar_off_the_grid_is_told_with_its_line_and_is_no_other_length(
+    tmp_path: Path, late: int
+) -> None:
+    file = to_file(tmp_path, changed(5, f"{AT + late},1,2,1,2,5"))
+    for timeframe in (None, HOUR):
+        said = refusal(file, timeframe=timeframe)
+        assert "line 6: BTC/USDT at " in said
+        assert said.endswith("lies between two bars of 1h")
 
 
 @pytest.mark.parametrize("what", REFUSED)

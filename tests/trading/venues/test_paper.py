@@ -285,6 +285,27 @@ async def test_a_journal_that_is_no_paper_book_is_refused(journal: FaultyJournal
         await a_world(journal).venue()
 
 
+# -- gaps -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("price", [{}, at_limit("100")], ids=["market", "limit"])
+@pytest.mark.parametrize("gap", [1, 3])
+async def test_in_a_bar_that_is_missing_nobody_trades(
+    journal: FaultyJournal, price: dict[str, Any], gap: int
+) -> None:
+    """Whatever the last price was: the order waits for the bar in which somebody does."""
+    back: Bar = (97, 98, 96, 97, 1000)
+    world = a_world(journal, QUIET, *[None] * gap, back, **FREE)
+    await world.next_bar(gap)
+    order = buy("1", **price)
+    assert (await world.place(order)).filled == 0
+    await world.next_bar()
+    found = await world.find(order)
+    assert found is not None
+    assert [(fill.quantity, fill.price) for fill in found.fills] == [(D(1), D(97))]
+    assert {fill.at for fill in found.fills} == {world.clock.now()}
+
+
 # -- compaction -----------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from trading.market.files.sheets import PRICES, Sheet
 from trading.types import Symbol
 
 _HOUR = 3_600_000
+_NEARLY_ALL = 0.9
 _GUESSED = (
     ". Nothing names its columns: they were taken as time, open, high, low, close, volume. Give "
     "it a first line with their names"
@@ -39,8 +40,18 @@ class Rows:
 
     @property
     def apart(self) -> int:
-        """What all distances between its bars are multiples of, in ms; 0: it has one bar."""
-        return int(np.gcd.reduce(np.diff(self.opens_at)))
+        """How long its bars are, in ms; 0: it has one bar.
+
+        What all distances are multiples of; or, where nearly all are the same, that one: the others
+        are flaws, and are told with their line.
+        """
+        distances = np.abs(np.diff(self.opens_at))
+        distances, counts = np.unique(distances[distances > 0], return_counts=True)
+        if not distances.size:
+            return 0
+        if counts.max() > _NEARLY_ALL * counts.sum():
+            return int(distances[counts.argmax()])
+        return int(np.gcd.reduce(distances))
 
     @property
     def length(self) -> str:

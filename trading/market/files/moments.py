@@ -143,6 +143,7 @@ def _of_text(column: Any, sheet: Sheet) -> Times:
     numbers = compute.match_substring_regex(column, r"^\d+(\.\d+)?$")
     if compute.all(numbers).as_py():
         return _of_numbers(np.array(column.to_pylist(), dtype=np.float64), sheet)
+    _refuse_odd_number(column, numbers, sheet)
     column, shift = _without_zone(column, sheet)
     column = compute.replace_substring_regex(column, r"^(\d{4}.\d\d.\d\d)[Tt_](\d)", r"\1 \2")
     column = compute.replace_substring_regex(column, r"(:\d\d)[.,]0+$", r"\1")
@@ -155,6 +156,17 @@ def _of_text(column: Any, sheet: Sheet) -> Times:
             f"{clipped(str(column[row].as_py()))}. Write them as 2024-01-31 14:00:00"
         )
     return _most_even(found, sheet) - shift
+
+
+def _refuse_odd_number(column: Any, numbers: Any, sheet: Sheet) -> None:
+    """Raise `ValueError` where most times are numbers, and one is none."""
+    are = np.asarray(numbers.to_numpy(zero_copy_only=False), dtype=bool)
+    if 2 * int(are.sum()) > len(are):
+        row = int(are.argmin())
+        raise ValueError(
+            f"{sheet.where(row)}: {clipped(str(column[row].as_py()))} is no number, as its other "
+            "times are. Lines that name the columns again, or sum up, do not belong there"
+        )
 
 
 def _without_zone(column: Any, sheet: Sheet) -> tuple[Any, Times | int]:

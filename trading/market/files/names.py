@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 
 from trading.errors import InvalidSymbol
 from trading.market.rules import BINANCE_PERPETUALS_2021, BINANCE_PERPETUALS_2025
@@ -20,8 +21,8 @@ _MORE_QUOTES = ("TUSD", "AUD", "CAD", "TRY", "BRL", "KRW", "DAI")
 """Only where something parts them from the base: country ends in TRY, and XBTUSD in TUSD."""
 _CONTRACTS = ("SWAP", "PERP", "PERPETUAL", "P")
 _NAMES = {
-    "BITCOIN": "BTC", "ETHEREUM": "ETH", "SOLANA": "SOL", "RIPPLE": "XRP", "CARDANO": "ADA",
-    "DOGECOIN": "DOGE", "LITECOIN": "LTC",
+    "BITCOIN": "BTC", "ETHEREUM": "ETH", "ETHER": "ETH", "SOLANA": "SOL", "RIPPLE": "XRP",
+    "CARDANO": "ADA", "DOGECOIN": "DOGE", "LITECOIN": "LTC",
 }  # fmt: skip
 _COINS = frozenset(s.base for s in (*BINANCE_PERPETUALS_2021, *BINANCE_PERPETUALS_2025))
 _NO_BASES = re.compile(
@@ -30,6 +31,10 @@ _NO_BASES = re.compile(
     "HISTORY|MARKET|ALL|AND|THE|MAJORS|TEST|EXPORT|DAILY|HOURLY|MINUTE"
 )
 """Words in names of files that say something else than what is traded."""
+_GLUED = re.compile(
+    r"(.+?)(?:SWAP|PERPETUAL|PERP|SPOT)?(?:(?:19|20)\d{2,6}|\d{1,3}(?:MIN|[SMHDW])?)?"
+)
+"""What may stand right behind a symbol: BTCUSDT2024-01-01, BTCUSDTPERP, EURUSD60, ETHUSDT1h."""
 _TIMEFRAME = re.compile(r"(\d+(s|m|min|h|d|w)|[mhdw]\d+|daily|hourly)", re.IGNORECASE)
 
 
@@ -81,6 +86,20 @@ class Named:
     """None: nothing, or several things."""
     has_quote: bool = False
     """Else its currency is a guess: only the base stands there, as in `BTC-1h.csv`."""
+    several: tuple[str, ...] = ()
+    """Things that it may be, of which nobody can say which."""
+    by: str = "name of the file"
+
+
+def named_of(file: Path) -> Named:
+    """By its own name; where that says nothing, by its folder's, as in `ETHUSDT/2024-01.csv`."""
+    own = named(file.name)
+    if own.symbol is not None or own.several:
+        return own
+    folder = file.absolute().parent.name
+    says = named(folder)
+    is_alone = folder.upper() in {*_NAMES, *_COINS}  # in a longer name it may be any word
+    return replace(says, by="name of its folder", several=()) if says.has_quote or is_alone else own
 
 
 def named(file_name: str) -> Named:
@@ -89,18 +108,33 @@ def named(file_name: str) -> Named:
     upper = [word.upper() for word in words]
     pairs = {
         Symbol(base, quote)
-        for base, quote in pairwise(upper)
+        for base, quote in pairwise([*upper[:1], *map(_bare, upper[1:])])
         if quote in (*QUOTES, *_MORE_QUOTES) and base != quote and _is_base(base)
     }
-    whole = pairs or {found for found in map(_in_a_name, upper) if found}
+    whole = pairs or {found for found in map(_begun, upper) if found}
+    if len(whole) > 1:
+        return Named(several=tuple(sorted(map(str, whole))))
     if whole:
-        return Named(whole.pop(), has_quote=True) if len(whole) == 1 else Named()
-    coins = {_NAMES.get(word, word) for word in upper if word in _NAMES or word in _COINS}
-    if len(coins) == 1:
+        return Named(whole.pop(), has_quote=True)
+    bare = {*upper, *map(_bare, upper)}
+    coins = {_NAMES.get(word, word) for word in bare if word in _NAMES or word in _COINS}
+    if len(coins) > 1:
+        return Named(several=tuple(sorted(coins)))
+    if coins:
         return Named(Symbol(coins.pop(), "USD"))
     share = words[0] if words and not coins else ""
     is_share = re.fullmatch(r"[A-Z]{1,5}", share) and _is_base(share)
     return Named(Symbol(share, "USD")) if is_share else Named()
+
+
+def _begun(word: str) -> Symbol | None:
+    return _in_a_name(word) or _in_a_name(_bare(word))
+
+
+def _bare(word: str) -> str:
+    """Without what is glued to it."""
+    found = _GLUED.fullmatch(word)
+    return found[1] if found else word
 
 
 def length_said(file_name: str) -> str:
