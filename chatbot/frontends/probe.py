@@ -6,6 +6,7 @@ its kind is told.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,23 @@ if TYPE_CHECKING:
 PATIENCE = 10.0
 """Seconds, of the machine's own time: what is waited for is the network."""
 _OK, _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 200, 400, 401, 403, 404
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a platform's tokens look like, as far as all that were seen do."""
+
+    pattern: re.Pattern[str]
+    words: str
+
+
+_TELEGRAM = _Shape(
+    re.compile(r"(?<!\d)\d{6,}:[A-Za-z0-9_-]{30,}", re.ASCII), "digits, a colon, 35 letters"
+)
+_DISCORD = _Shape(
+    re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{20,}", re.ASCII),
+    "three parts of letters with a point between",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +56,7 @@ async def telegram(base_url: str, token: str, *, patience: float = PATIENCE) -> 
     status, said = answer
     me = said.get("result") if isinstance(said, dict) else None
     if status in (_UNAUTHORIZED, _NOT_FOUND):
-        return Found(problem="its token is refused", todo="take a new one from @BotFather")
+        return _refused(_TELEGRAM, token, "take a new one from @BotFather")
     if status != _OK or not isinstance(me, dict):
         return _strange(status, "base_url")
     return Found(name=f"@{me.get('username', '')}", may_join=bool(me.get("can_join_groups", True)))
@@ -53,7 +71,7 @@ async def discord(api_url: str, token: str, *, patience: float = PATIENCE) -> Fo
     status, me = answer
     if status == _UNAUTHORIZED:
         todo = "reset it in Discord's developer portal, and set the new one"
-        return Found(problem="its token is refused", todo=todo)
+        return _refused(_DISCORD, token, todo)
     if status == _FORBIDDEN:
         return Found(problem="it is forbidden to this bot", todo="look at it in Discord's portal")
     if status != _OK or not isinstance(me, dict):
@@ -118,6 +136,16 @@ def _places(answer: Found | tuple[int, Any]) -> frozenset[str] | None:
 def _strange(status: int, key: str) -> Found:
     todo = f"try again later; if it stays, look at {key} and at who answers there"
     return Found(problem=f"a strange answer (status {status})", todo=todo)
+
+
+def _refused(shape: _Shape, token: str, anew: str) -> Found:
+    """A new token does not help who has copied something along with it."""
+    todo = anew
+    if shape.pattern.search(token) and not shape.pattern.fullmatch(token):
+        todo = f"something stands before or after it: keep only the token, {shape.words}"
+    elif not shape.pattern.fullmatch(token):
+        todo = f"it does not look like one ({shape.words}): copy it again"
+    return Found(problem="its token is refused", todo=todo)
 
 
 async def _ask(

@@ -251,11 +251,37 @@ def test_a_refused_token_of_telegram(desk: Path, platforms: Platforms, status: i
 
 
 def test_a_refused_token_of_discord(desk: Path, platforms: Platforms) -> None:
-    finding = look(desk, discord(platforms, TOKEN="another"))["discord"]
+    other = "MTI.another.anotheranotheranotheranother"
+    finding = look(desk, discord(platforms, TOKEN=other))["discord"]
     assert told(finding) == (
         "fault: ADDRESS: its token is refused -> "
         "reset it in Discord's developer portal, and set the new one"
     )
+
+
+@pytest.mark.parametrize(
+    "around", ["bot{}", "TOKEN={}", "<{}>", "({})", "{},", "https://x.test/bot{}"]
+)
+def test_what_was_copied_along_with_a_token_is_named(
+    desk: Path, platforms: Platforms, around: str
+) -> None:
+    platforms.status, platforms.body = 404, {"ok": False, "error_code": 404}
+    finding = look(desk, telegram(platforms, TOKEN=around.format(TOKEN)))["telegram"]
+    assert "something stands before or after it: keep only the token" in told(finding)
+    assert "new one" not in told(finding)
+
+
+@pytest.mark.parametrize("token", ["another", "765432100", "\u0410" * 40])
+def test_what_is_no_token_is_to_be_copied_again(
+    desk: Path, platforms: Platforms, token: str
+) -> None:
+    platforms.status, platforms.body = 401, {"message": "401: Unauthorized"}
+    for found in (
+        look(desk, discord(platforms, TOKEN=token))["discord"],
+        look(desk, telegram(platforms, TOKEN=token))["telegram"],
+    ):
+        assert "it does not look like one" in told(found)
+        assert "new one" not in told(found)
 
 
 def test_a_bot_that_discord_forbids(desk: Path, platforms: Platforms) -> None:
