@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
@@ -21,7 +21,7 @@ from tests.fakes import MemoryLatch, Wish
 from tests.properties.virtual import SkippingLoop, Ticker
 from tests.world import a_world, settled
 from trading.clocks import ManualClock
-from trading.errors import Refused
+from trading.errors import Refused, StoreError
 from trading.events import CycleFailed, Unprotected
 from trading.execution.exit_rules import ExitRules, PartialRule
 from trading.halt import EVERYONE, Verb
@@ -56,6 +56,15 @@ cancel_faults = st.sampled_from(["unavailable", "drop", ""])
 deeds = st.sampled_from(["", "pause", "stop", "flatten", "close", "reconcile", "upkeep"])
 
 
+class FullJournal(MemoryJournal):
+    is_full = False
+
+    async def append(self, *records: Mapping[str, object]) -> None:
+        if self.is_full:
+            raise StoreError("the disk is full")
+        await super().append(*records)
+
+
 class Trading(RuleBasedStateMachine):
     """One trader on two symbols; whoever it is that acts, the promises hold."""
 
@@ -67,7 +76,7 @@ class Trading(RuleBasedStateMachine):
         self.clock = ManualClock(NOON)
         self.ticker = Ticker(self.clock, {BTC: 100.0, ETH: 50.0}, start=NOON)
         self.store = MemoryStore(clock=self.clock)
-        self.book, self.journal, self.latch_file = MemoryJournal(), MemoryJournal(), MemoryLatch()
+        self.book, self.journal, self.latch_file = MemoryJournal(), FullJournal(), MemoryLatch()
         self.lives = 0
         self.broken: list[str] = []
         self.halts: dict[str, Verb] = {}
@@ -258,6 +267,11 @@ class Trading(RuleBasedStateMachine):
             self.store.accept()
         self.run(settled())
 
+    @rule(full=st.booleans())
+    def notes(self, full: bool) -> None:
+        """The file for what history does not take: then only the venue knows of a reduction."""
+        self.journal.is_full = full
+
     @rule(seconds=st.integers(1, 6))
     def wait(self, seconds: int) -> None:
         self.run(self.seconds(seconds))
@@ -309,6 +323,7 @@ class Trading(RuleBasedStateMachine):
         self.disturb([], [])
         self.line(down=False)
         self.disk(full=False)
+        self.notes(full=False)
         for _ in range(4):
             self.run(self.seconds(6))
             self.move({}, {})
