@@ -9,8 +9,10 @@ import pytest
 
 from tests.builders import BTC
 from tests.trading.held import STOP, Told, holding
+from tests.world import settled
 from trading.errors import Refused
 from trading.events import Protected, StopStays, Unprotected
+from trading.execution.protection import NO_ANSWER
 from trading.halt import Stage
 from trading.types import ONE, ZERO
 
@@ -77,6 +79,40 @@ async def test_what_a_close_leaves_is_told_as_it_rests(
         await told.upkeep()
         assert stops(told) == [(D(95), told.size)]
         assert_told_is_so(told)
+
+
+@MARKETS
+@TARGETS
+async def test_a_stop_that_was_lost_is_told_as_missing_at_once(market: str, target: float) -> None:
+    """Whether it rests nobody knows: until then nothing is known to."""
+    async with holding(market, target=target) as told:
+        told.outside.exchange.faults.place = ["", "lost"]
+
+        await close(told, HALF)
+        await settled()
+
+        (bare,) = told.living.heard(Unprotected)
+        assert isinstance(bare, Unprotected)
+        assert (bare.quantity, bare.covered, bare.reason) == (told.size, ZERO, NO_ANSWER)
+        assert bare.since == cover(told).bare_since
+        await told.upkeep()
+        await told.upkeep()
+        assert len(told.living.heard(Unprotected)) == len(told.living.heard(Protected)) == 1
+        assert stops(told) == [(D(95), told.size)]
+
+
+@MARKETS
+@TARGETS
+async def test_a_stop_that_rests_though_its_answer_was_lost_is_no_alarm(
+    market: str, target: float
+) -> None:
+    """The venue is asked first."""
+    async with holding(market, target=target) as told:
+        told.outside.exchange.faults.place = ["", "drop"]
+        await close(told, HALF)
+        await settled()
+        assert told.living.heard(Unprotected) == []
+        assert stops(told) == [(D(95), told.size)]
 
 
 @pytest.mark.parametrize("change", [{"lot": D(100)}, {"least": D(100)}, {"notional": D(100_000)}])

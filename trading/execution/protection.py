@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 STUCK = 60.0
 """Seconds before something is tried again that could not replace a stop that rests."""
 IN_DOUBT = "it was cancelled for a sale that has no answer; none may join that until it is known"
+NO_ANSWER = "it was sent, and may rest or not; a second must not join it"
 NO_STOPS = "this market takes no stop orders"
 TOGETHER = 32
 """Symbols converged at a time: they share their commits, and none waits long for its own."""
@@ -344,6 +345,8 @@ class Protection:
     async def _add_stops(self, position: Position, plan: ExitPlan, gone: list[Order]) -> None:
         symbol, found = position.symbol, self._wanted.compared(position, plan)
         if found.of(OrderType.STOP).wrong or (found.wrong and self._wanted.paired):
+            if any(order.status is OrderStatus.UNKNOWN for order in found.wrong):
+                await self.covers.tell_bare(symbol, NO_ANSWER)
             return  # one is in doubt: a second must not join it
         refused = await self._send_missing(symbol)
         if refused is not None and (refused.misfit or gone):
