@@ -57,7 +57,7 @@ def _flatten_question(view: View, rows: int) -> Reply:
         table=a_table(_CLOSE_COLUMNS, _close_rows(view.holdings, rows)),
         text="\n".join([_worth(view), *apart_notes(view), THEN]),
         choices=(Choice("Cancel", CANCEL), Choice(f"Close {count} now", CONFIRM)),
-        as_of=price_time(view, view.holdings),
+        as_of=price_time(view, counted(view)),
     )
 
 
@@ -106,7 +106,9 @@ def flattening(halting: Halting, before: View, now: View) -> Reply:
     if halting.flat:
         place = whom(before.name, before.mode)
         seconds = (now.as_of - halting.halt.at).total_seconds()
-        return flat_reply(place, seconds, halting.closes, halting.halt.id)
+        ends = halting.halt.stages_of(before.name)
+        dust = next((r.note for r in ends if r.stage is Stage.FLAT_EXCEPT_DUST), "")
+        return flat_reply(place, seconds, halting.closes, halting.halt.id, dust=dust)
     return fitting(lambda rows: _flattening(halting, before, now, rows), len(before.holdings))
 
 

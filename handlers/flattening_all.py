@@ -80,7 +80,7 @@ def _question(seen: Seen, table: Table | None, told: int) -> Reply:
     count = sum(len(counted(v)) for v in seen.views)
     notes = [*_unread(seen), *(note for v in seen.views for note in apart_notes(v))]
     close = "Close all now" if seen.broken else f"Close {count} now"
-    times = [at for v in seen.views if (at := price_time(v, v.holdings)) is not None]
+    times = [at for v in seen.views if (at := price_time(v, counted(v))) is not None]
     return Reply(
         f"{LOOK} Close all of {_traders(seen)} at market?",
         table=table,

@@ -38,16 +38,15 @@ def flatten_answer(ctx: Context, name: TraderName, halting: Halting, before: Vie
 
     def look(halt: Halt) -> tuple[Reply, bool]:
         now, done = traders.view_of(ctx, name), ctx.services.desk.closing(name, halt)
-        flat = _stage(halt, name, Stage.FLAT)
+        flat = _stage(halt, name, Stage.FLAT) or _stage(halt, name, Stage.FLAT_EXCEPT_DUST)
         if flat is not None:
             seconds = (flat.at - halt.at).total_seconds()
             place = whom(name, before.mode)
-            return addressed(
-                flat_reply(place, seconds, done.closes, halt.id, tries=done.tries, stops=done.stops)
-            ), True
-        dust = _stage(halt, name, Stage.FLAT_EXCEPT_DUST)
-        if dust is not None:
-            return addressed(_as_alerted(halt, now, dust, done.closes)), True
+            ended = flat_reply(
+                place, seconds, done.closes, halt.id, tries=done.tries, stops=done.stops,
+                dust=flat.note,
+            )  # fmt: skip
+            return addressed(ended), True
         so_far = replace(halting, halt=halt, closes=done.closes)
         return addressed(flattening(so_far, before, now)), False
 

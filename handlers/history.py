@@ -22,7 +22,11 @@ _COLUMNS = (
     Column(right=False, gap=1),
     Column(),
 )
-REASONS = {ExitReason.EXTERNAL: "outside", ExitReason.WRITTEN_OFF: "written off"}
+REASONS = {
+    ExitReason.EXTERNAL: "outside",
+    ExitReason.WRITTEN_OFF: "written off",
+    ExitReason.FORGOTTEN: "unknown",
+}
 """Where the word is not the reason's own."""
 
 

@@ -89,8 +89,9 @@ def orders_reply(view: View, steps: Callable[[Symbol], MarketRules], page: int) 
     if not shown:
         raise Refused(f"There is no page {page}: {len(alive)} orders rest")
     more = len(alive) > page * TABLE_ROWS
+    count = sum(o.status is not OrderStatus.INTENT for o in alive)
     return Reply(
-        f"{len(alive)} resting {mode(view.mode)}: {_kinds(alive)}",
+        f"{count} resting {mode(view.mode)}: {_kinds(alive)}",
         table=a_table(_COLUMNS, [_row(o, steps(o.symbol)) for o in shown]),
         text=_asked(view),
         choices=(*([Choice("More", f"/orders {page + 1}")] if more else []), *choices),
@@ -100,6 +101,9 @@ def orders_reply(view: View, steps: Callable[[Symbol], MarketRules], page: int) 
 
 
 def _kinds(alive: list[Order]) -> str:
+    """What is being sent at this moment does not rest yet."""
+    leaving = [o for o in alive if o.status is OrderStatus.INTENT]
+    alive = [o for o in alive if o.status is not OrderStatus.INTENT]
     exits = [o for o in alive if o.role is OrderRole.EXIT]
     counts = (
         (count_entries(len(entries(alive))), entries(alive)),
@@ -107,6 +111,7 @@ def _kinds(alive: list[Order]) -> str:
         (plural(len(targets(alive)), "target"), targets(alive)),
         (plural(len(exits), "exit"), exits),
         (f"{len(unknown(alive))} unknown", unknown(alive)),
+        (f"{len(leaving)} on the way", leaving),
     )
     return ", ".join(text for text, found in counts if found)
 
@@ -122,8 +127,9 @@ def _row(order: Order, rules: MarketRules) -> tuple[str, ...]:
 
 
 def _kind_or_doubt(order: Order) -> str:
-    """As in `entry`, or `entry?` while the venue has not answered for it."""
-    return f"{_kind(order)}{'?' if order.status is OrderStatus.UNKNOWN else ''}"
+    """As in `entry`; `entry?` while the venue has not answered for it, `entry…` on its way."""
+    marks = {OrderStatus.UNKNOWN: "?", OrderStatus.INTENT: "…"}
+    return f"{_kind(order)}{marks.get(order.status, '')}"
 
 
 def _kind(order: Order) -> str:

@@ -12,6 +12,7 @@ from handlers.words import (
     HALTED,
     LOOK,
     PAUSED,
+    clipped,
     count_entries,
     entries,
     holdings_of,
@@ -267,8 +268,12 @@ def flat_reply(  # the last three are known to who followed it
     *,
     tries: Mapping[Symbol, int] = _NO_TRIES,
     stops: int | None = None,
+    dust: str = "",
 ) -> Reply:
-    """`✓ Flat: majors (paper), confirmed in 23 s`, with what was closed and its sum."""
+    """`✓ Flat: majors (paper), confirmed in 23 s`, with what was closed and its sum.
+
+    *dust*: what stays there, as in `0.0006 BTC`.
+    """
     rows: list[tuple[str, ...]] = [
         (t.symbol.base, exact(t.exit_price), gain(t.profit), _tried(tries.get(t.symbol, 1)))
         for t in closes[:TABLE_ROWS]
@@ -279,9 +284,15 @@ def flat_reply(  # the last three are known to who followed it
     done = f"{_result(closes)} after fees" if closes else "flat"
     gone = "protective stops" if stops is None else plural(stops, "stop")
     return Reply(
-        f"{DONE} Flat: {place}, confirmed in {took(seconds)}",
+        f"{DONE} Flat{' except dust' if dust else ''}: {place}, confirmed in {took(seconds)}",
         table=a_table(columns, rows),
-        text=f"Done: {done}; {gone} cancelled.\nNot done: entries stay blocked until /resume.",
+        text="\n".join(
+            [
+                f"Done: {done}; {gone} cancelled.",
+                *([f"Too small for the venue to take: {clipped(dust, 100)}."] if dust else []),
+                "Not done: entries stay blocked until /resume.",
+            ]
+        ),
         choices=(Choice("Trades", "/trades"), Choice("Resume", "/resume")),
         level=Level.NOTICE,
         story=story,

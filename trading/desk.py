@@ -105,7 +105,8 @@ class Desk:
         waits = (e.flat(halting.halt, within=self._patience.stop) for e in enforcers)
         flat = await asyncio.gather(*waits)
         closes = tuple(trade for e in enforcers for trade in e.closes())
-        return replace(halting, flat=all(flat), closes=closes)
+        halt = self.latch.get(halting.halt.id) or halting.halt
+        return replace(halting, halt=halt, flat=all(flat), closes=closes)
 
     async def _halt(self, scope: str, verb: Verb, by: str, why: str, origin: str) -> Halting:
         halt, earlier, before = self._engage(scope, verb, by, why, origin)

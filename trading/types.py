@@ -124,6 +124,8 @@ class ExitReason(StrEnum):
     EXTERNAL = "external"
     WRITTEN_OFF = "written_off"
     """Nobody trades it any more: booked out at nothing."""
+    FORGOTTEN = "forgotten"
+    """An order of ours did it, and the history that knew why is not there any more."""
 
 
 class Symbol(NamedTuple):

@@ -99,6 +99,7 @@ def _by(reason: ExitReason, by: str) -> str:
         ExitReason.FLATTEN: f"by /flatten{who}",
         ExitReason.EXTERNAL: "outside the desk",
         ExitReason.WRITTEN_OFF: f"as written off{who}",
+        ExitReason.FORGOTTEN: "by an order of ours, why is lost",
     }[reason]
 
 

@@ -21,7 +21,7 @@ from tests.builders import a_close, a_scan, an_order
 from tests.handlers.story import COMMANDS, NOW, RULES, a_sweep, checked, the_view
 from trading.clocks import ManualClock
 from trading.errors import Refused, SettingsError
-from trading.halt import Halt, Latch, Verb
+from trading.halt import Halt, Latch, Reached, Verb
 from trading.ports import Alert, Change, Word
 from trading.roster import Found
 from trading.stats.daybook import DayBook
@@ -189,6 +189,10 @@ class FakeDesk:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     refusals: dict[str, str] = field(default_factory=dict)
     broken: Exception | None = None
+    ends: Reached | None = None
+    """How a flatten ends before it is answered."""
+    closes: tuple[Trade, ...] = ()
+    """What it closed."""
 
     async def pause(self, scope: str, *, by: str, why: str, origin: str = "") -> Halting:
         return self._engage("pause", Verb.PAUSE, scope, by, why)
@@ -197,7 +201,13 @@ class FakeDesk:
         return self._engage("stop", Verb.STOP, scope, by, why)
 
     async def flatten(self, scope: str, *, by: str, why: str, origin: str = "") -> Halting:
-        return self._engage("flatten", Verb.FLATTEN, scope, by, why)
+        halting = self._engage("flatten", Verb.FLATTEN, scope, by, why)
+        if self.ends is None:
+            return halting
+        for swept in halting.swept:
+            self.latch.reach(halting.halt.id, swept.trader, self.ends)
+        halt = self.latch.get(halting.halt.id) or halting.halt
+        return replace(halting, halt=halt, flat=True, closes=self.closes)
 
     def _engage(self, name: str, verb: Verb, scope: str, by: str, why: str) -> Halting:
         self.asked.append((name, scope, by, why))

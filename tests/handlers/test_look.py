@@ -459,6 +459,18 @@ By the desk's own books: venue silent 6 s.
     )
 
 
+def test_what_is_on_its_way_does_not_rest_yet() -> None:
+    leaving = replace(ORDERS[-1], status=OrderStatus.INTENT)
+
+    reply = checked(orders_reply(the_view(orders=(leaving,)), rules, 1))
+
+    assert reply.title == "0 resting (paper): 1 on the way"
+    assert any(line.endswith(" stop…") for line in lines_of(reply))
+
+    reply = checked(orders_reply(the_view(orders=(leaving, *ORDERS)), rules, 1))
+    assert reply.title == "5 resting (paper): 2 entries, 3 stops, 1 on the way"
+
+
 def test_an_unknown_order_is_marked() -> None:
     doubtful = replace(ORDERS[0], status=OrderStatus.UNKNOWN, role=OrderRole.EXIT, price=None)
 

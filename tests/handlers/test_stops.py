@@ -378,6 +378,30 @@ Closing goes on until flat; the result is told here.
     assert reply.story == "H1"
 
 
+@pytest.mark.parametrize(
+    ("end", "note", "title", "left"),
+    [
+        (Stage.FLAT, "", "✓ Flat: majors (paper), confirmed in 0.00\u00a0s", "Done: "),
+        (
+            Stage.FLAT_EXCEPT_DUST,
+            "0.000002 SOL",
+            "✓ Flat except dust: majors (paper), confirmed in 0.00\u00a0s",
+            "Too small for the venue to take: 0.000002 SOL.",
+        ),
+    ],
+)
+async def test_a_flatten_that_ends_at_once_is_answered_as_it_ended(
+    house: House, end: Stage, note: str, title: str, left: str
+) -> None:
+    house.desk.ends = Reached(stage=end, at=NOW, note=note)
+    house.desk.closes = CLOSES
+
+    reply = checked(await house.press("Close 3", await house.say("/flatten")))
+
+    assert reply.title == title
+    assert left in reply.text
+
+
 CLOSES = tuple(
     builders.a_trade(symbol=symbol, exit_price=D(price), profit=D(profit))
     for symbol, price, profit in (

@@ -89,6 +89,8 @@ def test_what_was_bought_and_sold_since_is_neither_held_nor_protected(desk: Live
     assert desk.venue.resting() == rests
     assert desk.alerts("BooksDiffered") == []
     assert "Halted" in desk.say("/status")["title"]
+    ((_, closed, why, _),) = desk.say("/trades")["table"]["rows"]
+    assert (closed, why) == ("BTC long", "unknown"), "who wished it is lost with the history"
 
 
 def test_a_stop_over_what_the_venue_lists_no_entry_of_is_left_alone_and_never_called_flat(

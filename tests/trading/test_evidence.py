@@ -21,10 +21,17 @@ from tests.trading.test_reconcile import by_hand
 from tests.world import World, a_world, settled, wish
 from trading.clocks import ManualClock
 from trading.errors import Refused
-from trading.events import BooksDiffered, Event, OrdersFound, OrdersUnproven, Unprotected
+from trading.events import (
+    BooksDiffered,
+    Event,
+    OrdersFound,
+    OrdersUnproven,
+    PositionClosed,
+    Unprotected,
+)
 from trading.execution.exit_rules import ExitRules
 from trading.halt import EVERYONE, Stage
-from trading.types import ONE, OrderRole, OrderStatus, Side
+from trading.types import ONE, ExitReason, OrderRole, OrderStatus, Side
 
 D = Decimal
 BY = "ben, Telegram"
@@ -162,6 +169,8 @@ async def test_what_was_sold_after_a_backup_is_sold(account: Account, share: str
         assert await stops(world) == rests
         assert world.trader.block == ""
         assert only(world, OrdersFound).held == sum(left.values())
+        ended = [e.trade.reason for e in world.said if isinstance(e, PositionClosed)]
+        assert set(ended) <= {ExitReason.HAND}, "a paper book keeps why"
 
 
 async def test_a_stop_that_was_moved_after_a_backup_stays_where_it_rests(account: Account) -> None:

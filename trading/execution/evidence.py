@@ -344,6 +344,6 @@ def _with_reason(order: Order) -> Order:
     if order.reason or order.role is OrderRole.ENTRY:
         return order
     if order.role is OrderRole.EXIT:
-        return replace(order, reason=ExitReason.SIGNAL.value)
+        return replace(order, reason=ExitReason.FORGOTTEN.value)
     is_target = order.type is OrderType.TARGET
     return replace(order, reason=(ExitReason.TARGET if is_target else ExitReason.STOP).value)
