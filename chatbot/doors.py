@@ -11,23 +11,35 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_OURS = {stat.S_IFREG, stat.S_IFDIR, stat.S_IFSOCK}
 
 
-def first_link(folder: Path) -> Path | None:
-    """The first of the files in *folder* that is a link, or has a second name; None without any.
+Stray = tuple[str, str]
+"""What keeps a path from being a file of ours, and what to do about it."""
+
+
+def first_stray(folder: Path) -> Stray | None:
+    """Of the files in *folder*.
 
     Backups are looked at by nobody, and may be links.
     """
-    return next((path for path in map(Path, _entries(folder)) if is_link(path)), None)
+    return next(filter(None, (stray(Path(entry)) for entry in _entries(folder))), None)
 
 
-def is_link(path: Path) -> bool:
-    """Whether *path* is a link, or a file with a second name.  No file is none."""
+def stray(path: Path) -> Stray | None:
+    """None where there is a file of ours, or nothing."""
     try:
         found = path.lstat()
     except FileNotFoundError:
-        return False
-    return stat.S_ISLNK(found.st_mode) or (stat.S_ISREG(found.st_mode) and found.st_nlink > 1)
+        return None
+    kind = stat.S_IFMT(found.st_mode)
+    if kind == stat.S_IFLNK or (kind == stat.S_IFREG and found.st_nlink > 1):
+        said = "is a link, or has a second name: what is written there would be written elsewhere"
+        return f"{path} {said}", "put the file itself in its place"
+    if kind not in _OURS:
+        said = "is a pipe or a device: whoever opens it may wait for ever"
+        return f"{path} {said}", "take it away, or put the file itself in its place"
+    return None
 
 
 def closed(folder: Path) -> Iterator[str]:

@@ -102,7 +102,8 @@ def _end(listener: QueueListener) -> None:
     def stop() -> None:
         listener.stop()
         for sink in listener.handlers:
-            sink.close()
+            with suppress(OSError):  # what the disk does not take is lost, and was told
+                sink.close()
 
     last = threading.Thread(target=stop, daemon=True)
     last.start()

@@ -84,7 +84,7 @@ class StateFolder:
             self._held = self._locked_in_time()
             self._refuse_listeners()
             self._finish_moving_the_latch()
-            self._refuse_link(doors.first_link(self.path))
+            _refuse(doors.first_stray(self.path))
             self.notices = (*doors.closed(self.path),)
         except BlockingIOError:
             raise Refused(
@@ -133,14 +133,7 @@ class StateFolder:
                 f"The state folder {self.path} belongs to another user, {user(owner)}: start as "
                 "that user, or name another folder with [bot] state_dir. Nothing was started."
             )
-        self._refuse_link(self.lock if doors.is_link(self.lock) else None)
-
-    def _refuse_link(self, link: Path | None) -> None:
-        if link is not None:
-            raise Refused(
-                f"{link} is a link, or has a second name: what is written there would be written "
-                "elsewhere. Put the file itself in its place. Nothing was started."
-            )
+        _refuse(doors.stray(self.lock))
 
     def _finish_moving_the_latch(self) -> None:
         """A fresh start that died behind its moves has left the old folder a name of ours."""
@@ -188,6 +181,7 @@ class StateFolder:
     @property
     def not_taken_over(self) -> tuple[Path, ...]:
         """Folders set aside whose database was not yet asked for active halts."""
+        _refuse(doors.stray(self.path / _SET_ASIDE))
         try:
             names = (self.path / _SET_ASIDE).read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
@@ -253,6 +247,12 @@ def _told_by(config: Path) -> str:
         return said[1] if said else DEFAULT
 
 
+def _refuse(stray: doors.Stray | None) -> None:
+    if stray:
+        said, todo = stray
+        raise Refused(f"{said}. {todo[0].upper()}{todo[1:]}. Nothing was started.")
+
+
 def _locked(folder: Path) -> tuple[int, ...]:
     """Lock *folder* itself, which nobody can remove under us unseen, and the file with our pid.
 
@@ -284,7 +284,7 @@ def _lock(path: Path, how: int) -> int:
 
 def _is_locked(path: Path) -> bool:
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # it may be a pipe
     except FileNotFoundError:
         return False
     try:
@@ -305,7 +305,7 @@ def _is_still(path: Path, handle: int) -> bool:
 
 def _pid_in(lock: Path) -> int:
     try:
-        return int(lock.read_text(encoding="ascii"))
+        return int(lock.read_text(encoding="ascii")) if lock.is_file() else 0
     except (OSError, ValueError):
         return 0
 

@@ -91,14 +91,15 @@ class Takeover:
                 note = Change(notes=((backup.RESTORED, ""),))
                 await self.recorder.keep(note, Lane.REST)
 
-    async def _preallocate(self) -> None:
-        """Make the latch file now, while the disk has room."""
+    async def _preallocate(self, *, again: bool = False) -> None:
+        """Make the latch file now, while the disk has room; what was told is not told *again*."""
         try:
             await self.latch_file.write(
                 self.halter.latch.active, last_number=self.halter.latch.last_number
             )
         except StoreError as error:
-            log.error("the latch file cannot be made: %s", error)  # noqa: TRY400  # told by each halt
+            if not again:
+                log.error("the latch file cannot be made: %s", error)  # noqa: TRY400  # told by each halt
 
     async def _stored_halts(self) -> list[Halt]:
         return list(await self.store.halts())
@@ -118,22 +119,25 @@ class Takeover:
         return found, unreadable
 
     async def watch_requests(self) -> None:
+        is_gone = False
         while True:
             await self.clock.sleep(REQUEST_EVERY)
             try:
                 request = await self.latch_file.request()
+                is_gone = False
             except FileNotFoundError:
                 path = latch.path_in(self.folder.path)
-                log.warning("the latch file was taken away; it is written anew")
+                if not is_gone:
+                    log.warning("the latch file was taken away; it is written anew")
                 request = await asyncio.to_thread(latch.read_request, path)
-                await self._preallocate()
+                await self._preallocate(again=is_gone)
+                is_gone = True
             await self._obey(request)
 
     async def _obey(self, request: latch.StopRequest | None) -> None:
         """Take over a stop that was asked for through the latch file."""
         if request is None:
             return
-        path = latch.path_in(self.folder.path)
         traders = self.traders
         by_hand = [h for h in self.halter.latch.firm if h.verb >= Verb.STOP and not h.guard]
         if not traders or not all(any(h.covers(name) for h in by_hand) for name in traders):
@@ -144,6 +148,6 @@ class Takeover:
             if not await self.halter.durable(halt, within=5.0):
                 return  # the request stays where it is, and is found again
         try:
-            await asyncio.to_thread(latch.clear_request, path, request)
+            await self.latch_file.clear_request(request)
         except StoreError as error:  # it is found again, and rests on the same halt
             log.warning("the stop that was asked for is taken over, and stays written: %s", error)

@@ -11,9 +11,11 @@ Standard library only, and nothing heavy: a stop must start fast.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
+import stat
 import struct
 import threading
 import zlib
@@ -111,6 +113,13 @@ class SlotLatch:
         """
         return await self._in_thread(self._request)
 
+    async def clear_request(self, adopted: StopRequest | None) -> None:
+        """Empty slot C if it still holds *adopted* (None: if what it holds cannot be read).
+
+        A request made since then stays.  Takes no descriptor, as `request`.  Raises `StoreError`.
+        """
+        await self._in_thread(lambda: self._clear_request(adopted))
+
     async def close(self) -> None:
         """Let go of the file, after what was still to be written."""
         await self._in_thread(self._close)
@@ -140,9 +149,20 @@ class SlotLatch:
             raise FileNotFoundError(self._path)
         return _read(self._fd).request
 
+    def _clear_request(self, adopted: StopRequest | None) -> None:
+        try:
+            fd = self._open()
+            _lock(fd)
+            try:
+                _clear(fd, adopted)
+            finally:
+                fcntl.flock(fd, fcntl.LOCK_UN)
+        except OSError as error:
+            raise StoreError(f"the latch file {self._path}: {error.strerror}") from error
+
     def _is_there(self, fd: int) -> bool:
         try:
-            return os.path.samestat(self._path.stat(), os.fstat(fd))
+            return os.path.samestat(self._path.lstat(), os.fstat(fd))
         except FileNotFoundError:
             return False
 
@@ -165,7 +185,7 @@ class SlotLatch:
 def read(path: Path) -> LatchContents:
     """What the file says; a missing file says nothing.  Never raises for what it finds."""
     try:
-        fd = os.open(path, os.O_RDONLY)
+        fd = _own(path, os.O_RDONLY)
     except FileNotFoundError:
         return LatchContents()
     except OSError:
@@ -202,19 +222,10 @@ def read_request(path: Path) -> StopRequest | None:
     return read(path).request
 
 
-def clear_request(path: Path, adopted: StopRequest | None) -> None:
-    """Empty slot C if it still holds *adopted* (None: if what it holds cannot be read).
-
-    A request made since then stays.  Raises `StoreError`.
-    """
-    try:
-        with _locked(path) as fd:
-            found = _get(fd, _C)
-            if found.data is not None and _request_of(found.data) != adopted:
-                return
-            _write_all(fd, bytes(SLOT), _C * SLOT)
-    except OSError as error:
-        raise StoreError(f"the latch file {path}: {error.strerror}") from error
+def _clear(fd: int, adopted: StopRequest | None) -> None:
+    found = _get(fd, _C)
+    if found.data is None or _request_of(found.data) == adopted:
+        _write_all(fd, bytes(SLOT), _C * SLOT)
 
 
 # -- what the command line does -------------------------------------------------------------
@@ -283,7 +294,7 @@ def _write_all(fd: int, data: bytes, offset: int) -> None:
 
 def _open(path: Path) -> int:
     """Open the file, at its full size: the disk may be full when it is needed."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = _own(path, os.O_RDWR | os.O_CREAT)
     try:
         if os.fstat(fd).st_size < SIZE:
             os.posix_fallocate(fd, 0, SIZE)
@@ -292,6 +303,20 @@ def _open(path: Path) -> int:
     except BaseException:
         os.close(fd)
         raise
+    return fd
+
+
+def _own(path: Path, how: int) -> int:
+    """Open *path* if it is a file, and no other that a link leads to; never wait for a pipe."""
+    try:
+        fd = os.open(path, how | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a link") from error
+        raise
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "it is no file")
     return fd
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from chatbot.checks.chats import CHATS
 from chatbot.checks.finding import Check, Finding, Looked, Verdict
 from chatbot.checks.venues import real_feed, real_venue
-from chatbot.doors import first_link
+from chatbot.doors import first_stray
 from chatbot.frontends.probe import PATIENCE
 from chatbot.history import HISTORY, rescued_in, way_back
 from chatbot.parts import Connections, feed_of, strategy_of
@@ -95,9 +95,9 @@ def _state_folder(looked: Looked) -> Iterator[Finding]:
         yield Finding(name, Verdict.FAULT, said, "mount it writable; the kernel's log tells why")
     elif not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         yield Finding(name, Verdict.FAULT, f"{path} is not writable", f"chmod u+rwx {path}")
-    elif (link := first_link(path)) is not None:
-        said = f"{link} is a link, or has a second name"
-        yield Finding(name, Verdict.FAULT, said, "put the file itself in its place")
+    elif stray := first_stray(path):
+        said, todo = stray
+        yield Finding(name, Verdict.FAULT, said, todo)
     else:
         yield from _files_in(path, name)
 

@@ -101,6 +101,17 @@ def test_a_folder_that_cannot_be_written_is_told_once_and_hurts_nobody(
     assert "Traceback" not in err
 
 
+def test_a_disk_that_is_full_to_the_end_hurts_nobody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / logs.FILE).symlink_to("/dev/full")
+    with logs.writing(tmp_path, level="info", console="critical"):
+        log.warning("something")
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "cannot be written: [Errno 28] No space left" in said
+
+
 def test_a_disk_that_hangs_keeps_nobody_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / logs.FILE)  # opened for writing, it waits for a reader for ever
     with logs.writing(tmp_path, level="info", console="critical"):

@@ -163,6 +163,25 @@ def test_a_file_with_a_second_name_is_refused(tmp_path: Path, name: str) -> None
         StateFolder(path).hold()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("history.db", "history.db-wal", "latch", "lock", "control.sock", "intents.journal"),
+        *("paper-majors.journal", "set-aside", "metrics.json", "logs/quarterdeck.jsonl"),
+    ],
+)
+def test_a_pipe_among_its_files_is_refused_and_nobody_waits_for_it(
+    tmp_path: Path, name: str
+) -> None:
+    pipe = tmp_path / "state" / name
+    pipe.parent.mkdir(parents=True, mode=0o700)
+    os.mkfifo(pipe, 0o600)
+    folder = StateFolder(tmp_path / "state")
+    with pytest.raises(Refused, match=rf"{name} is a pipe or a device.*Nothing was started"):
+        folder.hold()
+    assert folder.holder() is None
+
+
 def test_a_folder_may_itself_be_reached_by_a_link(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir(mode=0o700)
     (tmp_path / "state").symlink_to(tmp_path / "disk")

@@ -279,6 +279,17 @@ def test_a_desk_that_hears_nobody_looks_at_its_latch_file(calm: DeskProcess) -> 
     assert is_halted(desk, "quarterdeck stop")
 
 
+def test_nor_needs_it_a_descriptor_to_take_a_stop_over_from_there(calm: DeskProcess) -> None:
+    desk = calm.start()
+    assert desk.say("/status")["outcome"] == "done"
+    (desk.state / "stop.sock").unlink()
+    with limited(desk.pid, resource.RLIMIT_NOFILE, first_free_descriptor(desk.pid)):
+        ended = quarterdeck("stop", "--timeout", "10", cwd=desk.folder)
+
+    assert ended.code == 0
+    assert f"Halted: the desk (pid {desk.pid}) has taken the stop over" in ended.out
+
+
 # -- two at once, and second looks ----------------------------------------------------------
 
 

@@ -18,7 +18,6 @@ from storage.latch import (
     LatchContents,
     SlotLatch,
     StopRequest,
-    clear_request,
     path_in,
     read,
     read_request,
@@ -189,7 +188,7 @@ async def test_writing_never_grows_shrinks_or_replaces_the_file(
     for number in range(1, 60):
         await latch.write([a_halt(n) for n in range(number)], last_number=number)
     ask(path.parent)
-    clear_request(path, ASKED)
+    await latch.clear_request(ASKED)
 
     after_all = path.stat()
     assert before.st_size == SIZE
@@ -265,22 +264,24 @@ def test_a_stop_can_be_asked_for_before_the_desk_ever_ran(tmp_path: Path) -> Non
     assert read(path) == LatchContents(request=ASKED)
 
 
-def test_an_adopted_stop_is_cleared_and_a_later_one_stays(path: Path) -> None:
+async def test_an_adopted_stop_is_cleared_and_a_later_one_stays(
+    path: Path, latch: SlotLatch
+) -> None:
     ask(path.parent)
     request_stop(path.parent, by="eve", why="again", at=after(1))
-    clear_request(path, ASKED)
+    await latch.clear_request(ASKED)
     assert read_request(path) == StopRequest(by="eve", why="again", at=after(1))
 
-    clear_request(path, read_request(path))
+    await latch.clear_request(read_request(path))
     assert read(path) == LatchContents()
 
 
-def test_a_damaged_request_halts_until_it_is_cleared(path: Path) -> None:
+async def test_a_damaged_request_halts_until_it_is_cleared(path: Path, latch: SlotLatch) -> None:
     ask(path.parent)
     damage(path, SLOT_C)
     assert read(path) == LatchContents(damaged=True)
 
-    clear_request(path, None)
+    await latch.clear_request(None)
     assert read(path) == LatchContents()
 
 
@@ -300,6 +301,60 @@ def test_a_desk_frozen_with_the_lock_does_not_stop_a_stop(path: Path) -> None:
     os.close(frozen)
 
     assert read_request(path) == StopRequest(by="eve", why="now", at=after(1))
+
+
+async def test_what_a_link_leads_to_is_neither_written_nor_believed(tmp_path: Path) -> None:
+    elsewhere, path = tmp_path / "settings", path_in(tmp_path)
+    elsewhere.write_bytes(b"kept" * SIZE)
+    path.symlink_to(elsewhere)
+    latch = SlotLatch(path)
+
+    with pytest.raises(StoreError, match="it is a link"):
+        request_stop(tmp_path, by="anna", why="", at=NOON)
+    with pytest.raises(StoreError, match="it is a link"):
+        await latch.write([a_halt()], last_number=1)
+    with pytest.raises(StoreError, match="it is a link"):
+        await latch.clear_request(None)
+    assert read(path).damaged
+    assert elsewhere.read_bytes() == b"kept" * SIZE
+    await latch.close()
+
+
+async def test_a_link_that_took_the_place_of_the_file_is_not_written_either(
+    path: Path, latch: SlotLatch
+) -> None:
+    await latch.write([a_halt()], last_number=1)
+    elsewhere = path.rename(path.with_name("elsewhere"))
+    before = elsewhere.read_bytes()
+    path.symlink_to(elsewhere)
+    with pytest.raises(StoreError, match="it is a link"):
+        await latch.write([], last_number=2)
+    with pytest.raises(FileNotFoundError):
+        await latch.request()
+    assert elsewhere.read_bytes() == before
+
+
+def test_nobody_waits_for_a_pipe_in_its_place(tmp_path: Path) -> None:
+    os.mkfifo(path_in(tmp_path))
+    with pytest.raises(StoreError, match="it is no file"):
+        request_stop(tmp_path, by="anna", why="", at=NOON)
+    assert read(path_in(tmp_path)).damaged
+
+
+async def test_the_desk_clears_what_it_adopted_and_leaves_the_lock_to_others(
+    path: Path, latch: SlotLatch
+) -> None:
+    await latch.write([], last_number=0)
+    for minutes in (0, 1):
+        request_stop(path.parent, by="anna", why="", at=after(minutes=minutes))
+        request = await latch.request()
+        request_stop(path.parent, by="ben", why="", at=after(minutes=minutes))
+        await latch.clear_request(request)
+        assert await latch.request() != request, "a later one stays"
+    await latch.clear_request(await latch.request())
+    assert await latch.request() is None
+    with path.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_it_starts_without_anything_heavy() -> None:

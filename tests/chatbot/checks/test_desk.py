@@ -244,6 +244,11 @@ async def test_a_link_among_the_files(desk: Path) -> None:
     assert is_fault(line(desk, "state folder"), "history.db is a link", "put the file itself")
 
 
+async def test_a_pipe_among_the_files(desk: Path) -> None:
+    os.mkfifo(desk / "state" / "latch")
+    assert is_fault(line(desk, "state folder"), "latch is a pipe or a device", "take it away")
+
+
 async def test_a_variable_in_small_letters(desk: Path) -> None:
     found = check(desk / "bot.toml", {"quarterdeck__bot__name": "x"}, ManualClock(NOW), **PLENTY)
     assert "quarterdeck__bot__name is read as QUARTERDECK__BOT__NAME" in [f.said for f in found]

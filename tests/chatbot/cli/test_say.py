@@ -231,7 +231,7 @@ async def test_a_request_that_the_desk_took_over_is_a_halt_and_nobody_is_killed(
             await SystemClock().sleep(0)
         desk = latch.SlotLatch(path)
         await desk.write([halt], last_number=1)
-        latch.clear_request(path, request)
+        await desk.clear_request(request)
         socket_of_stops(tmp_path)
         ended = await stopping
         await desk.close()
