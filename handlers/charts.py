@@ -41,7 +41,7 @@ from trading.curve import Curve, curve
 from trading.errors import Refused
 from trading.market.candles import Candles
 from trading.ports import Store
-from trading.risk.drawdown import day_of
+from trading.risk.drawdown import day_begin, day_of
 from trading.stats.daybook import DayBook, Reading
 from trading.stats.summary import share_of
 from trading.types import ZERO, MarketRules, Side, Symbol, Trade
@@ -108,20 +108,28 @@ async def equity(ctx: Context, period: Span = Span.MONTH, *, trader: Traders) ->
     one = traders.only(trader)
     if one is None:
         return await _whole_equity(ctx, traders.seen(ctx.services, trader), period)
-    view, book = traders.view_of(ctx, one), await _day_book(ctx, one)
+    view = traders.view_of(ctx, one)
+    book = await _day_book(ctx, view)
     found = await asyncio.to_thread(curve_of, book, view, period)
     past = await _closed(ctx.services.store, one, found.times[0]) if found else []
     return traders.addressed(ctx, one, equity_reply(view, book, found, past, period))
 
 
-async def _day_book(ctx: Context, name: str) -> DayBook:
-    zone = ctx.services.desk.traders[name].settings.zone
-    return await ctx.services.store.day_book(name, zone)
+async def _day_book(ctx: Context, view: View) -> DayBook:
+    zone = ctx.services.desk.traders[view.name].settings.zone
+    return begun(await ctx.services.store.day_book(view.name, zone), view)
+
+
+def begun(book: DayBook, view: View) -> DayBook:
+    """Until a bar has closed nothing is written: then it begins with what the day began with."""
+    if book.opening is not None or view.equity is None:
+        return book
+    return book.after((), [Reading(day_begin(view.market, book.zone), view.day_start)])
 
 
 async def _whole_equity(ctx: Context, seen: traders.Seen, span: Span) -> Reply:
     """In figures: one picture holds one curve, and each trader has its own."""
-    changes = {v.name: change_of(v, await _day_book(ctx, v.name), span) for v in seen.views}
+    changes = {v.name: change_of(v, await _day_book(ctx, v), span) for v in seen.views}
     mixed = whole.is_mixed(seen)
 
     def row(view: View) -> tuple[str, ...]:

@@ -231,8 +231,8 @@ def _plan_notes(view: View, holding: Holding) -> str:
         return "\n".join([*filter(None, [sentence(holding.untraded)]), apart_note(view, holding)])
     plan = holding.plan
     notes = ["No stop." if plan.stop is None else f"At the stop {_at_stop(view, holding)}."]
-    if plan.stop is not None and not holding.stop_on_venue:
-        notes.append(lacking(holding) or beyond(holding))
+    if plan.stop is not None and (wrong := lacking(holding) or beyond(holding)):
+        notes.append(wrong)
     if plan.deadline is not None:
         left = plan.deadline - view.market
         notes.append(

@@ -14,6 +14,7 @@ from handlers.chart import CandleChart, EquityChart, Level, Mark, MarkKind
 from handlers.charts import MARKS, POINTS, Timeframe, candle_chart, possible
 from handlers.describe import describe
 from handlers.dispatch import Dispatcher
+from handlers.format import gain
 from handlers.reply import Outcome, Reply, dump, load
 from storage.memory import MemoryStore
 from tests import builders
@@ -323,6 +324,19 @@ async def test_an_unknown_equity_is_unknown_and_its_last_value_is_told(studio: S
     assert reply.title == "Today: unknown, equity unknown (paper)"
     assert reply.text.startswith("Equity was 9,789.97\u00a0USDT 48\u00a0s ago.")
     assert equity_of(reply).times[-1] == MIDNIGHT + timedelta(hours=20)
+
+
+@pytest.mark.parametrize("period", ["day", "week", "month", "all"])
+async def test_before_a_bar_has_closed_it_begins_with_what_the_day_began_with(period: str) -> None:
+    """As /status measures it: what was lost since is no flat line."""
+    view = the_view()
+    studio = Studio(view)
+
+    reply = await studio.say(f"/equity {period}")
+
+    assert view.equity is not None
+    assert gain(view.equity - view.day_start) in reply.title
+    assert equity_of(reply).equity == (float(view.day_start), float(view.equity))
 
 
 async def test_nothing_read_yet() -> None:

@@ -118,3 +118,5 @@ def test_what_no_stop_can_cover_is_told_unless_it_is_a_crumb(covered: str, told:
     view = the_view(holdings=(*HOLDINGS[:2], held))
 
     assert told in closed_reply(sold(), view, RULES[SOL]).text
+    looked_at = checked(position_reply(view, SOL)).text
+    assert ("no stop covers it" in looked_at) is (covered == "1.5")
