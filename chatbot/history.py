@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from storage.examine import has_less
 from storage.store import SqlStore
 from trading.clocks import Clock
 from trading.errors import StoreError
@@ -26,18 +27,31 @@ async def history(folder: Path, clock: Clock) -> AsyncIterator[SqlStore]:
 
 
 def rescued_in(folder: Path) -> Path | None:
-    """The newest copy that was made when the history was lost, where it is still missing."""
+    """The newest copy that was made when the history was lost, where it is still needed.
+
+    That is where the history is missing, or has less: what it had was in a file beside it.
+    """
     copies = sorted(folder.glob(f"{RESCUED}*.db"))
-    return copies[-1] if copies and not (folder / HISTORY).exists() else None
+    if not copies:
+        return None
+    history, newest = folder / HISTORY, copies[-1]
+    return newest if not history.exists() or has_less(history, than=newest) else None
+
+
+def loss(copy: Path) -> str:
+    """What has become of the history that *copy* was rescued from."""
+    if copy.with_name(HISTORY).exists():
+        return f"lacks what was written last; all of it is in {copy.name}"
+    return f"is gone; what it held is in {copy.name}"
 
 
 def refuse_lost(folder: Path) -> None:
-    """Raise `StoreError` where a new history would be begun beside the copy of a lost one."""
+    """Raise `StoreError` where a desk would go on without what the copy of a lost history has."""
     copy = rescued_in(folder)
     if copy is not None:
         raise StoreError(
-            f"{folder / HISTORY} is gone; what it held is in {copy.name}. Put that in its place:"
-            f" {way_back(copy)}, or begin anew: quarterdeck run --fresh. Nothing was started"
+            f"{folder / HISTORY} {loss(copy)}. Put that in its place: {way_back(copy)}, or begin"
+            " anew: quarterdeck run --fresh. Nothing was started"
         )
 
 

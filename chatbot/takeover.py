@@ -7,7 +7,7 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from chatbot.history import HISTORY, history
+from chatbot.history import HISTORY, history, rescued_in
 from chatbot.state import StateFolder
 from storage import backup, latch
 from storage.store import SqlStore
@@ -109,7 +109,7 @@ class Takeover:
         found: list[Halt] = []
         unreadable = ""
         for folder in self.folder.not_taken_over:
-            if (folder / HISTORY).exists():
+            if (folder / HISTORY).exists() or rescued_in(folder):
                 try:
                     async with history(folder, self.clock) as old:
                         found += await old.halts()

@@ -139,6 +139,6 @@ def _mark(kept: sqlite3.Connection, source: str) -> None:
 
 
 def _check(kept: sqlite3.Connection) -> None:
-    (verdict,) = kept.execute("PRAGMA quick_check").fetchone()
+    (verdict,) = kept.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
-        raise sqlite3.DatabaseError(f"the copy is damaged: {verdict}")
+        raise sqlite3.DatabaseError(f"the copy is damaged: {' '.join(verdict.split())}")

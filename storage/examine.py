@@ -17,6 +17,10 @@ from storage.migrate import HEAD, REVISIONS
 from trading.errors import StoreError
 
 _MADE = "alembic_version"
+_KEPT = (
+    *(f"(SELECT MAX(seq) FROM {table})" for table in ("orders", "fills", "trades")),  # noqa: S608  # ours
+    "(SELECT MAX(number) FROM halts)",
+)
 
 
 class Condition(Enum):
@@ -68,6 +72,31 @@ def last_seen(path: Path) -> datetime | None:
     """When a desk last noted that it lives."""
     rows = _asked(path, "SELECT value FROM notes WHERE name = 'last_seen'")
     return next((datetime.fromisoformat(value) for (value,) in rows), None)
+
+
+def has_less(path: Path, *, than: Path) -> bool:
+    """Whether the history at *path* misses some of what was traded or halted as *than* knows it.
+
+    So does one that is missing, empty or damaged.  One that cannot be asked now is not judged.
+    """
+    try:
+        return any(a < b for a, b in zip(_reach(path), _reach(than), strict=True))
+    except sqlite3.Error:
+        return False
+
+
+def _reach(path: Path) -> list[int]:
+    """How far it goes, by numbers that only grow and rows that are kept for ever."""
+    if not path.exists():
+        return [0] * len(_KEPT)
+    try:
+        with closing(_reading(path)) as history:
+            found = history.execute(f"SELECT {', '.join(_KEPT)}").fetchone()  # ours
+    except sqlite3.Error as error:
+        if _failed(error).condition is Condition.DAMAGED or "no such table" in str(error):
+            return [0] * len(_KEPT)
+        raise
+    return [int(number or 0) for number in found]
 
 
 def alerts_wait_since(path: Path) -> dict[str, datetime]:

@@ -26,6 +26,7 @@ Value = TypeVar("Value")
 _FULL = 2
 _LONGEST_WAL = 16 * 2**20
 """Bytes; a crowd may make it longer, and then it is cut."""
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _REASONS = (
     ("SQLITE_FULL", "the disk is full"),
     ("SQLITE_BUSY", "another program holds the database"),
@@ -114,6 +115,7 @@ class SqliteWriter:
         self._statements = Statements(self._engine.dialect)
         self._connection: Connection | None = None
         self._identity = Identity({})
+        self._damage = ""
         connect_to(self._engine, busy_timeout=busy_timeout, begin="BEGIN IMMEDIATE")
 
     def open(self) -> None:
@@ -151,8 +153,21 @@ class SqliteWriter:
         return told
 
     def gone(self) -> str:
-        """What has become of the file that is open; empty if it is at its path."""
-        return self._identity.gone()
+        """What has become of the file that is open; empty if it is at its path, and whole."""
+        return self._identity.gone() or self._damage
+
+    @property
+    def is_damaged(self) -> bool:
+        """Something was found in the file that SQLite did not write."""
+        return bool(self._damage)
+
+    def notice(self, error: BaseException) -> None:
+        """Take note if *error*, met by whoever asked the file, tells that it is damaged.
+
+        From then on nothing in it counts as durable, until a start has looked at all of it.
+        """
+        if _name(error).startswith(_DAMAGED):
+            self._damage = f"{self._path.name} was damaged while the desk runs"
 
     def rescue(self, target: Path) -> None:
         """Copy what is open to *target*, over an earlier rescue.  Raises `StoreError`."""
@@ -179,6 +194,7 @@ class SqliteWriter:
             with connection.begin():
                 return step(connection)
         except (SQLAlchemyError, sqlite3.Error) as error:
+            self.notice(error)
             raise _told(error) from error
 
     def checkpoint(self) -> None:
@@ -214,6 +230,7 @@ class SqliteWriter:
         except StoreError as error:
             return error
         except (SQLAlchemyError, sqlite3.Error, ValueError, OverflowError, TypeError) as error:
+            self.notice(error)
             return error
         return None
 
@@ -228,7 +245,7 @@ def reason(error: BaseException) -> str:
 
 def _advice(error: BaseException) -> str:
     """What to do about a history that cannot be opened."""
-    if _name(error).startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    if _name(error).startswith(_DAMAGED):
         return (
             ". Nothing was changed. Put a backup in its place, or begin anew, which keeps this one"
             " aside: quarterdeck run --fresh"

@@ -116,8 +116,13 @@ class SqlStore:
         await greenlet_spawn(self._readers.dispose)
 
     def lost(self) -> str:
-        """What has become of its file, which is not at its path any more; empty if it is."""
+        """What has become of its file: moved away, replaced or damaged; empty if nothing."""
         return self._writer.gone()
+
+    @property
+    def is_damaged(self) -> bool:
+        """It is lost, and putting it back would not help."""
+        return self._writer.is_damaged
 
     async def rescue(self, target: Path) -> None:
         """Copy all that was ever written to *target*, whatever became of the file.
@@ -189,6 +194,7 @@ class SqlStore:
         try:
             book = await reading
         except (SQLAlchemyError, ValueError, ArithmeticError) as error:
+            self._writer.notice(error)
             raise StoreError(f"history could not be read: {reason(error)}") from error
         if self._keeping is None or self._keeping.done():
             self._keeping = asyncio.ensure_future(self._keep_sums())
@@ -276,6 +282,7 @@ class SqlStore:
         try:
             return await asyncio.shield(asking)
         except (SQLAlchemyError, ValueError, KeyError, TypeError) as error:
+            self._writer.notice(error)
             raise StoreError(f"history could not be read: {reason(error)}") from error
 
     def _has_read(self, asking: asyncio.Future[Any]) -> None:

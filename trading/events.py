@@ -653,6 +653,8 @@ class HistoryLost(Event):
     why: str
     rescued: str
     """The name of a copy of all that was written; empty if none could be made."""
+    is_damaged: bool = False
+    """It is where it was, and nothing can be put back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

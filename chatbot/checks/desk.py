@@ -13,7 +13,7 @@ from chatbot.checks.finding import Check, Finding, Looked, Verdict
 from chatbot.checks.venues import real_feed, real_venue
 from chatbot.doors import first_stray
 from chatbot.frontends.probe import PATIENCE
-from chatbot.history import HISTORY, rescued_in, way_back
+from chatbot.history import HISTORY, loss, rescued_in, way_back
 from chatbot.parts import Connections, feed_of, strategy_of
 from chatbot.settings import Settings, load
 from chatbot.settings.trading import CcxtFeed, CcxtVenue
@@ -153,6 +153,11 @@ def _disk(looked: Looked) -> Iterator[Finding]:
 
 def _database(looked: Looked) -> Iterator[Finding]:
     path = looked.state / HISTORY
+    copy = rescued_in(looked.state)
+    if copy is not None:
+        todo = f"end the desk if one runs, then: {way_back(copy)}"
+        yield Finding("database", Verdict.FAULT, f"{HISTORY} {loss(copy)}", todo)
+        return
     if not path.exists():
         yield _no_database(looked)
         return
@@ -163,10 +168,6 @@ def _database(looked: Looked) -> Iterator[Finding]:
 
 def _no_database(looked: Looked) -> Finding:
     """None yet; or none any more."""
-    copy = rescued_in(looked.state)
-    if copy is not None:
-        todo = f"end the desk if one runs, then: {way_back(copy)}"
-        return Finding("database", Verdict.FAULT, f"gone; what it held is in {copy.name}", todo)
     if latch.read(latch.path_in(looked.state)).began:
         todo = "put a backup in its place; without one the next start is halted, and knows nothing"
         return Finding("database", Verdict.FAULT, "gone, and a desk has run here", todo)

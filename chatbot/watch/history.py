@@ -49,7 +49,10 @@ class HistoryWatch:
             log.warning("the history is lost: %s", why)
             is_safe = await self._rescue(self._copy)
             event = HistoryLost(
-                at=self._clock.now(), why=why, rescued=self._copy.name if is_safe else ""
+                at=self._clock.now(),
+                why=why,
+                rescued=self._copy.name if is_safe else "",
+                is_damaged=self._store.is_damaged,
             )
             await self._recorder.say(event)
         elif self._clock.monotonic() - self._copied_at >= AGAIN_EVERY:

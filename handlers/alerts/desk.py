@@ -26,10 +26,11 @@ def _(event: events.HistoryFailed) -> Reply:
 def _(event: events.HistoryLost) -> Reply:
     what = f"all of it is in {event.rescued}" if event.rescued else "no copy could be made yet"
     copy = "put the copy" if event.rescued else "put a backup"
+    back = "" if event.is_damaged else "Put it back where it was, or "
     return Reply(
         f"{LOOK} History lost; {what}",
         text=f"{event.why}. No entries leave; exits and stops go on. "
-        f"Put it back where it was, or /shutdown and {copy} in its place.",
+        f"{back}/shutdown and {copy} in its place.",
         choices=(STATUS, STOP),
         level=Level.CRITICAL,
     )

@@ -692,6 +692,15 @@ Put it back where it was, or /shutdown and put a backup in its place.
 [Status] [Stop]""",
     ),
     (
+        events.HistoryLost(at=NOW, why="history.db was damaged", rescued="", is_damaged=True),
+        Level.CRITICAL,
+        """\
+⚠ History lost; no copy could be made yet
+history.db was damaged. No entries leave; exits and stops go on. \
+/shutdown and put a backup in its place.
+[Status] [Stop]""",
+    ),
+    (
         events.FactRefused(
             at=NOW, why="history could not be written: a value is too large", what="1 order"
         ),

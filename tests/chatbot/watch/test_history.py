@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -182,6 +183,81 @@ async def test_no_history_is_begun_beside_the_copy_of_a_lost_one(desk: Watched) 
     async with history(desk.folder, desk.clock) as again:
         assert await again.order("before") is not None
         assert await again.note(backup.RESTORED), "and starts halted"
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty one", "an older one", "a damaged one"])
+async def test_nor_is_one_gone_on_with_that_has_less_than_the_copy(
+    desk: Watched, left: str
+) -> None:
+    await desk.keep("before")
+    older = desk.folder / "older"
+    backup.copy(desk.path, older)
+    await desk.keep("last")
+    log_deleted(desk.path)
+    await desk.watch.look()
+    await desk.store.close()
+    (copy,) = desk.rescued()
+    desk.path.unlink()
+    if left == "an older one":
+        older.rename(desk.path)
+    elif left != "nothing":
+        desk.path.write_bytes(b"" if left == "an empty one" else b"none" * 1024)
+
+    told = "is gone; what" if left == "nothing" else "lacks what was written last; all of"
+    with pytest.raises(StoreError, match=rf"{told} it .*in {copy.name}. Put that in its place"):
+        async with history(desk.folder, desk.clock):
+            pass
+
+    copy.replace(desk.path)
+    async with history(desk.folder, desk.clock) as again:
+        assert await again.order("last") is not None
+
+
+async def test_a_copy_that_is_no_longer_needed_is_in_nobodys_way(desk: Watched) -> None:
+    await desk.keep("before")
+    moved(desk.path)
+    await desk.watch.look()
+    desk.path.with_name("elsewhere.db").rename(desk.path)
+    await desk.recorder.retry()
+    await desk.keep("after")
+    await desk.store.close()
+    assert desk.rescued()
+
+    async with history(desk.folder, desk.clock) as again:
+        assert await again.order("after") is not None
+
+
+def overwritten(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"none" * 3072)
+
+
+def emptied(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+@pytest.mark.parametrize("damage", [overwritten, emptied])
+async def test_one_that_is_damaged_where_it_is_is_lost_too(
+    desk: Watched, damage: Callable[[Path], None]
+) -> None:
+    await desk.keep("before")
+    await desk.store.close()
+    async with history(desk.folder, desk.clock) as store:
+        desk = Watched(desk.folder, Desk(store, desk.clock))
+        damage(desk.path)
+        with pytest.raises(StoreError):
+            await desk.store.order("before")
+        await desk.keep("a fill")  # whoever reads or writes next finds it
+
+        await desk.watch.look()
+
+        (told,) = desk.heard(HistoryLost)
+        assert isinstance(told, HistoryLost)
+        assert (told.why, told.rescued) == ("history.db was damaged while the desk runs", "")
+        assert told.is_damaged
+        with pytest.raises(StoreError):
+            await desk.record("entry")
+        assert not await desk.keep("another"), "it waits in memory"
 
 
 async def test_without_room_for_a_copy_it_says_so(desk: Watched) -> None:
