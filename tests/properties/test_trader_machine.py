@@ -21,7 +21,7 @@ from tests.fakes import MemoryLatch, Wish
 from tests.properties.virtual import SkippingLoop, Ticker
 from tests.world import a_world, settled
 from trading.clocks import ManualClock
-from trading.errors import Refused, StoreError
+from trading.errors import NotDone, Refused, StoreError
 from trading.events import CycleFailed, Unprotected
 from trading.execution.exit_rules import ExitRules, PartialRule
 from trading.halt import EVERYONE, Verb
@@ -362,7 +362,7 @@ class Trading(RuleBasedStateMachine):
 
 
 async def _unless_refused(work: Coroutine[Any, Any, object]) -> None:
-    with suppress(Refused):
+    with suppress(Refused, NotDone):
         await work
 
 
