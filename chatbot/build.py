@@ -17,6 +17,7 @@ from chatbot.administration import ProcessAdministration
 from chatbot.app import App
 from chatbot.faces import Faces, faces_of
 from chatbot.history import HISTORY, history
+from chatbot.mark import Mark
 from chatbot.parts import (
     Connections,
     cycle_every,
@@ -56,7 +57,7 @@ from trading.recorder import Recorder
 from trading.strategies import settings_in_use
 from trading.trader import Trader
 from trading.trader_settings import TraderSettings
-from trading.types import Order, Symbol, Trade
+from trading.types import Mode, Order, Symbol, Trade
 
 DESK_TAG = "desk_tag"
 """The first note of every history."""
@@ -130,7 +131,11 @@ async def build(
     )
     patience = Patience()
     history_is_new = await store.note(DESK_TAG) is None
-    ids = OrderIds(await _desk_tag(store), secrets.token_hex)
+    tag = await _desk_tag(store)
+    mark = Mark(tag)
+    if any(section.mode is Mode.LIVE for section in enabled.values()):
+        mark.hold()
+    ids = OrderIds(tag, secrets.token_hex)
     journals = [FileJournal(folder.path / "intents.journal")]
     connections = Connections(settings, clock)
     traders: dict[str, Trader] = {}
@@ -180,6 +185,7 @@ async def build(
         ending=ending,
         closing=(
             *(trader.close for trader in traders.values()), faces.close, latch_file.close,
+            mark.release,
             *(journal.close for journal in journals),
         ),
         kept=keepers,

@@ -96,10 +96,10 @@ def _connect(connection: socket.socket, path: Path, timeout: float) -> None:
 
 def uid_behind(connection: socket.socket) -> int:
     """The user at the other end, as the kernel says."""
-    return _behind(connection)[1]
+    return behind(connection)[1]
 
 
-def _behind(connection: socket.socket) -> tuple[int, int]:
+def behind(connection: socket.socket) -> tuple[int, int]:
     """Process and user at the other end: of a desk, those that began to listen."""
     told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, uid, _ = _CREDENTIALS.unpack(told)
@@ -132,7 +132,7 @@ def listener_pid(path: Path) -> int | None:
             return 0  # its queue is full
         except OSError:
             return None
-        return _behind(probe)[0]
+        return behind(probe)[0]
 
 
 def _line(connection: socket.socket) -> bytes:
