@@ -20,6 +20,7 @@ from handlers.words import (
     count_entries,
     entries,
     mode,
+    orders_rest,
     protective,
     targets,
     unknown,
@@ -87,7 +88,7 @@ def orders_reply(view: View, steps: Callable[[Symbol], MarketRules], page: int) 
         )
     shown = alive[(page - 1) * TABLE_ROWS : page * TABLE_ROWS]
     if not shown:
-        raise Refused(f"There is no page {page}: {len(alive)} orders rest")
+        raise Refused(f"There is no page {page}: {orders_rest(len(alive))}")
     more = len(alive) > page * TABLE_ROWS
     count = sum(o.status is not OrderStatus.INTENT for o in alive)
     return Reply(

@@ -33,6 +33,7 @@ from handlers.words import (
     REFUSED,
     apart_note,
     apart_notes,
+    are_open,
     base_and_side,
     mode,
     our_time,
@@ -108,7 +109,7 @@ def positions_reply(view: View, page: int) -> Reply:
         return Reply(f"No open positions {mode(view.mode)}", as_of=view.as_of)
     shown = held[(page - 1) * TABLE_ROWS : page * TABLE_ROWS]
     if not shown:
-        raise Refused(f"There is no page {page}: {len(held)} positions are open")
+        raise Refused(f"There is no page {page}: {are_open(len(held))}")
     seen = price_time(view, held)
     notes = [f"{sides(held)} {mode(view.mode)}.{' Prices {age}.' if seen else ''}"]
     notes += apart_notes(view)

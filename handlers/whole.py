@@ -26,10 +26,12 @@ from handlers.screen import TABLE_ROWS, first_fitting, fitted
 from handlers.traders import Seen
 from handlers.words import (
     LOOK,
+    are_open,
     by_quote,
     clipped,
     entries,
     modes,
+    orders_rest,
     price_time,
     protective,
     targets,
@@ -130,7 +132,7 @@ def positions_reply(seen: Seen, page: int) -> Reply:
         as_of = seen.views[0].as_of if seen.views else None
         return Reply(f"No open positions {modes(seen.views)}", choices=each(seen, "/status"),
                      as_of=as_of)  # fmt: skip
-    shown = page_of(held, page, f"{len(held)} positions are open")
+    shown = page_of(held, page, are_open(len(held)))
     profit = sums([(v.quote, v.open_profit) for v in seen.views if v.holdings], seen)
     times = [at for v in seen.views if (at := price_time(v, v.holdings)) is not None]
     more = [Choice("More", f"/positions {page + 1}")] if len(held) > page * TABLE_ROWS else []
@@ -180,7 +182,7 @@ def last_known(seen: Seen) -> list[str]:
 def orders_reply(seen: Seen, steps: Steps, page: int, kind: Callable[[Order], str]) -> Reply:
     """*kind*: the word for what an order is for."""
     alive = [(v, o) for v in seen.views for o in v.orders if o.is_alive]
-    shown = page_of(alive, page, f"{len(alive)} orders rest")
+    shown = page_of(alive, page, orders_rest(len(alive)))
     orders = [o for _, o in alive]
     counts = (
         (plural(len(entries(orders)), "entry", "entries"), entries(orders)),

@@ -48,6 +48,16 @@ def person(by: str) -> str:
     return by.partition(",")[0].partition(":")[0]
 
 
+def are_open(count: int) -> str:
+    """As in `1 position is open`."""
+    return f"{plural(count, 'position')} {'is' if count == 1 else 'are'} open"
+
+
+def orders_rest(count: int) -> str:
+    """As in `1 order rests`."""
+    return f"{plural(count, 'order')} {'rests' if count == 1 else 'rest'}"
+
+
 def sentence(text: str) -> str:
     """With a capital, and a full stop (or what ends it already)."""
     text = text.strip()

@@ -12,6 +12,7 @@ import pytest
 
 from handlers.describe import describe, describe_with_name
 from handlers.dispatch import Dispatcher
+from handlers.positions import positions_reply
 from handlers.reply import Level, Outcome, Reply
 from handlers.stopped import paused
 from tests import builders
@@ -35,6 +36,7 @@ from tests.handlers.story import (
 from tests.world import settled
 from trading import events
 from trading.desk import Closing
+from trading.errors import Refused
 from trading.halt import EVERYONE, Halt, Reached, Stage, Verb
 from trading.types import Mode, Symbol, Trade
 from trading.views import View
@@ -593,3 +595,11 @@ async def test_what_is_for_one_asks_which_with_a_button_for_each(said: str) -> N
     assert [c.command for c in which.choices] == [
         f"{said} trader={name}" for name in ("majors", "alts", "hedge")
     ]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_page_that_is_not_there_says_in_full_what_there_is(count: int) -> None:
+    view = the_view(holdings=HOLDINGS[:count])
+
+    with pytest.raises(Refused, match=f"page 9: {count} position{'s are' if count > 1 else ' is'}"):
+        positions_reply(view, 9)
