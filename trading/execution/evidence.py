@@ -47,6 +47,11 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 """How far before the last comparison orders are looked for."""
 AT_FIRST = timedelta(days=1)
 """How far back where the books were never compared: nothing was entered before that."""
+IDLE_MOST = 20
+"""Symbols of the settings that are asked about though nothing is held or rests in them.  Each costs
+a request; of hundreds, a start would wait minutes for its share of the venue's limit.  What is open
+or rests is found all the same; what was opened and closed again in the others shows as money that
+differs, which holds entries back."""
 
 InHistory = Callable[[str], Awaitable[Order | None]]
 
@@ -167,7 +172,9 @@ class Evidence:
         """Where something of ours may be: the settings', what is held, what is under way."""
         held = await self._venue.positions()
         alive = (order.symbol for order in self._ledger.alive.values())
-        return {*self._settings().symbols, *held, *self._ledger.positions, *alive}
+        touched = {*held, *self._ledger.positions, *alive}
+        idle = [symbol for symbol in self._settings().symbols if symbol not in touched]
+        return touched.union(idle[:IDLE_MOST])
 
     async def _told_since(self, symbols: Iterable[Symbol]) -> Sequence[Report]:
         compared = self._ledger.account.equal_at
