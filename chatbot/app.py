@@ -125,6 +125,7 @@ class App:
                     await self.clock.sleep(VENUE_RETRY)
                 await asyncio.to_thread(trader.prepare)
             settle()  # before the first cycle, so that no stop has to wait for it later
+            log.info("all that trader %s needs is loaded", trader.name)
             self._cycle_on_time(trader)
             self.schedule.every(
                 self.settings.schedule.reconcile_every,

@@ -321,6 +321,7 @@ async def test_others_hear_of_a_pause_below_a_stop_as_what_it_is(tmp_path: Path)
         await desk.say("/stop majors")
         await desk.say("/pause majors")
         await desk.say("/pause")
+        await desk.until(lambda: len(desk.heard(HaltEngaged)) == 3)  # told after the answer
 
         stop, below, beside = desk.heard(HaltEngaged)
         assert (stop.above, stop.hidden) == ((), False)

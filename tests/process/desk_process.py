@@ -230,6 +230,11 @@ class DeskProcess:
             bodies = [json.loads(body) for (body,) in rows]
         return [f"{body['title']}\n{body['text']}" for body in bodies]
 
+    def until_loaded(self) -> None:
+        """Until the trader has all that it loads at its start, when the desk has long answered."""
+        loaded = "all that trader"
+        self.until(lambda: any(loaded in line for line in self._logged()), "it has what it needs")
+
     def complaints(self) -> list[str]:
         """All that should never be there, of all starts."""
         entries = map(json.loads, self._logged())

@@ -261,6 +261,7 @@ def test_among_two_thousand_clients_a_stop_is_heard(calm: DeskProcess, line: byt
 def test_without_a_descriptor_left_a_stop_is_heard(calm: DeskProcess) -> None:
     desk = calm.start()
     assert desk.say("/status")["outcome"] == "done"
+    desk.until_loaded()
     with limited(desk.pid, resource.RLIMIT_NOFILE, first_free_descriptor(desk.pid)):
         ended = quarterdeck("stop", "--reason", "crowded", cwd=desk.folder)
 
@@ -283,6 +284,7 @@ def test_nor_needs_it_a_descriptor_to_take_a_stop_over_from_there(calm: DeskProc
     desk = calm.start()
     assert desk.say("/status")["outcome"] == "done"
     (desk.state / "stop.sock").unlink()
+    desk.until_loaded()
     with limited(desk.pid, resource.RLIMIT_NOFILE, first_free_descriptor(desk.pid)):
         ended = quarterdeck("stop", "--timeout", "10", cwd=desk.folder)
 

@@ -488,6 +488,7 @@ async def test_without_file_descriptors_a_stop_on_an_open_line_still_works(
 ) -> None:
     calm.may_complain += [UNWRITTEN, "Too many open"]
     calm.start()
+    calm.until_loaded()
     with a_line_to(calm) as say:
         say("/status")
         most = first_free_descriptor(calm.pid)
