@@ -51,10 +51,17 @@ class Kind:
                 merged[name] = row
 
     def sql(self, dialect: Dialect, size: int) -> str:
+        """Of one row as SQLAlchemy words it, then as many as *size* by repeating its parameters.
+
+        Having it word 64 rows takes 40 ms, at the first fill of a crowd.  *dialect* must mark its
+        parameters by place, all alike.
+        """
         insert = _postgresql_insert() if dialect.name == "postgresql" else sqlite.insert
         one: dict[str, None] = dict.fromkeys(self.columns)
-        statement = self.conflict(insert(self.table).inline().values([one] * size))
-        return str(statement.compile(dialect=dialect))
+        statement = self.conflict(insert(self.table).inline().values(one))
+        before, word, after = str(statement.compile(dialect=dialect)).partition(" VALUES ")
+        row, _, conflict = after.partition(") ")
+        return f"{before}{word}{', '.join([row + ')'] * size)} {conflict}"
 
 
 def _postgresql_insert() -> Callable[[Table], Insert]:
