@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
+import os
+import sys
+
+# A desk that a test starts, and each worker, would compile all of its libraries anew: two thirds of
+# what a start costs.  Here, so that it is so before anything large is imported and before anything
+# is started, however the tests are run.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+from hypothesis import settings  # noqa: E402  # it is large
 
 # A deadline would be a timed assertion: it fails on a busy machine, not on wrong code.
 # Random examples would fail on a change that did not cause it: the soak has those.
