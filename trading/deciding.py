@@ -375,8 +375,8 @@ class Decider:
         return replace(
             book,
             exposure=book.exposure + notional,
-            exposures=(at_work := _added(book.exposures, order.symbol, notional)),
-            tiers=self._tiers(at_work),
+            exposures=_added(book.exposures, order.symbol, notional),
+            tiers={**book.tiers, **self._tiers((order.symbol,))},
             busy_symbols=book.busy_symbols | {order.symbol},
             positions=book.positions + 1,
             entered_at=(*book.entered_at, signal.bar),

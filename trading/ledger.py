@@ -115,7 +115,9 @@ class Ledger:
         """Go on from what history has, in place of what was here."""
         self.account = account
         self.alive: dict[str, Order] = {}
-        self._alive_by_symbol: dict[Symbol, dict[str, Order]] = {}
+        self._alive_of: dict[OrderRole, dict[str, Order]] = {role: {} for role in OrderRole}
+        self._alive_in: dict[Symbol, dict[str, Order]] = {}
+        """The same by role, and by symbol: few in each."""
         for order in books.orders:
             self._keep_alive(order)
         self.orders.update(self.alive)
@@ -150,17 +152,26 @@ class Ledger:
             self._keep_alive(order)
         else:
             self.alive.pop(order.id, None)
-            self._alive_by_symbol.get(order.symbol, {}).pop(order.id, None)
+            self._alive_of[order.role].pop(order.id, None)
+            self._end_in(order.symbol, order.id)
         return order
 
     def _keep_alive(self, order: Order) -> None:
         self.alive[order.id] = order
-        self._alive_by_symbol.setdefault(order.symbol, {})[order.id] = order
+        self._alive_of[order.role][order.id] = order
+        self._alive_in.setdefault(order.symbol, {})[order.id] = order
+
+    def _end_in(self, symbol: Symbol, order_id: str) -> None:
+        alive = self._alive_in.get(symbol)
+        if alive is not None and alive.pop(order_id, None) is not None and not alive:
+            del self._alive_in[symbol]  # a universe brings ever new symbols
 
     def alive_of(self, role: OrderRole, symbol: Symbol | None = None) -> list[Order]:
         """Orders of *role* that have not ended, of one symbol or of all."""
-        alive = self.alive if symbol is None else self._alive_by_symbol.get(symbol, {})
-        return [order for order in alive.values() if order.role is role]
+        if symbol is None:
+            return list(self._alive_of[role].values())
+        alive = self._alive_in.get(symbol)
+        return [order for order in alive.values() if order.role is role] if alive else []
 
     def unknown(self) -> list[Order]:
         return [o for o in self.alive.values() if o.status is OrderStatus.UNKNOWN]

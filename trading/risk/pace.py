@@ -54,8 +54,10 @@ def _spacing(book: RiskBook, limits: Limits, now: datetime) -> str:
 def _count(
     times: tuple[datetime, ...], most: int | None, within: timedelta, name: str, now: datetime
 ) -> str:
+    if most is None or len(times) < most:
+        return ""
     recent = sorted(time for time in times if now - time < within)
-    if most is None or len(recent) < most:
+    if len(recent) < most:
         return ""
     free = recent[-most] + within
     return f"{_entries(len(recent))} in {name} of {most} allowed: none before {words.minute(free)}"
