@@ -18,13 +18,13 @@ import numpy as np
 
 from bench.figures import Figure, median
 from trading.backtest.engine import Backtest, run
-from trading.execution.exit_rules import ExitRules
+from trading.context.settings import TraderSettings
 from trading.market.candles import Candles
+from trading.model.exit_rules import ExitRules
 from trading.risk.limits import Limits
 from trading.strategies import strategy
-from trading.trader_settings import TraderSettings
 from trading.types import MarketRules, Mode, Symbol
-from trading.venues.paper import Costs
+from trading.venues.paper.venue import Costs
 
 SYMBOLS, BARS, ROUNDS = 10, 100_000, 3
 GOAL, GOAL_MB = 3.0, 300.0

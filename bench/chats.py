@@ -32,8 +32,8 @@ from bench.process import LONGEST, resident, wait_for_answer
 from chatbot.frontends.discord import Discord
 from chatbot.frontends.talk import People
 from chatbot.frontends.telegram import Telegram
-from chatbot.platforms import StoredNotes
 from chatbot.render.pictures import PictureProcess
+from chatbot.wiring.platforms import StoredNotes
 from handlers import load_commands
 from handlers.caller import Role
 from tests.process.desk_process import SHIPPED, DeskProcess

@@ -31,23 +31,23 @@ from handlers.reply import Reply
 from storage.journal import FileJournal
 from storage.latch import SlotLatch
 from storage.store import SqlStore
+from trading.accounts.recorder import Recorder
 from trading.bus import Bus
 from trading.clocks import Clock, ManualClock, SystemClock
+from trading.context.settings import TraderSettings
 from trading.desk import Desk
-from trading.execution.exit_rules import ExitRules
-from trading.execution.orders import OrderIds, Patience
-from trading.halt import Latch
-from trading.halting import Halter
+from trading.execution.orders import OrderIds, OrderTimeouts
 from trading.market.candles import Candles
 from trading.market.recording import Recording
+from trading.model.exit_rules import ExitRules
+from trading.model.halt import Latch
 from trading.ports import Feed, Journal, Venue
-from trading.recorder import Recorder
 from trading.risk.limits import Limits
+from trading.safety.halting import Halter
 from trading.strategies.base import Signals, Strategy
 from trading.trader import Start, Trader
-from trading.trader_settings import TraderSettings
 from trading.types import MarketRules, Mode, Symbol
-from trading.venues.paper import PaperVenue
+from trading.venues.paper.venue import PaperVenue
 from trading.venues.replay import ReplayFeed
 
 TRADER = "majors"
@@ -243,12 +243,12 @@ def _build(
         journal=journals[0],
         clock=clock,
         ids=OrderIds("b3c4", secrets.token_hex),
-        patience=Patience(),
+        patience=OrderTimeouts(),
         beside=asyncio.to_thread,
     )  # fmt: skip
     desk = Desk(
         traders={TRADER: trader}, halter=halter, recorder=recorder, clock=clock,
-        patience=Patience(), end=lambda: None,
+        patience=OrderTimeouts(), end=lambda: None,
     )  # fmt: skip
     services = Services(
         name="bench", version="0", desk=desk, store=store, clock=clock,

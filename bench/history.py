@@ -19,7 +19,7 @@ from bench.process import running
 from storage.rows import instant
 from storage.store import SqlStore
 from trading.clocks import SystemClock
-from trading.ports import Change, Lane
+from trading.ports import Change, WritePriority
 from trading.types import ExitReason
 
 TRADES, EACH = 200_000, 5
@@ -258,5 +258,5 @@ async def _tidy(made: Path) -> list[Figure]:
 async def _urgent(store: SqlStore) -> float:
     """Seconds that a small write takes which goes before all others."""
     began = perf_counter()
-    await store.commit(Change(notes=(("bench", f"{began}"),)), Lane.HALT)
+    await store.commit(Change(notes=(("bench", f"{began}"),)), WritePriority.HALT)
     return perf_counter() - began

@@ -23,10 +23,10 @@ from time import perf_counter
 from bench.figures import Figure, percentile
 from bench.process import SETTINGS, wait_until_ready
 from chatbot import logs
-from chatbot.build import run
+from chatbot.app.signals import EndSignals
+from chatbot.folder.state import StateFolder
 from chatbot.settings import load
-from chatbot.signals import Signals
-from chatbot.state import StateFolder
+from chatbot.wiring.build import run
 
 TICK = 0.002
 """Seconds between two beats."""
@@ -78,7 +78,7 @@ def desk_with_metronome(place: Path, *, speed: int, seconds: float) -> None:
         StateFolder(settings.state_dir) as folder,
         logs.writing(folder.logs, level=settings.bot.log_level, console=settings.bot.log_level),
     ):
-        desk = lambda: run(settings, folder, for_seconds=seconds + 2, signals=Signals())  # noqa: E731  # one line
+        desk = lambda: run(settings, folder, for_seconds=seconds + 2, signals=EndSignals())  # noqa: E731  # one line
         late = asyncio.run(_listened(desk, folder.socket, seconds))
     (place / "late.json").write_text(json.dumps(late))
 

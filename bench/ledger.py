@@ -15,7 +15,7 @@ from bench.desk import TRADER
 from bench.figures import Figure, median, percentile
 from storage.store import SqlStore
 from trading.clocks import SystemClock
-from trading.ports import Change, Lane
+from trading.ports import Change, WritePriority
 from trading.types import Decision, Order, OrderRole, OrderType, Side, Symbol
 
 LONE, WARM_UP = 500, 50
@@ -73,7 +73,7 @@ async def _writer(store: SqlStore, changes: Iterator[Change]) -> list[float]:
 
 async def _commit(store: SqlStore, change: Change) -> float:
     began = perf_counter()
-    await store.commit(change, Lane.ENTRY)
+    await store.commit(change, WritePriority.ENTRY)
     return perf_counter() - began
 
 

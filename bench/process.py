@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Thread
 from time import perf_counter, sleep
 
-from chatbot.calling import NoAnswer, NobodyThere, ask
+from chatbot.folder.calling import NoAnswer, NobodyThere, ask
 
 SETTINGS = Path(__file__).parents[1] / "bot.toml"
 SOCKET = "control.sock"

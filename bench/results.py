@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from chatbot.cli.backtest import Asked, backtest
+from chatbot.cli.backtest import BacktestArguments, backtest
 from chatbot.settings import Settings, load
 from trading.backtest.result import Result
 from trading.stats.ratios import Ratio
@@ -85,8 +85,8 @@ def _settings(market: Market) -> Settings:
     return load(SETTINGS, {key: str(market.minutes)})
 
 
-def _asked(market: Market, trader: str, folder: Path) -> Asked:
-    return Asked(
+def _asked(market: Market, trader: str, folder: Path) -> BacktestArguments:
+    return BacktestArguments(
         trader=trader, data=folder / market.file, begin=market.begin, end=market.end,
         timeframe=timedelta(minutes=market.minutes), symbols="all", lift="daily",
     )  # fmt: skip

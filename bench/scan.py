@@ -34,21 +34,20 @@ from bench.process import resident
 from chatbot.watch.memory import give_back
 from trading.backtest.rules import rules_for
 from trading.clocks import ManualClock
-from trading.execution.exit_rules import ExitRules
+from trading.context.settings import TraderSettings
 from trading.market.candles import Candles
 from trading.market.recording import Recording
 from trading.market.tables import read_candles
-from trading.market.universe import Tier, Universe
+from trading.market.universe import Tier, Universe, UniversePlan
+from trading.model.exit_rules import ExitRules
 from trading.ports import Feed
 from trading.risk.limits import EntryRules, Limits
-from trading.roster import UniversePlan
 from trading.strategies import strategy
 from trading.strategies.base import Strategy
-from trading.trader_settings import TraderSettings
 from trading.types import Mode, Symbol
-from trading.venues.connection import Connection
-from trading.venues.live_feed import LiveFeed
-from trading.venues.quirks import QUIRKS, Market
+from trading.venues.ccxt.connection import Connection
+from trading.venues.ccxt.live_feed import LiveFeed
+from trading.venues.ccxt.quirks import QUIRKS, Market
 from trading.venues.replay import ReplayFeed
 
 T = TypeVar("T")
@@ -246,6 +245,6 @@ async def desk_on_a_recording(bars: int) -> float:
 
 
 if __name__ == "__main__":
-    import chatbot.build  # noqa: F401  # all that a desk loads
+    import chatbot.wiring.build  # noqa: F401  # all that a desk loads
 
     print(asyncio.run(desk_on_a_recording(int(sys.argv[1]))))

@@ -25,7 +25,7 @@ from bench.desk import BenchDesk, a_desk
 from bench.figures import Figure, median
 from bench.slow_disk import MILLISECONDS, slowed
 from storage.store import SqlStore
-from trading.ports import Change, Lane
+from trading.ports import Change, WritePriority
 
 AT_ONCE = 300
 ROUNDS, SLOW_ROUNDS = 5, 3
@@ -40,8 +40,8 @@ class History(SqlStore):
 
     first_reduction = 0.0
 
-    async def commit(self, change: Change, lane: Lane = Lane.REST) -> None:
-        if lane is Lane.REDUCTION and not History.first_reduction:
+    async def commit(self, change: Change, lane: WritePriority = WritePriority.REST) -> None:
+        if lane is WritePriority.REDUCTION and not History.first_reduction:
             History.first_reduction = perf_counter()
         await super().commit(change, lane)
 

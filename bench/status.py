@@ -9,7 +9,7 @@ from time import perf_counter
 
 from bench.desk import BenchDesk, a_desk
 from bench.figures import Figure, median, percentile
-from chatbot.calling import ask
+from chatbot.folder.calling import ask
 from chatbot.frontends.control import ControlSocket
 from chatbot.render.plain import plain
 

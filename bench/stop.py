@@ -10,10 +10,10 @@ from time import perf_counter
 
 from bench.desk import BenchDesk, a_desk
 from bench.figures import Figure, median
-from trading.halt import Verb
+from trading.model.halt import Verb
 from trading.ports import Leaving, unwatched
-from trading.types import Order, OrderRole, Report, Side, Symbol
-from trading.venues.paper import PaperVenue
+from trading.types import Order, OrderReport, OrderRole, Side, Symbol
+from trading.venues.paper.venue import PaperVenue
 
 RESTING = 100
 ROUNDS = 7
@@ -25,7 +25,7 @@ class Watched(PaperVenue):
 
     last_cancel = 0.0
 
-    async def cancel(self, order: Order, leaving: Leaving = unwatched) -> Report:
+    async def cancel(self, order: Order, leaving: Leaving = unwatched) -> OrderReport:
         report = await super().cancel(order, leaving)
         type(self).last_cancel = perf_counter()
         return report

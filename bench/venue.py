@@ -46,9 +46,9 @@ from tests.servers.exchange.process import ExchangeProcess
 from trading.clocks import SystemClock
 from trading.ports import Venue
 from trading.types import ZERO, ExitPlan, Order, OrderRole, Quote, Side, Symbol
-from trading.venues.ccxt import CcxtVenue
-from trading.venues.connection import Access, Connection
-from trading.venues.quirks import QUIRKS, Market
+from trading.venues.ccxt.connection import ApiAccess, Connection
+from trading.venues.ccxt.quirks import QUIRKS, Market
+from trading.venues.ccxt.venue import CcxtVenue
 
 OPEN, RESTING = 10, 100
 GOAL = 50.0
@@ -249,7 +249,7 @@ def _venue(url: str, ws_url: str, **parts: Any) -> Venue:
     row = QUIRKS["binance", Market.SWAP]
     connection = Connection(
         quirks=replace(row, weight_per_minute=PLENTY, orders_per_10s=PLENTY),
-        access=Access(key=OWNER.key, secret=OWNER.secret),
+        access=ApiAccess(key=OWNER.key, secret=OWNER.secret),
         clock=clock,
         url=url,
         ws_url=ws_url,

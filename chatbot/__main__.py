@@ -54,9 +54,9 @@ def _main(arguments: list[str]) -> int:
 
             return stop(rest)
         case ["run", *_]:
-            from chatbot.signals import Signals
+            from chatbot.app.signals import EndSignals
 
-            signals = Signals()
+            signals = EndSignals()
             signals.listen()  # before the rest is loaded, which takes a while
             return _program(signals)
         case _:

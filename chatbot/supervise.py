@@ -15,7 +15,7 @@ FIRST_DELAY, LONGEST_DELAY = 1.0, 300.0
 """Seconds between a failure and the next try; doubled each time."""
 
 
-class Ended(Exception):
+class EndedEarly(Exception):
     """It came to an end that nobody asked for."""
 
 
@@ -59,10 +59,10 @@ async def failure_of(run: Callable[[], Awaitable[None]]) -> Exception:
         _ignore(task)
         raise
     if task.cancelled():
-        return Ended("it cancelled itself")
+        return EndedEarly("it cancelled itself")
     error = task.exception()
     if error is None:
-        return Ended("it returned")
+        return EndedEarly("it returned")
     if isinstance(error, Exception):
         return error
     raise error
@@ -93,7 +93,7 @@ async def within(clock: Clock, seconds: float, work: Awaitable[object]) -> None:
         if not task.done():
             raise TimeoutError
         if task.cancelled():
-            raise Ended("it cancelled itself")
+            raise EndedEarly("it cancelled itself")
         task.result()
     finally:
         timer.cancel()

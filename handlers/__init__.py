@@ -1,4 +1,4 @@
-"""What can be said to the desk.  Any module here that defines a `Command` is found."""
+"""What can be said to the desk.  Any module of `commands/` that defines a `Command` is found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 
 def load_commands() -> Commands:
+    from handlers import commands
     from handlers.command import Commands
 
-    names = [module.name for module in pkgutil.iter_modules(__path__, f"{__name__}.")]
+    found = pkgutil.iter_modules(commands.__path__, f"{commands.__name__}.")
+    names = [module.name for module in found]
     return Commands.found_in(map(importlib.import_module, names))

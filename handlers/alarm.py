@@ -12,7 +12,7 @@ from handlers.caller import Caller
 from handlers.command import Command
 from handlers.line import bare
 from handlers.reply import Choice, Level, Outcome, Priority, Reply
-from handlers.words import LOOK, clipped
+from handlers.texts.phrases import LOOK, clipped
 
 _IN_ANY_TONGUE = (
     "abort alarm bail cease danger emergency enough escape estop exit freeze halt kill mayday quit",

@@ -24,7 +24,7 @@ class MarkKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ChartMark:
     """Something that was done, at a moment and a height."""
 
     at: datetime
@@ -33,7 +33,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class PriceLevel:
     """A horizontal line with its name: `stop`, `target`, `entry`."""
 
     name: str
@@ -60,8 +60,8 @@ class CandleChart:
     decimals: int
     """Of prices."""
     zone: str
-    marks: tuple[Mark, ...] = ()
-    levels: tuple[Level, ...] = ()
+    marks: tuple[ChartMark, ...] = ()
+    levels: tuple[PriceLevel, ...] = ()
 
     def __post_init__(self) -> None:
         rows = (self.opens, self.highs, self.lows, self.closes, self.volumes)
@@ -88,7 +88,7 @@ class EquityChart:
     equity: tuple[float, ...]
     drawdown: tuple[float, ...]
     zone: str
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[ChartMark, ...] = ()
 
     def __post_init__(self) -> None:
         _check(self.times, self.equity, self.drawdown)
@@ -127,11 +127,12 @@ def chart_from_dict(raw: dict[str, Any]) -> Chart:
     values = {name: _tuple(value) for name, value in raw.items() if name != "kind"}
     values["times"] = tuple(datetime.fromisoformat(time) for time in raw["times"])
     values["marks"] = tuple(
-        Mark(datetime.fromisoformat(at), value, MarkKind(kind)) for at, value, kind in raw["marks"]
+        ChartMark(datetime.fromisoformat(at), value, MarkKind(kind))
+        for at, value, kind in raw["marks"]
     )
     if raw["kind"] == "equity":
         return EquityChart(**values)
-    values["levels"] = tuple(Level(name, value) for name, value in raw["levels"])
+    values["levels"] = tuple(PriceLevel(name, value) for name, value in raw["levels"])
     return CandleChart(**values)
 
 

@@ -21,7 +21,7 @@ from handlers.caller import Role
 from handlers.format import listed, whole_percent
 from handlers.meaning import BadUsage, Known, holders, is_everyone, symbol_meant, traders_meant
 from handlers.reply import Reply, offer
-from handlers.words import clipped
+from handlers.texts.phrases import clipped
 from trading.errors import Refused
 from trading.types import Symbol
 

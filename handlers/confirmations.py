@@ -19,8 +19,8 @@ from handlers.caller import Caller, Message
 from handlers.format import duration, plural
 from handlers.line import split
 from handlers.reply import Choice, Level, Outcome, Reply, offer
-from handlers.second_factor import Answer, SecondFactor
-from handlers.words import LOOK, REFUSED, clipped
+from handlers.second_factor import CodeAnswer, SecondFactor
+from handlers.texts.phrases import LOOK, REFUSED, clipped
 from trading.clocks import Clock
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -40,8 +40,8 @@ CONFIRM, CANCEL = "/confirm CODE", "/cancel CODE"
 """How a question writes its buttons; `ask` puts the code in."""
 
 _OPEN = {
-    Answer.USED: "These digits were used, wait for new ones",
-    Answer.UNKNOWN: "History does not take that these digits are used",
+    CodeAnswer.USED: "These digits were used, wait for new ones",
+    CodeAnswer.UNKNOWN: "History does not take that these digits are used",
 }
 """Why right digits do not count, and others may."""
 
@@ -179,11 +179,13 @@ class Confirmations:
         if not digits:
             return self._still_open(code, question, "Six digits are missing")
         answer = await self._factor.look(question.caller.user, digits)
-        if answer is Answer.WRONG:
+        if answer is CodeAnswer.WRONG:
             return self._wrong_digits(code, question)
-        if answer is Answer.HELD_OFF:
+        if answer is CodeAnswer.HELD_OFF:
             return _refused("Too many wrong digits lately. Nothing was sent.", question)
-        return None if answer is Answer.RIGHT else self._still_open(code, question, _OPEN[answer])
+        return (
+            None if answer is CodeAnswer.RIGHT else self._still_open(code, question, _OPEN[answer])
+        )
 
     def _wrong_digits(self, code: str, question: _Question) -> Reply:
         question = replace(question, wrong=question.wrong + 1)

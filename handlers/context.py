@@ -10,9 +10,9 @@ from handlers.caller import Caller, Message, Role
 from handlers.in_place import Stories, Watches
 
 if TYPE_CHECKING:
+    from handlers.alert_prefs import Notices
     from handlers.command import Commands
     from handlers.confirmations import Confirmations
-    from handlers.hearing import Notices
     from trading.clocks import Clock
     from trading.desk import Desk
     from trading.ports import Store

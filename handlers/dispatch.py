@@ -24,12 +24,13 @@ from handlers.access import (
 from handlers.alarm import closes_everything, is_cry, stop_offered, with_stop
 from handlers.caller import Message
 from handlers.command import Command, Commands
+from handlers.commands.help import suggestion
 from handlers.context import Context, Services
-from handlers.help import suggestion
 from handlers.line import LONGEST, split
 from handlers.meaning import BUTTONS, BadUsage, Known
 from handlers.reply import Choice, Level, Outcome, Priority, Reply, offer, weighed
-from handlers.words import DOUBT, REFUSED, clipped, sentence
+from handlers.texts.phrases import DOUBT, REFUSED, clipped, sentence
+from trading.common.text import clean, one_line
 from trading.errors import (
     NotDone,
     Refused,
@@ -39,8 +40,7 @@ from trading.errors import (
     VenueRejected,
     VenueUncertain,
 )
-from trading.ports import Change, Word
-from trading.text import clean, one_line
+from trading.ports import AuditEntry, Change
 from trading.types import Symbol
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class Dispatcher:
         self._rate = rate
         self._answers: OrderedDict[str, asyncio.Task[Reply]] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._unsaved: list[Word] = []
+        self._unsaved: list[AuditEntry] = []
         """What history did not take; written with the next word."""
 
     @property
@@ -279,7 +279,7 @@ class Dispatcher:
         caller = message.caller
         # A refusal leaves the id to the act that the same button may still become.
         acted = message.id if reply.outcome is not Outcome.REFUSED else ""
-        word = Word(
+        word = AuditEntry(
             id=acted or secrets.token_hex(8),
             at=self._services.clock.now(),
             who=f"{caller.name} ({caller.user})",

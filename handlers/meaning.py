@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from handlers.format import listed
 from handlers.line import bare
 from handlers.reply import Choice, offer
-from handlers.words import clipped
+from handlers.texts.phrases import clipped
 from trading.errors import Refused
-from trading.halt import EVERYONE
+from trading.model.halt import EVERYONE
 from trading.types import Symbol
 
 BUTTONS = 5

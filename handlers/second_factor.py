@@ -53,7 +53,7 @@ def address_of(secret: str, person: str) -> str:
     return TOTP(secret, interval=STEP).provisioning_uri(name=person, issuer_name="Quarterdeck")
 
 
-class Answer(Enum):
+class CodeAnswer(Enum):
     RIGHT = "right"
     WRONG = "wrong"
     USED = "used"
@@ -84,31 +84,31 @@ class SecondFactor:
     def is_asked_of(self, user: str) -> bool:
         return user in self._secrets
 
-    async def look(self, user: str, digits: str) -> Answer:
+    async def look(self, user: str, digits: str) -> CodeAnswer:
         """Whether *digits* are those of *user* now.  Right ones are used up by this."""
         try:
             await self._remember()
             answer = self._look(user, digits)
-            if answer in (Answer.RIGHT, Answer.WRONG):
+            if answer in (CodeAnswer.RIGHT, CodeAnswer.WRONG):
                 await self._keep()
         except StoreError as error:
             log.warning("history does not keep what a second factor was asked: %s", error)
-            return Answer.UNKNOWN
+            return CodeAnswer.UNKNOWN
         return answer
 
-    def _look(self, user: str, digits: str) -> Answer:
+    def _look(self, user: str, digits: str) -> CodeAnswer:
         wrong = self._wrong.setdefault(user, deque(maxlen=WRONG_LIMIT))
         now = self._clock.monotonic()
         if len(wrong) == WRONG_LIMIT and now - wrong[0] < WRONG_WITHIN:
-            return Answer.HELD_OFF
+            return CodeAnswer.HELD_OFF
         step = self._step_of(user, digits)
         if step is None:
             wrong.append(now)
-            return Answer.WRONG
+            return CodeAnswer.WRONG
         if step <= self._last.get(user, -1):
-            return Answer.USED
+            return CodeAnswer.USED
         self._last[user] = step
-        return Answer.RIGHT
+        return CodeAnswer.RIGHT
 
     async def _remember(self) -> None:
         """What the process before this one knew, by the wall clock: another counts in each."""

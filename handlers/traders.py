@@ -11,10 +11,10 @@ from handlers.context import Context, Services
 from handlers.format import listed
 from handlers.meaning import BadUsage, Known
 from handlers.reply import Choice, Reply, offer
-from handlers.words import SYMBOLS, what_to_do
-from trading.roster import Roster
+from handlers.texts.phrases import SYMBOLS, what_to_do
+from trading.accounts.views import View
+from trading.cycle.universe import TradableUniverse
 from trading.types import Symbol
-from trading.views import View
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ def _named(services: Services, choice: Choice, name: str) -> tuple[Choice, ...]:
     return offer(choice.label, f"{choice.command} trader={name}")
 
 
-def _surveyed(roster: Roster) -> Iterable[Symbol]:
+def _surveyed(roster: TradableUniverse) -> Iterable[Symbol]:
     found = roster.found
     return found.survey.stats if found and found.survey else ()
 

@@ -23,7 +23,7 @@ _KEPT = (
 )
 
 
-class Condition(Enum):
+class HistoryCondition(Enum):
     GOOD = auto()
     EMPTY = auto()
     OLDER = auto()
@@ -39,7 +39,7 @@ class Condition(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    condition: Condition
+    condition: HistoryCondition
     said: str = ""
     """The revision, or what SQLite says."""
 
@@ -52,11 +52,11 @@ def examine(path: Path) -> Examined:
             found = _revision(history)
             (verdict,) = history.execute("PRAGMA quick_check").fetchone()
         if verdict != "ok":
-            return Examined(Condition.DAMAGED, verdict)
-        if found.condition in (Condition.GOOD, Condition.OLDER):
+            return Examined(HistoryCondition.DAMAGED, verdict)
+        if found.condition in (HistoryCondition.GOOD, HistoryCondition.OLDER):
             _take_its_lock(path)
     except StoreError as error:
-        return Examined(Condition.MIXED, str(error))
+        return Examined(HistoryCondition.MIXED, str(error))
     except sqlite3.Error as error:
         return _failed(error)
     return found
@@ -93,7 +93,7 @@ def _reach(path: Path) -> list[int]:
         with closing(_reading(path)) as history:
             found = history.execute(f"SELECT {', '.join(_KEPT)}").fetchone()  # ours
     except sqlite3.Error as error:
-        if _failed(error).condition is Condition.DAMAGED or "no such table" in str(error):
+        if _failed(error).condition is HistoryCondition.DAMAGED or "no such table" in str(error):
             return [0] * len(_KEPT)
         raise
     return [int(number or 0) for number in found]
@@ -135,10 +135,10 @@ def _take_its_lock(path: Path) -> None:
 def _failed(error: sqlite3.Error) -> Examined:
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return Examined(Condition.HELD)
+        return Examined(HistoryCondition.HELD)
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return Examined(Condition.DAMAGED, str(error))
-    return Examined(Condition.UNREADABLE, str(error))
+        return Examined(HistoryCondition.DAMAGED, str(error))
+    return Examined(HistoryCondition.UNREADABLE, str(error))
 
 
 def _revision(history: sqlite3.Connection) -> Examined:
@@ -146,7 +146,7 @@ def _revision(history: sqlite3.Connection) -> Examined:
     rows = history.execute("SELECT version_num FROM alembic_version") if _MADE in tables else ()
     found = next((str(revision) for (revision,) in rows), "")
     if not found:
-        return Examined(Condition.FOREIGN if tables else Condition.EMPTY)
+        return Examined(HistoryCondition.FOREIGN if tables else HistoryCondition.EMPTY)
     if found == HEAD:
-        return Examined(Condition.GOOD, found)
-    return Examined(Condition.OLDER if found in REVISIONS else Condition.NEWER, found)
+        return Examined(HistoryCondition.GOOD, found)
+    return Examined(HistoryCondition.OLDER if found in REVISIONS else HistoryCondition.NEWER, found)

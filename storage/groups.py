@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from trading.errors import StoreError
-from trading.ports import Lane
+from trading.ports import WritePriority
 
 Item = TypeVar("Item")
 
@@ -32,12 +32,12 @@ class Groups(Generic[Item]):
     ) -> None:
         self._write = write
         self._most = most
-        self._lanes: dict[Lane, deque[tuple[Item, asyncio.Future[None]]]] = {
-            lane: deque() for lane in Lane
+        self._lanes: dict[WritePriority, deque[tuple[Item, asyncio.Future[None]]]] = {
+            lane: deque() for lane in WritePriority
         }
         self._running: asyncio.Task[None] | None = None
 
-    def put(self, item: Item, lane: Lane) -> asyncio.Future[None]:
+    def put(self, item: Item, lane: WritePriority) -> asyncio.Future[None]:
         """Return the future of *item*.  Whoever stops waiting for it does not stop the write."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lanes[lane].append((item, done))
@@ -62,7 +62,7 @@ class Groups(Generic[Item]):
         for lane, waiting in self._lanes.items():
             while waiting and len(group) < self._most:
                 group.append(waiting.popleft())
-            if group and lane is Lane.HALT:
+            if group and lane is WritePriority.HALT:
                 break  # a halt shares its commit with nobody
         return group
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from trading.halt import Halt, Reached, Stage, Verb
-from trading.text import cleaned
+from trading.common.text import cleaned
+from trading.model.halt import Halt, Reached, Stage, Verb
 
 
 def halt_to_json(halt: Halt) -> dict[str, Any]:

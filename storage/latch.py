@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from storage.halt_json import halt_from_json, halt_to_json
+from trading.common.text import clean
 from trading.errors import StoreError
-from trading.halt import EVERYONE, Halt
-from trading.text import clean
+from trading.model.halt import EVERYONE, Halt
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor

@@ -11,8 +11,8 @@ from storage.halt_json import halt_number
 from storage.retention import Retention, superfluous
 from trading.clocks import Clock
 from trading.errors import StoreError
-from trading.halt import Halt
-from trading.ports import Alert, Books, Change, Lane, Tidied, Word, recent
+from trading.model.halt import Halt
+from trading.ports import Alert, AuditEntry, Books, Change, Tidied, WritePriority, recent
 from trading.stats.daybook import DayBook
 from trading.types import (
     ZERO,
@@ -71,7 +71,7 @@ class MemoryStore:
         self._halts: dict[str, Halt] = {}
         self._alerts: dict[str, Alert] = {}
         self._delivered: dict[str, datetime] = {}
-        self._words: dict[str, Word] = {}
+        self._words: dict[str, AuditEntry] = {}
         self._notes: dict[str, str] = {}
 
     def refuse(self, why: str) -> None:
@@ -84,7 +84,7 @@ class MemoryStore:
     async def close(self) -> None:
         self._refusal = "history is closed"
 
-    async def commit(self, change: Change, lane: Lane = Lane.REST) -> None:
+    async def commit(self, change: Change, lane: WritePriority = WritePriority.REST) -> None:
         if self._refusal:
             raise StoreError(self._refusal)
         self._take_versioned(change)
@@ -207,10 +207,10 @@ class MemoryStore:
     async def alerts(self, to: str, *, limit: int) -> Sequence[Alert]:
         return _newest((a for a in self._alerts.values() if a.to == to), lambda a: a.at)[:limit]
 
-    async def words(self, *, limit: int) -> Sequence[Word]:
+    async def words(self, *, limit: int) -> Sequence[AuditEntry]:
         return _newest(self._words.values(), lambda w: w.at)[:limit]
 
-    async def word(self, word_id: str) -> Word | None:
+    async def word(self, word_id: str) -> AuditEntry | None:
         return self._words.get(word_id)
 
     async def note(self, name: str) -> str | None:

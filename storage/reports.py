@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from storage import migrate, schema, sums
 from storage.sqlite import connect_to, reason, refuse_another, url_to_read
 from trading.errors import StoreError
-from trading.stats.daybook import DayBook, Reading, floats_of
+from trading.stats.daybook import DayBook, EquityReading, floats_of
 from trading.stats.ratios import Floats
 from trading.stats.tally import RoundTrip
 
@@ -152,9 +152,9 @@ _WITHOUT_ZONE = len("2021-05-19T12:00:00.000000")
 """Characters of an instant before its `+00:00`."""
 
 
-def _reading(rows: Sequence[Sequence[str]], number: int) -> Reading:
+def _reading(rows: Sequence[Sequence[str]], number: int) -> EquityReading:
     at, equity = rows[number]
-    return Reading(_when(at), Decimal(equity))
+    return EquityReading(_when(at), Decimal(equity))
 
 
 def _curve(rows: Sequence[Sequence[str]]) -> tuple[Floats, Floats]:

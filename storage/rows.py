@@ -14,9 +14,9 @@ from decimal import Decimal
 from typing import Any
 
 from storage.halt_json import halt_number, stages_from_text, stages_to_text
-from trading.halt import Halt, Verb
-from trading.ports import Alert, Word
-from trading.text import clean
+from trading.common.text import clean
+from trading.model.halt import Halt, Verb
+from trading.ports import Alert, AuditEntry
 from trading.types import (
     AccountState,
     Decision,
@@ -424,7 +424,7 @@ def alert_of(row: Columns) -> Alert:
     return Alert(id=row[0], to=row[1], level=row[2], kind=row[3], at=_when(row[4]), body=row[5])
 
 
-def word_row(word: Word) -> Row:
+def word_row(word: AuditEntry) -> Row:
     return (
         word.id,
         instant(word.at),
@@ -437,8 +437,8 @@ def word_row(word: Word) -> Row:
     )
 
 
-def word_of(row: Columns) -> Word:
-    return Word(
+def word_of(row: Columns) -> AuditEntry:
+    return AuditEntry(
         id=row[0],
         at=_when(row[1]),
         who=clean(row[2]),

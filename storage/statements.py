@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Kind:
+class RowKind:
     """One sort of row: where it goes, what makes it the same row, and which of two stays."""
 
     table: Table
@@ -76,9 +76,9 @@ def _kind(
     conflict: Callable[[Insert, Table, Sequence[str]], Insert],
     wins: Callable[[Row, Row], bool],
     without: Sequence[str] = ("seq",),
-) -> Kind:
+) -> RowKind:
     columns = tuple(c.name for c in table.columns if c.name not in without)
-    return Kind(
+    return RowKind(
         table=table,
         columns=columns,
         key=itemgetter(*(columns.index(name) for name in key)),
@@ -170,12 +170,12 @@ KINDS = (
 class Rows:
     """What one change writes, ready for the database."""
 
-    inserts: list[tuple[Kind, list[Row]]]
+    inserts: list[tuple[RowKind, list[Row]]]
     delivered: list[Row]
     """(when, alert id)"""
 
 
-_SOURCES: tuple[tuple[str, Kind, Callable[[Any], Row]], ...] = (
+_SOURCES: tuple[tuple[str, RowKind, Callable[[Any], Row]], ...] = (
     ("orders", ORDERS, rows.order_row),
     ("fills", FILLS, rows.fill_row),
     ("positions", POSITIONS, rows.position_row),
@@ -194,7 +194,7 @@ _SOURCES: tuple[tuple[str, Kind, Callable[[Any], Row]], ...] = (
 
 def rows_of(change: Change, *, now: str) -> Rows:
     """*now* is the wall time, as text, that delivered alerts are marked with."""
-    inserts: list[tuple[Kind, list[Row]]] = []
+    inserts: list[tuple[RowKind, list[Row]]] = []
     for name, kind, row_of in _SOURCES:
         values = getattr(change, name)
         if values:
@@ -222,7 +222,7 @@ class Statements:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._sql: dict[tuple[Kind, int], str] = {}
+        self._sql: dict[tuple[RowKind, int], str] = {}
         self._mark = str(
             schema.alerts.update()
             .values(delivered_at=None)
@@ -232,7 +232,7 @@ class Statements:
 
     def write(self, connection: Connection, group: Sequence[Rows]) -> None:
         """Execute what *group* needs within the open transaction."""
-        merged: dict[Kind, dict[Key, Row]] = {kind: {} for kind in KINDS}
+        merged: dict[RowKind, dict[Key, Row]] = {kind: {} for kind in KINDS}
         for item in group:
             for kind, more in item.inserts:
                 kind.merge(merged[kind], more)
@@ -244,7 +244,7 @@ class Statements:
         if delivered:
             connection.exec_driver_sql(self._mark, delivered)
 
-    def _insert(self, kind: Kind, size: int) -> str:
+    def _insert(self, kind: RowKind, size: int) -> str:
         sql = self._sql.get((kind, size))
         if sql is None:
             sql = self._sql[kind, size] = kind.sql(self._dialect, size)

@@ -27,17 +27,17 @@ from storage.sqlite import SqliteWriter, connect_to, reason, refuse_another, url
 from storage.statements import Rows, rows_of
 from trading.clocks import Clock
 from trading.errors import StoreError
-from trading.halt import Halt
+from trading.model.halt import Halt
 from trading.ports import (
     LONGEST_BAR,
     LONGEST_REST,
     RECENT_TRADES,
     Alert,
+    AuditEntry,
     Books,
     Change,
-    Lane,
     Tidied,
-    Word,
+    WritePriority,
     recent,
 )
 from trading.stats.daybook import DayBook
@@ -133,7 +133,7 @@ class SqlStore:
             raise StoreError("history is closed")
         await self._in_thread(self._writer.rescue, target)
 
-    async def commit(self, change: Change, lane: Lane = Lane.REST) -> None:
+    async def commit(self, change: Change, lane: WritePriority = WritePriority.REST) -> None:
         if self._closed:
             raise StoreError("history is closed")
         now = rows.instant(self._clock.now()) if change.delivered else ""
@@ -223,12 +223,12 @@ class SqlStore:
         query = _from(table).where(table.c.to == to).order_by(table.c.seq.desc()).limit(limit)
         return await self._all(query, rows.alert_of)
 
-    async def words(self, *, limit: int) -> Sequence[Word]:
+    async def words(self, *, limit: int) -> Sequence[AuditEntry]:
         table = schema.words
         query = _from(table).order_by(table.c.at.desc(), table.c.seq.desc()).limit(limit)
         return await self._all(query, rows.word_of)
 
-    async def word(self, word_id: str) -> Word | None:
+    async def word(self, word_id: str) -> AuditEntry | None:
         table = schema.words
         return await self._one(_from(table).where(table.c.id == word_id), rows.word_of)
 

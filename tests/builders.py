@@ -12,8 +12,9 @@ from decimal import Decimal
 from typing import Any
 
 from handlers.caller import Caller, Message, Role
-from trading.halt import Halt, Verb
-from trading.ports import Alert, FeedState, Word
+from trading.accounts.views import Closed, Cycle, HoldingView, Price, Scan, Swept, Ticket, View
+from trading.model.halt import Halt, Verb
+from trading.ports import Alert, AuditEntry, FeedState
 from trading.risk.limits import Limits
 from trading.types import (
     AccountState,
@@ -25,18 +26,17 @@ from trading.types import (
     MarketRules,
     Mode,
     Order,
+    OrderReport,
     OrderRole,
     OrderStatus,
     OrderType,
     Position,
     Quote,
-    Report,
     Side,
     Signal,
     Symbol,
     Trade,
 )
-from trading.views import Closed, Cycle, Holding, Price, Scan, Swept, Ticket, View
 
 BTC = Symbol("BTC", "USDT")
 ETH = Symbol("ETH", "USDT")
@@ -174,9 +174,9 @@ def a_fill(**changes: Any) -> Fill:
     return replace(fill, **changes)
 
 
-def a_report(**changes: Any) -> Report:
+def a_report(**changes: Any) -> OrderReport:
     """What a venue says of `an_order` once it is filled."""
-    report = Report(
+    report = OrderReport(
         order_id="o-1",
         status=OrderStatus.FILLED,
         venue_id="v-1",
@@ -271,9 +271,9 @@ def an_equity_point(**changes: Any) -> EquityPoint:
 # -- what a desk shows of itself ------------------------------------------------------------
 
 
-def a_holding(**changes: Any) -> Holding:
+def a_holding(**changes: Any) -> HoldingView:
     """`a_position` seen at 102, a second ago: +2.00 USDT."""
-    holding = Holding(
+    holding = HoldingView(
         position=a_position(),
         plan=a_plan(),
         rules=RULES,
@@ -436,8 +436,8 @@ def an_alert(**changes: Any) -> Alert:
     return replace(alert, **changes)
 
 
-def a_word(**changes: Any) -> Word:
-    word = Word(
+def a_word(**changes: Any) -> AuditEntry:
+    word = AuditEntry(
         id="telegram:1",
         at=NOON,
         who="telegram:111",

@@ -13,10 +13,10 @@ import numpy as np
 from tests.builders import BTC, RULES
 from trading.clocks import Clock
 from trading.errors import StoreError, VenueRejected, VenueUnavailable, VenueUncertain
-from trading.halt import Halt, Permit
 from trading.market.candles import Candles
 from trading.market.recording import Recording
-from trading.market.universe import MarketStats, Survey, Universe
+from trading.market.universe import MarketScan, MarketStats, Universe
+from trading.model.halt import Halt, Permit
 from trading.ports import FeedState, Leaving, Venue, unwatched
 from trading.strategies.base import Signals
 from trading.types import (
@@ -25,10 +25,10 @@ from trading.types import (
     MarketRules,
     Movement,
     Order,
+    OrderReport,
     OrderType,
     Preview,
     Quote,
-    Report,
     Rules,
     Side,
     Symbol,
@@ -70,12 +70,12 @@ class ScriptedSurveyor:
         self.by_bars = by_bars
         self.asked: list[datetime] = []
 
-    async def survey(self, at: datetime, of: Universe) -> Survey:
+    async def survey(self, at: datetime, of: Universe) -> MarketScan:
         self.asked.append(at)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
-        return Survey(at=at, stats=answer)
+        return MarketScan(at=at, stats=answer)
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -170,7 +170,7 @@ class FaultyVenue:
         self.watch_leaving: Callable[[Order], None] = lambda order: None
         """Called in the instant in which an order leaves, after its permit was looked at."""
 
-    async def open(self, listener: Callable[[Report], None]) -> None:
+    async def open(self, listener: Callable[[OrderReport], None]) -> None:
         self._check_line()
         await self._venue.open(listener)
 
@@ -180,7 +180,7 @@ class FaultyVenue:
     async def catch_up(self, until: datetime) -> None:
         await self._venue.catch_up(until)
 
-    async def place(self, order: Order, permit: Permit) -> Report:
+    async def place(self, order: Order, permit: Permit) -> OrderReport:
         self._check_line()
         self.waiting += 1
         await self.gate.wait()
@@ -206,15 +206,17 @@ class FaultyVenue:
             await asyncio.Event().wait()
         return report
 
-    async def place_pair(self, stop: Order, target: Order, permit: Permit) -> tuple[Report, Report]:
+    async def place_pair(
+        self, stop: Order, target: Order, permit: Permit
+    ) -> tuple[OrderReport, OrderReport]:
         self._check_line()
         return await self._venue.place_pair(stop, target, permit)
 
-    async def arrives_late(self, order: Order) -> Report:
+    async def arrives_late(self, order: Order) -> OrderReport:
         """What was given up as lost is carried out after all."""
         return await self._venue.place(order, lambda: None)
 
-    async def cancel(self, order: Order, leaving: Leaving = unwatched) -> Report:
+    async def cancel(self, order: Order, leaving: Leaving = unwatched) -> OrderReport:
         self._check_line()
         fault = self.faults.cancel.pop(0) if self.faults.cancel else ""
         if fault == "unavailable":
@@ -225,15 +227,15 @@ class FaultyVenue:
             raise VenueUncertain("no answer")
         return report
 
-    async def find(self, order: Order) -> Report | None:
+    async def find(self, order: Order) -> OrderReport | None:
         self._check_line()
         return None if order.id in self.faults.hide else await self._venue.find(order)
 
-    async def open_orders(self) -> Sequence[Report]:
+    async def open_orders(self) -> Sequence[OrderReport]:
         self._check_line()
         return await self._venue.open_orders()
 
-    async def ours_since(self, symbol: Symbol, since: datetime) -> Sequence[Report]:
+    async def ours_since(self, symbol: Symbol, since: datetime) -> Sequence[OrderReport]:
         self._check_line()
         return [
             report
@@ -271,7 +273,7 @@ class FaultyVenue:
     def rules(self, symbol: Symbol) -> Rules:
         return self.untraded.get(symbol) or self._venue.rules(symbol)
 
-    async def write_off(self, order: Order, price: Decimal) -> Report:
+    async def write_off(self, order: Order, price: Decimal) -> OrderReport:
         self._check_line()
         return await self._venue.write_off(order, price)
 

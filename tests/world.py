@@ -13,35 +13,37 @@ from decimal import Decimal
 from storage.memory import MemoryJournal, MemoryStore
 from tests.builders import BTC, NOON, RULES
 from tests.fakes import FaultyVenue, MemoryLatch, ScriptedStrategy, Wish, a_market, same_rules
+from trading.accounts.recorder import Recorder
 from trading.bus import Bus
 from trading.clocks import ManualClock
+from trading.context.settings import TraderSettings
 from trading.desk import Desk
 from trading.events import Event
-from trading.execution.exit_rules import ExitRules
-from trading.execution.orders import OrderIds, Patience
-from trading.halt import Latch
-from trading.halting import Halter
+from trading.execution.orders import OrderIds, OrderTimeouts
+from trading.market.universe import UniversePlan
+from trading.model.exit_rules import ExitRules
+from trading.model.halt import Latch
 from trading.ports import (
     Alert,
     Announce,
-    Beside,
     Feed,
     Journal,
     LatchFile,
+    MarketScanner,
+    Offload,
     Store,
-    Surveyor,
     at_once,
 )
-from trading.recorder import Recorder
 from trading.risk.limits import EntryRules, Limits
-from trading.roster import UniversePlan
+from trading.safety.halting import Halter
 from trading.trader import Start, Trader
-from trading.trader_settings import TraderSettings
 from trading.types import MarketRules, Mode, Order, OrderRole, OrderType, Side, Symbol
-from trading.venues.paper import PaperVenue
+from trading.venues.paper.venue import PaperVenue
 from trading.venues.replay import ReplayFeed
 
-QUICK = Patience(answer=0.8, intent=0.1, stop=0.5, durable=0.2, first_retry=0.05, longest_retry=0.2)
+QUICK = OrderTimeouts(
+    answer=0.8, intent=0.1, stop=0.5, durable=0.2, first_retry=0.05, longest_retry=0.2
+)
 
 
 @dataclass
@@ -117,7 +119,7 @@ def a_world(  # the parts that tests choose
     latch_file: LatchFile | None = None,
     symbols: Sequence[Symbol] = (BTC,),
     volume: float = 1e6,
-    patience: Patience = QUICK,
+    patience: OrderTimeouts = QUICK,
     clock: ManualClock | None = None,
     slippage: str = "0",
     commission: str = "0",
@@ -130,9 +132,9 @@ def a_world(  # the parts that tests choose
     rules: MarketRules = RULES,
     entries: EntryRules | None = None,
     strategy: ScriptedStrategy | None = None,
-    beside: Beside = at_once,
+    beside: Offload = at_once,
     universe: UniversePlan | None = None,
-    surveyor: Surveyor | None = None,
+    surveyor: MarketScanner | None = None,
 ) -> World:
     """A desk whose market has these closes, one a minute, the first of them before NOON.
 

@@ -8,16 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from trading.accounts.recorder import Recorder
+from trading.accounts.views import Halting, Swept
 from trading.clocks import Clock
 from trading.errors import Refused, StoreError
 from trading.events import DeskStopping
-from trading.execution.orders import Patience
-from trading.halt import EVERYONE, Halt, Latch, Verb
-from trading.halting import Halter
-from trading.recorder import Recorder
+from trading.execution.orders import OrderTimeouts
+from trading.model.halt import EVERYONE, Halt, Latch, Verb
+from trading.safety.halting import Halter
 from trading.trader import Trader
 from trading.types import ExitReason, OrderRole, OrderStatus, OrderType, Symbol, Trade
-from trading.views import Halting, Swept
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class _Before:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Closing:
+class ClosingTrader:
     """What one trader has closed since it was told to be flat."""
 
     closes: tuple[Trade, ...]
@@ -49,7 +49,7 @@ class Desk:
         halter: Halter,
         recorder: Recorder,
         clock: Clock,
-        patience: Patience,
+        patience: OrderTimeouts,
         end: Callable[[], None],
     ) -> None:
         self.traders = traders
@@ -69,7 +69,7 @@ class Desk:
         """As `Halter.news`: set at the next stage of any halt, or when one is lifted."""
         return self._halter.news
 
-    def closing(self, name: str, halt: Halt) -> Closing:
+    def closing(self, name: str, halt: Halt) -> ClosingTrader:
         """How far the trader *name* has come with closing all, for *halt*."""
         trader = self.traders[name]
         since = [o for o in trader.ledger.orders.values() if o.created_at >= halt.at]
@@ -85,7 +85,7 @@ class Desk:
             and (o.updated_at or o.created_at) >= halt.at
             for o in trader.ledger.orders.values()
         )
-        return Closing(closes=trader.enforcer.closes(), tries=tries, stops=stops)
+        return ClosingTrader(closes=trader.enforcer.closes(), tries=tries, stops=stops)
 
     # -- tightening: instant, never refused -------------------------------------------------
 
@@ -95,7 +95,7 @@ class Desk:
         return Halting(halt=halt, earlier=earlier, durable=await self._durable(halt), swept=())
 
     async def stop(self, scope: str, *, by: str, why: str, origin: str = "") -> Halting:
-        """No new entries, and the resting ones cancelled.  Answers within `Patience.stop`."""
+        """No new entries, and the resting ones cancelled.  Answers within `OrderTimeouts.stop`."""
         return await self._halt(scope, Verb.STOP, by, why, origin)
 
     async def flatten(self, scope: str, *, by: str, why: str, origin: str = "") -> Halting:
@@ -203,7 +203,7 @@ class Desk:
             self._end()
 
     async def close_down(self) -> None:
-        """Cancel resting entries within `Patience.shutdown`; say what stays open."""
+        """Cancel resting entries within `OrderTimeouts.shutdown`; say what stays open."""
         sweeping = [t.cancel_entries() for t in self.traders.values() if t.ready]
         with suppress(TimeoutError):  # what still rests is swept at the next start
             async with asyncio.timeout(self._patience.shutdown):

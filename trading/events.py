@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from trading.curve import Curve
-from trading.halt import Halt, Reached
+from trading.model.halt import Halt, Reached
+from trading.stats.curve import Curve
 from trading.types import ExitReason, Mode, Order, OrderStatus, Side, Symbol, Trade
 
 

@@ -9,10 +9,11 @@ from decimal import Decimal
 from enum import IntEnum, StrEnum
 from typing import Protocol, TypeVar
 
+from trading.common.frozen import fast_frozen
 from trading.events import Event
-from trading.halt import Halt, Permit
 from trading.market.candles import Candles
-from trading.market.universe import Survey, Universe
+from trading.market.universe import MarketScan, Universe
+from trading.model.halt import Halt, Permit
 from trading.stats.daybook import DayBook
 from trading.types import (
     AccountState,
@@ -24,31 +25,30 @@ from trading.types import (
     Held,
     Movement,
     Order,
+    OrderReport,
     Position,
     Preview,
     Quote,
-    Report,
     Rules,
     Side,
     Symbol,
     Targets,
     Trade,
 )
-from trading.values import quick
 
 T = TypeVar("T")
 
 # -- beside the loop ----------------------------------------------------------------------
 
 
-class Beside(Protocol):
+class Offload(Protocol):
     """Does what takes long while the event loop goes on; `asyncio.to_thread` is one."""
 
     async def __call__(self, work: Callable[[], T], /) -> T: ...
 
 
 async def at_once(work: Callable[[], T], /) -> T:
-    """A `Beside` for a world in which nobody waits, as in a backtest."""
+    """A `Offload` for a world in which nobody waits, as in a backtest."""
     return work()
 
 
@@ -135,13 +135,13 @@ def unwatched() -> None:
     """Nobody asks when it leaves."""
 
 
-class Surveyor(Protocol):
+class MarketScanner(Protocol):
     """Looks at every market there is, so that a trader can find its symbols."""
 
     by_bars: bool
     """It knows every moment of its market and answers at once, as a recording does."""
 
-    async def survey(self, at: datetime, of: Universe) -> Survey:
+    async def survey(self, at: datetime, of: Universe) -> MarketScan:
         """All markets at market time *at*; what costs much is asked for candidates of *of* only.
 
         Raises `VenueUnavailable` when it cannot be had: then nothing is known, not even a part.
@@ -156,7 +156,7 @@ class Surveyor(Protocol):
 class Venue(Protocol):
     """Where orders go.  One object per account.
 
-    Every answer about an order is a `Report`; each of its fills has the venue's id, so hearing
+    Every answer about an order is a `OrderReport`; each of its fills has the venue's id, so hearing
     twice changes nothing.  What the venue says unasked goes to the listener, in order.
     """
 
@@ -182,7 +182,7 @@ class Venue(Protocol):
         """Wall time at which a ban ends, or a pause that the venue asked for; None: it listens."""
         ...
 
-    async def open(self, listener: Callable[[Report], None]) -> None:
+    async def open(self, listener: Callable[[OrderReport], None]) -> None:
         """Connect (or load the durable book)."""
         ...
 
@@ -192,7 +192,7 @@ class Venue(Protocol):
         """Let everything that happened up to market time *until* reach the listener."""
         ...
 
-    async def place(self, order: Order, permit: Permit) -> Report:
+    async def place(self, order: Order, permit: Permit) -> OrderReport:
         """Send *order*; call *permit* after the last wait, immediately before it leaves.
 
         Raises `Halted` (from the permit), `VenueRejected`, `VenueUnavailable` (nothing happened)
@@ -200,11 +200,13 @@ class Venue(Protocol):
         """
         ...
 
-    async def place_pair(self, stop: Order, target: Order, permit: Permit) -> tuple[Report, Report]:
+    async def place_pair(
+        self, stop: Order, target: Order, permit: Permit
+    ) -> tuple[OrderReport, OrderReport]:
         """As `place`, both in one list, where `targets` is PAIRED; refused or lost as a whole."""
         ...
 
-    async def cancel(self, order: Order, leaving: Leaving = unwatched) -> Report:
+    async def cancel(self, order: Order, leaving: Leaving = unwatched) -> OrderReport:
         """Cancel; an order that has already ended is reported as it ended.
 
         Call *leaving* after the last wait, immediately before the request leaves.
@@ -213,22 +215,22 @@ class Venue(Protocol):
         """
         ...
 
-    async def write_off(self, order: Order, price: Decimal) -> Report:
+    async def write_off(self, order: Order, price: Decimal) -> OrderReport:
         """Book *order* out at *price*, although nobody trades its symbol; nothing is sent.
 
         Raises `VenueRejected` where not `writes_off`.
         """
         ...
 
-    async def find(self, order: Order) -> Report | None:
+    async def find(self, order: Order) -> OrderReport | None:
         """Ask by our id in orders, open orders and trades.  None: not found in any of them."""
         ...
 
-    async def open_orders(self) -> Sequence[Report]:
+    async def open_orders(self) -> Sequence[OrderReport]:
         """All of them, regular and conditional; strangers' carry their `order`."""
         ...
 
-    async def ours_since(self, symbol: Symbol, since: datetime) -> Sequence[Report]:
+    async def ours_since(self, symbol: Symbol, since: datetime) -> Sequence[OrderReport]:
         """Orders in *symbol* that desks of ours created from wall time *since* on, by their ids.
 
         Ended ones too, as far back as the venue lists them; each with its `order` and its fills.
@@ -316,7 +318,7 @@ class NoMeter:
 # -- history ------------------------------------------------------------------------------
 
 
-class Lane(IntEnum):
+class WritePriority(IntEnum):
     """Who goes first when writes share a commit."""
 
     HALT = 1
@@ -347,7 +349,7 @@ Announce = Callable[[Event], Sequence[Alert]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
+class AuditEntry:
     """Something said to the desk, and the answer: the audit."""
 
     id: str
@@ -361,7 +363,7 @@ class Word:
     answer: str
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """What one transaction writes.  Every row is idempotent; the higher `version` wins."""
@@ -381,7 +383,7 @@ class Change:
     alerts: tuple[Alert, ...] = ()
     delivered: tuple[str, ...] = ()
     """Ids of alerts that reached their chat."""
-    words: tuple[Word, ...] = ()
+    words: tuple[AuditEntry, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
     """Small named values of the desk: `last_seen`, `clean_exit`."""
 
@@ -432,7 +434,7 @@ class Tidied:
 class Store(Protocol):
     """History.  `commit` returns when the change is durable, and raises `StoreError` if not."""
 
-    async def commit(self, change: Change, lane: Lane = Lane.REST) -> None: ...
+    async def commit(self, change: Change, lane: WritePriority = WritePriority.REST) -> None: ...
 
     async def books(self, trader: str) -> Books: ...
 
@@ -478,9 +480,9 @@ class Store(Protocol):
         """Those for one chat, told or waiting, newest first."""
         ...
 
-    async def words(self, *, limit: int) -> Sequence[Word]: ...
+    async def words(self, *, limit: int) -> Sequence[AuditEntry]: ...
 
-    async def word(self, word_id: str) -> Word | None: ...
+    async def word(self, word_id: str) -> AuditEntry | None: ...
 
     async def note(self, name: str) -> str | None: ...
 

@@ -12,53 +12,55 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from trading import strategies
-from trading.book_check import BookCheck
-from trading.by_hand import ByHand
+from trading.accounts.ledger import Ledger
+from trading.accounts.recorder import Recorder
+from trading.accounts.valuation import Valuer
+from trading.accounts.views import Price, Scan, View
 from trading.clocks import Clock
-from trading.cycles import Cycles
-from trading.deciding import Decider
-from trading.desk_limits import DeskLimits, DeskRisk
+from trading.context.settings import TraderSettings
+from trading.cycle.cycles import Cycles
+from trading.cycle.deciding import Decider
+from trading.cycle.outages import FeedWatch, VenueWatch
+from trading.cycle.universe import ScannedUniverse, TradableUniverse
 from trading.errors import Refused, VenueError
 from trading.events import (
     SettingsReloaded,
     StopsAreLimits,
     TraderStarted,
 )
-from trading.execution.closing import Closing
+from trading.execution.closing import PositionCloser
 from trading.execution.cover import Covers
 from trading.execution.dust import Dust
-from trading.execution.enforce import Enforcer
 from trading.execution.exits import Exits
-from trading.execution.orders import OrderIds, Orders, Patience
+from trading.execution.orders import OrderIds, Orders, OrderTimeouts
 from trading.execution.protection import Protection
 from trading.execution.reconcile import Reconciled
 from trading.execution.resting import RestingEntries
+from trading.execution.set_aside import Aside
 from trading.execution.stop_limits import StopLimits
-from trading.guards import Guards, new_account
-from trading.halt import Halt, Verb
-from trading.halting import Halter
-from trading.ledger import Ledger
-from trading.loss_watch import LossWatch
-from trading.outages import FeedWatch, VenueWatch
+from trading.model.halt import Halt, Verb
+from trading.operators.manual import ManualTrading
+from trading.operators.views import TraderViews
 from trading.ports import (
-    Beside,
     Change,
     Feed,
     Journal,
-    Lane,
+    MarketScanner,
     Meter,
     NoMeter,
+    Offload,
     Store,
-    Surveyor,
     Venue,
+    WritePriority,
     at_once,
 )
-from trading.recorder import Recorder
-from trading.roster import Roster, SurveyedRoster
-from trading.set_aside import Aside
-from trading.sight import Sight
+from trading.safety.account_reconciler import AccountReconciler
+from trading.safety.desk_limits import DeskLimits, DeskRisk
+from trading.safety.enforce import Enforcer
+from trading.safety.guards import Guards, new_account
+from trading.safety.halting import Halter
+from trading.safety.loss_watch import LossWatch
 from trading.strategies.base import Strategy
-from trading.trader_settings import TraderSettings
 from trading.types import (
     MarketRules,
     Mode,
@@ -66,11 +68,9 @@ from trading.types import (
     Stops,
     Symbol,
 )
-from trading.valuation import Valuer
-from trading.views import Price, Scan, View
 
 if TYPE_CHECKING:  # it brings TA-Lib, which a trader with another strategy does without
-    from trading.strategies.rules.regime import Reading
+    from trading.strategies.rules.regime import RegimeReading
 
 log = logging.getLogger(__name__)
 
@@ -110,12 +110,12 @@ class Trader:
         journal: Journal,
         clock: Clock,
         ids: OrderIds,
-        patience: Patience,
+        patience: OrderTimeouts,
         desk_risk: DeskRisk | None = None,
-        surveyor: Surveyor | None = None,
+        surveyor: MarketScanner | None = None,
         meter: Meter = NoMeter(),  # noqa: B008  # holds nothing
         cycles: type[Cycles] = Cycles,
-        beside: Beside = at_once,
+        beside: Offload = at_once,
     ) -> None:
         """*surveyor* looks at the market for a universe; None: the feed's candles do."""
         self.settings = settings
@@ -142,7 +142,7 @@ class Trader:
         self.protection, self.exits = self._keepers(who, means)
         self._busy = busy = asyncio.Lock()
         """Held by a cycle or a comparison: they never overlap."""
-        self.books = BookCheck(
+        self.books = AccountReconciler(
             **who, **means, orders=self.orders, protection=self.protection, store=store,
             halter=halter, quote=settings.symbols[0].quote, busy=busy,
             settings=lambda: self.settings,
@@ -172,7 +172,7 @@ class Trader:
             blocked=lambda: self.block, permit=lambda: halter.latch.permit(settings.name),
             look=self._decider.look,
         )  # fmt: skip
-        self.by_hand = ByHand(self, decider=self._decider, latch=halter.latch, clock=clock)
+        self.by_hand = ManualTrading(self, decider=self._decider, latch=halter.latch, clock=clock)
         self._feed_watch = FeedWatch(**who, feed=feed, recorder=recorder, clock=clock)
         self._venue_watch = VenueWatch(**who, orders=self.orders, recorder=recorder, clock=clock)
         self.cycles = cycles(
@@ -181,7 +181,7 @@ class Trader:
             resting_entries=self._resting_entries, losses=self._losses, roster=self.roster,
             feed=feed, feed_watch=self._feed_watch, store=store, meter=meter, busy=busy,
         )  # fmt: skip
-        self._sight = Sight(
+        self._sight = TraderViews(
             self, latch=halter.latch, desk_risk=desk_risk, feed_watch=self._feed_watch,
             venue_watch=self._venue_watch, recorder=recorder, clock=clock,
         )  # fmt: skip
@@ -191,7 +191,7 @@ class Trader:
         """What keeps the stops, and what closes."""
         parts: dict[str, Any] = {**who, **means, "orders": self.orders}
         covers = Covers(**who, orders=self.orders, recorder=means["recorder"], clock=self._clock)
-        closing = Closing(
+        closing = PositionCloser(
             **who, orders=self.orders, recorder=means["recorder"], clock=self._clock,
             dust=Dust(**parts), covers=covers,
         )  # fmt: skip
@@ -201,15 +201,15 @@ class Trader:
         )  # fmt: skip
         return protection, Exits(**parts, protection=protection, closing=closing)
 
-    def _new_roster(self, surveyor: Surveyor | None) -> Roster:
+    def _new_roster(self, surveyor: MarketScanner | None) -> TradableUniverse:
         plan = self.settings.universe
         if plan is None:
-            return Roster(self.settings.symbols)
-        from trading.market.survey import CandleSurvey  # NumPy, which the first cycle needs
+            return TradableUniverse(self.settings.symbols)
+        from trading.market.candle_scan import CandleScan  # NumPy, which the first cycle needs
 
-        return SurveyedRoster(
+        return ScannedUniverse(
             trader=self.name, mode=self.mode, plan=plan, store=self._store,
-            surveyor=surveyor or CandleSurvey(self.feed.candles, self.settings.timeframe),
+            surveyor=surveyor or CandleScan(self.feed.candles, self.settings.timeframe),
             recorder=self._recorder, clock=self._clock, market=self.feed.now,
         )  # fmt: skip
 
@@ -285,7 +285,7 @@ class Trader:
         self.orders.on_touch.append(self._touched.set)
         self.enforcer.wake()
         change = Change(accounts=(self.ledger.account,))
-        await self._recorder.keep(change, Lane.REST, self._started(start, result))
+        await self._recorder.keep(change, WritePriority.REST, self._started(start, result))
         await self._tell_limits()
 
     async def _tell_limits(self) -> None:
@@ -452,7 +452,7 @@ class Trader:
         change = f"traders.{self.name}.strategy {was} to {name}"
         await self._recorder.say(SettingsReloaded(at=self._clock.now(), by=by, changes=(change,)))
 
-    async def regime(self) -> Reading:
+    async def regime(self) -> RegimeReading:
         """What kind of market it is at the last candle, as its strategy reads it.
 
         Raises `Refused` where the strategy reads none.
@@ -496,7 +496,7 @@ class Trader:
         if equity is None:
             raise Refused("Equity is unknown, so there is nothing to measure from")
         self._losses.rebase(halt, equity)
-        await self._recorder.keep(Change(accounts=(self.ledger.account,)), Lane.HALT)
+        await self._recorder.keep(Change(accounts=(self.ledger.account,)), WritePriority.HALT)
 
     def rules(self, symbol: Symbol) -> Rules:
         return self.venue.rules(symbol)

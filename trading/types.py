@@ -9,8 +9,8 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Dec
 from enum import StrEnum
 from typing import NamedTuple, Self
 
+from trading.common.frozen import fast_frozen, replace
 from trading.errors import InvalidSymbol, Refused
-from trading.values import quick, replace
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -154,7 +154,7 @@ _BY_THE_THOUSAND = re.compile(r"^(10{3,}|1M)(?=[A-Z])")
 """How perpetuals are called whose coin costs next to nothing: 1000SHIB, 1MBABYDOGE."""
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketRules:
     """What a venue accepts for one symbol.  Units: price in quote, lot in base."""
@@ -205,7 +205,7 @@ class MarketRules:
         return self
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Untraded:
     """In place of rules: the venue does not trade the symbol now, and nothing can be sent.
@@ -248,7 +248,7 @@ def _to_step(value: Decimal, step: Decimal) -> Decimal:
     return (value / step).to_integral_value(ROUND_HALF_EVEN) * step
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
     """The last known price of a symbol, and when the market made it (aware UTC)."""
@@ -258,7 +258,7 @@ class Quote:
     at: datetime
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
     """What a venue holds of one symbol for an account, by side; unsigned.
@@ -291,7 +291,7 @@ class MovementKind(StrEnum):
     """A fee or loss that a forced close brought, beside its fills."""
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
     """Money that came or went without a fill of ours, in quote currency; negative when it went."""
@@ -304,7 +304,7 @@ class Movement:
     """Of funding."""
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Depth:
     """The near side of an order book: best prices, and what lies within 20 bps of the middle."""
@@ -327,7 +327,7 @@ class Depth:
         return (self.ask - self.bid) * 2 / (self.ask + self.bid)
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     """What an order at market would meet at its venue now; in quote currency, None: unknown."""
@@ -342,7 +342,7 @@ class Preview:
     """Money that nothing binds yet."""
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
     """A strategy's wish for one symbol at one bar.  Risk decides what becomes of it.
@@ -368,7 +368,7 @@ class Signal:
     """Market time after which the position is closed; None: as the trader's settings say."""
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartialExit:
     share: Decimal
@@ -383,7 +383,7 @@ class PartialExit:
             raise ValueError(f"a partial exit needs a price, not {self.price}")
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitPlan:
     """Raises `ValueError` for what could never be carried out."""
@@ -421,7 +421,7 @@ class ExitPlan:
 LEAVE = "|leave"
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """Risk's answer to a signal, with its reason; recorded whether yes or no.
@@ -452,7 +452,7 @@ class Decision:
         return self.id.endswith(LEAVE)
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """An order of ours from intent to its end.  Changes by `replace`; `version` only grows."""
@@ -512,7 +512,7 @@ class Order:
         return replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]  # names are checked by replace itself
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
     """A fact told by the venue.  `fee` is in quote currency, positive when paid."""
@@ -546,9 +546,9 @@ class Fill:
         return self.quantity * self.side.sign
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class OrderReport:
     """What a venue says of one order: its state and every fill it knows of."""
 
     order_id: str
@@ -564,7 +564,7 @@ class Report:
     """Of what waited for a price: it was touched, and the order works now."""
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """An open position: signed quantity, and the sums that make a `Trade` of it when flat."""
@@ -604,7 +604,7 @@ class Position:
         return self.profit + self.open_profit(price) - self.fees
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trade:
     """A closed round trip.  `profit` is after fees, in quote currency."""
@@ -641,7 +641,7 @@ class Trade:
         return self.profit / cost if cost else ZERO
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountState:
     """What a trader must remember besides orders and positions."""
@@ -667,7 +667,7 @@ class AccountState:
     version: int = 1
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EquityPoint:
     trader: str

@@ -9,11 +9,11 @@ from functools import partial
 from pydantic import SecretStr
 
 from chatbot.checks.finding import Check, Finding, Looked, Verdict
-from chatbot.delivery.subscribers import subscribers
+from chatbot.folder.history import HISTORY
 from chatbot.frontends import probe
-from chatbot.frontends.probe import Found
-from chatbot.history import HISTORY
-from chatbot.settings import Discord, Telegram
+from chatbot.frontends.probe import ProbeResult
+from chatbot.settings import DiscordSettings, TelegramSettings
+from chatbot.wiring.subscribers import subscribers
 from handlers.format import listed, plural
 from storage.examine import alerts_wait_since
 
@@ -49,7 +49,7 @@ def _telegram(looked: Looked) -> Iterator[Finding]:
     )
 
 
-def _telegram_people(chat: Telegram) -> Iterator[Finding]:
+def _telegram_people(chat: TelegramSettings) -> Iterator[Finding]:
     said = plural(len(chat.users), "person", "people")
     if chat.groups:
         said += f", {plural(len(chat.groups), 'group')}"
@@ -75,7 +75,7 @@ def _discord(looked: Looked) -> Iterator[Finding]:
     )
 
 
-def _guilds(chat: Discord, found: Found) -> Iterator[Finding]:
+def _guilds(chat: DiscordSettings, found: ProbeResult) -> Iterator[Finding]:
     if found.places is None:
         return
     for guild in chat.guilds:
@@ -96,7 +96,7 @@ def _token(name: str, file: str | None) -> Finding:
     return Finding(f"{name} token", Verdict.OK, said)
 
 
-def _answer(name: str, address: str, found: Found) -> Finding:
+def _answer(name: str, address: str, found: ProbeResult) -> Finding:
     if found.problem:
         return Finding(name, Verdict.FAULT, f"{address}: {found.problem}", found.todo)
     return Finding(name, Verdict.OK, f"{address} knows it as {found.name}")

@@ -11,19 +11,19 @@ from pathlib import Path
 from chatbot.checks.chats import CHATS
 from chatbot.checks.finding import Check, Finding, Looked, Verdict
 from chatbot.checks.venues import real_feed, real_venue
-from chatbot.doors import first_stray
+from chatbot.folder.doors import first_stray
+from chatbot.folder.history import HISTORY, loss, rescued_in, way_back
+from chatbot.folder.state import StateFolder
 from chatbot.frontends.probe import PATIENCE
-from chatbot.history import HISTORY, loss, rescued_in, way_back
-from chatbot.parts import Connections, feed_of, strategy_of
 from chatbot.settings import Settings, load
-from chatbot.settings.trading import CcxtFeed, CcxtVenue
-from chatbot.state import StateFolder
+from chatbot.settings.trading import CcxtFeed, CcxtVenueSettings
+from chatbot.wiring.trading import Connections, feed_of, strategy_of
 from handlers.format import plural
 from storage import journal, latch
-from storage.examine import Condition, examine, halts_in_force, last_seen
+from storage.examine import HistoryCondition, examine, halts_in_force, last_seen
 from trading.clocks import Clock
 from trading.errors import Refused, SettingsError, StoreError
-from trading.venues.book import replayed
+from trading.venues.paper.account import replayed
 
 LEAST_FREE, LITTLE_FREE = 50_000_000, 500_000_000
 """Bytes on the disk of the state folder below which it is a fault, or worth saying."""
@@ -175,31 +175,31 @@ def _no_database(looked: Looked) -> Finding:
 
 
 _CONDITIONS = {
-    Condition.GOOD: (Verdict.OK, "revision {}", ""),
-    Condition.EMPTY: (Verdict.OK, "empty; the next start makes its tables", ""),
-    Condition.OLDER: (Verdict.LOOK, "revision {}", "the next start updates it"),
-    Condition.NEWER: (
+    HistoryCondition.GOOD: (Verdict.OK, "revision {}", ""),
+    HistoryCondition.EMPTY: (Verdict.OK, "empty; the next start makes its tables", ""),
+    HistoryCondition.OLDER: (Verdict.LOOK, "revision {}", "the next start updates it"),
+    HistoryCondition.NEWER: (
         Verdict.FAULT,
         "revision {} is newer",
         "run the Quarterdeck that made it, or put a backup in its place",
     ),
-    Condition.FOREIGN: (
+    HistoryCondition.FOREIGN: (
         Verdict.FAULT,
         "it is not of Quarterdeck's making",
         "move it, or choose another state_dir",
     ),
-    Condition.MIXED: (Verdict.FAULT, "{}", "move them, then check again"),
-    Condition.HELD: (
+    HistoryCondition.MIXED: (Verdict.FAULT, "{}", "move them, then check again"),
+    HistoryCondition.HELD: (
         Verdict.FAULT,
         "another program holds it",
         "find it with fuser -v history.db, and end it",
     ),
-    Condition.DAMAGED: (
+    HistoryCondition.DAMAGED: (
         Verdict.FAULT,
         "damaged: {}",
         "put a backup in its place, or: quarterdeck run --fresh",
     ),
-    Condition.UNREADABLE: (
+    HistoryCondition.UNREADABLE: (
         Verdict.FAULT,
         "{}",
         "look at the disk and at who may read and write the folder",
@@ -272,7 +272,7 @@ def _venues(looked: Looked) -> Iterator[Finding]:
         section = looked.settings.traders[name]
         what = f"venue of {name}"
         venue = looked.settings.venues[section.venue]
-        if isinstance(venue, CcxtVenue):
+        if isinstance(venue, CcxtVenueSettings):
             yield from real_venue(looked, name, venue)
             continue
         try:

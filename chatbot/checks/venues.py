@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from chatbot.checks.finding import Finding, Looked, Verdict
-from chatbot.parts import Connections, account_of, feed_of
-from chatbot.settings import Trader
-from chatbot.settings.trading import CcxtFeed, CcxtVenue, Exchange
+from chatbot.settings import TraderSection
+from chatbot.settings.trading import CcxtFeed, CcxtVenueSettings, Exchange
+from chatbot.wiring.trading import Connections, account_of, feed_of
 from handlers.format import listed, plural
 from trading.errors import VenueError
 from trading.types import Mode
-from trading.venues.connection import Connection
-from trading.venues.listed import ListedRules
+from trading.venues.ccxt.connection import Connection
+from trading.venues.ccxt.listed import ListedRules
 
 LONGEST = 3.0
 """Times the patience with one answer, for all that is asked of one exchange."""
@@ -34,7 +34,7 @@ def real_feed(looked: Looked, name: str, section: CcxtFeed) -> Iterator[Finding]
     yield from _bounded(looked, what, section, _feed(looked, name, section, what))
 
 
-def real_venue(looked: Looked, name: str, section: CcxtVenue) -> Iterator[Finding]:
+def real_venue(looked: Looked, name: str, section: CcxtVenueSettings) -> Iterator[Finding]:
     """The rows of the account that trader *name* trades on."""
     what = f"venue of {name}"
     yield from _bounded(looked, what, section, _venue(looked, name, section, what))
@@ -85,7 +85,7 @@ async def _feed(looked: Looked, name: str, section: CcxtFeed, what: str) -> Asyn
 
 
 async def _venue(
-    looked: Looked, name: str, section: CcxtVenue, what: str
+    looked: Looked, name: str, section: CcxtVenueSettings, what: str
 ) -> AsyncIterator[Finding]:
     settings = looked.settings
     connections = Connections(settings, looked.clock)
@@ -120,7 +120,9 @@ async def _clocks(looked: Looked, what: str, connection: Connection) -> Finding:
     return Finding(f"{what}: clock", Verdict.OK, "agrees with the exchange's")
 
 
-def _permitted(what: str, section: CcxtVenue, sentences: Sequence[str]) -> Iterator[Finding]:
+def _permitted(
+    what: str, section: CcxtVenueSettings, sentences: Sequence[str]
+) -> Iterator[Finding]:
     for sentence in sentences:
         verdict = Verdict.LOOK if WITHDRAWS in sentence else Verdict.FAULT
         todo = "docs/binance.md tells what a key needs"
@@ -130,7 +132,7 @@ def _permitted(what: str, section: CcxtVenue, sentences: Sequence[str]) -> Itera
         yield Finding(what, Verdict.OK, f"{section.place}, {may}")
 
 
-def _sizes(trader: Trader, name: str, connection: Connection) -> Iterator[Finding]:
+def _sizes(trader: TraderSection, name: str, connection: Connection) -> Iterator[Finding]:
     """Whether the largest position that risk allows is more than the least that can be traded."""
     rules = ListedRules(connection, trader.symbols)
     largest: Decimal = trader.capital * trader.limits.max_position
@@ -146,11 +148,11 @@ def _sizes(trader: Trader, name: str, connection: Connection) -> Iterator[Findin
         yield Finding(what, Verdict.OK, f"{trader.mode.value}: no real order is sent")
 
 
-def _symbols(trader: Trader) -> str:
+def _symbols(trader: TraderSection) -> str:
     others = "" if trader.universe is None else " and what surveys find"
     return f"{plural(len(trader.symbols), 'symbol')}{others}"
 
 
-def _missing(trader: Trader, connection: Connection) -> list[str]:
+def _missing(trader: TraderSection, connection: Connection) -> list[str]:
     traded = set(ListedRules(connection, trader.symbols))
     return [str(symbol) for symbol in trader.symbols if symbol not in traded]

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chatbot.cli.page import Theme, drawn, image, page, preformatted, table
-from chatbot.parts import exit_rules_of, strategy_of
-from chatbot.settings import Settings
-from chatbot.settings import Trader as TraderSection
+from chatbot.settings import Settings, TraderSection
+from chatbot.wiring.trading import exit_rules_of, strategy_of
 from handlers.chart import EquityChart
-from handlers.figures import (
+from handlers.commands.figures import (
     averages,
     exit_name,
     extremes,
@@ -29,17 +28,17 @@ from handlers.format import duration, gained, listed, money, percent, plural
 from trading.backtest.engine import Backtest, run
 from trading.backtest.result import Result
 from trading.backtest.rules import rules_for
-from trading.curve import curve
+from trading.context.settings import TraderSettings
 from trading.errors import SettingsError
 from trading.market.tables import parse_symbol, read
 from trading.risk.drawdown import day_of
+from trading.stats.curve import curve
 from trading.stats.ratios import Ratio
 from trading.stats.summary import Stats
 from trading.stats.tally import Tally
 from trading.strategies import settings_in_use
-from trading.trader_settings import TraderSettings
 from trading.types import ExitReason, Mode, Trade
-from trading.venues.paper import Costs
+from trading.venues.paper.venue import Costs
 
 POINTS = 1_000
 """Of the curve on a page; its extremes are among them."""
@@ -49,7 +48,7 @@ _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class BacktestArguments:
     """What the command line said."""
 
     trader: str
@@ -65,12 +64,12 @@ class Asked:
     lift: Literal["never", "daily"] = "never"
 
 
-def backtest(settings: Settings, asked: Asked) -> Result:
+def backtest(settings: Settings, asked: BacktestArguments) -> Result:
     """Run it.  Raises `SettingsError`, or `ValueError` with a sentence for the operator."""
     return run(made(settings, asked))
 
 
-def made(settings: Settings, asked: Asked) -> Backtest:
+def made(settings: Settings, asked: BacktestArguments) -> Backtest:
     """Return the backtest of that trader, its candles read.  Raises as `backtest`."""
     section = settings.traders.get(asked.trader)
     if section is None:

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from handlers.report import parts_json, risk_json, tally_json
+from handlers.commands.report import parts_json, risk_json, tally_json
+from trading.accounts.booking import book
+from trading.accounts.ledger import trade_id
 from trading.backtest.result import Result
-from trading.booking import book
-from trading.curve import falls_of
-from trading.ledger import trade_id
+from trading.stats.curve import falls_of
 from trading.types import ZERO, Fill, Position, Symbol, Trade
 
 Row = dict[str, Any]

@@ -14,11 +14,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from chatbot.calling import NoAnswer, NobodyThere, ask, login
 from chatbot.cli.words import Exit, bare, complain, folder_of, parser_of, show
-from chatbot.state import StateFolder
+from chatbot.folder.calling import NoAnswer, NobodyThere, ask, login
+from chatbot.folder.state import StateFolder
+from trading.common.text import one_line
 from trading.errors import Refused, StoreError
-from trading.text import one_line
 
 STOP_ANSWER, KILL_WAIT = 3.0, 5.0
 """Seconds until a desk that does not answer `/stop` counts as hung, and for it to be gone."""
@@ -97,7 +97,7 @@ def _looks(seconds: float) -> Iterator[None]:
 def _taken_over(folder: StateFolder, *, within: float) -> bool:
     """Whether the desk has found the request in the latch file: it clears it once it is halted."""
     from storage.latch import path_in, read
-    from trading.halt import Verb
+    from trading.model.halt import Verb
 
     for _ in _looks(within):
         found = read(path_in(folder.path))

@@ -10,7 +10,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
 def text() -> str:
     """The page as it should stand; a test compares."""
     from handlers import load_commands
-    from handlers.help import as_markdown
+    from handlers.commands.help import as_markdown
 
     return as_markdown(load_commands())
 

@@ -16,17 +16,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from chatbot.cli.backtest import Asked, made
-from chatbot.parts import exit_rules_of
+from chatbot.cli.backtest import BacktestArguments, made
 from chatbot.settings import Settings, load
-from chatbot.settings import Trader as Section
+from chatbot.settings import TraderSection as Section
+from chatbot.wiring.trading import exit_rules_of
 from trading.backtest.engine import Backtest
 from trading.backtest.feed import moment
-from trading.optimize.folds import Fold, Windows, folds
+from trading.optimize.folds import TestFold, Windows, folds
 from trading.optimize.measure import Measure, Metric
 from trading.optimize.spaces import Space, Value, space
 from trading.optimize.study import Studies
-from trading.optimize.walk import Plan, Report, Walk
+from trading.optimize.walk import Plan, Walk, WalkReport
 from trading.strategies import settings_in_use, strategy
 
 Say = Callable[[str], None]
@@ -36,7 +36,7 @@ Say = Callable[[str], None]
 class Search:
     """What the command line said."""
 
-    history: Asked
+    history: BacktestArguments
     trials: int = 50
     """Of each fold."""
     count: int = 4
@@ -52,15 +52,15 @@ class Search:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class BestParameters:
     """What came of it."""
 
-    report: Report
+    report: WalkReport
     stopped: bool
     """Somebody ended it early: there are fewer tries than were asked for."""
 
 
-def optimize(config: Path, search: Search, say: Say) -> Found:
+def optimize(config: Path, search: Search, say: Say) -> BestParameters:
     """Search, then measure.  Ctrl-C ends the search early; what was found until then is told.
 
     Raises `SettingsError`, or `ValueError` with a sentence for the operator.
@@ -83,7 +83,7 @@ def optimize(config: Path, search: Search, say: Say) -> Found:
         report = walk.report()
     if report is None:
         raise ValueError("It was stopped before a single try had ended")
-    return Found(report=report, stopped=stopped)
+    return BestParameters(report=report, stopped=stopped)
 
 
 def walk_of(settings: Settings, search: Search, studies: Studies, *, worker: int = 0) -> Walk:
@@ -150,7 +150,7 @@ def _own(section: Section, where: Space) -> Mapping[str, object]:
     return found
 
 
-def _folds(test: Backtest, section: Section, where: Space, search: Search) -> tuple[Fold, ...]:
+def _folds(test: Backtest, section: Section, where: Space, search: Search) -> tuple[TestFold, ...]:
     """Over the asked span; without one from where the slowest settings are warm."""
     times = test.candles.times
     ends = ({d.name: d.value(getattr(d, end)) for d in where.dimensions} for end in ("low", "high"))
@@ -181,7 +181,7 @@ def _fingerprint(test: Backtest) -> str:
     return found.hexdigest()
 
 
-def _progress(search: Search, fold: Fold, many: int, best: float | None) -> str:
+def _progress(search: Search, fold: TestFold, many: int, best: float | None) -> str:
     told = "nothing yet" if best is None else f"best {search.metric} {best:.2f} in sample"
     return f"Fold {fold.number} of {search.count}: {many} of {search.trials} tries, {told}"
 

@@ -7,17 +7,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from chatbot.cli.optimize import Found
+from chatbot.cli.optimize import BestParameters
 from chatbot.cli.page import Theme, drawn, image, page, preformatted, table
 from handlers.chart import EquityChart
-from handlers.figures import ratio
+from handlers.commands.figures import ratio
+from handlers.commands.report import risk_json
 from handlers.format import percent
-from handlers.report import risk_json
 from trading.backtest.result import last_day
-from trading.curve import curve
 from trading.optimize.luck import SURE
 from trading.optimize.measure import Course
-from trading.optimize.walk import Report, Sides, Walked
+from trading.optimize.walk import Sides, Walked, WalkReport
+from trading.stats.curve import curve
 
 POINTS = 1_000
 """Of the curve."""
@@ -30,7 +30,7 @@ _HEAD = (
 # -- as JSON ----------------------------------------------------------------------------------
 
 
-def as_json(found: Found) -> dict[str, Any]:
+def as_json(found: BestParameters) -> dict[str, Any]:
     """Everything, as plain numbers; None where a figure does not exist."""
     report, plan = found.report, found.report.plan
     return {
@@ -94,11 +94,11 @@ def _course_json(course: Course) -> dict[str, Any]:
 # -- as text ----------------------------------------------------------------------------------
 
 
-def as_text(found: Found) -> str:
+def as_text(found: BestParameters) -> str:
     return "\n".join(_lines(found))
 
 
-def _lines(found: Found) -> Iterator[str]:
+def _lines(found: BestParameters) -> Iterator[str]:
     report, plan = found.report, found.report.plan
     yield (
         f"{plan.name}: {len(report.folds)} folds, {sum(f.tries for f in report.folds):,} sets of "
@@ -121,7 +121,7 @@ def _lines(found: Found) -> Iterator[str]:
     yield f"Newest values: {', '.join(f'{key} = {_said(v)}' for key, v in report.values.items())}"
 
 
-def _rows(report: Report) -> Iterator[tuple[str, ...]]:
+def _rows(report: WalkReport) -> Iterator[tuple[str, ...]]:
     for each in report.folds:
         inside, outside = each.chosen.inside.traded, each.chosen.outside
         yield (
@@ -149,7 +149,7 @@ def _figures(course: Course) -> tuple[str, ...]:
     )
 
 
-def _settings(report: Report) -> Iterator[tuple[str, ...]]:
+def _settings(report: WalkReport) -> Iterator[tuple[str, ...]]:
     """The settings of each fold, and how far each moved within its range."""
     tuned = report.plan.space.dimensions
     yield ("setting", *(f"fold {each.fold.number}" for each in report.folds), "range", "moved")
@@ -184,7 +184,7 @@ def _aligned(rows: Sequence[tuple[str, ...]] | Iterator[tuple[str, ...]]) -> Ite
 # -- as a page --------------------------------------------------------------------------------
 
 
-def as_page(found: Found, picture: bytes | None) -> str:
+def as_page(found: BestParameters, picture: bytes | None) -> str:
     """One page of HTML that needs nothing else."""
     report = found.report
     head, *settings = _settings(report)
@@ -199,7 +199,7 @@ def as_page(found: Found, picture: bytes | None) -> str:
     )
 
 
-def chart(report: Report) -> EquityChart:
+def chart(report: WalkReport) -> EquityChart:
     """Equity out of sample, joined."""
     course = report.chosen
     found = curve(course.book, first=None, last=last_day(course.book), most=POINTS)
@@ -215,6 +215,6 @@ def chart(report: Report) -> EquityChart:
     )
 
 
-def write_page(found: Found, file: Path, *, theme: Theme) -> None:
+def write_page(found: BestParameters, file: Path, *, theme: Theme) -> None:
     """Write the page, with its picture if one can be drawn.  Raises `OSError`."""
     file.write_text(as_page(found, drawn(chart(found.report), theme)), "utf-8")

@@ -66,7 +66,7 @@ def drawn(of: EquityChart, theme: Theme) -> bytes | None:
 
 
 async def _drawn(of: EquityChart, theme: Theme) -> bytes | None:
-    from chatbot.frontends import NoPicture
+    from chatbot.ports import NoPicture
     from chatbot.render.pictures import PictureProcess
 
     with tempfile.TemporaryDirectory() as folder:

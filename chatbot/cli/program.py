@@ -17,9 +17,9 @@ import structlog
 import typer
 
 from chatbot import logs
+from chatbot.app.signals import Cut, EndSignals
+from chatbot.folder.state import StateFolder
 from chatbot.settings import Settings, load
-from chatbot.signals import Cut, Signals
-from chatbot.state import StateFolder
 from trading.clocks import SystemClock
 from trading.errors import SettingsError, TradingError
 
@@ -68,7 +68,7 @@ def run(
     ] = False,
 ) -> None:
     """Run the desk until /shutdown, Ctrl-C, SIGTERM or SIGHUP."""
-    signals = context.obj if isinstance(context.obj, Signals) else Signals()
+    signals = context.obj if isinstance(context.obj, EndSignals) else EndSignals()
     signals.listen()
     raise typer.Exit(_run(config, signals, seconds=seconds, fresh=fresh))
 
@@ -94,7 +94,7 @@ def totp(
     person: Annotated[str, typer.Argument(help="As callers are known: telegram:111.")],
 ) -> None:
     """Make a secret for a second factor, and say how to set it up; nothing is stored."""
-    from chatbot.access import second_factor_steps
+    from chatbot.wiring.access import second_factor_steps
 
     steps = second_factor_steps(person)
     if not steps:
@@ -109,7 +109,7 @@ def backup(
     config: Annotated[Path, typer.Option(help="The settings.")] = Path("bot.toml"),
 ) -> None:
     """Copy the history to FILE, whole, whether the desk runs or not."""
-    from chatbot.history import HISTORY
+    from chatbot.folder.history import HISTORY
     from storage.backup import copy
 
     try:
@@ -151,7 +151,7 @@ def scan(
     typer.echo(as_lines(reports) if as_json else as_text(reports))
 
 
-class Period(StrEnum):
+class PeriodOption(StrEnum):
     """As `handlers.figures.Span`, which takes a while to load."""
 
     DAY = "day"
@@ -163,14 +163,16 @@ class Period(StrEnum):
 @app.command()
 def report(
     config: Annotated[Path, typer.Option(help="The settings.")] = Path("bot.toml"),
-    period: Annotated[Period, typer.Option(help="Up to the last day traded.")] = Period.MONTH,
+    period: Annotated[
+        PeriodOption, typer.Option(help="Up to the last day traded.")
+    ] = PeriodOption.MONTH,
     as_json: Annotated[  # noqa: FBT002  # as above
         bool, typer.Option("--json", help="As JSON.")
     ] = False,
 ) -> None:
     """Tell what came of the trading, from history alone, whether the desk runs or not."""
     from chatbot.cli.report import report as figures
-    from handlers.figures import Span
+    from handlers.commands.figures import Span
 
     try:
         settings = load(config, os.environ)
@@ -210,7 +212,7 @@ def backtest(  # noqa: PLR0917  # each is an option of the command line
 
     try:
         settings = load(config, os.environ)
-        asked = history.Asked(
+        asked = history.BacktestArguments(
             trader=trader, data=data, begin=begin, end=end, symbols=symbols,
             timeframe=history.timeframe_of(timeframe), lift="daily" if resume_daily else "never",
         )  # fmt: skip
@@ -225,7 +227,7 @@ def backtest(  # noqa: PLR0917  # each is an option of the command line
     typer.echo(json.dumps(data_of.as_json(found)) if as_json else history.as_text(found))
 
 
-class Metric(StrEnum):
+class MetricOption(StrEnum):
     """As `trading.optimize.measure.Metric`, which takes a while to load."""
 
     SHARPE = "sharpe"
@@ -234,7 +236,7 @@ class Metric(StrEnum):
     GROWTH = "growth"
 
 
-class Windows(StrEnum):
+class WindowsOption(StrEnum):
     """As `trading.optimize.folds.Windows`, likewise."""
 
     ROLLING = "rolling"
@@ -256,10 +258,12 @@ def optimize(  # noqa: PLR0917  # each is an option of the command line
     trials: Annotated[int, typer.Option(min=1, help="Tries of each fold.")] = 50,
     folds: Annotated[int, typer.Option(min=1, max=50, help="Windows out of sample.")] = 4,
     windows: Annotated[
-        Windows, typer.Option(help="In sample: of one length, or all since the beginning.")
-    ] = Windows.ROLLING,
+        WindowsOption, typer.Option(help="In sample: of one length, or all since the beginning.")
+    ] = WindowsOption.ROLLING,
     jobs: Annotated[int, typer.Option(min=1, max=256, help="Processes.")] = 1,
-    metric: Annotated[Metric, typer.Option(help="What is to be large.")] = Metric.SHARPE,
+    metric: Annotated[
+        MetricOption, typer.Option(help="What is to be large.")
+    ] = MetricOption.SHARPE,
     seed: Annotated[
         int | None, typer.Option(min=0, help="The same tries again, with one process.")
     ] = None,
@@ -285,12 +289,12 @@ def optimize(  # noqa: PLR0917  # each is an option of the command line
         raise typer.Exit(FAILED)
     from chatbot.cli import optimize as search
     from chatbot.cli import optimize_report as told
-    from chatbot.cli.backtest import Asked, reasons, timeframe_of
+    from chatbot.cli.backtest import BacktestArguments, reasons, timeframe_of
     from trading.optimize import folds as windows_of
     from trading.optimize import measure
 
     try:
-        asked = Asked(
+        asked = BacktestArguments(
             trader=trader, data=data, begin=begin, end=end, symbols=symbols,
             timeframe=timeframe_of(timeframe), lift="daily" if resume_daily else "never",
         )  # fmt: skip
@@ -330,7 +334,7 @@ def stop(context: typer.Context) -> None:
     raise typer.Exit(stop(context.args))
 
 
-def _run(config: Path, signals: Signals, *, seconds: float | None, fresh: bool) -> int:
+def _run(config: Path, signals: EndSignals, *, seconds: float | None, fresh: bool) -> int:
     os.umask(0o077)  # what is made from here on is for its user, whatever they are used to
     try:
         signals.check()
@@ -367,8 +371,10 @@ def _start_anew(folder: StateFolder) -> None:
         _tell(f"The old state is in {aside}. A halt that was active is still active.")
 
 
-def _serve(settings: Settings, folder: StateFolder, seconds: float | None, signals: Signals) -> int:
-    from chatbot.build import run
+def _serve(
+    settings: Settings, folder: StateFolder, seconds: float | None, signals: EndSignals
+) -> int:
+    from chatbot.wiring.build import run
 
     signals.check()
     return asyncio.run(run(settings, folder, for_seconds=seconds, signals=signals))

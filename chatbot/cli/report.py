@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from chatbot.history import HISTORY
+from chatbot.folder.history import HISTORY
 from chatbot.settings import Settings
-from handlers.figures import Span
-from handlers.report import Report
+from handlers.commands.figures import Span
+from handlers.commands.report import PeriodReport
 from storage.reports import read_day_books
 from trading.errors import StoreError
 from trading.risk.drawdown import day_of
 from trading.stats.daybook import DayBook
 
 
-def report(settings: Settings, span: Span, *, now: datetime) -> list[Report]:
+def report(settings: Settings, span: Span, *, now: datetime) -> list[PeriodReport]:
     """The figures of each trader, up to the last day that it traded in.
 
     One that is not enabled is there if it has traded before.  Raises `StoreError` when there is no
@@ -26,7 +26,7 @@ def report(settings: Settings, span: Span, *, now: datetime) -> list[Report]:
     zone = settings.bot.zone
     books = read_day_books(path, settings.traders, zone)
     return [
-        Report.of(
+        PeriodReport.of(
             book,
             trader=name,
             mode=trader.mode,

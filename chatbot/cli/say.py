@@ -9,11 +9,11 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from chatbot.calling import NoAnswer, NobodyThere, ask
 from chatbot.cli.words import Exit, bare, complain, folder_of, parser_of, show
-from chatbot.state import StateFolder
+from chatbot.folder.calling import NoAnswer, NobodyThere, ask
+from chatbot.folder.state import StateFolder
+from trading.common.text import clean, cleaned
 from trading.errors import Refused
-from trading.text import clean, cleaned
 
 _EXITS = {"done": Exit.DONE, "confirm": Exit.CONFIRM}
 

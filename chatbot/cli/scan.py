@@ -12,15 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from chatbot.app import App
-from chatbot.build import build
-from chatbot.history import history
+from chatbot.app.start import App
+from chatbot.folder.history import history
+from chatbot.folder.state import StateFolder
 from chatbot.settings import Settings
-from chatbot.state import StateFolder
+from chatbot.wiring.build import build
+from trading.accounts.views import Scan, View
 from trading.clocks import SystemClock
 from trading.ports import FeedState
 from trading.trader import Start, Trader
-from trading.views import Scan, View
 
 LOOKS = 10
 """How often within a bar it is looked whether that has closed."""

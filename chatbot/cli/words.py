@@ -9,8 +9,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from chatbot.state import StateFolder, locate
-from trading.text import clean
+from chatbot.folder.state import StateFolder, locate
+from trading.common.text import clean
 
 
 class Exit(IntEnum):

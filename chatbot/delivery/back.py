@@ -9,7 +9,7 @@ from datetime import datetime
 from chatbot.delivery.waiting import Absence
 from handlers.format import clock_time, long_duration, plural
 from handlers.reply import Choice, Column, Level, Reply, Table
-from handlers.words import clipped
+from handlers.texts.phrases import clipped
 
 WAITED_LINES, LINE = 5, 22
 """How many of the alerts that waited are listed when a chat is back, and how wide."""

@@ -107,7 +107,7 @@ class _Waiter:
         return bool(self.who) and self.priority <= Priority.LOOK
 
 
-class Budget:
+class ChatBudget:
     """Says when something may be sent.
 
     *of_place*: what one chat takes.  *on_folded*: hears of a chat in which a look was dropped, the

@@ -14,13 +14,13 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from chatbot.delivery.waiting import Subscriber
-from handlers.hearing import Hearing, PriceNotice, Unanswered
+from handlers.alert_prefs import Hearing, PriceNotice, Unanswered
 from handlers.reply import Choice, Level, Reply
+from trading.accounts.recorder import Recorder
 from trading.clocks import Clock
 from trading.errors import Refused
 from trading.events import AlertUnanswered, CycleEnded, DeskStopping, Event, PriceReached
-from trading.ports import Alert, Change, Lane, Store
-from trading.recorder import Recorder
+from trading.ports import Alert, Change, Store, WritePriority
 from trading.types import Quote, Symbol
 
 log = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ class DeskNotices:
         if reply.level < Level.CRITICAL or event.origin or own or self._escalate_after is None:
             return reply
         one = self._remembered(reply.title, event.at, tuple(told))
-        self._recorder().keep_soon(Change(notes=(self._unanswered_note(),)), Lane.REST)
+        self._recorder().keep_soon(Change(notes=(self._unanswered_note(),)), WritePriority.REST)
         button = (Choice("Acknowledge", f"/ack {one.id}"),) if len(reply.choices) < BUTTONS else ()
         return replace(reply, choices=(*reply.choices, *button))
 
@@ -169,7 +169,7 @@ class DeskNotices:
         """Somebody acts in *chat*: what was told there has been seen.  Waits for nothing."""
         seen = [u.id for u in self._unanswered.values() if chat in u.chats]
         if self._take_off(seen, f"{by}, by acting"):
-            self._recorder().keep_soon(Change(notes=(self._unanswered_note(),)), Lane.REST)
+            self._recorder().keep_soon(Change(notes=(self._unanswered_note(),)), WritePriority.REST)
 
     def _take_off(self, ids: Sequence[str], by: str) -> bool:
         gone = [self._unanswered.pop(each) for each in ids if each in self._unanswered]
@@ -292,7 +292,7 @@ class DeskNotices:
 
     async def _keep(self, name: str, value: object, *events: Event) -> None:
         change = Change(notes=((name, json.dumps(value)),))
-        await self._recorder().keep(change, Lane.REST, *events)
+        await self._recorder().keep(change, WritePriority.REST, *events)
 
 
 UNANSWERED, PRICES = "unanswered", "price_notices"

@@ -19,11 +19,19 @@ from chatbot.delivery.back import back
 from chatbot.delivery.budget import Crowded
 from chatbot.delivery.bursts import WINDOW, QuietHours
 from chatbot.delivery.rooms import Guest, Rooms
-from chatbot.delivery.waiting import Chat, Delivery, Health, Parcel, Subscriber, Throttled, reply_of
-from chatbot.frontends import Speaker
+from chatbot.delivery.waiting import (
+    Chat,
+    Delivery,
+    Health,
+    QueuedAlert,
+    Subscriber,
+    Throttled,
+    reply_of,
+)
+from chatbot.ports import Speaker
 from chatbot.supervise import within
+from handlers.alert_prefs import Hearing
 from handlers.format import plural
-from handlers.hearing import Hearing
 from handlers.in_place import InPlace, Stories
 from handlers.reply import Level, Reply, dump
 from trading.clocks import Clock
@@ -388,7 +396,7 @@ class Outbox:
                 await self._rest(delay, chat.alarm)
                 delay = min(delay * 2, self._delivery.longest_delay)
 
-    async def _told_them(self, chat: Chat, parcels: Sequence[Parcel]) -> bool:
+    async def _told_them(self, chat: Chat, parcels: Sequence[QueuedAlert]) -> bool:
         try:
             await self._tell(chat, parcels)
         except Throttled as told:
@@ -403,7 +411,7 @@ class Outbox:
             return False
         return True
 
-    async def _tell(self, chat: Chat, parcels: Sequence[Parcel]) -> None:
+    async def _tell(self, chat: Chat, parcels: Sequence[QueuedAlert]) -> None:
         """Say *parcels*; after a long absence the rest with the word that the chat is back."""
         now = self._clock.now()
         away = chat.was_away(now, at_least=self._delivery.back_after)
@@ -418,7 +426,7 @@ class Outbox:
         await self._said(chat, *self._as_one(parcels))
         chat.absence = away if back_is_told else None
 
-    async def _said(self, chat: Chat, parcels: Sequence[Parcel], reply: Reply) -> None:
+    async def _said(self, chat: Chat, parcels: Sequence[QueuedAlert], reply: Reply) -> None:
         await self._send(chat, reply)
         now = self._clock.now()
         chat.done(parcels, now)
@@ -438,7 +446,7 @@ class Outbox:
             return False
         return reply.level < Level.URGENT or chat.quiet_for(self._clock.now()) > 0
 
-    def _as_one(self, parcels: Sequence[Parcel]) -> tuple[Sequence[Parcel], Reply]:
+    def _as_one(self, parcels: Sequence[QueuedAlert]) -> tuple[Sequence[QueuedAlert], Reply]:
         """Fold them; if that fails, tell the first by itself."""
         if len(parcels) > 1:
             try:
@@ -467,7 +475,7 @@ class Outbox:
             )
 
 
-def _seconds(parcels: Sequence[Parcel]) -> int:
+def _seconds(parcels: Sequence[QueuedAlert]) -> int:
     """In how long they came; of a burst, the window that it is counted in."""
     span = max(parcels[-1].alert.at - parcels[0].alert.at, WINDOW)
     return round(span.total_seconds())

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from chatbot.delivery.bursts import QuietHours
 from chatbot.delivery.waiting import Chat, Subscriber
-from chatbot.frontends import Speaker
+from chatbot.ports import Speaker
 from handlers.reply import Level
 from trading.events import ChatBack, ChatLost, Event
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chatbot.delivery.bursts import BURST, QuietHours, Throttle, next_burst
-from chatbot.frontends import Speaker
+from chatbot.ports import Speaker
 from handlers.format import clock_time
 from handlers.reply import Level, Reply, load
 from trading.ports import Alert
@@ -87,7 +87,7 @@ class Absence:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class QueuedAlert:
     alert: Alert
     reply: Reply
 
@@ -114,9 +114,9 @@ class Chat:
         self.absence: Absence | None = None
         """It is back, and has heard the critical alerts; that it was away is still to be told."""
         self._throttle = Throttle()
-        self._critical: deque[Parcel] = deque()
-        self._urgent: deque[Parcel] = deque()
-        self._quiet: deque[Parcel] = deque()
+        self._critical: deque[QueuedAlert] = deque()
+        self._urgent: deque[QueuedAlert] = deque()
+        self._quiet: deque[QueuedAlert] = deque()
         self._told: deque[datetime] = deque(maxlen=BURST - 1)
         """When the last quiet alerts that were told had happened."""
 
@@ -148,13 +148,13 @@ class Chat:
         reply = self._throttle.admit(alert, reply_of(alert))
         if reply is None:
             return False
-        self._queue(alert.level).append(Parcel(alert, reply))
+        self._queue(alert.level).append(QueuedAlert(alert, reply))
         self.stir.set()
         if alert.level >= Level.CRITICAL:
             self.alarm.set()
         return True
 
-    def next(self, now: datetime, *, hurry: bool) -> tuple[Sequence[Parcel], float | None]:
+    def next(self, now: datetime, *, hurry: bool) -> tuple[Sequence[QueuedAlert], float | None]:
         """What to say now, as one message; or nothing, and for how many seconds."""
         if self._critical:
             return [self._critical[0]], None
@@ -172,7 +172,7 @@ class Chat:
             return list(itertools.islice(self._quiet, size or None)), None
         return urgent, None if urgent else hold
 
-    def _next_urgent(self) -> list[Parcel]:
+    def _next_urgent(self) -> list[QueuedAlert]:
         """One by one; what has gathered because the chat is slow, as one."""
         gathered = len(self._urgent) >= GATHERED
         return list(itertools.islice(self._urgent, None if gathered else 1))
@@ -182,12 +182,12 @@ class Chat:
         came = (self.quiet_for(parcel.alert.at) > 0 for parcel in self._quiet)
         return sum(1 for _ in itertools.takewhile(bool, came))
 
-    def rest(self, now: datetime) -> list[Parcel]:
+    def rest(self, now: datetime) -> list[QueuedAlert]:
         """All but the critical ones that may be told now, oldest first."""
         quiet = () if self.quiet_for(now) else self._quiet
         return sorted((*self._urgent, *quiet), key=lambda parcel: parcel.alert.at)
 
-    def done(self, parcels: Sequence[Parcel], now: datetime) -> None:
+    def done(self, parcels: Sequence[QueuedAlert], now: datetime) -> None:
         for parcel in parcels:
             queue = self._queue(parcel.alert.level)
             queue.remove(parcel)
@@ -220,7 +220,7 @@ class Chat:
     def down_for(self, now: datetime) -> timedelta:
         return now - self.failing_since if self.failing_since else timedelta()
 
-    def _queue(self, level: int) -> deque[Parcel]:
+    def _queue(self, level: int) -> deque[QueuedAlert]:
         if level >= Level.CRITICAL:
             return self._critical
         return self._urgent if level >= Level.URGENT else self._quiet

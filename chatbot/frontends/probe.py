@@ -36,7 +36,7 @@ _DISCORD = _Shape(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class ProbeResult:
     """What a platform answered."""
 
     name: str = ""
@@ -48,10 +48,10 @@ class Found:
     may_join: bool = True
 
 
-async def telegram(base_url: str, token: str, *, patience: float = PATIENCE) -> Found:
+async def telegram(base_url: str, token: str, *, patience: float = PATIENCE) -> ProbeResult:
     """Bot API `getMe`.  Never raises."""
     answer = await _ask(f"{base_url}/bot{token}/getMe", {}, patience)
-    if isinstance(answer, Found):
+    if isinstance(answer, ProbeResult):
         return answer
     status, said = answer
     me = said.get("result") if isinstance(said, dict) else None
@@ -59,25 +59,29 @@ async def telegram(base_url: str, token: str, *, patience: float = PATIENCE) -> 
         return _refused(_TELEGRAM, token, "take a new one from @BotFather")
     if status != _OK or not isinstance(me, dict):
         return _strange(status, "base_url")
-    return Found(name=f"@{me.get('username', '')}", may_join=bool(me.get("can_join_groups", True)))
+    return ProbeResult(
+        name=f"@{me.get('username', '')}", may_join=bool(me.get("can_join_groups", True))
+    )
 
 
-async def discord(api_url: str, token: str, *, patience: float = PATIENCE) -> Found:
+async def discord(api_url: str, token: str, *, patience: float = PATIENCE) -> ProbeResult:
     """`GET /users/@me`, then the guilds that the bot is in.  Never raises."""
     headers = {"Authorization": f"Bot {token}"}
     answer = await _ask(f"{api_url}/api/v10/users/@me", headers, patience)
-    if isinstance(answer, Found):
+    if isinstance(answer, ProbeResult):
         return answer
     status, me = answer
     if status == _UNAUTHORIZED:
         todo = "reset it in Discord's developer portal, and set the new one"
         return _refused(_DISCORD, token, todo)
     if status == _FORBIDDEN:
-        return Found(problem="it is forbidden to this bot", todo="look at it in Discord's portal")
+        return ProbeResult(
+            problem="it is forbidden to this bot", todo="look at it in Discord's portal"
+        )
     if status != _OK or not isinstance(me, dict):
         return _strange(status, "api_url")
     guilds = await _ask(f"{api_url}/api/v10/users/@me/guilds", headers, patience)
-    return Found(name=str(me.get("username", "")), places=_places(guilds))
+    return ProbeResult(name=str(me.get("username", "")), places=_places(guilds))
 
 
 async def telegram_chat(
@@ -92,7 +96,7 @@ async def telegram_chat(
     chat, _, topic = address.partition("/")
     body = {"chat_id": chat, "action": "typing"} | ({"message_thread_id": topic} if topic else {})
     answer = await _ask(f"{base_url}/bot{token}/sendChatAction", {}, patience, body)
-    if isinstance(answer, Found) or not isinstance(answer[1], dict):
+    if isinstance(answer, ProbeResult) or not isinstance(answer[1], dict):
         return None
     status, said = answer
     words, more = str(said.get("description", "")), said.get("parameters")
@@ -117,7 +121,7 @@ async def discord_channel(
         return None
     headers = {"Authorization": f"Bot {token}"}
     answer = await _ask(f"{api_url}/api/v10/channels/{address}", headers, patience)
-    if isinstance(answer, Found):
+    if isinstance(answer, ProbeResult):
         return None
     status, said = answer
     if status == _OK:
@@ -127,30 +131,30 @@ async def discord_channel(
     )
 
 
-def _places(answer: Found | tuple[int, Any]) -> frozenset[str] | None:
-    if isinstance(answer, Found) or answer[0] != _OK or not isinstance(answer[1], list):
+def _places(answer: ProbeResult | tuple[int, Any]) -> frozenset[str] | None:
+    if isinstance(answer, ProbeResult) or answer[0] != _OK or not isinstance(answer[1], list):
         return None
     return frozenset(str(each.get("id")) for each in answer[1] if isinstance(each, dict))
 
 
-def _strange(status: int, key: str) -> Found:
+def _strange(status: int, key: str) -> ProbeResult:
     todo = f"try again later; if it stays, look at {key} and at who answers there"
-    return Found(problem=f"a strange answer (status {status})", todo=todo)
+    return ProbeResult(problem=f"a strange answer (status {status})", todo=todo)
 
 
-def _refused(shape: _Shape, token: str, anew: str) -> Found:
+def _refused(shape: _Shape, token: str, anew: str) -> ProbeResult:
     """A new token does not help who has copied something along with it."""
     todo = anew
     if shape.pattern.search(token) and not shape.pattern.fullmatch(token):
         todo = f"something stands before or after it: keep only the token, {shape.words}"
     elif not shape.pattern.fullmatch(token):
         todo = f"it does not look like one ({shape.words}): copy it again"
-    return Found(problem="its token is refused", todo=todo)
+    return ProbeResult(problem="its token is refused", todo=todo)
 
 
 async def _ask(
     address: str, headers: dict[str, str], patience: float, body: dict[str, str] | None = None
-) -> Found | tuple[int, Any]:
+) -> ProbeResult | tuple[int, Any]:
     """The status and what was said, None if it is no JSON; or why there was no answer.
 
     With a *body* it is posted.
@@ -176,7 +180,7 @@ async def _ask(
         problem = "its certificate is not trusted"
     except (aiohttp.ClientError, OSError, ValueError) as error:
         problem = f"it cannot be reached ({type(error).__name__})"
-    return Found(problem=problem, todo="look at this machine's network, then check again")
+    return ProbeResult(problem=problem, todo="look at this machine's network, then check again")
 
 
 async def _json(answer: aiohttp.ClientResponse) -> Any:

@@ -19,7 +19,7 @@ from handlers.caller import Message, Role
 from handlers.command import Commands
 from handlers.line import split
 from handlers.reply import Choice, Level, Outcome, Priority, Reply
-from handlers.words import REFUSED
+from handlers.texts.phrases import REFUSED
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ STRANGERS = "strangers"
 """All who have no role share one share: how many of them there are, nobody knows."""
 
 
-class Room(Enum):
+class PersonShare(Enum):
     HEARD = auto()
     TOLD = auto()
     """Not heard; its sender is to be told so."""
@@ -47,16 +47,16 @@ class Shares:
         self._under_way: Counter[str] = Counter()
         self._told: set[str] = set()
 
-    def room(self, person: str, role: Role | None, text: str) -> Room:
+    def room(self, person: str, role: Role | None, text: str) -> PersonShare:
         """What becomes of *text*, said by *person*; None: a stranger."""
         owner = STRANGERS if role is None else person
         if self._under_way[owner] < self._share or self._is_always_heard(role, text):
-            return Room.HEARD
+            return PersonShare.HEARD
         if role is None or owner in self._told:
-            return Room.DROPPED
+            return PersonShare.DROPPED
         log.warning("too much of %s is under way, something was not heard", owner)
         self._told.add(owner)
-        return Room.TOLD
+        return PersonShare.TOLD
 
     def start(
         self, person: str, role: Role | None, work: Coroutine[Any, Any, None], *, name: str

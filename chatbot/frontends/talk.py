@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
-from chatbot.frontends import Pictures
+from chatbot.ports import Pictures
 from chatbot.supervise import within
 from handlers.alarm import is_cry
 from handlers.caller import Message, Role
@@ -20,7 +20,7 @@ from handlers.command import Commands
 from handlers.format import plural
 from handlers.line import split
 from handlers.reply import Choice, Level, Outcome, Priority, Reply
-from handlers.words import REFUSED, WAIT
+from handlers.texts.phrases import REFUSED, WAIT
 from trading.clocks import Clock
 
 log = logging.getLogger(__name__)
@@ -74,15 +74,15 @@ class People:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedMessage:
     """By whom, and what: two of the same are answered once where a chat takes only so much."""
 
     who: str
     text: str
 
 
-def asked(message: Message) -> Asked:
-    return Asked(message.caller.user, " ".join(message.text.lower().split()))
+def asked(message: Message) -> AskedMessage:
+    return AskedMessage(message.caller.user, " ".join(message.text.lower().split()))
 
 
 OnStranger = Callable[[str, str], Awaitable[None]]
@@ -201,7 +201,7 @@ class Shown(Protocol):
         ...
 
 
-class Answering(Shown, Protocol):
+class AnswerMessage(Shown, Protocol):
     """A message that is still to come."""
 
     async def busy(self, *, draws: bool) -> None:
@@ -221,7 +221,7 @@ async def bounded(clock: Clock, seconds: float, work: Awaitable[T]) -> T:
 
 
 async def tell(
-    answer: Awaitable[Reply], shown: Answering, clock: Clock, *, slow: float = SLOW
+    answer: Awaitable[Reply], shown: AnswerMessage, clock: Clock, *, slow: float = SLOW
 ) -> Reply:
     """Show an answer when it is there, and that it is waited for when it takes long.
 
@@ -248,7 +248,7 @@ async def tell(
 
 
 async def _keep_busy(
-    task: asyncio.Future[Reply], told: asyncio.Event, shown: Answering, clock: Clock
+    task: asyncio.Future[Reply], told: asyncio.Event, shown: AnswerMessage, clock: Clock
 ) -> None:
     """Say until it is *told* that an answer is under way."""
     while not task.done() and not told.is_set():
@@ -265,7 +265,7 @@ def _is_pictured(task: asyncio.Future[Reply]) -> bool:
     return not failed and task.result().chart is not None
 
 
-async def _busy(shown: Answering, *, draws: bool) -> None:
+async def _busy(shown: AnswerMessage, *, draws: bool) -> None:
     try:
         await shown.busy(draws=draws)
     except Exception as error:  # noqa: BLE001  # whatever the library raises: the answer comes anyway

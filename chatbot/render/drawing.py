@@ -21,7 +21,7 @@ from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from handlers.chart import CandleChart, Chart, EquityChart, Mark, MarkKind, chart_from_dict
+from handlers.chart import CandleChart, Chart, ChartMark, EquityChart, MarkKind, chart_from_dict
 from handlers.format import MONTHS
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def png(chart: Chart, theme: str) -> bytes:
     colours = THEMES[theme]
     figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor=colours.paper)
     FigureCanvasAgg(figure)
-    sheet = Sheet(figure, colours, ZoneInfo(chart.zone))
+    sheet = DrawingSheet(figure, colours, ZoneInfo(chart.zone))
     if isinstance(chart, CandleChart):
         draw_candles(sheet, chart)
     else:
@@ -95,7 +95,7 @@ class Tag:
     line: bool = True
 
 
-class Sheet:
+class DrawingSheet:
     """A figure with a header, panels below each other, and labels at the right."""
 
     def __init__(self, figure: Figure, colours: Colours, zone: tzinfo) -> None:
@@ -121,7 +121,7 @@ class Sheet:
             place, 1 - top / HEIGHT, text, fontsize=size, color=colour, ha=align, va="top"
         )
 
-    def header(self, title: str, times: Sequence[datetime], marks: Sequence[Mark]) -> int:
+    def header(self, title: str, times: Sequence[datetime], marks: Sequence[ChartMark]) -> int:
         """Title, date and legend.  Returns the pixels that they take."""
         until = day_words(times[-1].astimezone(self.zone).date(), year=True)
         room = WIDTH - 3 * EDGE - self.width_of(until, SMALL)
@@ -215,7 +215,9 @@ class Sheet:
                 annotation_clip=False, zorder=6,
             )  # fmt: skip
 
-    def marks(self, axes: Axes, marks: Sequence[Mark], x_of: Callable[[datetime], float]) -> None:
+    def marks(
+        self, axes: Axes, marks: Sequence[ChartMark], x_of: Callable[[datetime], float]
+    ) -> None:
         for kind, (shape, _) in SHAPES.items():
             size = 260 if kind is MarkKind.WIN else 420 if kind is MarkKind.LOSS else 1200
             those = [mark for mark in marks if mark.kind is kind]
@@ -258,7 +260,7 @@ def room_around(low: float, high: float, share: float = 0.06) -> tuple[float, fl
 # -- candles -------------------------------------------------------------------------------
 
 
-def draw_candles(sheet: Sheet, chart: CandleChart) -> None:
+def draw_candles(sheet: DrawingSheet, chart: CandleChart) -> None:
     low, high = candle_range(chart)
     tags = level_tags(sheet.colours, chart)
     ticks = value_ticks(low, high, chart.decimals)
@@ -332,7 +334,7 @@ def gaps(times: Sequence[datetime]) -> list[int]:
 # -- equity --------------------------------------------------------------------------------
 
 
-def draw_equity(sheet: Sheet, chart: EquityChart) -> None:
+def draw_equity(sheet: DrawingSheet, chart: EquityChart) -> None:
     xs = [at.timestamp() for at in chart.times]
     low, high = room_around(
         min(*chart.equity, chart.equity[0]), max(*chart.equity, chart.equity[0])
@@ -361,7 +363,7 @@ def draw_equity(sheet: Sheet, chart: EquityChart) -> None:
 
 
 def _drawdown(
-    sheet: Sheet, axes: Axes, xs: Sequence[float], falls: Sequence[float], deepest: float
+    sheet: DrawingSheet, axes: Axes, xs: Sequence[float], falls: Sequence[float], deepest: float
 ) -> None:
     colours = sheet.colours
     axes.set_ylim(deepest * 1.25 or -0.01, 0)

@@ -21,7 +21,7 @@ from handlers.command import Commands
 from handlers.format import old
 from handlers.line import split
 from handlers.reply import Choice, Level, Reply
-from handlers.words import WAIT
+from handlers.texts.phrases import WAIT
 
 TITLE, DESCRIPTION, BUTTONS = 256, 4_096, 25
 COLOURS = {
@@ -43,7 +43,7 @@ class Button:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
+class EmbedPost:
     """One message with one embed."""
 
     title: str
@@ -54,7 +54,7 @@ class Post:
     """The picture that belongs to the reply stands here."""
 
 
-def posts(reply: Reply, commands: Commands, *, picture: bool = False) -> tuple[Post, ...]:
+def posts(reply: Reply, commands: Commands, *, picture: bool = False) -> tuple[EmbedPost, ...]:
     """Return the messages that show *reply*; more than one only if it is too long.
 
     The picture stands in the first, the buttons under the last.
@@ -64,7 +64,7 @@ def posts(reply: Reply, commands: Commands, *, picture: bool = False) -> tuple[P
     colour = COLOURS[reply.level]
     last = len(pages) - 1
     return tuple(
-        Post(
+        EmbedPost(
             title=title if number == 0 else "",
             description=page,
             colour=colour,

@@ -13,7 +13,7 @@ from datetime import datetime
 from chatbot.render.plain import AGE, INDENT, body, clean, table_lines
 from handlers.format import old
 from handlers.reply import Choice, Reply
-from handlers.words import WAIT
+from handlers.texts.phrases import WAIT
 
 LIMIT, CAPTION_LIMIT = 4_096, 1_024
 """UTF-16 code units of a text, and of what stands below a picture."""

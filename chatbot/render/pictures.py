@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from chatbot.frontends import NoPicture
+from chatbot.ports import NoPicture
 from handlers.chart import Chart, chart_to_dict
 from trading.clocks import Clock
 

@@ -4,10 +4,18 @@ The models are the file: their field names are its keys, their bounds what is al
 tells every mistake at once, each with the place where it was made.
 """
 
-from chatbot.settings.access import Access
-from chatbot.settings.chats import Discord, Telegram
+from chatbot.settings.access import AccessSettings
+from chatbot.settings.chats import DiscordSettings, TelegramSettings
 from chatbot.settings.loading import load
-from chatbot.settings.trading import RiskLimits, Trader
+from chatbot.settings.trading import RiskLimits, TraderSection
 from chatbot.settings.whole import Settings
 
-__all__ = ["Access", "Discord", "RiskLimits", "Settings", "Telegram", "Trader", "load"]
+__all__ = [
+    "AccessSettings",
+    "DiscordSettings",
+    "RiskLimits",
+    "Settings",
+    "TelegramSettings",
+    "TraderSection",
+    "load",
+]

@@ -33,7 +33,7 @@ Person = Annotated[str, Field(pattern=PERSON)]
 Seed = Annotated[SecretStr, AfterValidator(_base32)]
 
 
-class Access(Section):
+class AccessSettings(Section):
     commands: dict[str, Literal["off", "operator", "owner"]] = Field(
         default_factory=dict,
         description='commands, each off, operator or owner, as in { shutdown = "off" }',

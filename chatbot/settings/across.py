@@ -10,9 +10,9 @@ from pydantic import SecretStr
 from chatbot.settings.people import chats_and_people
 from chatbot.settings.places import PREFIX, Mistake, Said, is_on, tables
 from chatbot.settings.values import Timeframe, perhaps
-from chatbot.watch.rules import Condition
-from trading.halt import EVERYONE
+from chatbot.watch.rules import AlertCondition
 from trading.market.recordings import CRASH, RECORDINGS
+from trading.model.halt import EVERYONE
 from trading.types import Mode
 
 CCXT = "ccxt"
@@ -42,7 +42,7 @@ def _rules_of_nobody(said: Said, traders: Mapping[str, Any]) -> Iterator[Mistake
     for number, rule in enumerate(rules if isinstance(rules, list | tuple) else ()):
         written = rule.get("condition") if isinstance(rule, Mapping) else None
         try:
-            named = Condition.parse(str(written)).trader
+            named = AlertCondition.parse(str(written)).trader
         except ValueError:
             continue  # told as a mistake of its own
         if named and named not in traders:

@@ -26,27 +26,27 @@ from chatbot.settings.values import (
     span,
     web_address,
 )
-from chatbot.watch.rules import Action, Condition
+from chatbot.watch.rules import Action, AlertCondition
 from chatbot.watch.rules import Rule as AlertRule
 
 
-def _condition(value: object) -> Condition:
+def _condition(value: object) -> AlertCondition:
     if not isinstance(value, str):
         raise Wrong("a text is wanted")
     try:
-        return Condition.parse(value)
+        return AlertCondition.parse(value)
     except ValueError as error:
         raise Wrong(str(error)) from None
 
 
-class Rule(Section):
+class RuleSettings(Section):
     """As `chatbot.watch.rules` carries it out."""
 
     name: str = Field(
         pattern=r"^[A-Za-z0-9]([A-Za-z0-9 _-]{0,22}[A-Za-z0-9])?$",
         description='1 to 24 letters, digits, " ", "_" or "-"',
     )
-    condition: Annotated[Condition, BeforeValidator(_condition), PlainSerializer(str)] = Field(
+    condition: Annotated[AlertCondition, BeforeValidator(_condition), PlainSerializer(str)] = Field(
         description='as in "error_rate > 0.01" or "feed_ok == false"'
     )
     duration: Duration = Field(timedelta(minutes=1), ge=timedelta(0), le=timedelta(days=1))
@@ -58,7 +58,7 @@ class Rule(Section):
         )
 
 
-class Alerts(Section):
+class AlertSettings(Section):
     drawdown: Share = Field(Decimal("0.05"), gt=0, le=Decimal("0.5"))
     console: LevelName = "info"
     quiet: Annotated[tuple[time, time], BeforeValidator(span)] | None = Field(
@@ -69,13 +69,13 @@ class Alerts(Section):
     ping_url: Annotated[SecretStr, AfterValidator(web_address)] | None = Field(
         None, description="an address that begins with https:// or http://"
     )
-    rules: tuple[Rule, ...] = Field(
+    rules: tuple[RuleSettings, ...] = Field(
         (), max_length=50, description="at most 50 sections [[alerts.rules]]"
     )
 
     @field_validator("rules")
     @classmethod
-    def _each_name_once(cls, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    def _each_name_once(cls, rules: tuple[RuleSettings, ...]) -> tuple[RuleSettings, ...]:
         names = [rule.name for rule in rules]
         twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
         if twice:

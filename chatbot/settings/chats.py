@@ -57,11 +57,11 @@ _TOKEN = "a token: one word, without spaces"  # noqa: S105  # what is allowed, n
 _TOKEN_FILE = "a file with nothing but the token, beside this one"  # noqa: S105  # as above
 
 
-class Console(Section):
+class ConsoleSettings(Section):
     enabled: bool = True
 
 
-class Timing(Section):
+class TimingSettings(Section):
     """How patient the desk is with a chat platform; seconds."""
 
     request: Number = Field(Decimal(10), ge=Decimal("0.05"), le=60)
@@ -77,7 +77,7 @@ class Timing(Section):
     """Away for longer, a chat hears in one message what waited."""
 
 
-class Flood(Section):
+class FloodSettings(Section):
     """How fast Telegram takes messages; its own limits, unless somebody hosts their own."""
 
     overall: Whole = Field(30, ge=1, le=1_000)
@@ -98,7 +98,7 @@ class TelegramAlerts(Section):
         return self.chat if self.topic is None else f"{self.chat}/{self.topic}"
 
 
-class Telegram(Section):
+class TelegramSettings(Section):
     enabled: bool = False
     base_url: Address = Field(
         "https://api.telegram.org", description="an address that begins with https:// or http://"
@@ -114,7 +114,7 @@ class Telegram(Section):
     alerts: tuple[TelegramAlerts, ...] = Field(
         (), max_length=50, description='at most 50 of { chat = 111, level = "info", topic = 5 }'
     )
-    flood: Flood = Flood()
+    flood: FloodSettings = FloodSettings()
 
     def people(self) -> People:
         return People(users=roles_of(self.users), names=self.names)
@@ -137,7 +137,7 @@ class DiscordAlerts(Section):
         return self.channel or f"@{self.user}"
 
 
-class Discord(Section):
+class DiscordSettings(Section):
     enabled: bool = False
     api_url: Address = Field(
         "https://discord.com",
@@ -168,10 +168,10 @@ class Discord(Section):
         return People(users=roles_of(self.users), roles=roles_of(self.roles), names=self.names)
 
 
-class Chat(Section):
+class ChatSettings(Section):
     theme: Literal["light", "dark"] = "light"
     """Of pictures."""
-    console: Console = Console()
-    telegram: Telegram = Telegram()
-    discord: Discord = Discord()
-    timing: Timing = Timing()
+    console: ConsoleSettings = ConsoleSettings()
+    telegram: TelegramSettings = TelegramSettings()
+    discord: DiscordSettings = DiscordSettings()
+    timing: TimingSettings = TimingSettings()

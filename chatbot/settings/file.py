@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
-from chatbot.owners import writers
+from chatbot.folder.owners import writers
 from chatbot.settings.values import Keys
 from trading.errors import SettingsError
 

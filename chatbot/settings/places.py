@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from chatbot.logs import MASK
 from chatbot.settings.secret import SECRET_MAPS, dressed, is_secret, leaves, shown
 from chatbot.settings.values import Keys
-from trading.text import clean
+from trading.common.text import clean
 
 PREFIX = "QUARTERDECK__"
 

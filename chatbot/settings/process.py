@@ -35,7 +35,7 @@ class Bot(Section):
         return UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)
 
 
-class Schedule(Section):
+class ScheduleSettings(Section):
     misfire_grace: Duration = Field(
         timedelta(minutes=1), ge=timedelta(seconds=1), le=timedelta(hours=1)
     )

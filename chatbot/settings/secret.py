@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 
 from chatbot.logs import MASK, TELEGRAM_TOKEN
 from chatbot.settings.values import Keys
-from trading.text import clean
+from trading.common.text import clean
 
 SECRET_NAME = re.compile(
     r"(?:^|[_-])(?:token|(?:api)?key|secret|password|passphrase|credential)s?$", re.IGNORECASE

@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from chatbot.folder.state import beside
 from chatbot.settings.places import Mistake, Said, is_on, merged, tables
 from chatbot.settings.secret import dressed
 from chatbot.settings.values import Wrong
-from chatbot.state import beside
 
 VENUE_SECRETS = ("key", "secret", "password")
 MOST = 65_536

@@ -26,13 +26,13 @@ from chatbot.settings.values import (
     duration,
     one_of,
 )
-from trading.desk_limits import DeskLimits
 from trading.market.recordings import CRASH, RECORDINGS
+from trading.market.universe import UniversePlan
 from trading.ports import LONGEST_REST
 from trading.risk.limits import EntryRules, EntryStyle, Limits, Theme
-from trading.roster import UniversePlan
+from trading.safety.desk_limits import DeskLimits
 from trading.types import Mode, Symbol
-from trading.venues.quirks import QUIRKS, Market, Quirks
+from trading.venues.ccxt.quirks import QUIRKS, Market, Quirks
 
 
 def _strategies() -> list[str]:
@@ -41,7 +41,7 @@ def _strategies() -> list[str]:
     return names()
 
 
-class PaperVenue(Section):
+class PaperVenueSettings(Section):
     kind: Literal["paper"]
     slippage: Share = Field(Decimal("0.0005"), ge=0, le=Decimal("0.05"))
     commission: Share = Field(Decimal("0.001"), ge=0, le=Decimal("0.05"))
@@ -49,7 +49,7 @@ class PaperVenue(Section):
     participation: Share = Field(Decimal("0.1"), gt=0, le=1)
 
 
-class ReplayFeed(Section):
+class ReplayFeedSettings(Section):
     kind: Literal["replay"]
     data: Annotated[str, one_of(lambda: RECORDINGS)] = CRASH
     speed: Number = Field(Decimal(60), gt=0, le=3600)
@@ -101,7 +101,7 @@ class Exchange(Section):
         return f"{self.exchange} {self.market}{testnet}"
 
 
-class CcxtVenue(Exchange):
+class CcxtVenueSettings(Exchange):
     kind: Literal["ccxt"]
     read_only: bool = True
     key: Secret | None = Field(None, description=_KEY)
@@ -117,8 +117,8 @@ class CcxtFeed(Exchange):
     kind: Literal["ccxt"]
 
 
-Venue = Annotated[PaperVenue | CcxtVenue, Field(discriminator="kind")]
-Feed = Annotated[ReplayFeed | CcxtFeed, Field(discriminator="kind")]
+Venue = Annotated[PaperVenueSettings | CcxtVenueSettings, Field(discriminator="kind")]
+Feed = Annotated[ReplayFeedSettings | CcxtFeed, Field(discriminator="kind")]
 
 
 class Partial(Section):
@@ -133,7 +133,7 @@ class Partial(Section):
         return self
 
 
-class Exits(Section):
+class ExitSettings(Section):
     time_limit: Duration | None = Field(None, ge=timedelta(minutes=1), le=timedelta(days=30))
     trail_r: Number | None = Field(None, gt=0, le=50)
     partials: tuple[Partial, ...] = Field(
@@ -220,7 +220,7 @@ class RiskLimits(Section):
         return Limits(**limits | {"themes": tuple(theme.build() for theme in self.themes)})
 
 
-class Entries(Section):
+class EntrySettings(Section):
     """The keys of `trading.risk.limits.EntryRules`, with what is allowed."""
 
     style: EntryStyle = EntryStyle.MARKET
@@ -237,7 +237,7 @@ class Entries(Section):
         return EntryRules(**{field.name: getattr(self, field.name) for field in fields(EntryRules)})
 
 
-class Trader(Section):
+class TraderSection(Section):
     enabled: bool = True
     venue: str = Field(description="the name of a section [venues.NAME]")
     feed: str = Field(description="the name of a section [feeds.NAME]")
@@ -252,8 +252,8 @@ class Trader(Section):
     timeframe: Timeframe = "1m"
     mode: Mode = Mode.PAPER
     capital: Number = Field(Decimal(10_000), gt=0, le=1_000_000_000)
-    entries: Entries = Entries()
-    exits: Exits = Exits()
+    entries: EntrySettings = EntrySettings()
+    exits: ExitSettings = ExitSettings()
     limits: RiskLimits = RiskLimits()
 
     @property

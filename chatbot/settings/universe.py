@@ -10,8 +10,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from chatbot.settings.values import Duration, Number, Section, Share, Whole, Wrong
-from trading.market.universe import CORE, CYCLES, EVENT, ROTATIONAL, Tier, Universe
-from trading.roster import UniversePlan
+from trading.market.universe import CORE, CYCLES, EVENT, ROTATIONAL, Tier, Universe, UniversePlan
 from trading.types import ZERO, Symbol
 
 

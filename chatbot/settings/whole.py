@@ -12,15 +12,15 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from chatbot.settings.access import Access
-from chatbot.settings.alerts import Alerts
-from chatbot.settings.chats import Chat
+from chatbot.folder.state import beside
+from chatbot.settings.access import AccessSettings
+from chatbot.settings.alerts import AlertSettings
+from chatbot.settings.chats import ChatSettings
 from chatbot.settings.places import Said
-from chatbot.settings.process import Bot, Schedule
+from chatbot.settings.process import Bot, ScheduleSettings
 from chatbot.settings.secret import secrets_in
-from chatbot.settings.trading import Feed, Trader, Venue, WholeDesk
+from chatbot.settings.trading import Feed, TraderSection, Venue, WholeDesk
 from chatbot.settings.values import Name
-from chatbot.state import beside
 
 
 class Settings(BaseSettings):
@@ -29,14 +29,14 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", frozen=True)
 
     bot: Bot = Bot()
-    schedule: Schedule = Schedule()
-    chat: Chat = Chat()
+    schedule: ScheduleSettings = ScheduleSettings()
+    chat: ChatSettings = ChatSettings()
     venues: dict[Name, Venue] = Field(min_length=1, description="a section [venues.NAME]")
     feeds: dict[Name, Feed] = Field(min_length=1, description="a section [feeds.NAME]")
-    traders: dict[Name, Trader] = Field(min_length=1, description="a section [traders.NAME]")
+    traders: dict[Name, TraderSection] = Field(min_length=1, description="a section [traders.NAME]")
     limits: WholeDesk = WholeDesk()
-    alerts: Alerts = Alerts()
-    access: Access = Access()
+    alerts: AlertSettings = AlertSettings()
+    access: AccessSettings = AccessSettings()
 
     _said: Said = PrivateAttr()
     _notices: tuple[str, ...] = PrivateAttr(())

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from chatbot.delivery.waiting import Health, Subscriber
-from chatbot.frontends import ChatPlatform
+from chatbot.ports import ChatPlatform
 from handlers.format import ago
+from trading.accounts.recorder import Recorder
 from trading.clocks import Clock
 from trading.events import ChatBack, ChatLost
-from trading.recorder import Recorder
 
 LOOKS = 6
 """How often it is looked until a trouble has lasted: every 5 s of 30."""

@@ -7,18 +7,18 @@ from decimal import Decimal
 
 from chatbot.delivery.outbox import Outbox
 from chatbot.watch.metrics import Metrics
-from chatbot.watch.process import Rate
+from chatbot.watch.process import ProcessRate
 from chatbot.watch.rules import Value
-from handlers.words import price_age
+from handlers.texts.phrases import price_age
+from trading.accounts.recorder import Recorder
+from trading.accounts.views import View
 from trading.clocks import Clock
 from trading.desk import Desk
 from trading.ports import FeedState
-from trading.recorder import Recorder
 from trading.risk.drawdown import loss_share
-from trading.views import View
 
 
-class Health:
+class ChatHealthWatch:
     """Reads everything when asked; nothing here waits."""
 
     def __init__(
@@ -42,9 +42,9 @@ class Health:
         self._loop_lag = loop_lag
         self._crashed = crashed
         self._ping_ok = ping_ok
-        self._requests = Rate(lambda: metrics.total("api_requests"), clock)
-        self._errors = Rate(lambda: metrics.total("api_errors"), clock)
-        self._signals = Rate(lambda: metrics.total("signals"), clock)
+        self._requests = ProcessRate(lambda: metrics.total("api_requests"), clock)
+        self._errors = ProcessRate(lambda: metrics.total("api_errors"), clock)
+        self._signals = ProcessRate(lambda: metrics.total("signals"), clock)
 
     def read(self) -> Mapping[str, Value]:
         """The value of every metric that a rule can name; unknown ones are None.

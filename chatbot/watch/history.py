@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from chatbot.history import RESCUED
+from chatbot.folder.history import RESCUED
 from storage.store import SqlStore
+from trading.accounts.recorder import Recorder
 from trading.clocks import Clock
 from trading.errors import StoreError
 from trading.events import HistoryLost
-from trading.recorder import Recorder
 
 log = logging.getLogger(__name__)
 

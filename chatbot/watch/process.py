@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from chatbot.watch.metrics import Metrics
+from trading.accounts.recorder import Recorder
 from trading.clocks import Clock
 from trading.events import ClockJumped, LoopLagged, StillAlive
-from trading.recorder import Recorder
 
 LAG_EVERY = 0.25
 """Seconds between two measurements of the event loop."""
@@ -182,7 +182,7 @@ class Heartbeat:
 ERRORS = ("cycle_errors", "api_errors", "history_errors", "crashes")
 
 
-class Rate:
+class ProcessRate:
     """How much a figure grew over the last minutes."""
 
     def __init__(self, figure: Callable[[], float], clock: Clock, *, seconds: float = 300) -> None:

@@ -17,12 +17,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Literal, Protocol, Self
 
+from trading.accounts.recorder import Recorder
 from trading.clocks import Clock
 from trading.errors import StoreError
 from trading.events import RuleBroken, RuleRestored
-from trading.halt import EVERYONE
-from trading.ports import Change, Lane, Store
-from trading.recorder import Recorder
+from trading.model.halt import EVERYONE
+from trading.ports import Change, Store, WritePriority
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ _EXAMPLE = 'write it as in "error_rate > 0.01", "feed_ok == false" or "NAME.draw
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class AlertCondition:
     """As in `error_rate > 0.01`, `feed_ok == false` or `majors.drawdown > 0.05`."""
 
     metric: str
@@ -148,7 +148,7 @@ def _number(metric: str, bound: str) -> Decimal:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     name: str
-    condition: Condition
+    condition: AlertCondition
     duration: timedelta
     action: Action = "notify"
 
@@ -281,4 +281,4 @@ class RuleWatch:
 
     async def _note(self, event: RuleBroken | RuleRestored) -> None:
         kept = json.dumps({key: since.isoformat() for key, since in self._broken.items()})
-        await self._recorder.keep(Change(notes=((NOTE, kept),)), Lane.REST, event)
+        await self._recorder.keep(Change(notes=((NOTE, kept),)), WritePriority.REST, event)

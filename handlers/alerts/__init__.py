@@ -15,7 +15,7 @@ from handlers.alerts import (
     universe,
 )
 from handlers.alerts.fold import fold
-from handlers.describe import describe
+from handlers.texts.describe import describe
 from trading import events
 from trading.events import Event
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from handlers.alerts.parts import RESUME, STATUS, STOP
-from handlers.describe import describe
 from handlers.format import clock_time, duration, exact
 from handlers.reply import Choice, Level, Reply
-from handlers.words import DONE, LOOK, clipped, person, sentence
+from handlers.texts.describe import describe
+from handlers.texts.phrases import DONE, LOOK, clipped, person, sentence
 from trading import events
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from handlers.alerts.parts import ORDERS, POSITIONS, STATUS, STOP
-from handlers.describe import describe
 from handlers.format import amount, exact, gained, listed, money
 from handlers.reply import Choice, Level, Reply
-from handlers.words import LOOK, clipped, mode, person, sentence, whom
+from handlers.texts.describe import describe
+from handlers.texts.phrases import LOOK, clipped, mode, person, sentence, whom
 from trading import events
 
 

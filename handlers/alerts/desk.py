@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handlers.alerts.parts import STATUS, STOP
-from handlers.describe import describe
 from handlers.format import duration, listed, long_duration, plural, took
 from handlers.reply import Level, Reply
-from handlers.words import DONE, LOOK, REFUSED, WAIT, clipped, person, sentence
+from handlers.texts.describe import describe
+from handlers.texts.phrases import DONE, LOOK, REFUSED, WAIT, clipped, person, sentence
 from trading import events
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from handlers.alerts.parts import STATUS, TRADES
 from handlers.format import duration, plural
 from handlers.reply import Choice, Reply
-from handlers.words import clipped
+from handlers.texts.phrases import clipped
 
 COUNTED = {
     "PositionOpened": ("opened", "opened"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handlers.alerts.parts import FLATTEN, HALTS, POSITIONS, RESUME, STATUS, STOP, place
-from handlers.describe import describe
 from handlers.format import ago, clock_time, duration, listed, plural, took
 from handlers.reply import Choice, Column, Level, Reply
-from handlers.screen import a_table
-from handlers.stopped import (
+from handlers.texts.describe import describe
+from handlers.texts.phrases import DONE, HALTED, LOOK, clipped, person, sentence
+from handlers.texts.screen import a_table
+from handlers.texts.stopped import (
     NOTHING_LOOSENED,
     as_well,
     below_title,
@@ -19,9 +20,8 @@ from handlers.stopped import (
     go_on_closing,
     kept_beside,
 )
-from handlers.words import DONE, HALTED, LOOK, clipped, person, sentence
 from trading import events
-from trading.halt import Halt, Stage, Verb
+from trading.model.halt import Halt, Stage, Verb
 
 
 @describe.register

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from handlers.alerts.parts import FLATTEN, POSITIONS, RISK, STATUS, STOP
-from handlers.describe import describe
 from handlers.format import amount, gain, gained, money, percent
 from handlers.reply import Choice, Level, Reply
-from handlers.words import DONE, LOOK, mode, sentence, whom
+from handlers.texts.describe import describe
+from handlers.texts.phrases import DONE, LOOK, mode, sentence, whom
 from trading import events
-from trading.risk.words import minute as first_minute
+from trading.common.words import minute as first_minute
 
 
 @describe.register

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from handlers.alerts.parts import ORDERS, STATUS
-from handlers.describe import describe
 from handlers.format import duration, exact, plural, took
 from handlers.reply import Choice, Level, Reply
-from handlers.words import DONE, DOUBT, LOOK, REFUSED, clipped, mode, sentence
+from handlers.texts.describe import describe
+from handlers.texts.phrases import DONE, DOUBT, LOOK, REFUSED, clipped, mode, sentence
 from trading import events
 from trading.types import ZERO, Order, OrderRole, OrderStatus, OrderType
 

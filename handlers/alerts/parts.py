@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from handlers.reply import Choice
-from handlers.words import whom
+from handlers.texts.phrases import whom
 from trading import events
-from trading.halt import EVERYONE
+from trading.model.halt import EVERYONE
 
 POSITIONS, STATUS = Choice("Positions", "/positions"), Choice("Status", "/status")
 STOP, FLATTEN = Choice("Stop", "/stop"), Choice("Flatten", "/flatten")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from handlers.alerts.parts import TRADES
-from handlers.describe import describe
 from handlers.format import (
     amount,
     clock_time,
@@ -17,7 +16,8 @@ from handlers.format import (
     took,
 )
 from handlers.reply import Choice, Level, Reply
-from handlers.words import DONE, LOOK, mode, person, sentence
+from handlers.texts.describe import describe
+from handlers.texts.phrases import DONE, LOOK, mode, person, sentence
 from trading import events
 from trading.types import ExitReason, Trade
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import date
 
 from handlers.chart import EquityChart
-from handlers.charts import equity_chart
-from handlers.describe import describe
+from handlers.commands.charts import equity_chart
 from handlers.format import MONTHS, duration, gain, gained, minute, money, percent, plural
 from handlers.reply import Choice, Reply
-from handlers.words import mode, sentence
+from handlers.texts.describe import describe
+from handlers.texts.phrases import mode, sentence
 from trading import events
 from trading.types import ZERO, Trade
 

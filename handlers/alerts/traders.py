@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from handlers.alerts.parts import HALTS, STATUS, STOP, TRADES
-from handlers.describe import describe
 from handlers.format import (
     clock_time,
     duration,
@@ -15,7 +14,8 @@ from handlers.format import (
     took,
 )
 from handlers.reply import Choice, Level, Reply
-from handlers.words import DONE, HALTED, LOOK, clipped, mode, person, sentence, whom
+from handlers.texts.describe import describe
+from handlers.texts.phrases import DONE, HALTED, LOOK, clipped, mode, person, sentence, whom
 from trading import events
 from trading.types import Mode
 

@@ -15,7 +15,7 @@ TEST_PATH = re.compile(r"(?<![\w/])(tests/[\w/.-]*\w)(?:::(\w+))?")
 
 
 def test_docs_list_every_command() -> None:
-    from handlers.help import as_markdown
+    from handlers.commands.help import as_markdown
 
     assert (ROOT / "docs/commands.md").read_text("utf-8") == as_markdown(load_commands())
 

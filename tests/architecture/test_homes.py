@@ -17,7 +17,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "aiohttp": ("chatbot/frontends", "chatbot/watch/ping.py", "trading/venues"),
     "matplotlib": ("chatbot/render/drawing.py",),
     # the process
-    "apscheduler": ("chatbot/schedule.py",),
+    "apscheduler": ("chatbot/app/schedule.py",),
     "typer": ("chatbot",),
     "click": ("chatbot",),
     "rich": ("chatbot",),

@@ -43,7 +43,9 @@ def test_the_trap_works(with_data_frames: str) -> None:
     assert {*HEAVY} <= {*run("import pandas, polars", path=with_data_frames)}
 
 
-@pytest.mark.parametrize("module", ["chatbot.__main__", "chatbot.build", "chatbot.cli.program"])
+@pytest.mark.parametrize(
+    "module", ["chatbot.__main__", "chatbot.wiring.build", "chatbot.cli.program"]
+)
 def test_the_desk_starts_without_data_frames(module: str, with_data_frames: str) -> None:
     assert not {*HEAVY} & {*run(f"import {module}", path=with_data_frames)}
 

@@ -22,7 +22,7 @@ HEARS = ("handlers", "chatbot")
 """Packages to which outsiders' words come."""
 USES = ("match", "fullmatch", "search", "sub", "split", "findall", "finditer", "compile")
 PUT_TOGETHER = {
-    "chatbot/access.py",  # the name of a constant; what an operator types on the command line
+    "chatbot/wiring/access.py",  # the name of a constant; what an operator types
     "chatbot/logs.py",  # secrets as they are, and a pattern that is counted by itself
     "chatbot/settings/places.py",
     "chatbot/settings/values.py",  # settings

@@ -16,23 +16,23 @@ from typing import Any
 
 import pytest
 
-from chatbot.app import App
-from chatbot.build import build
-from chatbot.calling import ask
-from chatbot.history import HISTORY
+from chatbot.app.start import App
+from chatbot.app.traders import CRASHED, FIRST_DELAY, LONGEST_DELAY, STEADY
+from chatbot.folder.calling import ask
+from chatbot.folder.history import HISTORY
+from chatbot.folder.state import StateFolder
 from chatbot.settings import load
-from chatbot.state import StateFolder
-from chatbot.traders import CRASHED, FIRST_DELAY, LONGEST_DELAY, STEADY
+from chatbot.wiring.build import build
 from storage.store import SqlStore
 from tests.builders import ADA, BTC, ETH, NOON, XRP
 from tests.fakes import FaultyVenue
 from trading.clocks import ManualClock
 from trading.errors import Refused
 from trading.events import Event, HaltEngaged, TraderCrashed, TraderRestarted
-from trading.halt import Halt, Permit
+from trading.model.halt import Halt, Permit
 from trading.ports import Venue
 from trading.trader import Trader
-from trading.types import Order, OrderRole, OrderStatus, Report, Side, Symbol
+from trading.types import Order, OrderReport, OrderRole, OrderStatus, Side, Symbol
 
 SHIPPED = (Path(__file__).parents[2] / "bot.toml").read_text(encoding="utf-8")
 SECOND = """
@@ -56,7 +56,7 @@ class BreakingVenue(FaultyVenue):
         self.breaking = False
         self.broke = 0
 
-    async def place(self, order: Order, permit: Permit) -> Report:
+    async def place(self, order: Order, permit: Permit) -> OrderReport:
         if self.breaking and order.role is OrderRole.PROTECT:
             self.broke += 1
             raise RuntimeError("a fault that nobody foresaw")

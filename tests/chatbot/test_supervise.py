@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chatbot.supervise import Ended, keep_running, within
+from chatbot.supervise import EndedEarly, keep_running, within
 from trading.clocks import ManualClock
 
 
@@ -98,7 +98,7 @@ async def test_an_end_nobody_asked_for_is_a_failure(end: BaseException | None) -
     async with world.running():
         assert await world.fail(end) == 1
 
-    assert isinstance(world.failures[0][1], Ended)
+    assert isinstance(world.failures[0][1], EndedEarly)
 
 
 async def test_cancelling_ends_it_cleanly() -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from trading.halt import Halt, Reached, Stage, Verb
-from trading.ports import Alert, Word
+from trading.model.halt import Halt, Reached, Stage, Verb
+from trading.ports import Alert, AuditEntry
 from trading.types import (
     AccountState,
     Decision,
@@ -219,8 +219,8 @@ def an_alert(alert_id: str, level: int = 20, at: datetime = NOON) -> Alert:
     )
 
 
-def a_word(word_id: str = "tg-1", at: datetime = NOON, answer: str = "Stopped.") -> Word:
-    return Word(
+def a_word(word_id: str = "tg-1", at: datetime = NOON, answer: str = "Stopped.") -> AuditEntry:
+    return AuditEntry(
         id=word_id,
         at=at,
         who="ben",

@@ -34,7 +34,7 @@ from tests.contracts.builders import (
 )
 from trading.clocks import ManualClock
 from trading.errors import StoreError
-from trading.ports import Change, Lane, Store
+from trading.ports import Change, Store, WritePriority
 from trading.stats.daybook import DayBook
 from trading.types import ZERO, OrderStatus
 
@@ -213,7 +213,7 @@ async def test_every_lane_is_written(store: Store) -> None:
     await asyncio.gather(
         *(
             store.commit(Change(orders=(an_order(f"qd-{lane}-{n}"),)), lane)
-            for lane in Lane
+            for lane in WritePriority
             for n in range(100)
         )
     )

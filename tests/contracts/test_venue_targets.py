@@ -26,8 +26,8 @@ from tests.trading.venues.paper_world import (
     sell,
 )
 from trading.errors import Halted, VenueRejected
-from trading.types import Order, OrderStatus, Report, Side, Targets
-from trading.venues.book import replayed
+from trading.types import Order, OrderReport, OrderStatus, Side, Targets
+from trading.venues.paper.account import replayed
 
 __all__ = ["open_world"]
 D = Decimal
@@ -149,7 +149,7 @@ async def listed(world: PaperWorld) -> tuple[Order, Order]:
     return stop, target
 
 
-async def told(world: PaperWorld, order: Order) -> Report:
+async def told(world: PaperWorld, order: Order) -> OrderReport:
     found = await world.find(order)
     assert found is not None
     return found

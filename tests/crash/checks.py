@@ -10,7 +10,7 @@ from tests.crash.desks import Living
 from tests.crash.photographs import BOOK, WAL, Photograph
 from tests.world import World
 from trading.events import Unprotected
-from trading.halt import Stage, Verb
+from trading.model.halt import Stage, Verb
 from trading.types import ZERO, Fill, OrderRole, OrderStatus, Symbol
 
 PENNY = Decimal("1e-9")

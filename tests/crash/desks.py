@@ -26,7 +26,7 @@ from tests.crash.photographs import (
 from tests.fakes import Wish
 from tests.world import QUICK, World, a_world, settled
 from trading.clocks import ManualClock
-from trading.execution.exit_rules import ExitRules, PartialRule
+from trading.model.exit_rules import ExitRules, PartialRule
 from trading.risk.limits import Limits
 from trading.types import ONE
 

@@ -18,8 +18,8 @@ from typing import Any, TypeVar, TypeVarTuple
 from storage.journal import FileJournal
 from storage.latch import SlotLatch
 from storage.store import SqlStore
-from trading.halt import Halt
-from trading.ports import Change, Lane
+from trading.model.halt import Halt
+from trading.ports import Change, WritePriority
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -74,7 +74,7 @@ class KnownStore(SqlStore):
         self.wal = wal
         self.known = _size(wal)
 
-    async def commit(self, change: Change, lane: Lane = Lane.REST) -> None:
+    async def commit(self, change: Change, lane: WritePriority = WritePriority.REST) -> None:
         await super().commit(change, lane)
         self.known = _size(self.wal)
 

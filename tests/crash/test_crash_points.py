@@ -25,7 +25,7 @@ from tests.crash.photographs import (
     tell,
 )
 from tests.world import World, settled, wish
-from trading.halt import EVERYONE
+from trading.model.halt import EVERYONE
 from trading.types import ONE, Side
 
 pytestmark = pytest.mark.slow

@@ -37,8 +37,8 @@ from tests.properties.engine_world import (
 from tests.properties.virtual import SkippingLoop
 from tests.world import settled
 from trading.errors import NotDone, Refused, VenueError
-from trading.execution.exit_rules import ExitRules, PartialRule
-from trading.halt import EVERYONE
+from trading.model.exit_rules import ExitRules, PartialRule
+from trading.model.halt import EVERYONE
 from trading.risk.limits import EntryStyle, Limits
 from trading.types import ONE, OrderRole, Side
 

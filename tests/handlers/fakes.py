@@ -11,30 +11,30 @@ from itertools import cycle
 from types import SimpleNamespace
 from typing import Any, cast
 
+from handlers.alert_prefs import Hearing, PriceNotice, Unanswered
 from handlers.caller import Caller, Message, Role
 from handlers.confirmations import Confirmations
 from handlers.context import BackedUp, Person, Services
 from handlers.dispatch import Dispatcher
-from handlers.hearing import Hearing, PriceNotice, Unanswered
 from handlers.reply import Level, Reply
 from tests.builders import a_close, a_scan, an_order
 from tests.handlers.story import COMMANDS, NOW, RULES, a_sweep, checked, the_view
+from trading.accounts.views import Closed, Halting, Price, Scan, Ticket, View
 from trading.clocks import ManualClock
+from trading.cycle.universe import UniverseStatus
 from trading.errors import Refused, SettingsError
-from trading.halt import Halt, Latch, Reached, Verb
-from trading.ports import Alert, Change, Word
-from trading.roster import Found
+from trading.model.halt import Halt, Latch, Reached, Verb
+from trading.ports import Alert, AuditEntry, Change
 from trading.stats.daybook import DayBook
-from trading.strategies.rules.regime import Reading, Regime
+from trading.strategies.rules.regime import Regime, RegimeReading
 from trading.types import Decision, MarketRules, Order, Side, Symbol, Trade
-from trading.views import Closed, Halting, Price, Scan, Ticket, View
 
 
 @dataclass
 class FakeRoster:
     """Knows what it was given."""
 
-    found: Found | None = None
+    found: UniverseStatus | None = None
     objections: dict[Symbol, str] = field(default_factory=dict)
 
     def objection(self, symbol: Symbol, at: datetime) -> str:
@@ -55,7 +55,7 @@ class FakeTrader:
     """What an entry by hand would be, one after the other; the last one lasts."""
     order: Order = field(default_factory=an_order)
     """What becomes of an order that is sent or cancelled."""
-    reading: Reading = Reading(regime=Regime.CHOP, trend=0.031, volatility=0.62)
+    reading: RegimeReading = RegimeReading(regime=Regime.CHOP, trend=0.031, volatility=0.62)
     roster: FakeRoster = field(default_factory=FakeRoster)
     untraded_ones: dict[Symbol, str] = field(default_factory=dict)
     """What its venue does not trade, and why."""
@@ -116,7 +116,7 @@ class FakeTrader:
     async def choose(self, name: str, *, by: str) -> None:
         self._did(("choose", name, by))
 
-    async def regime(self) -> Reading:
+    async def regime(self) -> RegimeReading:
         self._did(("regime",))
         return self.reading
 
@@ -253,8 +253,8 @@ class FakeDesk:
 
 @dataclass
 class FakeStore:
-    written: list[Word] = field(default_factory=list)
-    kept: dict[str, Word] = field(default_factory=dict)
+    written: list[AuditEntry] = field(default_factory=list)
+    kept: dict[str, AuditEntry] = field(default_factory=dict)
     past: list[Trade] = field(default_factory=list)
     decided: list[Decision] = field(default_factory=list)
     broken: Exception | None = None
@@ -270,11 +270,11 @@ class FakeStore:
         await self._answer()
         self.written.extend(change.words)
 
-    async def word(self, word_id: str) -> Word | None:
+    async def word(self, word_id: str) -> AuditEntry | None:
         await self._answer()
         return self.kept.get(word_id)
 
-    async def words(self, *, limit: int) -> list[Word]:
+    async def words(self, *, limit: int) -> list[AuditEntry]:
         await self._answer()
         return self.written[::-1][:limit]
 

@@ -13,11 +13,11 @@ from handlers import load_commands
 from handlers.command import Commands
 from handlers.format import NBSP
 from handlers.reply import LABEL_LIMIT, Choice, Reply
-from handlers.screen import LINES, TABLE_COLUMNS, TABLE_ROWS, lines, width
+from handlers.texts.screen import LINES, TABLE_COLUMNS, TABLE_ROWS, lines, width
 from tests import builders
-from trading.halt import Halt, Reached, Stage, Verb
+from trading.accounts.views import Closed, Cycle, Halting, HoldingView, Swept, View
+from trading.model.halt import Halt, Reached, Stage, Verb
 from trading.types import MarketRules, Order, OrderRole, OrderStatus, OrderType, Side, Symbol
-from trading.views import Closed, Cycle, Halting, Holding, Swept, View
 
 COMMANDS: Commands = load_commands()
 
@@ -49,7 +49,7 @@ RULES = {
 
 def holding(  # a row of the story
     symbol: Symbol, size: str, entry: str, now: str, stop: str, **changes: Any
-) -> Holding:
+) -> HoldingView:
     side = Side.SELL if size.startswith("-") else Side.BUY
     plan = builders.a_plan(side=side, size=abs(D(size)), entry=D(entry), stop=D(stop), target=None)
     position = builders.a_position(

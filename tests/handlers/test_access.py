@@ -8,8 +8,8 @@ import pytest
 
 from handlers.access import ALWAYS, UNLIMITED, Policy, RateLimit, is_limited
 from handlers.caller import Role
+from handlers.commands.help import as_markdown, overview
 from handlers.dispatch import Dispatcher
-from handlers.help import as_markdown, overview
 from handlers.reply import Level, Outcome
 from tests.handlers.fakes import ANNA, BEN, CLEO, House
 from tests.handlers.story import COMMANDS, checked, reads

@@ -10,8 +10,8 @@ import pytest
 
 from handlers.alerts import SILENT, describe, fold
 from handlers.alerts.fold import COUNTED
-from handlers.describe import describe_with_name
 from handlers.reply import Level, Reply
+from handlers.texts.describe import describe_with_name
 from tests import builders
 from tests.handlers.story import (
     BTC,
@@ -29,7 +29,7 @@ from tests.handlers.story import (
 )
 from trading import events
 from trading.events import Event
-from trading.halt import EVERYONE, Stage, Verb
+from trading.model.halt import EVERYONE, Stage, Verb
 from trading.types import ExitReason, Mode, OrderRole, OrderStatus, OrderType, Side, Trade
 
 # Not Event.__subclasses__(): dataclass(slots=True) leaves ghost classes behind there.

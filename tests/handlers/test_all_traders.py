@@ -10,11 +10,11 @@ from typing import Any, cast
 
 import pytest
 
-from handlers.describe import describe, describe_with_name
+from handlers.commands.positions import positions_reply
 from handlers.dispatch import Dispatcher
-from handlers.positions import positions_reply
 from handlers.reply import Level, Outcome, Reply
-from handlers.stopped import paused
+from handlers.texts.describe import describe, describe_with_name
+from handlers.texts.stopped import paused
 from tests import builders
 from tests.handlers.fakes import ANNA, BEN, FakeDesk, House
 from tests.handlers.story import (
@@ -35,11 +35,11 @@ from tests.handlers.story import (
 )
 from tests.world import settled
 from trading import events
-from trading.desk import Closing
+from trading.accounts.views import View
+from trading.desk import ClosingTrader
 from trading.errors import Refused
-from trading.halt import EVERYONE, Halt, Reached, Stage, Verb
+from trading.model.halt import EVERYONE, Halt, Reached, Stage, Verb
 from trading.types import Mode, Symbol, Trade
-from trading.views import View
 
 EURO = Symbol("BTC", "EUR")
 PHONE = replace(BEN, edits=True)
@@ -68,9 +68,9 @@ class ClosingDesk(FakeDesk):
         self.news = asyncio.Event()
         self.closed: dict[str, tuple[Trade, ...]] = {}
 
-    def closing(self, name: str, halt: Halt) -> Closing:
+    def closing(self, name: str, halt: Halt) -> ClosingTrader:
         trades = self.closed.get(name, ())
-        return Closing(closes=trades, tries={}, stops=len(trades))
+        return ClosingTrader(closes=trades, tries={}, stops=len(trades))
 
     def reach(self, name: str, stage: Stage, *closes: Trade, note: str = "") -> None:
         (halt,) = self.latch.active

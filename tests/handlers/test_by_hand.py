@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from handlers.entries import entered
-from handlers.orders import cancelled_reply
+from handlers.commands.entries import entered
+from handlers.commands.orders import cancelled_reply
 from handlers.reply import Level, Outcome
 from tests import builders
 from tests.handlers.fakes import ANNA, BEN, CLEO, House
@@ -29,10 +29,10 @@ from tests.handlers.story import (
     shown,
     the_view,
 )
+from trading.accounts.views import Price, Ticket
 from trading.errors import Refused, VenueUncertain
-from trading.halt import Verb
+from trading.model.halt import Verb
 from trading.types import Order, OrderStatus, Preview, Side
-from trading.views import Price, Ticket
 
 # -- /buy, /sell --------------------------------------------------------------------------
 

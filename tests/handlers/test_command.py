@@ -28,8 +28,8 @@ from handlers.command import (
     _convert,
     command,
 )
+from handlers.commands.help import as_markdown
 from handlers.context import Context
-from handlers.help import as_markdown
 from handlers.meaning import BadUsage, Known
 from handlers.reply import Reply
 from tests.handlers.story import COMMANDS

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from handlers import status
-from handlers.history import trades_reply, why_reply
-from handlers.orders import orders_reply
-from handlers.positions import position_reply, positions_reply
+from handlers.commands import status
+from handlers.commands.history import trades_reply, why_reply
+from handlers.commands.orders import orders_reply
+from handlers.commands.positions import position_reply, positions_reply
 from handlers.reply import Level
 from tests import builders
 from tests.handlers.fakes import House
@@ -36,12 +36,12 @@ from tests.handlers.story import (
     shown,
     the_view,
 )
+from trading.accounts.views import HoldingView, View
 from trading.errors import Refused
-from trading.halt import Stage, Verb
+from trading.model.halt import Stage, Verb
 from trading.ports import FeedState
 from trading.risk.cooldown import SymbolRest
 from trading.types import LEAVE, ExitReason, OrderRole, OrderStatus, OrderType, PartialExit, Side
-from trading.views import Holding, View
 
 STALE_SOL = replace(HOLDINGS[2], stale=True, age=timedelta(seconds=48))
 
@@ -366,7 +366,7 @@ def test_ages_of_a_replay_are_told_in_our_own_seconds() -> None:
     assert "Feed 2 s, venue: ok" in lines_of(status.one(view))
 
 
-def sol(**changes: Any) -> Holding:
+def sol(**changes: Any) -> HoldingView:
     plan = replace(
         HOLDINGS[2].plan,
         target=D("225.28"),

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatbot.frontends.talk import People
-from handlers.administration import audit_reply
 from handlers.caller import Role
+from handlers.commands.administration import audit_reply
 from handlers.reply import Reply
-from handlers.words import person
+from handlers.texts.phrases import person
 from tests.builders import a_word
 from tests.handlers.fakes import ANNA, BEN, House
 from tests.handlers.story import NOW, checked

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from handlers.reply import Level, Priority, Reply
+from tests.handlers.commands.test_watch import later as next_of
 from tests.handlers.fakes import BEN, CLEO, House
-from tests.handlers.test_watch import later as next_of
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from handlers.caller import Caller, Message
 from handlers.confirmations import SAFE, Confirmations
 from handlers.dispatch import AT_ONCE, Dispatcher
 from handlers.reply import Outcome, Reply
-from handlers.second_factor import Answer, SecondFactor, address_of, new_secret
+from handlers.second_factor import CodeAnswer, SecondFactor, address_of, new_secret
 from tests.builders import a_price, a_ticket
 from tests.handlers.fakes import ANNA, BEN, CLEO, House
 from tests.handlers.story import COMMANDS, NOW, XRP, checked, reads, shown
@@ -186,7 +186,7 @@ async def test_digits_count_once_over_a_restart_too() -> None:
     first = await SecondFactor(clock, {"a": SEED}, notes).look("a", digits)
     again = await SecondFactor(clock, {"a": SEED}, notes).look("a", digits)
 
-    assert (first, again) == (Answer.RIGHT, Answer.USED)
+    assert (first, again) == (CodeAnswer.RIGHT, CodeAnswer.USED)
 
 
 @pytest.mark.parametrize("restarts", [1, 3, 9])
@@ -195,7 +195,7 @@ async def test_who_guesses_is_held_off_over_restarts_too(restarts: int) -> None:
     for _ in range(restarts):
         factor = SecondFactor(clock, {"a": SEED, "b": SEED}, notes)
         for _ in range(9 // restarts):
-            assert await factor.look("a", "no") is Answer.WRONG
+            assert await factor.look("a", "no") is CodeAnswer.WRONG
     clock.advance(3_599)  # the process's own count begins anew with each start
     restarted = ManualClock(clock.now())
     factor = SecondFactor(restarted, {"a": SEED, "b": SEED}, notes)
@@ -205,7 +205,7 @@ async def test_who_guesses_is_held_off_over_restarts_too(restarts: int) -> None:
     restarted.advance(1)
     later = await factor.look("a", TOTP(SEED).at(restarted.now()))
 
-    assert (held_off, other, later) == (Answer.HELD_OFF, Answer.RIGHT, Answer.RIGHT)
+    assert (held_off, other, later) == (CodeAnswer.HELD_OFF, CodeAnswer.RIGHT, CodeAnswer.RIGHT)
 
 
 @pytest.mark.parametrize("reads", [True, False])
@@ -215,10 +215,10 @@ async def test_what_cannot_be_remembered_is_no_yes(*, reads: bool) -> None:
     if reads:
         await factor.look("a", "no")
     notes.fails = True
-    assert await factor.look("a", TOTP(SEED).at(clock.now())) is Answer.UNKNOWN
+    assert await factor.look("a", TOTP(SEED).at(clock.now())) is CodeAnswer.UNKNOWN
     notes.fails = False
     clock.advance(30)
-    assert await factor.look("a", TOTP(SEED).at(clock.now())) is Answer.RIGHT
+    assert await factor.look("a", TOTP(SEED).at(clock.now())) is CodeAnswer.RIGHT
 
 
 async def test_two_presses_with_the_right_digits_act_once(house: GuardedHouse) -> None:
@@ -240,15 +240,15 @@ async def test_after_nine_wrong_ones_nobody_guesses_for_an_hour() -> None:
     clock.advance(3_600)
     later = await factor.look("telegram:2", TOTP(SEED).at(clock.now()))
 
-    assert set(wrong) == {Answer.WRONG}
-    assert (held_off, later) == (Answer.HELD_OFF, Answer.RIGHT)
+    assert set(wrong) == {CodeAnswer.WRONG}
+    assert (held_off, later) == (CodeAnswer.HELD_OFF, CodeAnswer.RIGHT)
 
 
 @pytest.mark.parametrize(
     "digits", ["", "12345", "1234567", "abcdef", "\uff11\uff12\uff13\uff14\uff15\uff16", "é"]
 )
 async def test_what_is_no_code_is_wrong(digits: str) -> None:
-    assert await SecondFactor(ManualClock(NOW), {"a": SEED}).look("a", digits) is Answer.WRONG
+    assert await SecondFactor(ManualClock(NOW), {"a": SEED}).look("a", digits) is CodeAnswer.WRONG
 
 
 async def test_whoever_set_up_none_is_not_asked(house: GuardedHouse) -> None:

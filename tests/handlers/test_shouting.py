@@ -10,7 +10,7 @@ from chatbot.render.plain import plain
 from handlers.dispatch import kept
 from handlers.line import LONGEST, bare, is_slashed, named_in, split
 from handlers.reply import Outcome
-from handlers.second_factor import Answer, SecondFactor, new_secret
+from handlers.second_factor import CodeAnswer, SecondFactor, new_secret
 from tests.handlers.fakes import ANNA, BEN, House
 from tests.handlers.story import COMMANDS, NOW
 
@@ -89,4 +89,4 @@ async def test_what_is_cut_does_nothing_but_a_stop(house: House) -> None:
 @pytest.mark.parametrize("of", CLASSES.values(), ids=CLASSES)
 async def test_digits_that_are_shouted_are_wrong(house: House, of: str) -> None:
     factor = SecondFactor(house.clock, {BEN.user: new_secret()})
-    assert await factor.look(BEN.user, shouted(of, 60_000)) is Answer.WRONG
+    assert await factor.look(BEN.user, shouted(of, 60_000)) is CodeAnswer.WRONG

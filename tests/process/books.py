@@ -15,24 +15,24 @@ from typing import Any
 from storage import latch
 from storage.journal import FileJournal
 from storage.store import SqlStore
-from trading.booking import book
+from trading.accounts.booking import book
 from trading.clocks import SystemClock
-from trading.halt import Halt
 from trading.market.rules import BINANCE_PERPETUALS_2021
+from trading.model.halt import Halt
 from trading.ports import Books
 from trading.types import (
     ZERO,
     Fill,
     Order,
+    OrderReport,
     OrderRole,
     OrderStatus,
     OrderType,
     Position,
-    Report,
     Symbol,
     Trade,
 )
-from trading.venues.paper import PaperVenue
+from trading.venues.paper.venue import PaperVenue
 from trading.venues.replay import ReplayFeed
 
 TRADER = "majors"
@@ -67,9 +67,9 @@ class Left:
     clean_exit: bool
     placed: Sequence[str]
     """Client order ids in the order in which the venue took them."""
-    at_venue: Mapping[str, Report]
+    at_venue: Mapping[str, OrderReport]
     """What the venue says of each of our orders that it knows."""
-    resting: Sequence[Report]
+    resting: Sequence[OrderReport]
     venue_positions: Mapping[Symbol, Decimal]
     venue_wallet: Decimal
 

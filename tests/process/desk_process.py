@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from chatbot.calling import NoAnswer, NobodyThere, address, ask
+from chatbot.folder.calling import NoAnswer, NobodyThere, address, ask
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = (ROOT / "bot.toml").read_text(encoding="utf-8")

@@ -26,8 +26,8 @@ from tests.servers.exchange.access import Quota
 from tests.servers.exchange.faults import Act
 from tests.servers.exchange.server import KEYS
 from trading.clocks import SystemClock
-from trading.guards import new_account
 from trading.ports import Change
+from trading.safety.guards import new_account
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ from storage import latch
 from tests.process import books
 from tests.process.desk_process import DeskProcess, confirmation, quarterdeck
 from tests.process.machine import first_free_descriptor, limited
-from trading.halt import EVERYONE, Halt, Verb
+from trading.model.halt import EVERYONE, Halt, Verb
 
 pytestmark = pytest.mark.slow  # each starts a desk or two
 

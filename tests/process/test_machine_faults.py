@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from chatbot.calling import NoAnswer, NobodyThere, address
+from chatbot.folder.calling import NoAnswer, NobodyThere, address
 from storage import latch
 from storage.migrate import HEAD
 from tests.process import books

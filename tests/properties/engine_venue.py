@@ -23,7 +23,7 @@ from tests.servers.exchange.values import Movement as Moved
 from tests.servers.exchange.values import Order as Theirs
 from trading.clocks import ManualClock
 from trading.errors import VenueMisfit, VenueRejected, VenueUnavailable, VenueUncertain
-from trading.halt import Permit
+from trading.model.halt import Permit
 from trading.ports import Leaving, unwatched
 from trading.types import (
     CONDITIONAL,
@@ -35,11 +35,11 @@ from trading.types import (
     Movement,
     MovementKind,
     Order,
+    OrderReport,
     OrderRole,
     OrderStatus,
     OrderType,
     Preview,
-    Report,
     Rules,
     Side,
     Stops,
@@ -47,7 +47,7 @@ from trading.types import (
     Targets,
     Untraded,
 )
-from trading.venues.quirks import QUIRKS, Market
+from trading.venues.ccxt.quirks import QUIRKS, Market
 
 MISFITS = QUIRKS["binance", Market.SWAP].misfits
 TAG = "qd-test"
@@ -242,10 +242,10 @@ class EngineVenue:
         self._exchange = exchange
         self._engine = exchange.engine
         self._trader = trader
-        self._listener: Callable[[Report], None] = _nobody
+        self._listener: Callable[[OrderReport], None] = _nobody
         self._parents: dict[int, str] = {}
         """Our id of the conditional order whose child an order is, as far as we were told."""
-        self._later: list[Report] = []
+        self._later: list[OrderReport] = []
         self._rules: dict[Symbol, Rules] = {}
 
     @property
@@ -257,7 +257,7 @@ class EngineVenue:
         """None: it never bans."""
         return None
 
-    async def open(self, listener: Callable[[Report], None]) -> None:
+    async def open(self, listener: Callable[[OrderReport], None]) -> None:
         await self._ask()
         self._listener = listener
         self._exchange.subscriber = self._hear
@@ -298,7 +298,7 @@ class EngineVenue:
             return Stops.MARKET
         return Stops.LIMIT if "STOP_LOSS_LIMIT" in types else Stops.DESK
 
-    async def write_off(self, order: Order, price: Decimal) -> Report:
+    async def write_off(self, order: Order, price: Decimal) -> OrderReport:
         raise NotImplementedError
 
     async def reread(self) -> None:
@@ -310,14 +310,16 @@ class EngineVenue:
 
     # -- acting -------------------------------------------------------------------------------
 
-    async def place(self, order: Order, permit: Permit) -> Report:
+    async def place(self, order: Order, permit: Permit) -> OrderReport:
         return (await self._place((order,), permit))[0]
 
-    async def place_pair(self, stop: Order, target: Order, permit: Permit) -> tuple[Report, Report]:
+    async def place_pair(
+        self, stop: Order, target: Order, permit: Permit
+    ) -> tuple[OrderReport, OrderReport]:
         first, second = await self._place((stop, target), permit)
         return first, second
 
-    async def _place(self, orders: tuple[Order, ...], permit: Permit) -> Sequence[Report]:
+    async def _place(self, orders: tuple[Order, ...], permit: Permit) -> Sequence[OrderReport]:
         fault = _next(self._exchange.faults.place)
         await self._go_out(slow=fault == "slow")
         self._check_line()
@@ -334,7 +336,7 @@ class EngineVenue:
         await self._come_back(fault, *orders)
         return reports
 
-    def _accepted(self, orders: tuple[Order, ...], *, refuse: bool) -> Sequence[Report]:
+    def _accepted(self, orders: tuple[Order, ...], *, refuse: bool) -> Sequence[OrderReport]:
         if refuse:
             raise VenueRejected("-1013 Filter failure: the test's")
         try:
@@ -345,7 +347,7 @@ class EngineVenue:
         pairs = zip(orders, taken, strict=True)
         return [self._report_of(order.id, theirs) for order, theirs in pairs]
 
-    async def cancel(self, order: Order, leaving: Leaving = unwatched) -> Report:
+    async def cancel(self, order: Order, leaving: Leaving = unwatched) -> OrderReport:
         if not order.id.startswith(TAG):
             raise AssertionError(f"{order.id} is not ours to cancel")
         fault = _next(self._exchange.faults.cancel)
@@ -390,11 +392,11 @@ class EngineVenue:
 
     # -- asking -------------------------------------------------------------------------------
 
-    async def find(self, order: Order) -> Report | None:
+    async def find(self, order: Order) -> OrderReport | None:
         await self._ask()
         return None if self._exchange.is_hidden(order.id) else self._found(order)
 
-    def _found(self, order: Order) -> Report | None:
+    def _found(self, order: Order) -> OrderReport | None:
         if self._is_apart(order):
             assert isinstance(self._engine, SwapEngine)
             algo = self._engine.find_algo(client_id=order.id)
@@ -402,7 +404,7 @@ class EngineVenue:
         theirs = self._engine.find(self._exchange.market(order.symbol), client_id=order.id)
         return None if theirs is None else self._report_of(order.id, theirs)
 
-    async def open_orders(self) -> Sequence[Report]:
+    async def open_orders(self) -> Sequence[OrderReport]:
         await self._ask()
         resting: list[Theirs | Algo] = list(self._engine.open_orders())
         if isinstance(self._engine, SwapEngine):
@@ -414,7 +416,7 @@ class EngineVenue:
             if not self._exchange.is_hidden(report.order_id)
         ]
 
-    async def ours_since(self, symbol: Symbol, since: datetime) -> Sequence[Report]:
+    async def ours_since(self, symbol: Symbol, since: datetime) -> Sequence[OrderReport]:
         await self._ask()
         market = self._exchange.market(symbol)
         all_of_them: list[Theirs | Algo] = list(self._engine.orders.values())
@@ -510,8 +512,8 @@ class EngineVenue:
                 report = replace(report, order=self._order_of(told.order, report.order_id))
             self._tell(report)
 
-    def _told_of(self, algo: Algo) -> Report:
-        return Report(
+    def _told_of(self, algo: Algo) -> OrderReport:
+        return OrderReport(
             order_id=algo.client_id,
             status=_STATUS[algo.status],
             venue_id=str(algo.id),
@@ -519,7 +521,7 @@ class EngineVenue:
             order=None if algo.client_id.startswith(TAG) else self._order_of(algo, algo.client_id),
         )
 
-    def _tell(self, report: Report) -> None:
+    def _tell(self, report: OrderReport) -> None:
         fault = _next(self._exchange.faults.tell)
         if fault == "dropped" or self._exchange.is_down:
             self._exchange.interruptions += 1
@@ -531,7 +533,7 @@ class EngineVenue:
         for one in (report, *([report] if fault == "twice" else []), *held):
             asyncio.get_running_loop().call_soon(self._deliver, one)
 
-    def _deliver(self, report: Report) -> None:
+    def _deliver(self, report: OrderReport) -> None:
         if self._exchange.subscriber == self._hear:
             self._listener(report)
 
@@ -545,7 +547,7 @@ class EngineVenue:
             return theirs.client_id
         return self._parents.get(theirs.id, theirs.client_id)
 
-    def _report_of(self, order_id: str, theirs: Theirs | Algo) -> Report:
+    def _report_of(self, order_id: str, theirs: Theirs | Algo) -> OrderReport:
         """The state, with every fill; a triggered conditional order's are its child's."""
         if isinstance(theirs, Theirs):
             trades = tuple(t for t in self._engine.trades if t.order_id == theirs.id)
@@ -555,8 +557,8 @@ class EngineVenue:
             return self._report_of(order_id, self._engine.orders[theirs.order_id])
         return self._told_of(theirs)
 
-    def _state(self, order_id: str, theirs: Theirs, trades: Sequence[Trade]) -> Report:
-        return Report(
+    def _state(self, order_id: str, theirs: Theirs, trades: Sequence[Trade]) -> OrderReport:
+        return OrderReport(
             order_id=order_id,
             status=_STATUS[theirs.status],
             venue_id=str(theirs.id),

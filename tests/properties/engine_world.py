@@ -19,19 +19,19 @@ from tests.servers.exchange.rules import spot_rules, swap_rules
 from tests.servers.exchange.spot import SpotEngine
 from tests.servers.exchange.swap import SwapEngine
 from tests.world import QUICK
+from trading.accounts.recorder import Recorder
 from trading.bus import Bus
 from trading.clocks import Clock, ManualClock
+from trading.context.settings import TraderSettings
 from trading.desk import Desk
 from trading.events import Event
-from trading.execution.exit_rules import ExitRules
-from trading.execution.orders import OrderIds, Patience
-from trading.halt import Latch
-from trading.halting import Halter
-from trading.ports import Alert, Change, Lane, Store, Venue
-from trading.recorder import Recorder
+from trading.execution.orders import OrderIds, OrderTimeouts
+from trading.model.exit_rules import ExitRules
+from trading.model.halt import Latch
+from trading.ports import Alert, Change, Store, Venue, WritePriority
 from trading.risk.limits import EntryRules, EntryStyle, Limits
+from trading.safety.halting import Halter
 from trading.trader import Start, Trader
-from trading.trader_settings import TraderSettings
 from trading.types import Mode, Symbol
 
 MARKETS = ("spot", "swap", "hedge")
@@ -119,7 +119,7 @@ class SlowStore(MemoryStore):
 
     commits = 0
 
-    async def commit(self, change: Change, lane: Lane = Lane.REST) -> None:
+    async def commit(self, change: Change, lane: WritePriority = WritePriority.REST) -> None:
         await asyncio.sleep(0)
         await super().commit(change, lane)
         self.commits += 1
@@ -183,7 +183,7 @@ def a_life(
     style: EntryStyle = EntryStyle.MARKET,
     wishes: Sequence[Wish] = (),
     venue: Venue | None = None,
-    patience: Patience = QUICK,
+    patience: OrderTimeouts = QUICK,
 ) -> Living:
     """A desk that has not read its books yet; on the engine itself, unless a *venue* is given."""
     said: list[Event] = []

@@ -11,7 +11,7 @@ from tests.servers.exchange.spot import SpotEngine
 from tests.servers.exchange.swap import SwapEngine
 from trading.errors import Refused
 from trading.events import Protected, Unprotected
-from trading.halt import Stage, Verb
+from trading.model.halt import Stage, Verb
 from trading.types import ZERO, OrderRole, OrderStatus, OrderType, Side, Symbol
 
 CENT = Decimal("0.01")

@@ -17,7 +17,7 @@ from tests.fakes import Wish
 from tests.properties.virtual import SkippingLoop, Ticker
 from tests.world import World, a_world, settled
 from trading.clocks import ManualClock
-from trading.halt import EVERYONE
+from trading.model.halt import EVERYONE
 from trading.risk.limits import Limits
 from trading.types import Order, OrderRole, Side, Symbol
 

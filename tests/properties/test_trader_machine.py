@@ -23,8 +23,8 @@ from tests.world import a_world, settled
 from trading.clocks import ManualClock
 from trading.errors import NotDone, Refused, StoreError
 from trading.events import CycleFailed, Unprotected
-from trading.execution.exit_rules import ExitRules, PartialRule
-from trading.halt import EVERYONE, Verb
+from trading.model.exit_rules import ExitRules, PartialRule
+from trading.model.halt import EVERYONE, Verb
 from trading.risk.limits import Limits
 from trading.types import ONE, ZERO, Order, OrderRole, OrderStatus, Side, Symbol
 

@@ -44,8 +44,8 @@ from tests.properties.virtual import SkippingLoop
 from tests.world import settled
 from trading.errors import NotDone, Refused, VenueError
 from trading.events import CycleFailed
-from trading.execution.exit_rules import ExitRules, PartialRule
-from trading.halt import EVERYONE, Verb
+from trading.model.exit_rules import ExitRules, PartialRule
+from trading.model.halt import EVERYONE, Verb
 from trading.risk.limits import EntryRules, EntryStyle, Limits
 from trading.types import ONE, ZERO, Order, OrderRole, Side, Symbol
 

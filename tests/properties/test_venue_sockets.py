@@ -43,16 +43,16 @@ from tests.world import settled
 from trading.clocks import ManualClock, SystemClock
 from trading.errors import NotDone, Refused, VenueError
 from trading.events import CycleFailed
-from trading.execution.orders import Patience
-from trading.halt import EVERYONE
+from trading.execution.orders import OrderTimeouts
+from trading.model.halt import EVERYONE
 from trading.types import ONE, Quote, Side, Symbol
-from trading.venues.ccxt import CcxtVenue
+from trading.venues.ccxt.venue import CcxtVenue
 
 pytestmark = pytest.mark.slow
 
 BY = "ben, Telegram"
 SCHEDULES, STEPS = range(20), 9
-PATIENCE = Patience(answer=2.0, stop=2.0, first_retry=0.05, longest_retry=0.2)
+PATIENCE = OrderTimeouts(answer=2.0, stop=2.0, first_retry=0.05, longest_retry=0.2)
 BEHIND = timedelta(hours=1)
 """The desk's clock is moved by hand, and never overtakes the venue's."""
 DEADLINE = 20.0

@@ -18,36 +18,36 @@ from pathlib import Path
 
 import pytest
 
-from chatbot.parts import exit_rules_of
 from chatbot.settings import load
+from chatbot.wiring.trading import exit_rules_of
 from storage.journal import FileJournal
 from storage.latch import SlotLatch
 from storage.store import SqlStore
 from tests.trading.backtest.worlds import trader_settings
 from tests.trading.strategies.recorded import majors
 from tests.world import settled
+from trading.accounts.ledger import exit_reason
+from trading.accounts.recorder import Recorder
 from trading.backtest.engine import Backtest, run
 from trading.backtest.feed import moment
 from trading.backtest.result import Result
 from trading.backtest.rules import rules_for
 from trading.bus import Bus
 from trading.clocks import ManualClock
-from trading.execution.exit_rules import ExitRules, PartialRule
-from trading.execution.orders import OrderIds, Patience
-from trading.halt import Latch
-from trading.halting import Halter
-from trading.ledger import exit_reason
+from trading.execution.orders import OrderIds, OrderTimeouts
 from trading.market.candles import Candles
 from trading.market.recording import Recording, crash_of_may_2021, recording
 from trading.market.recordings import HOURS
 from trading.market.tables import read_candles
-from trading.recorder import Recorder
+from trading.model.exit_rules import ExitRules, PartialRule
+from trading.model.halt import Latch
 from trading.risk.limits import EntryRules, Limits
+from trading.safety.halting import Halter
 from trading.strategies import strategy
 from trading.strategies.base import Strategy
 from trading.trader import Start, Trader
 from trading.types import ExitReason, Fill, MarketRules, Order, OrderRole, Symbol, Trade
-from trading.venues.paper import Costs, PaperVenue
+from trading.venues.paper.venue import Costs, PaperVenue
 from trading.venues.replay import ReplayFeed
 
 CRASHES = Path(__file__).parents[1] / "data" / "crashes"
@@ -63,7 +63,7 @@ BUSY = Limits(
 ENTRIES = EntryRules(max_age=timedelta(minutes=50))
 """No whole number of bars: at such an instant either of two tasks may come first."""
 TRIES = 2_000
-PATIENT = Patience(answer=60.0, intent=60.0, stop=60.0, durable=60.0)
+PATIENT = OrderTimeouts(answer=60.0, intent=60.0, stop=60.0, durable=60.0)
 EVERYTHING = ExitRules(
     trail_r=Decimal(2),
     partials=(PartialRule(share=Decimal("0.5"), at_r=Decimal(1)),),

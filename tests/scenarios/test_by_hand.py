@@ -19,11 +19,11 @@ from handlers.reply import Level, Outcome, Reply
 from tests.builders import BTC, ETH, NOON
 from tests.handlers.story import shown
 from tests.world import World, a_world, settled, wish
-from trading.desk_limits import DeskLimits, DeskRisk
 from trading.events import PositionOpened, StopMoved
-from trading.halt import Verb
 from trading.market.candles import Candles
+from trading.model.halt import Verb
 from trading.risk.limits import Limits
+from trading.safety.desk_limits import DeskLimits, DeskRisk
 from trading.types import Depth, Held, Mode, OrderRole, OrderStatus, Side
 
 BEN = Caller("telegram:2", "ben", Role.OPERATOR, "Telegram", "telegram:2")

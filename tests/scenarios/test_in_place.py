@@ -29,13 +29,13 @@ from tests.handlers.story import checked, shown
 from tests.world import World, a_world, settled, wish
 from trading.bus import Bus
 from trading.clocks import ManualClock
-from trading.execution.orders import Patience
+from trading.execution.orders import OrderTimeouts
 
 PHONE = Caller("telegram:2", "ben", Role.OPERATOR, "Telegram", "telegram:2", edits=True)
 TERMINAL = replace(PHONE, edits=False)
 OTHER = "telegram:3"
 COMMANDS = load_commands()
-QUICK = Patience(
+QUICK = OrderTimeouts(
     answer=0.2, intent=0.1, stop=0.05, durable=0.2, first_retry=0.05, longest_retry=0.2
 )
 

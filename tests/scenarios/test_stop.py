@@ -14,8 +14,8 @@ from tests.world import World, a_world, settled, wish
 from trading.clocks import ManualClock
 from trading.errors import Refused, VenueUnavailable
 from trading.events import BooksDiffered, HaltAdvanced, HaltDelayed, HistoryFailed, PositionClosed
-from trading.halt import EVERYONE, Stage, Verb
-from trading.ports import Change, Lane
+from trading.model.halt import EVERYONE, Stage, Verb
+from trading.ports import Change, WritePriority
 from trading.risk.limits import Limits
 from trading.types import ExitReason, Held, OrderRole, OrderStatus, Side
 
@@ -560,7 +560,7 @@ async def test_what_a_dead_process_wrote_down_and_never_sent_ends_by_its_window(
     """No comparison of the books is due: the stop alone has to find out."""
     store, clock = MemoryStore(clock=ManualClock(NOON)), ManualClock(NOON)
     never_sent = an_order(id="qd-test-e-1", created_at=NOON)
-    await store.commit(Change(orders=(never_sent,)), Lane.ENTRY)
+    await store.commit(Change(orders=(never_sent,)), WritePriority.ENTRY)
     world = a_world(store=store, clock=clock, first_id=100)
     world.venue.window = 30.0
     async with world.running():

@@ -24,7 +24,7 @@ from trading.events import (
     StopMoved,
     TraderStarted,
 )
-from trading.execution.exit_rules import ExitRules, PartialRule
+from trading.model.exit_rules import ExitRules, PartialRule
 from trading.ports import FeedState
 from trading.risk.limits import Limits
 from trading.types import ExitReason, Mode, OrderRole, OrderType, Side, Trade

@@ -13,10 +13,10 @@ from decimal import Decimal
 import pytest
 
 from tests.builders import BTC, ETH
-from tests.trading.test_reconcile import Files
+from tests.trading.execution.test_reconcile import Files
 from tests.world import World, a_world, settled, wish
 from trading.events import CycleFailed, PositionClosed, PositionReduced
-from trading.execution.exit_rules import ExitRules, PartialRule
+from trading.model.exit_rules import ExitRules, PartialRule
 from trading.risk.limits import Limits
 from trading.types import ExitReason, OrderRole, OrderStatus, Side, Trade
 

@@ -33,24 +33,24 @@ from storage.store import SqlStore
 from tests.builders import a_caller
 from tests.fakes import same_rules
 from tests.world import settled
+from trading.accounts.recorder import Recorder
 from trading.bus import Bus
 from trading.clocks import ManualClock
+from trading.context.settings import TraderSettings
 from trading.desk import Desk
 from trading.events import Event
-from trading.execution.exit_rules import ExitRules, PartialRule
-from trading.execution.orders import OrderIds, Patience
-from trading.halt import Latch
-from trading.halting import Halter
+from trading.execution.orders import OrderIds, OrderTimeouts
 from trading.market.candles import Candles
 from trading.market.recording import Recording
+from trading.model.exit_rules import ExitRules, PartialRule
+from trading.model.halt import Latch
 from trading.ports import Alert
-from trading.recorder import Recorder
 from trading.risk.limits import Limits
+from trading.safety.halting import Halter
 from trading.strategies import strategy
 from trading.trader import Start, Trader
-from trading.trader_settings import TraderSettings
 from trading.types import ONE, Mode, Symbol
-from trading.venues.paper import PaperVenue
+from trading.venues.paper.venue import PaperVenue
 from trading.venues.replay import ReplayFeed
 
 TRADER = "majors"
@@ -64,7 +64,7 @@ KEEP = Retention(detail=3 * DAY, alerts=DAY, words=DAY)
 TRIES, PAUSE = 6_000, 0.01
 """How often, and after how many seconds again, the disk's threads are looked at: a bound."""
 
-PATIENT = Patience(answer=60.0, intent=60.0, stop=60.0, durable=60.0)
+PATIENT = OrderTimeouts(answer=60.0, intent=60.0, stop=60.0, durable=60.0)
 """The disk may be slow; nothing is given up for it."""
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from storage.groups import Groups
 from trading.errors import StoreError
-from trading.ports import Lane
+from trading.ports import WritePriority
 
 
 class SlowDisk:
@@ -33,9 +33,9 @@ class SlowDisk:
 async def test_what_comes_while_the_disk_is_busy_shares_the_next_commit() -> None:
     disk = SlowDisk()
     groups = Groups(disk.write, most=99)
-    first = groups.put("first", Lane.REST)
+    first = groups.put("first", WritePriority.REST)
     await asyncio.sleep(0)
-    others = [groups.put(name, Lane.REST) for name in ("second", "third")]
+    others = [groups.put(name, WritePriority.REST) for name in ("second", "third")]
     disk.go_on(2)
     await asyncio.gather(first, *others)
 
@@ -45,9 +45,9 @@ async def test_what_comes_while_the_disk_is_busy_shares_the_next_commit() -> Non
 async def test_a_halt_goes_next_and_alone_then_the_lanes_in_order() -> None:
     disk = SlowDisk()
     groups = Groups(disk.write, most=99)
-    waiting = [groups.put("busy with this", Lane.REST)]
+    waiting = [groups.put("busy with this", WritePriority.REST)]
     await asyncio.sleep(0)
-    waiting += [groups.put(lane.name, lane) for lane in reversed(Lane)]
+    waiting += [groups.put(lane.name, lane) for lane in reversed(WritePriority)]
     disk.go_on(3)
     await asyncio.gather(*waiting)
 
@@ -57,7 +57,7 @@ async def test_a_halt_goes_next_and_alone_then_the_lanes_in_order() -> None:
 async def test_a_group_is_bounded_so_that_the_next_halt_waits_shortly() -> None:
     disk = SlowDisk()
     groups = Groups(disk.write, most=2)
-    waiting = [groups.put(str(n), Lane.REST) for n in range(5)]
+    waiting = [groups.put(str(n), WritePriority.REST) for n in range(5)]
     disk.go_on(3)
     await asyncio.gather(*waiting)
 
@@ -68,7 +68,7 @@ async def test_each_hears_of_its_own_fate() -> None:
     disk = SlowDisk()
     disk.refused = {"bad"}
     groups = Groups(disk.write, most=9)
-    good, bad = groups.put("good", Lane.REST), groups.put("bad", Lane.REST)
+    good, bad = groups.put("good", WritePriority.REST), groups.put("bad", WritePriority.REST)
     disk.go_on()
 
     await good
@@ -87,15 +87,15 @@ async def test_a_broken_writer_is_heard_of_and_the_next_group_is_tried() -> None
 
     groups = Groups(write, most=9)
     with pytest.raises(StoreError, match="no room"):
-        await groups.put("one", Lane.REST)
-    await groups.put("two", Lane.REST)
+        await groups.put("one", WritePriority.REST)
+    await groups.put("two", WritePriority.REST)
 
 
 async def test_draining_waits_for_all_and_for_nothing_when_there_is_nothing() -> None:
     disk = SlowDisk()
     groups = Groups(disk.write, most=1)
     await groups.drain()
-    waiting = [groups.put(str(n), Lane.REST) for n in range(3)]
+    waiting = [groups.put(str(n), WritePriority.REST) for n in range(3)]
     disk.go_on(3)
     await groups.drain()
 

@@ -25,7 +25,7 @@ from storage.latch import (
 )
 from tests.contracts.builders import NOON, a_halt, after
 from trading.errors import StoreError
-from trading.halt import EVERYONE, Reached, Stage, Verb
+from trading.model.halt import EVERYONE, Reached, Stage, Verb
 
 SLOT_A, SLOT_B, SLOT_C = 0, SLOT, 2 * SLOT
 ASKED = StopRequest(by="local:1000", why="it hangs", at=NOON)

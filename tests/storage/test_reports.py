@@ -21,7 +21,7 @@ from tests.contracts.builders import BTC, ETH, NOON, a_point, a_trade, after
 from trading.clocks import ManualClock
 from trading.errors import StoreError
 from trading.ports import Change
-from trading.stats.daybook import DayBook, Reading, floats_of
+from trading.stats.daybook import DayBook, EquityReading, floats_of
 from trading.stats.tally import RoundTrip
 from trading.types import Trade
 
@@ -193,7 +193,7 @@ def test_readings_as_texts_make_the_book_that_readings_make(minutes: set[int], z
     """Through midnights, and the nights in March in which clocks are changed."""
     first = datetime(2021, 3, 10, 12, tzinfo=UTC)
     at = [first + timedelta(minutes=n) for n in sorted(minutes)]
-    readings = [Reading(moment, Decimal(n).scaleb(-3)) for n, moment in enumerate(at)]
+    readings = [EquityReading(moment, Decimal(n).scaleb(-3)) for n, moment in enumerate(at)]
     begin = DayBook(zone=ZoneInfo(zone))
     texts = [r.at.strftime("%Y-%m-%dT%H:%M:%S.%f") for r in readings]
 

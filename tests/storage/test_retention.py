@@ -27,7 +27,7 @@ from tests.contracts.builders import (
 )
 from trading.clocks import ManualClock
 from trading.errors import StoreError
-from trading.ports import Change, Lane
+from trading.ports import Change, WritePriority
 
 DAY = timedelta(days=1)
 LONG_AGO = NOON - 400 * DAY
@@ -94,7 +94,7 @@ async def test_a_halt_goes_in_between(store: SqlStore) -> None:
         order.append("tidied")
 
     async def halt() -> None:
-        await store.commit(Change(halts=(a_halt(),)), Lane.HALT)
+        await store.commit(Change(halts=(a_halt(),)), WritePriority.HALT)
         order.append("halted")
 
     tidying = asyncio.create_task(tidy())

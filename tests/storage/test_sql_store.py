@@ -17,7 +17,7 @@ from storage.store import SqlStore
 from tests.contracts.builders import NOON, a_decision, a_halt, a_word, an_alert, an_order
 from trading.clocks import ManualClock
 from trading.errors import StoreError
-from trading.ports import Change, Lane
+from trading.ports import Change, WritePriority
 
 CLOCK = ManualClock(NOON)
 TOO_LARGE = 2**70
@@ -124,7 +124,7 @@ async def test_a_full_disk_refuses_what_does_not_fit_and_takes_the_rest(store: S
     outcomes = await asyncio.gather(
         store.commit(Change(orders=(an_order("qd-1"),))),
         store.commit(Change(words=(a_word(answer="x" * 1_000_000),))),
-        store.commit(Change(halts=(a_halt(),)), Lane.HALT),
+        store.commit(Change(halts=(a_halt(),)), WritePriority.HALT),
         return_exceptions=True,
     )
     assert [type(outcome) for outcome in outcomes] == [type(None), StoreError, type(None)]
@@ -201,7 +201,7 @@ async def test_closing_writes_what_still_waits(store: SqlStore, path: Path) -> N
 
 
 async def test_half_a_character_does_not_keep_a_halt_from_being_written(store: SqlStore) -> None:
-    await store.commit(Change(halts=(a_halt(why="crash \ud83d"),)), Lane.HALT)
+    await store.commit(Change(halts=(a_halt(why="crash \ud83d"),)), WritePriority.HALT)
 
     assert [halt.why for halt in await store.halts()] == ["crash ?"]
 

@@ -26,7 +26,7 @@ from tests.servers.exchange.values import Order as Theirs
 from tests.servers.exchange.values import Wish as Wished
 from tests.world import settled
 from trading.events import PositionClosed
-from trading.execution.exit_rules import ExitRules
+from trading.model.exit_rules import ExitRules
 from trading.risk.limits import Limits
 from trading.types import ZERO, ExitReason
 

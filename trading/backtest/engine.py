@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from trading.accounts.recorder import Recorder
 from trading.backtest.feed import HandClock, HandFeed, bars_needed, moment, traded_columns
 from trading.backtest.leaps import NEVER, Leaps
 from trading.backtest.loop import InstantLoop
@@ -32,21 +33,20 @@ from trading.backtest.parts import (
 from trading.backtest.result import Result
 from trading.backtest.untold import held_without_bars, too_short
 from trading.bus import Bus
-from trading.cycles import Cycles
-from trading.execution.orders import OrderIds, Patience
-from trading.guards import KINDS
-from trading.halt import Halt, Latch
-from trading.halting import Halter
+from trading.context.settings import TraderSettings
+from trading.cycle.cycles import Cycles
+from trading.execution.orders import OrderIds, OrderTimeouts
 from trading.market.candles import Candles, Panel
 from trading.market.flaws import flaws
-from trading.recorder import Recorder
+from trading.model.halt import Halt, Latch
 from trading.risk.cooldown import Streak, streak
 from trading.risk.drawdown import READINGS, day_end, day_of
+from trading.safety.guards import KINDS
+from trading.safety.halting import Halter
 from trading.strategies.base import Strategy
 from trading.trader import Start, Trader
-from trading.trader_settings import TraderSettings
 from trading.types import ZERO, MarketRules, Order, OrderRole, OrderStatus, Symbol
-from trading.venues.paper import Costs
+from trading.venues.paper.venue import Costs
 
 Floats = NDArray[np.float64]
 Progress = Callable[[float], None]
@@ -162,7 +162,7 @@ class _Run:
             store=self._history, recorder=self._recorder, halter=self._halter,
             journal=NoJournal(), clock=self._clock,
             ids=OrderIds("back", lambda size: f"{next(numbers):0{size * 2}x}"),
-            patience=Patience(), cycles=_Cycles,
+            patience=OrderTimeouts(), cycles=_Cycles,
         )  # fmt: skip
         self._ledger = self._trader.ledger
         self._leaps = Leaps(candles=candles, rules=test.rules, exits=self._strategy.exits)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trading.market.candles import Candles, Panel
-from trading.strategies.base import Exits
+from trading.strategies.base import ExitWishes
 from trading.types import (
     CONDITIONAL,
     ZERO,
@@ -57,7 +57,7 @@ class Leaps:
     """Looks ahead in the candles for one account."""
 
     def __init__(
-        self, *, candles: Candles, rules: Mapping[Symbol, MarketRules], exits: Exits | None
+        self, *, candles: Candles, rules: Mapping[Symbol, MarketRules], exits: ExitWishes | None
     ) -> None:
         self._candles = candles
         self._rules = rules

@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trading.errors import StoreError
-from trading.halt import Halt
 from trading.market.candles import Candles
-from trading.ports import Alert, Books, Change, Lane, Tidied, Word
+from trading.model.halt import Halt
+from trading.model.records import Record
+from trading.ports import Alert, AuditEntry, Books, Change, Tidied, WritePriority
 from trading.stats.daybook import DayBook
-from trading.strategies.base import Exits, Signals, Strategy
-from trading.types import Decision, EquityPoint, Fill, Order, OrderType, Report, Symbol, Trade
-from trading.venues.book import BarDone, HeldOrder
-from trading.venues.filling import Filling, Turn
-from trading.venues.paper import PaperVenue
-from trading.venues.records import Record
-from trading.venues.writer import JournalWriter
+from trading.strategies.base import ExitWishes, Signals, Strategy
+from trading.types import Decision, EquityPoint, Fill, Order, OrderReport, OrderType, Symbol, Trade
+from trading.venues.paper.account import BarDone, HeldOrder
+from trading.venues.paper.filling import Filling, Turn
+from trading.venues.paper.venue import PaperVenue
+from trading.venues.paper.writer import JournalWriter
 
 _FIGURE = re.compile(r"[-+]?[0-9][0-9.,:]*(E[-+]?[0-9]+)?( %| s| min| h)?")
 
@@ -43,7 +43,7 @@ class KeptHistory:
         self.changed: set[Symbol] = set()
         """Symbols whose orders, position or plan have changed since somebody looked."""
 
-    async def commit(self, change: Change, lane: Lane = Lane.REST) -> None:
+    async def commit(self, change: Change, lane: WritePriority = WritePriority.REST) -> None:
         for order in change.orders:
             self.orders_sent[order.id] = order
             self.changed.add(order.symbol)
@@ -104,10 +104,10 @@ class KeptHistory:
     async def alerts(self, to: str, *, limit: int) -> Sequence[Alert]:
         return ()
 
-    async def words(self, *, limit: int) -> Sequence[Word]:
+    async def words(self, *, limit: int) -> Sequence[AuditEntry]:
         return ()
 
-    async def word(self, word_id: str) -> Word | None:
+    async def word(self, word_id: str) -> AuditEntry | None:
         return None
 
     async def note(self, name: str) -> str | None:
@@ -152,7 +152,7 @@ class _InstantWriter(JournalWriter):
         return True
 
     def put(
-        self, records: Sequence[Record], reports: Sequence[Report] = ()
+        self, records: Sequence[Record], reports: Sequence[OrderReport] = ()
     ) -> asyncio.Future[None]:
         for report in reports:
             self._tell(report)
@@ -207,7 +207,7 @@ class InstantPaper(PaperVenue):
             return
         await super().catch_up(until)
 
-    async def open(self, listener: Callable[[Report], None]) -> None:
+    async def open(self, listener: Callable[[OrderReport], None]) -> None:
         await super().open(listener)
         self._writer = _InstantWriter(
             journal=self._journal, snapshot=self._snapshot, tell=listener, failed=self._forget
@@ -240,7 +240,7 @@ class Foreseen:
         return np.flatnonzero(self.signals_of_all.score.any(axis=0))
 
     @property
-    def exits(self) -> Exits | None:
+    def exits(self) -> ExitWishes | None:
         return self.signals_of_all.exits
 
     def signals(self, candles: Candles) -> Signals:

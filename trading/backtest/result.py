@@ -11,15 +11,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from trading.curve import Curve, curve
-from trading.halt import Halt
+from trading.context.settings import TraderSettings
 from trading.market.flaws import Flaws
+from trading.model.halt import Halt
 from trading.risk.drawdown import day_of
-from trading.stats.daybook import DayBook, Reading
+from trading.stats.curve import Curve, curve
+from trading.stats.daybook import DayBook, EquityReading
 from trading.stats.ratios import Drawdown, drawdown
 from trading.stats.summary import Stats, summarise
 from trading.stats.tally import RoundTrip, Tally
-from trading.trader_settings import TraderSettings
 from trading.types import Fill, Order, Position, Symbol, Trade
 
 Floats = NDArray[np.float64]
@@ -133,9 +133,9 @@ class Result:
 def book_of(times: Floats, equity: Floats, zone: tzinfo) -> DayBook:
     """The book of a curve; *times* in seconds since 1970."""
 
-    def exact(at: int) -> Reading:
+    def exact(at: int) -> EquityReading:
         moment = datetime.fromtimestamp(float(times[at]), UTC)
-        return Reading(moment, Decimal(repr(round(float(equity[at]), 8))))
+        return EquityReading(moment, Decimal(repr(round(float(equity[at]), 8))))
 
     return DayBook(zone=zone).read_on(times, equity, exact)
 

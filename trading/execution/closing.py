@@ -13,14 +13,14 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from trading.accounts.recorder import Recorder
 from trading.clocks import Clock
 from trading.errors import VenueError, VenueRejected, VenueUnavailable
 from trading.events import ProtectionPaused
 from trading.execution.cover import Covers
 from trading.execution.dust import Dust
-from trading.execution.legs import slices
 from trading.execution.orders import Orders
-from trading.recorder import Recorder
+from trading.model.legs import slices
 from trading.types import (
     ZERO,
     ExitReason,
@@ -40,7 +40,7 @@ TOLD_PAUSE = 1.0
 NOT_YET_SOLD = "it was cancelled to sell the coins, and the venue has not answered yet"
 
 
-class Closing:
+class PositionCloser:
     def __init__(
         self,
         *,

@@ -12,10 +12,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from trading.accounts.recorder import Recorder
 from trading.clocks import Clock
 from trading.events import Protected, StopStays, Unprotected
 from trading.execution.orders import Orders
-from trading.recorder import Recorder
+from trading.model.cover import Cover
 from trading.types import (
     ZERO,
     Mode,
@@ -25,24 +26,6 @@ from trading.types import (
     OrderType,
     Symbol,
 )
-from trading.values import quick
-
-
-@quick
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cover:
-    """What rests against a position now, as far as its venue has confirmed it."""
-
-    quantity: Decimal = ZERO
-    """Of all stops that rest, unsigned."""
-    price: Decimal | None = None
-    """Theirs; None: none rests."""
-    in_doubt: bool = False
-    """One was sent, or is being taken away, and the venue has not answered."""
-    bare_since: datetime | None = None
-    """Wall time since which not all of it has a stop that rests; None: all has."""
-    why: str = ""
-    """Why it is not as it should be, as a clause; empty if nothing is known to be wrong."""
 
 
 @dataclass(slots=True)

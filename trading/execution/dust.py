@@ -8,23 +8,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from trading.accounts.ledger import exit_reason
+from trading.accounts.recorder import Recorder
+from trading.accounts.valuation import Valuer
 from trading.clocks import Clock
 from trading.events import DustLeft
 from trading.execution.orders import Orders
-from trading.ledger import exit_reason
-from trading.recorder import Recorder
 from trading.types import (
     ZERO,
     ExitReason,
     Fill,
     Mode,
+    OrderReport,
     OrderRole,
     OrderStatus,
     Position,
-    Report,
     Symbol,
 )
-from trading.valuation import Valuer
 
 MOST_DUST = Decimal("0.01")
 """Share of the capital: what is worth more is never booked out, whatever the rules say."""
@@ -76,7 +76,7 @@ class Dust:
             side=order.side, quantity=quantity, price=price, fee=ZERO, at=self.clock.now(),
         )  # fmt: skip
         self.orders.hear(
-            Report(
+            OrderReport(
                 order_id=order.id, status=OrderStatus.FILLED, filled=quantity, fills=(fill,),
                 note="too small to sell: left at the venue",
             )

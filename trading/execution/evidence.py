@@ -16,13 +16,15 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from trading.accounts.recorder import Recorder
+from trading.accounts.valuation import Valuer
 from trading.clocks import Clock
+from trading.common.frozen import replace
+from trading.context.settings import TraderSettings
 from trading.errors import StoreError, VenueRejected, VenueUnavailable
 from trading.events import OrdersFound, OrdersUnproven
 from trading.execution.orders import Orders
-from trading.ports import Change, Lane
-from trading.recorder import Recorder
-from trading.trader_settings import TraderSettings
+from trading.ports import Change, WritePriority
 from trading.types import (
     ZERO,
     ExitPlan,
@@ -31,15 +33,13 @@ from trading.types import (
     Held,
     Mode,
     Order,
+    OrderReport,
     OrderRole,
     OrderType,
     Position,
-    Report,
     Side,
     Symbol,
 )
-from trading.valuation import Valuer
-from trading.values import replace
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class Evidence:
         self._in_history, self._fills = in_history, fills
         self._found: dict[str, Order] = {}
         """What this comparison has adopted."""
-        self._resting: list[Report] = []
+        self._resting: list[OrderReport] = []
         """Reductions whose place is judged once the venue's positions are known."""
         self._told: set[str] = set()
         self.unproven: dict[str, Unproven] = {}
@@ -134,7 +134,7 @@ class Evidence:
 
     # -- gathering ------------------------------------------------------------------------
 
-    async def gather(self, *, deep: bool) -> Sequence[Report]:
+    async def gather(self, *, deep: bool) -> Sequence[OrderReport]:
         """Adopt what history lacks, and return what the venue tells of it, to be booked.
 
         *deep*: also what has ended; else only where something of the kind rests.  Raises
@@ -149,7 +149,7 @@ class Evidence:
         self._resting = [r for r in reports if _only_rests(r)]
         return [await self._adopt(r) for r in reports if not _only_rests(r)]
 
-    async def _look_at_open(self) -> dict[str, Report]:
+    async def _look_at_open(self) -> dict[str, OrderReport]:
         """Those of ours that our books lack.  Strangers' are told.
 
         One that our books believe ended is cancelled: its room was given away, or another one
@@ -176,10 +176,10 @@ class Evidence:
         idle = [symbol for symbol in self._settings().symbols if symbol not in touched]
         return touched.union(idle[:IDLE_MOST])
 
-    async def _told_since(self, symbols: Iterable[Symbol]) -> Sequence[Report]:
+    async def _told_since(self, symbols: Iterable[Symbol]) -> Sequence[OrderReport]:
         compared = self._ledger.account.equal_at
         since = compared - CLOCKS_DIFFER if compared else self._clock.now() - AT_FIRST
-        found: list[Report] = []
+        found: list[OrderReport] = []
         for symbol in sorted(symbols):
             try:
                 told = await self._venue.ours_since(symbol, since)
@@ -189,13 +189,13 @@ class Evidence:
             found += [r for r in told if self._orders.ids.is_ours(r.order_id)]
         return found
 
-    async def _is_lost(self, report: Report) -> bool:
+    async def _is_lost(self, report: OrderReport) -> bool:
         try:
             return await self._in_history(report.order_id) is None
         except StoreError as error:
             raise VenueUnavailable(f"history cannot be asked what it knows: {error}") from error
 
-    async def _adopt(self, report: Report) -> Report:
+    async def _adopt(self, report: OrderReport) -> OrderReport:
         """With all its fills, as far as the venue has them."""
         order = report.order
         if order is None:
@@ -234,7 +234,7 @@ class Evidence:
         now = (self._ledger.orders[order_id] for order_id in found)
         return sum(o.role is OrderRole.ENTRY or o.filled > ZERO for o in now)
 
-    async def _judge_resting(self, report: Report, theirs: Mapping[Symbol, Held]) -> None:
+    async def _judge_resting(self, report: OrderReport, theirs: Mapping[Symbol, Held]) -> None:
         order = report.order
         if order is None or order.id in self.accepted.orders:
             return
@@ -286,13 +286,13 @@ class Evidence:
             change = Change(positions=((self._ledger.positions[symbol], plan),))
         traded = [o for o in found if self._ledger.orders[o.id].filled]
         if not traded and not made:
-            await self._recorder.keep(change, Lane.FILL)
+            await self._recorder.keep(change, WritePriority.FILL)
             return
         told = OrdersFound(
             orders=len(found), held=position.quantity if position else ZERO, stop=stop,
             stop_made=made, lost=lost, **self._about(symbol),
         )  # fmt: skip
-        await self._recorder.keep(change, Lane.FILL, told)
+        await self._recorder.keep(change, WritePriority.FILL, told)
 
     def _by_legs(self, position: Position, plan: ExitPlan, found: set[str]) -> ExitPlan:
         """Where legs rest that history does not know, they are newer than what it planned."""
@@ -339,7 +339,7 @@ def _plain(number: Decimal) -> str:
     return f"{number.normalize():f}"
 
 
-def _only_rests(report: Report) -> bool:
+def _only_rests(report: OrderReport) -> bool:
     """A reduction that has sold nothing yet: whether it has something of ours to protect?"""
     order = report.order
     reduces = order is not None and order.role is not OrderRole.ENTRY

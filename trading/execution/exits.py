@@ -12,15 +12,17 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from trading.accounts.recorder import Recorder
+from trading.accounts.valuation import Valuer
 from trading.clocks import Clock
+from trading.common.frozen import replace
 from trading.errors import Refused, VenueError, VenueRejected
 from trading.events import ExitDropped, ExitSentAgain, StopMoved
-from trading.execution.closing import Closing
+from trading.execution.closing import PositionCloser
 from trading.execution.orders import Orders
-from trading.execution.plan import ExitOrder, due, observe, reached
 from trading.execution.protection import Protection
-from trading.ports import Change, Lane
-from trading.recorder import Recorder
+from trading.model.plan import ExitOrder, due, observe, reached
+from trading.ports import Change, WritePriority
 from trading.types import (
     ZERO,
     ExitPlan,
@@ -33,8 +35,6 @@ from trading.types import (
     Untraded,
     traded,
 )
-from trading.valuation import Valuer
-from trading.values import replace
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Exits:
         mode: Mode,
         orders: Orders,
         protection: Protection,
-        closing: Closing,
+        closing: PositionCloser,
         valuer: Valuer,
         recorder: Recorder,
         clock: Clock,
@@ -184,7 +184,7 @@ class Exits:
         plan = replace(plan, size=before.size, entry=before.entry)
         self._ledger.set_plan(symbol, plan)
         change = Change(positions=((self._ledger.positions[symbol], plan),))
-        await self._recorder.keep(change, Lane.REDUCTION)
+        await self._recorder.keep(change, WritePriority.REDUCTION)
         if (plan.stop, plan.target) != (before.stop, before.target):
             await self._protection.converge(symbol)
         if plan.stop is None or plan.stop == before.stop:

@@ -14,17 +14,17 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from trading.accounts.recorder import Recorder
 from trading.clocks import Clock
+from trading.common.frozen import replace
 from trading.errors import StoreError
 from trading.events import ReductionLate, ReductionUnsaved
-from trading.ports import Change, Journal, Lane
-from trading.recorder import Recorder
+from trading.model import records
+from trading.ports import Change, Journal, WritePriority
 from trading.types import Order, Symbol
-from trading.values import replace
-from trading.venues import records
 
 if TYPE_CHECKING:
-    from trading.execution.orders import Patience
+    from trading.execution.orders import OrderTimeouts
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Intents:
         recorder: Recorder,
         journal: Journal,
         clock: Clock,
-        patience: Patience,
+        patience: OrderTimeouts,
         about: Callable[[Symbol], dict[str, Any]],
     ) -> None:
         """*about* gives what every event of this trader on a symbol says."""
@@ -62,7 +62,9 @@ class Intents:
     async def save(self, *orders: Order) -> None:
         """Wait for a moment at most: the disk may not hold them back."""
         began = self._clock.monotonic()
-        saving = asyncio.ensure_future(self._recorder.keep(Change(orders=orders), Lane.REDUCTION))
+        saving = asyncio.ensure_future(
+            self._recorder.keep(Change(orders=orders), WritePriority.REDUCTION)
+        )
         done, _ = await asyncio.wait({saving}, timeout=self._patience.intent)
         if not done or not saving.result():
             for order in orders:

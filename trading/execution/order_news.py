@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from trading.booking import Booked
+from trading.accounts.booking import Booked
+from trading.accounts.ledger import Applied, Ledger, exit_reason
+from trading.accounts.valuation import Valuer
 from trading.clocks import Clock
 from trading.events import (
     Event,
@@ -16,10 +18,8 @@ from trading.events import (
     PositionOpened,
     PositionReduced,
 )
-from trading.execution.plan import next_price
-from trading.ledger import Applied, Ledger, exit_reason
+from trading.model.plan import next_price
 from trading.types import ZERO, Mode, Order, OrderStatus, Rules, Symbol
-from trading.valuation import Valuer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,10 @@ from functools import partial
 from itertools import groupby
 from typing import Any, TypeVar
 
-from trading.booking import Booked
+from trading.accounts.booking import Booked
+from trading.accounts.ledger import Applied, Ledger
+from trading.accounts.recorder import Recorder
+from trading.accounts.valuation import Valuer
 from trading.clocks import Clock
 from trading.errors import (
     ClosedAlready,
@@ -38,29 +41,26 @@ from trading.events import (
     ForeignOrderSeen,
     OrderUnknown,
 )
+from trading.execution.foreign_orders import ForeignOrders
 from trading.execution.intents import Intents
 from trading.execution.order_news import OrderNews
-from trading.execution.strangers import Strangers
-from trading.halt import Permit
-from trading.ledger import Applied, Ledger
-from trading.ports import Change, Journal, Lane, Leaving, Meter, Venue, unwatched
-from trading.recorder import Recorder
+from trading.model.halt import Permit
+from trading.ports import Change, Journal, Leaving, Meter, Venue, WritePriority, unwatched
 from trading.types import (
     ZERO,
     Decision,
     ExitPlan,
     Mode,
     Order,
+    OrderReport,
     OrderRole,
     OrderStatus,
     OrderType,
-    Report,
     Rules,
     Side,
     Symbol,
     Untraded,
 )
-from trading.valuation import Valuer
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ ROLE_LETTERS = {OrderRole.ENTRY: "e", OrderRole.PROTECT: "p", OrderRole.EXIT: "x
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class OrderTimeouts:
     """How long we wait for what, in seconds.  Tests shorten them."""
 
     answer: float = 5.0
@@ -146,13 +146,13 @@ class Orders:
         journal: Journal,
         clock: Clock,
         ids: OrderIds,
-        patience: Patience,
+        patience: OrderTimeouts,
         meter: Meter,
     ) -> None:
         self.ledger = ledger
         self.venue = venue
         self.ids = ids
-        self.strangers = Strangers(ledger=ledger, is_ours=ids.is_ours, tell=self._tell_foreign)
+        self.strangers = ForeignOrders(ledger=ledger, is_ours=ids.is_ours, tell=self._tell_foreign)
         self._trader = trader
         self._news = OrderNews(
             trader=trader, mode=mode, ledger=ledger, valuer=valuer, rules=venue.rules, clock=clock
@@ -256,7 +256,9 @@ class Orders:
         decisions = (decision,) if decision else ()
         try:
             permit()
-            await self._recorder.record(Change(orders=(order,), decisions=decisions), Lane.ENTRY)
+            await self._recorder.record(
+                Change(orders=(order,), decisions=decisions), WritePriority.ENTRY
+            )
         except StoreError as error:
             return await self._end(order, OrderStatus.NOT_SENT, f"not written down: {error}")
         except Halted:
@@ -299,7 +301,7 @@ class Orders:
         with self._carried(order), self._asked_by(order, origin):
             await self.intents.save(order)
 
-            async def asking() -> tuple[Report, ...]:
+            async def asking() -> tuple[OrderReport, ...]:
                 return (await self.venue.write_off(order, price),)
 
             return (await self._sent((order,), asking))[0]
@@ -332,23 +334,23 @@ class Orders:
         report = await self._what_became_of(order)
         return self.ledger.orders[order.id] if report is None else await self._absorb(report)
 
-    async def ask_all(self, orders: Sequence[Order]) -> list[Report]:
+    async def ask_all(self, orders: Sequence[Order]) -> list[OrderReport]:
         """What the venue says of *orders*, to be booked by `absorb`; see `resolve`."""
         return [r for o in orders if (r := await self._what_became_of(o)) is not None]
 
-    async def absorb(self, reports: Sequence[Report]) -> None:
+    async def absorb(self, reports: Sequence[OrderReport]) -> None:
         """Book what the venue says of several orders of ours, each fill when its turn comes:
         in the order in which they happened there."""
         whole = {report.order_id: report for report in reports}
         fills = sorted((f for report in reports for f in report.fills), key=lambda f: f.place)
         for order_id, together in groupby(fills, key=lambda f: f.order_id):
-            part = Report(order_id=order_id, status=OrderStatus.OPEN, fills=tuple(together))
+            part = OrderReport(order_id=order_id, status=OrderStatus.OPEN, fills=tuple(together))
             is_last = part.fills[-1].place == max(f.place for f in whole[order_id].fills)
             await self._absorb(whole.pop(order_id) if is_last else part)
         for report in whole.values():
             await self._absorb(report)
 
-    async def _what_became_of(self, order: Order) -> Report | None:
+    async def _what_became_of(self, order: Order) -> OrderReport | None:
         """None: nothing is news, or it ended ABSENT."""
         if self._is_ours_to_send(order):
             return None
@@ -386,19 +388,19 @@ class Orders:
             log.warning("the rules of %s cannot be asked for: %s", symbol, why)
             return self.venue.rules(symbol)
 
-    async def open_at_venue(self) -> Sequence[Report]:
+    async def open_at_venue(self) -> Sequence[OrderReport]:
         return await self._answered(self.venue.open_orders())
 
     # -- hearing --------------------------------------------------------------------------
 
-    def hear(self, report: Report) -> None:
+    def hear(self, report: OrderReport) -> None:
         """What the venue says unasked: booked at once, written as soon as possible."""
         applied = self.ledger.apply(report, now=self._clock.now())
         if applied is None:
             self.strangers.see(report)
         elif applied.changed:
             change, events = self._consequences(applied)
-            self._recorder.keep_soon(change, Lane.FILL, *events)
+            self._recorder.keep_soon(change, WritePriority.FILL, *events)
             self._hear_ripe(applied)
 
     def concede(self) -> list[tuple[Order, Decimal]]:
@@ -418,14 +420,14 @@ class Orders:
         for early in self.ledger.ripe(applied.order.symbol) if applied.booked else ():
             self.hear(early)
 
-    async def _absorb(self, report: Report) -> Order:
+    async def _absorb(self, report: OrderReport) -> Order:
         applied = self.ledger.apply(report, now=self._clock.now())
         if applied is None:
             raise VenueUncertain(f"the venue answered about another order, {report.order_id}")
         if applied.changed:
             change, events = self._consequences(applied)
             self._hear_ripe(applied)
-            await self._recorder.keep(change, Lane.FILL, *events)
+            await self._recorder.keep(change, WritePriority.FILL, *events)
         return applied.order
 
     # -- inside ---------------------------------------------------------------------------
@@ -465,13 +467,13 @@ class Orders:
         return order.id in self._prepared or order.id in self._on_the_way
 
     async def _place(self, order: Order, permit: Permit) -> Order:
-        async def asking() -> tuple[Report, ...]:
+        async def asking() -> tuple[OrderReport, ...]:
             return (await self.venue.place(order, permit),)
 
         return (await self._sent((order,), asking))[0]
 
     async def _sent(
-        self, orders: Sequence[Order], asking: Callable[[], Awaitable[Sequence[Report]]]
+        self, orders: Sequence[Order], asking: Callable[[], Awaitable[Sequence[OrderReport]]]
     ) -> Sequence[Order]:
         """What became of *orders*, which *asking* sends in one request."""
         now = [self.ledger.orders[order.id] for order in orders]
@@ -530,7 +532,7 @@ class Orders:
         waited = timedelta(seconds=self._patience.answer)
         await self._recorder.keep(
             Change(orders=(lost,)),
-            Lane.REDUCTION,
+            WritePriority.REDUCTION,
             OrderUnknown(
                 order=lost, waited=waited, **self._news.about(order.symbol, self._origin_of(order))
             ),
@@ -563,7 +565,7 @@ class Orders:
             for hear in self.on_absent:
                 hear(ended)
         told = self._news.ending(before, ended, self._origin_of(order))
-        await self._recorder.keep(Change(orders=(ended,)), Lane.FILL, *told)
+        await self._recorder.keep(Change(orders=(ended,)), WritePriority.FILL, *told)
         return ended
 
     def _consequences(self, applied: Applied) -> tuple[Change, list[Event]]:

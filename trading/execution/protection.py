@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 
+from trading.accounts.valuation import Valuer
 from trading.clocks import Clock
 from trading.errors import VenueError, VenueRejected
-from trading.execution.closing import Closing
-from trading.execution.legs import Leg
+from trading.execution.closing import PositionCloser
 from trading.execution.orders import Orders
-from trading.execution.plan import stop_reason
 from trading.execution.wanted import Wanted
+from trading.model.legs import Leg
+from trading.model.plan import stop_reason
 from trading.types import (
     CONDITIONAL,
     ZERO,
@@ -35,7 +36,6 @@ from trading.types import (
     Stops,
     Symbol,
 )
-from trading.valuation import Valuer
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Protection:
         self,
         *,
         orders: Orders,
-        closing: Closing,
+        closing: PositionCloser,
         valuer: Valuer,
         clock: Clock,
         gap: Callable[[], Decimal],

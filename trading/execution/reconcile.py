@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from trading.accounts.recorder import Recorder
+from trading.accounts.valuation import Valuer
 from trading.clocks import Clock
 from trading.events import (
     BooksDiffered,
@@ -24,8 +26,7 @@ from trading.events import (
 )
 from trading.execution.evidence import CLOCKS_DIFFER, Evidence, Unproven
 from trading.execution.orders import Orders
-from trading.ports import Change, Lane
-from trading.recorder import Recorder
+from trading.ports import Change, WritePriority
 from trading.types import (
     ONE,
     ZERO,
@@ -36,13 +37,12 @@ from trading.types import (
     Movement,
     MovementKind,
     Order,
+    OrderReport,
     OrderRole,
     OrderStatus,
-    Report,
     Side,
     Symbol,
 )
-from trading.valuation import Valuer
 
 SMALLEST_DIFFERENCE = Decimal("0.01")
 """Of two wallets, in quote currency; less is rounding."""
@@ -203,7 +203,7 @@ class Reconciler:
         self._ledger.movements.update(m.id for _, m in known)  # the wallet has them already
         self._ledger.shift_offset(theirs - self._ours())
         change = Change(accounts=(self._ledger.account,), movements=known)
-        await self._recorder.keep(change, Lane.FILL)
+        await self._recorder.keep(change, WritePriority.FILL)
 
     async def _news(self) -> Sequence[Movement]:
         since = (self._ledger.account.equal_at or self._clock.now()) - CLOCKS_DIFFER
@@ -220,7 +220,7 @@ class Reconciler:
             events.append(self._event(movement, ours=ours))
         moved = tuple((self._trader, movement) for movement in news)
         change = Change(accounts=(self._ledger.account,), movements=moved)
-        await self._recorder.keep(change, Lane.FILL, *events)
+        await self._recorder.keep(change, WritePriority.FILL, *events)
 
     def _is_ours(self, movement: Movement) -> bool:
         """Funding and forced closes of what we hold; everything else lies beside our money."""
@@ -336,7 +336,7 @@ class Reconciler:
         return about if symbol is None else about | {"symbol": symbol}
 
 
-def _external_report(order: Order, price: Decimal, why: str, clock: Clock) -> Report:
+def _external_report(order: Order, price: Decimal, why: str, clock: Clock) -> OrderReport:
     fill = Fill(
         id=f"external-{order.id}",
         order_id=order.id,
@@ -348,6 +348,6 @@ def _external_report(order: Order, price: Decimal, why: str, clock: Clock) -> Re
         fee=ZERO,
         at=clock.now(),
     )
-    return Report(
+    return OrderReport(
         order_id=order.id, status=OrderStatus.FILLED, filled=order.quantity, fills=(fill,), note=why
     )

@@ -13,13 +13,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from trading.accounts.recorder import Recorder
+from trading.accounts.valuation import Valuer
 from trading.clocks import Clock
+from trading.common import words
+from trading.common.frozen import replace
 from trading.errors import Halted, VenueError
 from trading.events import EntryGivenUp
 from trading.execution.orders import Orders
-from trading.halt import Permit
-from trading.recorder import Recorder
-from trading.risk import words
+from trading.market import matching
+from trading.model.halt import Permit
 from trading.risk.limits import EntryRules
 from trading.risk.liquidity import UNUSABLE, slippage
 from trading.types import (
@@ -35,9 +38,6 @@ from trading.types import (
     Symbol,
     Untraded,
 )
-from trading.valuation import Valuer
-from trading.values import replace
-from trading.venues import matching
 
 log = logging.getLogger(__name__)
 

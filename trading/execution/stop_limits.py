@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 
+from trading.accounts.ledger import exit_reason
+from trading.accounts.valuation import Valuer
 from trading.clocks import Clock
 from trading.errors import VenueError
 from trading.execution.exits import Exits
 from trading.execution.orders import Orders
-from trading.ledger import exit_reason
 from trading.types import CONDITIONAL, ZERO, Order, OrderRole, OrderStatus, OrderType
-from trading.valuation import Valuer
 
 log = logging.getLogger(__name__)
 

@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable
 from decimal import Decimal
 
+from trading.accounts.valuation import Valuer
 from trading.execution.cover import Covers
-from trading.execution.legs import Difference, Leg, compare, legs
 from trading.execution.orders import Orders
-from trading.execution.plan import stop_reason
+from trading.model.legs import Difference, Leg, compare, legs
+from trading.model.plan import stop_reason
 from trading.types import (
     ZERO,
     ExitPlan,
@@ -23,7 +24,6 @@ from trading.types import (
     Symbol,
     Targets,
 )
-from trading.valuation import Valuer
 
 log = logging.getLogger(__name__)
 

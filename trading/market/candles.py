@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from trading.common.frozen import fast_frozen
 from trading.types import Symbol
-from trading.values import quick
 
 Panel = NDArray[np.float64]
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candles:
     """Open, high, low, close and volume, each of shape [symbols, bars], oldest bar first.

@@ -11,7 +11,7 @@ from trading.types import MarketRules, Symbol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class ShownRecording:
     """A file of `data/`, which `data/PROVENANCE.md` describes."""
 
     timeframe: str
@@ -24,11 +24,11 @@ class Shown:
 
 CRASH = "crash_2021_05_19"
 HOURS = "hours_2026_03"
-RECORDINGS: Mapping[str, Shown] = {
-    CRASH: Shown(
+RECORDINGS: Mapping[str, ShownRecording] = {
+    CRASH: ShownRecording(
         timeframe="1m", start=datetime(2021, 5, 19, 12, tzinfo=UTC), rules=BINANCE_PERPETUALS_2021
     ),
-    HOURS: Shown(
+    HOURS: ShownRecording(
         timeframe="1h", start=datetime(2026, 3, 8, tzinfo=UTC), rules=BINANCE_PERPETUALS_2025
     ),
 }

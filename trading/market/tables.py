@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from trading.market.candles import Candles
 from trading.market.files.amounts import amounts
-from trading.market.files.bars import Rows, clock, in_ms, refuse_flaws
+from trading.market.files.bars import BarRows, clock, in_ms, refuse_flaws
 from trading.market.files.moments import milliseconds
 from trading.market.files.names import has_quote, length_said, meant, named_of, parse_symbol, span
 from trading.market.files.sheets import ENDINGS, PRICES, Sheet, is_read, read_sheet
@@ -119,7 +119,7 @@ def _files(
 
 def _rows(
     file: _File, wanted: Sequence[Symbol] | None, notes: list[str], others: set[Symbol]
-) -> Iterator[Rows]:
+) -> Iterator[BarRows]:
     import pyarrow as pa
 
     sheet = read_sheet(file.path)
@@ -134,7 +134,7 @@ def _rows(
         times = opens_at[rows]
         if len(rows) > 1 and (np.diff(times) <= 0).all():
             rows, times = rows[::-1], times[::-1]  # noqa: PLW2901  # newest first
-        yield Rows(
+        yield BarRows(
             sheet=sheet, symbol=symbol, opens_at=times, rows=rows,
             prices={name: values[rows] for name, values in prices.items()},
         )  # fmt: skip
@@ -200,10 +200,10 @@ def _named(
 
 
 def _of_one_length(
-    parts: Sequence[Rows], timeframe: timedelta | None, notes: list[str]
-) -> list[Rows]:
+    parts: Sequence[BarRows], timeframe: timedelta | None, notes: list[str]
+) -> list[BarRows]:
     """Those of the *timeframe*, where a symbol is there in several; oldest first for each."""
-    kept: list[Rows] = []
+    kept: list[BarRows] = []
     for symbol in dict.fromkeys(part.symbol for part in parts):
         those = [part for part in parts if part.symbol == symbol]
         fitting = [p for p in those if timeframe is not None and p.apart == in_ms(timeframe)]
@@ -215,7 +215,7 @@ def _of_one_length(
     return kept
 
 
-def _one_after_the_other(parts: Sequence[Rows]) -> list[Rows]:
+def _one_after_the_other(parts: Sequence[BarRows]) -> list[BarRows]:
     """A symbol whose bars are spread over files, as by months.  Raises `ValueError`, a sentence."""
     ordered = sorted(parts, key=lambda part: int(part.opens_at.min()))
     for before, part in pairwise(ordered):
@@ -234,7 +234,7 @@ def _one_after_the_other(parts: Sequence[Rows]) -> list[Rows]:
     return ordered
 
 
-def _step(parts: Sequence[Rows], timeframe: timedelta | None, path: Path) -> timedelta:
+def _step(parts: Sequence[BarRows], timeframe: timedelta | None, path: Path) -> timedelta:
     apart = [part.apart for part in parts if part.apart]
     if not apart:
         raise ValueError(
@@ -251,7 +251,7 @@ def _step(parts: Sequence[Rows], timeframe: timedelta | None, path: Path) -> tim
 
 
 def _refuse_missing(
-    path: Path, parts: Sequence[Rows], wanted: Sequence[Symbol] | None, others: set[Symbol],
+    path: Path, parts: Sequence[BarRows], wanted: Sequence[Symbol] | None, others: set[Symbol],
     notes: Sequence[str],
 ) -> None:  # fmt: skip
     there = sorted({part.symbol for part in parts} | others)
@@ -270,7 +270,7 @@ def _refuse_missing(
         raise ValueError(". ".join([f"{path} has no candles", *notes[:_SHOWN]]))
 
 
-def _by(parts: Sequence[Rows], others: set[Symbol]) -> str:
+def _by(parts: Sequence[BarRows], others: set[Symbol]) -> str:
     """How it is known whose candles they are, where no column says it."""
     if any("symbol" in part.sheet.columns for part in parts):
         return ""
@@ -287,7 +287,7 @@ def _told(symbols: Sequence[Symbol]) -> str:
 # -- the panel --------------------------------------------------------------------------------
 
 
-def _panel(parts: Iterable[Rows], symbols: tuple[Symbol, ...], step: timedelta) -> Candles:
+def _panel(parts: Iterable[BarRows], symbols: tuple[Symbol, ...], step: timedelta) -> Candles:
     long, parts = in_ms(step), list(parts)
     first = min(int(part.opens_at[0]) for part in parts)
     last = max(int(part.opens_at[-1]) for part in parts)

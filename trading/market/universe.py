@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeGuard
 
-from trading.risk import words
+from trading.common import words
 from trading.types import ZERO, Symbol
 
 _MONEY = """
@@ -43,7 +43,7 @@ class MarketStats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
+class MarketScan:
     """All markets of one quote currency as they were at one moment."""
 
     at: datetime
@@ -204,7 +204,7 @@ class Universe:
         """Whether *symbol* is never traded, whatever its market."""
         return is_stable(symbol) or self._is_refused(symbol)
 
-    def observe(self, survey: Survey) -> Universe:
+    def observe(self, survey: MarketScan) -> Universe:
         """The universe after one more survey."""
         met = self._met(survey)
         members, drifts = dict[Symbol, int](), dict[Symbol, Drift]()
@@ -223,7 +223,7 @@ class Universe:
             drifts[symbol] = Drift(better=True, cycles=self.cycles, worst=members.pop(symbol))
         return replace(self, members=members, drifts=drifts)
 
-    def why_not(self, symbol: Symbol, survey: Survey | None) -> str:
+    def why_not(self, symbol: Symbol, survey: MarketScan | None) -> str:
         """Why *symbol* is no member, as a clause; *survey*: the last one, None: unknown."""
         if is_stable(symbol):
             return "it is money, or meant to cost as much"
@@ -237,7 +237,7 @@ class Universe:
             return "not surveyed yet"
         return self.lacks(symbol, survey) or "good in 0 surveys yet"
 
-    def lacks(self, symbol: Symbol, survey: Survey, *, own: bool = False) -> str:
+    def lacks(self, symbol: Symbol, survey: MarketScan, *, own: bool = False) -> str:
         """Why the survey alone lets *symbol* into no tier, as in `volume 3.1 M < 5 M`.
 
         *own*: into its own tier; empty, there too, if it does let it in.
@@ -256,7 +256,7 @@ class Universe:
 
     # -- inside ---------------------------------------------------------------------------
 
-    def _met(self, survey: Survey) -> Mapping[Symbol, int]:
+    def _met(self, survey: MarketScan) -> Mapping[Symbol, int]:
         """Number of the best tier that takes each symbol; those that none takes are left out."""
         met = {
             symbol: tier.number
@@ -272,7 +272,7 @@ class Universe:
     def _best(self, symbol: Symbol, stats: MarketStats, measured: frozenset[str]) -> Tier | None:
         return next((tier for tier in self.tiers if tier.takes(symbol, stats, measured)), None)
 
-    def _too_many(self, members: Mapping[Symbol, int], survey: Survey) -> list[Symbol]:
+    def _too_many(self, members: Mapping[Symbol, int], survey: MarketScan) -> list[Symbol]:
         """Newcomers for whom there is no room as long as nobody leaves."""
         if self.most is None or len(members) <= self.most:
             return []
@@ -290,12 +290,28 @@ class Universe:
         return Drift(better=better, cycles=before.cycles + 1, worst=worst)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UniversePlan:
+    """How a trader finds its symbols."""
+
+    empty: Universe
+    """Its tiers, with nobody in them yet."""
+    listed: tuple[Symbol, ...]
+    """Those that the settings name: they are entered although the survey is too old."""
+    every: timedelta
+    """Between two surveys (market time)."""
+    max_age: timedelta
+    """With an older survey nothing is entered that was only discovered."""
+
+
 def is_stable(symbol: Symbol) -> bool:
     """Whether it is money for money: nothing to be won in it but the spread to be lost."""
     return symbol.base in STABLE
 
 
-def _ranked(symbols: Iterable[Symbol], tiers: Mapping[Symbol, int], survey: Survey) -> list[Symbol]:
+def _ranked(
+    symbols: Iterable[Symbol], tiers: Mapping[Symbol, int], survey: MarketScan
+) -> list[Symbol]:
     """The best tier and the largest volume first."""
     stats = survey.stats
     return sorted(symbols, key=lambda s: (tiers[s], -_volume(stats.get(s)), s))

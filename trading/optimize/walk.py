@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import fmean
 
-from trading.optimize.folds import Fold
+from trading.optimize.folds import TestFold
 from trading.optimize.luck import SURE, Moments, deflated_sharpe
 from trading.optimize.measure import FEWEST_TRADES, Course, Measured, Metric
 from trading.optimize.spaces import Dimension, Space, Value
@@ -20,7 +20,7 @@ WANDERS = 0.5
 
 Measuring = Callable[[Mapping[str, Value], datetime, datetime], Measured | None]
 """Trades by settings from one moment to another; None where they contradict each other."""
-Told = Callable[[Fold, int, float | None], None]
+Told = Callable[[TestFold, int, float | None], None]
 """Hears of each try: how many there are now, and the best so far."""
 
 
@@ -33,7 +33,7 @@ class Plan:
     space: Space
     own: Mapping[str, object]
     """The trader's values of what is tuned, where it has any: they are tried first."""
-    folds: tuple[Fold, ...]
+    folds: tuple[TestFold, ...]
     metric: Metric
     trials: int
     """Of each fold."""
@@ -54,7 +54,7 @@ class Sides:
 class Walked:
     """One fold: what was chosen in sample, and what became of it."""
 
-    fold: Fold
+    fold: TestFold
     tries: int
     """Sets of settings that were measured."""
     values: Mapping[str, Value]
@@ -65,7 +65,7 @@ class Walked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class WalkReport:
     """All folds that were walked."""
 
     plan: Plan
@@ -170,11 +170,11 @@ class Walk:
             if study.best() is None:
                 raise ValueError(f"No settings of fold {fold.number} agree with each other")
 
-    def report(self) -> Report | None:
+    def report(self) -> WalkReport | None:
         """Measure out of sample what was chosen; None while no fold has anything to choose from."""
         found = [self._walked(f, s) for f, s in zip(self._plan.folds, self._studies, strict=True)]
         walked = tuple(each for each in found if each is not None)
-        return Report(plan=self._plan, folds=walked) if walked else None
+        return WalkReport(plan=self._plan, folds=walked) if walked else None
 
     @property
     def _tuned(self) -> tuple[Dimension, ...]:
@@ -183,7 +183,7 @@ class Walk:
     def _settled(self, values: Mapping[str, Value]) -> Mapping[str, Value]:
         return {**self._plan.space.fixed, **values}
 
-    def _about(self, fold: Fold) -> Mapping[str, object]:
+    def _about(self, fold: TestFold) -> Mapping[str, object]:
         return {
             **self._plan.about,
             "metric": self._plan.metric,
@@ -192,14 +192,14 @@ class Walk:
             "space": [[d.name, d.low, d.high, d.step] for d in self._tuned],
         }
 
-    def _score(self, values: Mapping[str, Value], fold: Fold) -> Score | None:
+    def _score(self, values: Mapping[str, Value], fold: TestFold) -> Score | None:
         measured = self._measure(self._settled(values), fold.begin, fold.cut)
         if measured is None:
             return None
         sharpe = Moments.of(measured.traded.daily).sharpe
         return Score(value=measured.traded.score(self._plan.metric), sharpe=sharpe)
 
-    def _walked(self, fold: Fold, study: Study) -> Walked | None:
+    def _walked(self, fold: TestFold, study: Study) -> Walked | None:
         tried, best = study.tried(), study.best()
         if best is None:
             return None
@@ -214,7 +214,7 @@ class Walk:
             deflated=deflated_sharpe(Moments.of(chosen.inside.traded.daily), sharpes),
         )
 
-    def _sides(self, values: Mapping[str, Value], fold: Fold) -> Sides:
+    def _sides(self, values: Mapping[str, Value], fold: TestFold) -> Sides:
         inside = self._measure(values, fold.begin, fold.cut)
         outside = self._measure(values, fold.cut, fold.end)
         if inside is None or outside is None:

@@ -20,9 +20,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from trading.risk import words
-from trading.risk.book import RiskBook
+from trading.common import words
 from trading.risk.limits import Limits
+from trading.risk.snapshot import RiskSnapshot
 from trading.types import ZERO, ExitReason, Symbol, Trade
 
 STOPPED, LOST, WON = "after its stop", "after a loss", "after a win"
@@ -61,7 +61,7 @@ def _current(running: Streak, limits: Limits, now: datetime) -> Streak:
     return Streak() if until is not None and now >= until else running
 
 
-def rest_until(book: RiskBook, limits: Limits, now: datetime) -> datetime | None:
+def rest_until(book: RiskSnapshot, limits: Limits, now: datetime) -> datetime | None:
     """When the rest after a loss streak ends, while there is one."""
     until = Streak(losses=book.losses_in_row, last_at=book.last_loss_at).until(limits)
     return until if until is not None and now < until else None
@@ -100,7 +100,7 @@ def symbol_rests(
     return tuple(sorted((r for r in rests if now < r.until), key=lambda r: (r.until, r.symbol)))
 
 
-def rest(book: RiskBook, limits: Limits, symbol: Symbol | None, now: datetime) -> str:
+def rest(book: RiskSnapshot, limits: Limits, symbol: Symbol | None, now: datetime) -> str:
     """Say what holds an entry back at *now*, as a clause; empty if nothing does.
 
     With *symbol* None only what holds back every symbol.

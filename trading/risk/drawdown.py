@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 
+from trading.common.frozen import fast_frozen, replace
 from trading.types import ONE, ZERO
-from trading.values import quick, replace
 
 READINGS = 3
 APART = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LossReading:
     """A share lost (0.03 is 3 %), and when the market made the prices it rests on."""
 
     value: Decimal | None
@@ -28,7 +28,7 @@ class Reading:
     """A price in it is too old to be believed."""
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
     """Watches one limit.  After a rebase, or a new day or week, begin with a fresh one."""
@@ -37,7 +37,7 @@ class Guard:
     """`day`, `week` or `drawdown`."""
     limit: Decimal
     """Share of the baseline, positive.  Reaching it is a breach."""
-    readings: tuple[Reading, ...] = ()
+    readings: tuple[LossReading, ...] = ()
     """Those past the limit that count so far, oldest first; at most three."""
     seen_at: datetime | None = None
     """The newest reading that was taken note of, past the limit or not."""
@@ -50,7 +50,7 @@ class Guard:
     def breached(self) -> bool:
         return len(self.readings) >= READINGS
 
-    def observe(self, reading: Reading) -> tuple[Guard, bool]:
+    def observe(self, reading: LossReading) -> tuple[Guard, bool]:
         """Return the guard after *reading*, and whether its limit is breached.
 
         A reading inside the limit starts the count afresh.  One that is unknown, stale, or not
@@ -59,7 +59,7 @@ class Guard:
         guard = self._after(reading)
         return guard, guard.breached
 
-    def _after(self, reading: Reading) -> Guard:
+    def _after(self, reading: LossReading) -> Guard:
         if reading.value is None or not reading.value.is_finite() or reading.stale:
             return self
         if self.seen_at is not None and reading.at <= self.seen_at:

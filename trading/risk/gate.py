@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from trading.risk import liquidity, pace, words
-from trading.risk.book import Approved, Proposal, Refusal, RiskBook
+from trading.common import words
+from trading.risk import liquidity, pace
 from trading.risk.cooldown import rest
+from trading.risk.headroom import Headroom, narrowest
 from trading.risk.limits import Limits
-from trading.risk.rooms import Room, narrowest
 from trading.risk.sizing import Size, size, usual
+from trading.risk.snapshot import Approved, Proposal, Refusal, RiskSnapshot
 from trading.types import ONE, ZERO, Side
 
 
-def evaluate(proposal: Proposal, book: RiskBook, limits: Limits) -> Approved | Refusal:
+def evaluate(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> Approved | Refusal:
     """Answer *proposal*.  The caller reserves the notional before it awaits anything."""
     for objection in _OBJECTIONS:
         reason = objection(proposal, book, limits)
@@ -45,7 +46,7 @@ def evaluate(proposal: Proposal, book: RiskBook, limits: Limits) -> Approved | R
 # -- objections: each says its clause, or nothing ---------------------------------------------
 
 
-def _numbers(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+def _numbers(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
     rules = proposal.rules
     for name, value in (
         ("price", proposal.price),
@@ -65,7 +66,7 @@ def _numbers(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
     return ""
 
 
-def _figures(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+def _figures(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
     """Limits come from a checked file; a wrong one must still not open the gate."""
     for name in ("risk_per_trade", "max_position", "max_exposure"):
         if not _is_positive(getattr(limits, name)):
@@ -81,16 +82,16 @@ def _figures(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
     return "" if all(m.is_finite() for m in minima) else "the minimum order is not usable"
 
 
-def _universe(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+def _universe(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
     return proposal.outside
 
 
-def _stop(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+def _stop(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
     distance = (proposal.price - proposal.stop) * proposal.side.sign
     return "" if distance > ZERO else "stop is on the wrong side"
 
 
-def _price_age(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+def _price_age(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
     if book.price_age is None:
         return "price has no known age"
     if book.price_age > limits.max_price_age:
@@ -100,14 +101,14 @@ def _price_age(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
     return ""
 
 
-def _quote_age(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+def _quote_age(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
     age, most = proposal.quote_age, proposal.entries.max_quote_age
     if age is None or most is None or age <= most:
         return ""
     return f"the last quote is {words.span(age)} old, the limit is {words.span(most)}"
 
 
-def _symbol(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+def _symbol(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
     if proposal.symbol in book.open_symbols:
         return f"{proposal.symbol.base} is open already"
     if proposal.symbol in book.busy_symbols:
@@ -115,31 +116,31 @@ def _symbol(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
     return ""
 
 
-def _positions(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+def _positions(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
     if book.positions < limits.max_positions:
         return ""
     return f"{book.positions} of {limits.max_positions} positions open"
 
 
-def _rest(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+def _rest(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
     return rest(book, limits, proposal.symbol, proposal.at)
 
 
-def _pace(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+def _pace(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
     return pace.objection(book, limits, proposal.at)
 
 
-def _short(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+def _short(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
     if proposal.cash and proposal.side is Side.SELL:
         return f"no shorts on a cash account: only {proposal.symbol.base} that is held can be sold"
     return ""
 
 
-def _desk(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+def _desk(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
     return book.desk_objection
 
 
-_OBJECTIONS: tuple[Callable[[Proposal, RiskBook, Limits], str], ...] = (
+_OBJECTIONS: tuple[Callable[[Proposal, RiskSnapshot, Limits], str], ...] = (
     _numbers,
     _figures,
     _universe,
@@ -166,7 +167,7 @@ _BOUND = {
 """What kept an entry small, where it was no room."""
 
 
-def _too_small(proposal: Proposal, sized: Size, minimum: Decimal, room: Room) -> str:
+def _too_small(proposal: Proposal, sized: Size, minimum: Decimal, room: Headroom) -> str:
     least = words.money(minimum)
     if sized.bound == "room":
         if room.left == ZERO:
@@ -187,7 +188,9 @@ def _shortfall(proposal: Proposal, room: Decimal, minimum: Decimal) -> str:
     return f"room {words.money(room)} is below one lot of {words.money(lot)}"
 
 
-def _approval(proposal: Proposal, sized: Size, equity: Decimal, limits: Limits, room: Room) -> str:
+def _approval(
+    proposal: Proposal, sized: Size, equity: Decimal, limits: Limits, room: Headroom
+) -> str:
     text = (
         f"size {words.plain(sized.quantity)} risks {words.money(sized.risk)} "
         f"{proposal.symbol.quote} ({words.percent(sized.risk / equity)})"

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from trading.risk import words
-from trading.risk.book import Proposal, RiskBook
+from trading.common import words
 from trading.risk.limits import Limits
+from trading.risk.snapshot import Proposal, RiskSnapshot
 from trading.types import Depth, Side
 
 UNUSABLE = "the order book is not usable"
 
 
-def objection(proposal: Proposal, book: RiskBook, limits: Limits) -> str:
+def objection(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
     """What spread and price have against *proposal*, as a clause; empty if nothing."""
     depth = proposal.depth
     if depth is None:

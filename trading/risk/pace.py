@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from trading.risk import words
-from trading.risk.book import RiskBook
+from trading.common import words
 from trading.risk.limits import Limits
+from trading.risk.snapshot import RiskSnapshot
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-def objection(book: RiskBook, limits: Limits, now: datetime) -> str:
+def objection(book: RiskSnapshot, limits: Limits, now: datetime) -> str:
     """What the pace has against one more entry at *now*, as a clause; empty if nothing."""
     return _this_cycle(book, limits) or _spacing(book, limits, now) or full(book, limits, now)
 
 
-def full(book: RiskBook, limits: Limits, now: datetime) -> str:
+def full(book: RiskSnapshot, limits: Limits, now: datetime) -> str:
     """Whether the hour or the day has taken all the entries it may, as a clause."""
     times = book.entered_at
     return _count(times, limits.entries_per_hour, HOUR, "the last hour", now) or _count(
@@ -34,14 +34,14 @@ def entered(times: Iterable[datetime], now: datetime) -> tuple[datetime, ...]:
     return tuple(sorted(time for time in times if now - time < DAY))
 
 
-def _this_cycle(book: RiskBook, limits: Limits) -> str:
+def _this_cycle(book: RiskSnapshot, limits: Limits) -> str:
     most = limits.entries_per_cycle
     if most is None or book.entered_now < most:
         return ""
     return f"{_entries(book.entered_now)} in this cycle, as many as are allowed"
 
 
-def _spacing(book: RiskBook, limits: Limits, now: datetime) -> str:
+def _spacing(book: RiskSnapshot, limits: Limits, now: datetime) -> str:
     if limits.entry_spacing is None or not book.entered_at:
         return ""
     free = max(book.entered_at) + limits.entry_spacing

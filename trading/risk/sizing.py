@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal, localcontext
 
-from trading.risk.book import Proposal
+from trading.common.frozen import fast_frozen
 from trading.risk.limits import Limits
+from trading.risk.snapshot import Proposal
 from trading.types import ZERO
-from trading.values import quick
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
     quantity: Decimal

@@ -18,7 +18,7 @@ from trading.types import EquityPoint, Trade
 _INSTANT = timedelta(microseconds=1)
 
 
-class Reading(NamedTuple):
+class EquityReading(NamedTuple):
     """Equity at a moment of market time."""
 
     at: datetime
@@ -30,7 +30,7 @@ def _no_floats() -> Floats:
 
 
 def floats_of(instants: Sequence[str], equity: Sequence[str]) -> tuple[Floats, Floats]:
-    """Times in seconds since 1970, and equity: to the last bit what `Reading`s would make.
+    """Times in seconds since 1970, and equity: to the last bit what `EquityReading`s would make.
 
     *instants* in UTC, as in `2021-05-19T12:00:00.000000`, without their zone.
     """
@@ -50,7 +50,7 @@ class DayBook:
     """All of them together, so that nothing is added up when somebody asks for that."""
     closes: Mapping[date, Decimal] = field(default_factory=dict)
     """The last equity read in each day, oldest first; days without a reading are missing."""
-    opening: Reading | None = None
+    opening: EquityReading | None = None
     """The first reading of all."""
     times: Floats = field(default_factory=_no_floats)
     """Of all readings, in seconds since 1970, oldest first."""
@@ -59,10 +59,10 @@ class DayBook:
 
     @classmethod
     def of(cls, trades: Iterable[Trade], points: Iterable[EquityPoint], zone: tzinfo) -> DayBook:
-        readings = sorted((Reading(p.at, p.equity) for p in points), key=lambda r: r.at)
+        readings = sorted((EquityReading(p.at, p.equity) for p in points), key=lambda r: r.at)
         return cls(zone=zone).after([RoundTrip.of(t) for t in trades], readings)
 
-    def after(self, trips: Sequence[RoundTrip], readings: Sequence[Reading]) -> DayBook:
+    def after(self, trips: Sequence[RoundTrip], readings: Sequence[EquityReading]) -> DayBook:
         """Return the book with more in it; *readings* are later than its own, oldest first."""
         times = np.array([r.at.timestamp() for r in readings])
         equity = np.array([float(r.equity) for r in readings])
@@ -77,7 +77,9 @@ class DayBook:
             equity=np.concatenate((self.equity, equity)),
         )
 
-    def read_on(self, times: Floats, equity: Floats, exact: Callable[[int], Reading]) -> DayBook:
+    def read_on(
+        self, times: Floats, equity: Floats, exact: Callable[[int], EquityReading]
+    ) -> DayBook:
         """As `after` with these readings, for very many of them.
 
         *times* in seconds since 1970, later than its own, oldest first; *exact* returns one
@@ -119,7 +121,7 @@ class DayBook:
             for day, more in new.items()
         }
 
-    def _closed_by(self, readings: Iterable[Reading]) -> dict[date, Decimal]:
+    def _closed_by(self, readings: Iterable[EquityReading]) -> dict[date, Decimal]:
         closes: dict[date, Decimal] = {}
         day, until = date.min, None
         for at, equity in readings:

@@ -9,13 +9,13 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from trading.common.frozen import fast_frozen
 from trading.market.candles import Candles, Panel
-from trading.values import quick
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exits:
+class ExitWishes:
     """What the strategy thinks, at every bar, of positions that are open.
 
     Panels of shape [symbols, bars], causal as the signals are.  (A wish for the other side closes a
@@ -28,13 +28,13 @@ class Exits:
     drop: float
     """A position is closed once it has lost more points of confidence than this since its entry."""
 
-    def at(self, column: int) -> Exits:
+    def at(self, column: int) -> ExitWishes:
         """Of that column only."""
         long, short = (panel[:, column : column + 1] for panel in (self.long, self.short))
-        return Exits(long=long, short=short, drop=self.drop)
+        return ExitWishes(long=long, short=short, drop=self.drop)
 
 
-@quick
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signals:
     """Arrays of the candles' shape [symbols, bars]; column t depends on columns <= t only.
@@ -52,7 +52,7 @@ class Signals:
     """Times the usual size of an entry, above 0; NaN where there is no wish."""
     hold: Panel | None = None
     """Hours of market time after which the position is closed; NaN where there is no wish."""
-    exits: Exits | None = None
+    exits: ExitWishes | None = None
     triggered: NDArray[np.bool_] | None = None
     """Where something happened that a wish may follow from; None: where there is a wish."""
     why: Callable[[int, int], str] | None = None

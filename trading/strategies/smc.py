@@ -18,7 +18,7 @@ from trading.market.structure.liquidity import liquidity
 from trading.market.structure.panels import Flags, Mask, shifted, taken
 from trading.market.structure.swings import swings
 from trading.market.windows import ema, longer_closes, recent, wilder
-from trading.strategies.base import Exits, Signals, Tunable
+from trading.strategies.base import ExitWishes, Signals, Tunable
 
 STRUCTURE, NEUTRAL, MACD, GAP, SIDE, ZONE = 40, 20, 20, 20, 10, 10
 """Points of confidence; the most that one direction can have is 100."""
@@ -123,7 +123,7 @@ class Smc:
             score=score,
             stop=stop,
             target=target,
-            exits=Exits(long=long, short=short, drop=float(self._drop)),
+            exits=ExitWishes(long=long, short=short, drop=float(self._drop)),
             why=lambda row, column: seen.told(row, column, float(score[row, column])),
         )
 

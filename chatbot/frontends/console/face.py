@@ -22,15 +22,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from chatbot.frontends import OnMessage
 from chatbot.frontends.console.lines import Lines
+from chatbot.frontends.console.print_jobs import LINGER, Face, Stalled, Words, descriptor_of
 from chatbot.frontends.console.prompt import Prompt
-from chatbot.frontends.console.slips import LINGER, Face, Stalled, Words, descriptor_of
 from chatbot.frontends.talk import SOON
+from chatbot.ports import OnMessage
 from chatbot.supervise import within
 from handlers.caller import Caller, Message
 from handlers.reply import Choice, Outcome, Reply
-from handlers.words import WAIT, clipped
+from handlers.texts.phrases import WAIT, clipped
 from trading.clocks import Clock
 
 log = logging.getLogger(__name__)

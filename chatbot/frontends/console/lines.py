@@ -14,7 +14,14 @@ from concurrent.futures import Future
 from contextvars import copy_context
 from typing import TextIO
 
-from chatbot.frontends.console.slips import ROOM, Hear, Slip, Stalled, descriptor_of, printed
+from chatbot.frontends.console.print_jobs import (
+    ROOM,
+    Hear,
+    PrintJob,
+    Stalled,
+    descriptor_of,
+    printed,
+)
 from chatbot.render.plain import line, plain
 from handlers.reply import Reply
 from trading.clocks import Clock
@@ -32,7 +39,7 @@ class Lines:
         self._stdin = stdin
         self._stdout = stdout
         self._clock = clock
-        self._slips: queue.Queue[Slip | None] = queue.Queue(ROOM)
+        self._slips: queue.Queue[PrintJob | None] = queue.Queue(ROOM)
         self._written: Future[None] = Future()
         self._room = threading.Semaphore(AT_ONCE)
         self._stopping = False
@@ -57,7 +64,7 @@ class Lines:
         return self._say(text)
 
     def flush(self) -> Future[None]:
-        return self._put(Slip())
+        return self._put(PrintJob())
 
     async def stop(self) -> None:
         self._stopping = True
@@ -70,9 +77,9 @@ class Lines:
         pass
 
     def _say(self, text: str) -> Future[None]:
-        return self._put(Slip([("", text + "\n")]))
+        return self._put(PrintJob([("", text + "\n")]))
 
-    def _put(self, slip: Slip) -> Future[None]:
+    def _put(self, slip: PrintJob) -> Future[None]:
         try:
             self._slips.put_nowait(slip)
         except queue.Full:

@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatbot.frontends.console.lines import in_thread
-from chatbot.frontends.console.slips import ROOM, Fragment, Hear, Slip, Stalled, Words, printed
+from chatbot.frontends.console.print_jobs import (
+    ROOM,
+    Fragment,
+    Hear,
+    PrintJob,
+    Stalled,
+    Words,
+    printed,
+)
 from chatbot.render.plain import body, button, numbered, title
 from handlers.reply import Level, Reply
 from trading.clocks import Clock
@@ -63,7 +71,7 @@ class Prompt:
         self._loop: asyncio.AbstractEventLoop | None = None
         """The thread's."""
         self._life: asyncio.Task[None] | None = None
-        self._slips: deque[Slip] = deque()
+        self._slips: deque[PrintJob] = deque()
         self._some = asyncio.Event()
         self._stopping = False
         self._ended: Future[None] = Future()
@@ -81,19 +89,19 @@ class Prompt:
         words = [("class:aside", f"{now:%H:%M:%S} "), *self._worded(reply)]
         if reply.choices:
             words.append(("", "  " + "   ".join(map(button, reply.choices)) + "\n"))
-        return self._put(Slip(words, bell=not silent))
+        return self._put(PrintJob(words, bell=not silent))
 
     def answer(self, reply: Reply) -> Future[None]:
         words = self._worded(reply)
         if reply.choices:
             words.append(("", numbered(reply.choices) + "\n"))
-        return self._put(Slip(words))
+        return self._put(PrintJob(words))
 
     def echo(self, text: str) -> Future[None]:
-        return self._put(Slip([("class:aside", text + "\n")]))
+        return self._put(PrintJob([("class:aside", text + "\n")]))
 
     def flush(self) -> Future[None]:
-        return self._put(Slip())
+        return self._put(PrintJob())
 
     async def stop(self) -> None:
         self._stopping = True
@@ -115,7 +123,7 @@ class Prompt:
             ("", "".join(f"{text}\n" for text in lines)),
         ]
 
-    def _put(self, slip: Slip) -> Future[None]:
+    def _put(self, slip: PrintJob) -> Future[None]:
         if self._ended.done() or len(self._slips) >= ROOM:
             raise Stalled
         self._slips.append(slip)
@@ -152,7 +160,7 @@ class Prompt:
         try:
             with patch_stdout(raw=True):  # logs too appear above the prompt
                 await self._ask(session, hear)
-            self._slips.append(Slip([("class:aside", PROMPT_ENDED)]))
+            self._slips.append(PrintJob([("class:aside", PROMPT_ENDED)]))
             self._some.set()
             await printing
         finally:
@@ -185,7 +193,7 @@ class Prompt:
             self._some.clear()
             await self._some.wait()
 
-    async def _print(self, session: PromptSession[str], slip: Slip) -> BaseException | None:
+    async def _print(self, session: PromptSession[str], slip: PrintJob) -> BaseException | None:
         from prompt_toolkit.application import run_in_terminal
         from prompt_toolkit.formatted_text import FormattedText
         from prompt_toolkit.renderer import print_formatted_text

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from chatbot.frontends import OnMessage
 from chatbot.frontends.control.door import Door, Guest
 from chatbot.frontends.control.face import LONGEST_LINE, is_stop
 from chatbot.frontends.control.request import (
@@ -20,6 +19,7 @@ from chatbot.frontends.control.request import (
     not_understood,
     refused,
 )
+from chatbot.ports import OnMessage
 from handlers.reply import Reply
 from trading.clocks import Clock
 from trading.errors import Refused

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from chatbot.calling import address, is_served
+from chatbot.folder.calling import address, is_served
 from trading.errors import Refused
 
 BACKLOG = 4_096

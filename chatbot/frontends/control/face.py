@@ -11,7 +11,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from chatbot.frontends import OnMessage
 from chatbot.frontends.control.door import Door, Guest
 from chatbot.frontends.control.request import (
     Answering,
@@ -20,6 +19,7 @@ from chatbot.frontends.control.request import (
     not_understood,
     refused,
 )
+from chatbot.ports import OnMessage
 from handlers.caller import Caller
 from handlers.line import split
 from handlers.reply import Reply

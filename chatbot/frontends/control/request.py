@@ -17,13 +17,13 @@ from typing import Self
 
 import structlog
 
-from chatbot.calling import VERSION, login, uid_behind
-from chatbot.frontends import OnMessage
+from chatbot.folder.calling import VERSION, login, uid_behind
+from chatbot.ports import OnMessage
 from handlers.caller import Caller, Message, Role
 from handlers.reply import Outcome, Reply, to_json
 from trading.clocks import Clock
+from trading.common.text import clean
 from trading.errors import Refused
-from trading.text import clean
 
 LONGEST_ID = 64
 

@@ -7,6 +7,6 @@ beside them, `channel.py` is an answer in a channel, `alerts.py` says what nobod
 """
 
 from chatbot.frontends.discord.face import Discord
-from chatbot.frontends.discord.waits import Waits
+from chatbot.frontends.discord.timeouts import ConnectTimeouts
 
-__all__ = ["Discord", "Waits"]
+__all__ = ["ConnectTimeouts", "Discord"]

@@ -7,8 +7,8 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from chatbot.delivery.budget import Budget, Crowded
-from chatbot.frontends.discord.waits import FLOODED, Waits
+from chatbot.delivery.budget import ChatBudget, Crowded
+from chatbot.frontends.discord.timeouts import FLOODED, ConnectTimeouts
 from chatbot.frontends.talk import Recent, bounded
 from handlers.reply import Level, Reply
 from trading.clocks import Clock
@@ -16,8 +16,8 @@ from trading.clocks import Clock
 if TYPE_CHECKING:
     import discord
 
-    from chatbot.frontends.discord.connection import Connection
-    from chatbot.frontends.discord.parcels import Parcel
+    from chatbot.frontends.discord.connection import DiscordConnection
+    from chatbot.frontends.discord.outgoing import OutgoingMessage
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class MayNotWrite(Exception):
     """The bot may not write to a channel, or there is no such channel."""
 
 
-class Alerts:
+class AlertButtons:
     """Sends through whatever connection there is.
 
     *ready* returns once the first login has worked or failed; *client* is whoever is logged in,
@@ -45,12 +45,12 @@ class Alerts:
         self,
         *,
         ready: Callable[[], Awaitable[object]],
-        client: Callable[[], Connection | None],
+        client: Callable[[], DiscordConnection | None],
         line: Callable[[], str],
-        compose: Callable[[Reply], Awaitable[tuple[Parcel, ...]]],
-        budget: Budget,
+        compose: Callable[[Reply], Awaitable[tuple[OutgoingMessage, ...]]],
+        budget: ChatBudget,
         clock: Clock,
-        waits: Waits,
+        waits: ConnectTimeouts,
     ) -> None:
         self._ready, self._client, self._line = ready, client, line
         self._compose = compose
@@ -93,9 +93,9 @@ class Alerts:
         self._doubtful.pop(chat, None)
 
     async def _delivered(
-        self, chat: str, reply: Reply, parcels: tuple[Parcel, ...], *, silent: bool
+        self, chat: str, reply: Reply, parcels: tuple[OutgoingMessage, ...], *, silent: bool
     ) -> None:
-        from chatbot.frontends.discord.parcels import plainer
+        from chatbot.frontends.discord.outgoing import plainer
 
         try:
             await self._deliver(chat, reply, parcels, silent=silent)
@@ -107,7 +107,7 @@ class Alerts:
             await self._deliver(chat, reply, less, silent=silent)
 
     async def _deliver(
-        self, chat: str, reply: Reply, parcels: tuple[Parcel, ...], *, silent: bool
+        self, chat: str, reply: Reply, parcels: tuple[OutgoingMessage, ...], *, silent: bool
     ) -> None:
         from chatbot.frontends.discord.failures import throttled
 
@@ -125,7 +125,7 @@ class Alerts:
         chat: str,
         channel: discord.PartialMessageable,
         reply: Reply,
-        parcels: tuple[Parcel, ...],
+        parcels: tuple[OutgoingMessage, ...],
         *,
         silent: bool,
     ) -> None:
@@ -146,7 +146,7 @@ class Alerts:
         chat: str,
         channel: discord.PartialMessageable,
         reply: Reply,
-        parcels: tuple[Parcel, ...],
+        parcels: tuple[OutgoingMessage, ...],
     ) -> bool:
         """Put it in the place of the story's last message; what needs a person is a new one."""
         message = self._stories.get((chat, reply.story))

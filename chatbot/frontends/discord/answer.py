@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 
 import discord
 
-from chatbot.delivery.budget import Budget
+from chatbot.delivery.budget import ChatBudget
 from chatbot.frontends.discord.channel import admitted
-from chatbot.frontends.discord.connection import Connection
+from chatbot.frontends.discord.connection import DiscordConnection
 from chatbot.frontends.discord.failures import FAILURES, is_malformed
-from chatbot.frontends.discord.parcels import Parcel
-from chatbot.frontends.discord.waits import Waits
+from chatbot.frontends.discord.outgoing import OutgoingMessage
+from chatbot.frontends.discord.timeouts import ConnectTimeouts
 from chatbot.frontends.talk import Shown, bounded, is_refusal, is_spent
 from handlers.reply import Reply
 from trading.clocks import Clock
@@ -27,7 +27,7 @@ from trading.clocks import Clock
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Compose = Callable[[Reply], Awaitable[tuple[Parcel, ...]]]
+Compose = Callable[[Reply], Awaitable[tuple[OutgoingMessage, ...]]]
 Edit = Callable[..., Awaitable[Any]]
 
 _ACKNOWLEDGED = 40_060
@@ -35,7 +35,7 @@ _ACKNOWLEDGED = 40_060
 _FOR_GOOD = (400, 401, 403, 404)
 
 
-class Kind(Enum):
+class AnswerKind(Enum):
     COMMAND = auto()
     """Answered with a new message."""
     EDIT = auto()
@@ -46,7 +46,7 @@ class Kind(Enum):
     """A press that acts: a new message, and the old buttons go."""
 
 
-class Answer:
+class DiscordAnswer:
     """Shows replies where the interaction came from: first anew, then in place.
 
     A press that is refused is told to that person alone, and changes nothing; so is a command
@@ -56,12 +56,12 @@ class Answer:
     def __init__(
         self,
         *,
-        kind: Kind,
-        interaction: discord.Interaction[Connection],
+        kind: AnswerKind,
+        interaction: discord.Interaction[DiscordConnection],
         compose: Compose,
-        budget: Budget,
+        budget: ChatBudget,
         clock: Clock,
-        waits: Waits,
+        waits: ConnectTimeouts,
     ) -> None:
         self._kind = kind
         self._interaction = interaction
@@ -91,7 +91,7 @@ class Answer:
         async with self._lock:
             if self._edit is None and not self._deferred:
                 await self._acknowledge()
-        if self._kind is not Kind.COMMAND:  # Discord shows only then that an answer comes
+        if self._kind is not AnswerKind.COMMAND:  # Discord shows only then that an answer comes
             await self._within(self._channel().typing())
 
     async def wait(self, reply: Reply) -> None:
@@ -102,7 +102,7 @@ class Answer:
         parcels = await self._compose(reply)
         async with self._lock:
             if self._edit is None:
-                to_one = self._kind is not Kind.COMMAND or reply.withheld
+                to_one = self._kind is not AnswerKind.COMMAND or reply.withheld
                 toast = to_one and is_refusal(reply)
                 if toast and is_spent(reply):
                     await self._stripped()
@@ -114,7 +114,7 @@ class Answer:
 
     # -- first, by the interaction
 
-    async def _first(self, parcel: Parcel, priority: int, *, toast: bool) -> None:
+    async def _first(self, parcel: OutgoingMessage, priority: int, *, toast: bool) -> None:
         try:
             await self._answered(parcel, toast=toast)
         except FAILURES as error:
@@ -128,15 +128,15 @@ class Answer:
                 log.info("answered in the channel: %s", type(error).__name__)
                 await self._in_channel(parcel, priority)
 
-    async def _answered(self, parcel: Parcel, *, toast: bool) -> None:
+    async def _answered(self, parcel: OutgoingMessage, *, toast: bool) -> None:
         if toast:
             await self._toasted(parcel)
-        elif self._kind is Kind.EDIT:
+        elif self._kind is AnswerKind.EDIT:
             await self._in_place(parcel)
-        elif self._kind is Kind.ACT:
+        elif self._kind is AnswerKind.ACT:
             await self._without_buttons()
             await self._followed(parcel)
-        elif self._deferred and self._kind is Kind.ANEW:
+        elif self._deferred and self._kind is AnswerKind.ANEW:
             await self._followed(parcel)
         elif self._deferred:
             message = await self._within(self._interaction.edit_original_response(**parcel.edit()))
@@ -162,7 +162,7 @@ class Answer:
         except FAILURES as error:
             log.info("old buttons stay: %s", type(error).__name__)
 
-    async def _toasted(self, parcel: Parcel) -> None:
+    async def _toasted(self, parcel: OutgoingMessage) -> None:
         """Only whoever pressed sees it."""
         given = parcel.new(silent=False) | {"ephemeral": True}
         if self._deferred:
@@ -172,7 +172,7 @@ class Answer:
         told = await self._within(self._interaction.response.send_message(**given))
         self._shown(told.message_id, self._interaction.edit_original_response)
 
-    async def _in_place(self, parcel: Parcel) -> None:
+    async def _in_place(self, parcel: OutgoingMessage) -> None:
         if self._deferred:
             await self._within(self._interaction.edit_original_response(**parcel.edit()))
         else:
@@ -187,13 +187,13 @@ class Answer:
             await self._within(self._interaction.response.edit_message(view=None))
             self._deferred = True
 
-    async def _followed(self, parcel: Parcel) -> None:
+    async def _followed(self, parcel: OutgoingMessage) -> None:
         sent = await self._within(
             self._interaction.followup.send(**parcel.new(silent=True), wait=True)
         )
         self._shown(sent.id, sent.edit)
 
-    async def _followup(self, parcel: Parcel) -> None:
+    async def _followup(self, parcel: OutgoingMessage) -> None:
         """The rest of what is too long for one message."""
         if self._interaction.is_expired():
             return
@@ -202,7 +202,7 @@ class Answer:
 
     # -- then in place, and where the interaction is gone in the channel
 
-    async def _again(self, parcel: Parcel, reply: Reply) -> None:
+    async def _again(self, parcel: OutgoingMessage, reply: Reply) -> None:
         assert self._edit is not None  # noqa: S101  # `show` asked
         if not self._interaction.is_expired():
             try:
@@ -220,7 +220,7 @@ class Answer:
             message = channel.get_partial_message(self.message)
             await self._within(message.edit(**parcel.edit()))
 
-    async def _in_channel(self, parcel: Parcel, priority: int) -> None:
+    async def _in_channel(self, parcel: OutgoingMessage, priority: int) -> None:
         channel = self._channel()
         await self._budget.turn(channel.id, priority)
         sent = await self._within(channel.send(**parcel.new(silent=True)))
@@ -242,7 +242,7 @@ class Answer:
 class Lasting:
     """Shows later stages of an answer, however often that takes: nobody asks a second time."""
 
-    def __init__(self, answer: Shown, clock: Clock, waits: Waits) -> None:
+    def __init__(self, answer: Shown, clock: Clock, waits: ConnectTimeouts) -> None:
         self._answer = answer
         self._clock = clock
         self._waits = waits

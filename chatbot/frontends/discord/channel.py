@@ -10,16 +10,16 @@ from typing import Any, TypeVar
 
 import discord
 
-from chatbot.delivery.budget import REDRAW, Budget, Crowded
+from chatbot.delivery.budget import REDRAW, ChatBudget, Crowded
 from chatbot.frontends.discord.failures import is_malformed
-from chatbot.frontends.discord.parcels import Parcel
-from chatbot.frontends.discord.waits import Waits
-from chatbot.frontends.talk import Asked, bounded
+from chatbot.frontends.discord.outgoing import OutgoingMessage
+from chatbot.frontends.discord.timeouts import ConnectTimeouts
+from chatbot.frontends.talk import AskedMessage, bounded
 from handlers.reply import Priority, Reply
 from trading.clocks import Clock
 
 T = TypeVar("T")
-Compose = Callable[[Reply], Awaitable[tuple[Parcel, ...]]]
+Compose = Callable[[Reply], Awaitable[tuple[OutgoingMessage, ...]]]
 
 
 class InChannel:
@@ -29,11 +29,11 @@ class InChannel:
         self,
         message: discord.Message,
         *,
-        asked: Asked,
+        asked: AskedMessage,
         compose: Compose,
-        budget: Budget,
+        budget: ChatBudget,
         clock: Clock,
-        waits: Waits,
+        waits: ConnectTimeouts,
     ) -> None:
         self._asked_by = message
         self._asked = asked
@@ -67,7 +67,7 @@ class InChannel:
             channel = self._asked_by.channel
             assert not isinstance(channel, discord.GroupChannel)  # noqa: S101  # bots are in none
             edit = channel.get_partial_message(self.message).edit
-            await self._sent(edit, first, Parcel.edit)
+            await self._sent(edit, first, OutgoingMessage.edit)
 
     async def _post(self, reply: Reply) -> None:
         place = self._asked_by.channel.id
@@ -80,8 +80,8 @@ class InChannel:
     async def _sent(
         self,
         send: Callable[..., Awaitable[discord.Message]],
-        parcel: Parcel,
-        given: Callable[[Parcel], dict[str, Any]],
+        parcel: OutgoingMessage,
+        given: Callable[[OutgoingMessage], dict[str, Any]],
     ) -> discord.Message:
         try:
             return await self._within(send(**given(parcel)))
@@ -94,11 +94,11 @@ class InChannel:
         return await bounded(self._clock, self._waits.request, work)
 
 
-def _new(parcel: Parcel) -> dict[str, Any]:
+def _new(parcel: OutgoingMessage) -> dict[str, Any]:
     return parcel.new(silent=True)
 
 
-async def admitted(budget: Budget, place: int, message: int, reply: Reply) -> bool:
+async def admitted(budget: ChatBudget, place: int, message: int, reply: Reply) -> bool:
     """Wait until *message* may be edited; False: it redraws itself, and is left as it is."""
     if reply.then is not None and reply.priority <= Priority.LOOK:
         try:

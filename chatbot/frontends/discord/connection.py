@@ -16,7 +16,7 @@ from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from discord.http import Route
 
 from chatbot.frontends.discord.failures import GATEWAY_GONE
-from chatbot.frontends.discord.waits import Waits
+from chatbot.frontends.discord.timeouts import ConnectTimeouts
 from chatbot.frontends.talk import bounded
 from trading.clocks import Clock
 
@@ -50,7 +50,7 @@ def aim(api_url: str, gateway_url: str) -> None:
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
 
 
-class Connection(discord.Client):
+class DiscordConnection(discord.Client):
     """Logged in once; keeps its gateway, so that what REST can do goes on without it.
 
     The library's own loop would wait up to 17 minutes between two tries, and close REST as well.
@@ -60,7 +60,7 @@ class Connection(discord.Client):
         self,
         *,
         clock: Clock,
-        waits: Waits,
+        waits: ConnectTimeouts,
         heard: Callable[[discord.Interaction], None],
         read: Callable[[discord.Message], None],
         state: Callable[[str], None],

@@ -14,9 +14,8 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chatbot.delivery.budget import Budget, Rate
-from chatbot.frontends import Notes, OnMessage, Pictures
-from chatbot.frontends.discord.alerts import Alerts
+from chatbot.delivery.budget import ChatBudget, Rate
+from chatbot.frontends.discord.alerts import AlertButtons
 from chatbot.frontends.discord.roles import roles_of
 from chatbot.frontends.discord.slash import (
     Offers,
@@ -26,8 +25,8 @@ from chatbot.frontends.discord.slash import (
     spoken,
     suggestions,
 )
-from chatbot.frontends.discord.waits import Waits
-from chatbot.frontends.shares import Room, Shares, not_heard
+from chatbot.frontends.discord.timeouts import ConnectTimeouts
+from chatbot.frontends.shares import PersonShare, Shares, not_heard
 from chatbot.frontends.talk import (
     OnStranger,
     People,
@@ -43,6 +42,7 @@ from chatbot.frontends.talk import (
     press_id,
     tell,
 )
+from chatbot.ports import Notes, OnMessage, Pictures
 from chatbot.supervise import failure_of
 from handlers.caller import Caller, Message, Role
 from handlers.command import Commands
@@ -52,10 +52,10 @@ from trading.clocks import Clock
 if TYPE_CHECKING:
     import discord
 
-    from chatbot.frontends.discord.answer import Answer, Kind
+    from chatbot.frontends.discord.answer import AnswerKind, DiscordAnswer
     from chatbot.frontends.discord.channel import InChannel
-    from chatbot.frontends.discord.connection import Connection
-    from chatbot.frontends.discord.parcels import Parcel
+    from chatbot.frontends.discord.connection import DiscordConnection
+    from chatbot.frontends.discord.outgoing import OutgoingMessage
     from chatbot.frontends.discord.written import Written
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class Discord:
         on_stranger: OnStranger,
         api_url: str = "https://discord.com",
         gateway_url: str = "wss://gateway.discord.gg",
-        waits: Waits | None = None,
+        waits: ConnectTimeouts | None = None,
     ) -> None:
         """*guilds*: ids of those in which it answers; private messages are always read.
 
@@ -111,8 +111,8 @@ class Discord:
         self._notes = notes
         self._on_stranger = on_stranger
         self._api_url, self._gateway_url = api_url, gateway_url
-        self._waits = waits or Waits()
-        self._client: Connection | None = None
+        self._waits = waits or ConnectTimeouts()
+        self._client: DiscordConnection | None = None
         """None: nobody is logged in."""
         self._line = NOT_YET
         """What is wrong with the connection."""
@@ -122,7 +122,7 @@ class Discord:
         self._looks: Recent[int, None] = Recent()
         """Messages that only show something; a press may put its answer in their place."""
         each = Rate(self._waits.most, self._waits.within)
-        self._budget = Budget(
+        self._budget = ChatBudget(
             clock=clock,
             overall=Rate(OVERALL, 1.0, halves_looks=False),
             of_place=lambda _: each,
@@ -130,7 +130,7 @@ class Discord:
         )
         self._written: Written | None = None
         """Made when first something is read: the library is loaded then."""
-        self._alerts = Alerts(
+        self._alerts = AlertButtons(
             ready=self._tried.wait,
             client=lambda: self._client,
             line=lambda: self._line,
@@ -169,12 +169,12 @@ class Discord:
             self._line = NOT_YET
 
     async def _keep_connected(self, on_message: OnMessage) -> None:
-        from chatbot.frontends.discord.connection import Connection
+        from chatbot.frontends.discord.connection import DiscordConnection
         from chatbot.frontends.discord.failures import FAILURES, throttled, trouble
 
         delay = self._waits.first_retry
         while True:
-            client = Connection(
+            client = DiscordConnection(
                 clock=self._clock,
                 waits=self._waits,
                 heard=partial(self._heard, on_message),
@@ -192,7 +192,7 @@ class Discord:
             await self._clock.sleep(max(delay, told.retry_after if told else 0.0))
             delay = min(delay * 2, self._waits.longest_retry)
 
-    async def _serve(self, client: Connection) -> None:
+    async def _serve(self, client: DiscordConnection) -> None:
         """Log in, and listen.  Raises whatever ends it."""
         declaring = None
         try:
@@ -226,7 +226,7 @@ class Discord:
             )
         self._line = problem
 
-    async def _declare(self, client: Connection) -> None:
+    async def _declare(self, client: DiscordConnection) -> None:
         """Tell Discord the commands, if they are others than it was told; again until it works."""
         application = client.application_id or 0
         delay = self._waits.first_retry
@@ -246,22 +246,24 @@ class Discord:
 
     # -- hearing
 
-    def _heard(self, on_message: OnMessage, interaction: discord.Interaction[Connection]) -> None:
+    def _heard(
+        self, on_message: OnMessage, interaction: discord.Interaction[DiscordConnection]
+    ) -> None:
         """Discord may tell an interaction twice: it is the same one."""
         if interaction.id in self._seen:
             return
         self._seen.keep(interaction.id, None)
         person, role = str(interaction.user.id), self._role(interaction)
         room = self._shares.room(person, role, self._text(interaction))
-        if room is Room.DROPPED:
+        if room is PersonShare.DROPPED:
             return
-        if room is Room.TOLD:
+        if room is PersonShare.TOLD:
             on_message = not_heard
         work = _logged(self._handle(on_message, interaction))
         self._shares.start(person, role, work, name=self.name)
 
     async def _handle(
-        self, on_message: OnMessage, interaction: discord.Interaction[Connection]
+        self, on_message: OnMessage, interaction: discord.Interaction[DiscordConnection]
     ) -> None:
         speaker = self._speaker(interaction)
         kind = interaction.type.value
@@ -273,7 +275,7 @@ class Discord:
         elif kind in (_COMMAND, _PRESS):
             await self._answer(on_message, interaction, speaker)
 
-    def _speaker(self, interaction: discord.Interaction[Connection]) -> Caller | None:
+    def _speaker(self, interaction: discord.Interaction[DiscordConnection]) -> Caller | None:
         """Who speaks; None: nobody who is answered here."""
         role = self._role(interaction)
         if role is None or interaction.channel_id is None or not self._is_listed(interaction):
@@ -289,17 +291,17 @@ class Discord:
             edits=True,
         )
 
-    def _role(self, interaction: discord.Interaction[Connection]) -> Role | None:
+    def _role(self, interaction: discord.Interaction[DiscordConnection]) -> Role | None:
         carried = roles_of(interaction.user) if self._is_listed(interaction) else ()
         return self._people.role(str(interaction.user.id), carried)
 
-    def _is_listed(self, interaction: discord.Interaction[Connection]) -> bool:
+    def _is_listed(self, interaction: discord.Interaction[DiscordConnection]) -> bool:
         return interaction.guild_id is None or str(interaction.guild_id) in self._guilds
 
-    def _is_stranger(self, interaction: discord.Interaction[Connection]) -> bool:
+    def _is_stranger(self, interaction: discord.Interaction[DiscordConnection]) -> bool:
         return self._role(interaction) is None
 
-    async def _suggest(self, interaction: discord.Interaction[Connection]) -> None:
+    async def _suggest(self, interaction: discord.Interaction[DiscordConnection]) -> None:
         from discord.app_commands import Choice
 
         from chatbot.frontends.discord.failures import FAILURES
@@ -319,14 +321,14 @@ class Discord:
     async def _answer(
         self,
         on_message: OnMessage,
-        interaction: discord.Interaction[Connection],
+        interaction: discord.Interaction[DiscordConnection],
         speaker: Caller,
     ) -> None:
-        from chatbot.frontends.discord.answer import Answer
+        from chatbot.frontends.discord.answer import DiscordAnswer
         from chatbot.frontends.discord.failures import FAILURES
 
         message = self._message(interaction, speaker)
-        answer = Answer(
+        answer = DiscordAnswer(
             kind=self._kind(interaction, message.text),
             interaction=interaction,
             compose=self._compose,
@@ -344,7 +346,7 @@ class Discord:
             deferring.cancel()
         self._answered(message, reply, answer)
 
-    def _answered(self, said: Message, reply: Reply, answer: Answer | InChannel) -> None:
+    def _answered(self, said: Message, reply: Reply, answer: DiscordAnswer | InChannel) -> None:
         if answer.message is not None and not acts(self._commands, said.text):
             self._looks.keep(answer.message, None)
         if reply.then is not None:
@@ -369,7 +371,7 @@ class Discord:
         us = self._client.application_id if self._client is not None else None
 
         async def hear(said: Message) -> Reply:
-            return await (not_heard if room is Room.TOLD else on_message)(said)
+            return await (not_heard if room is PersonShare.TOLD else on_message)(said)
 
         work = self._written.answer(message, us or 0, hear)
         if work is None:
@@ -378,7 +380,7 @@ class Discord:
         role = self._people.role(person, roles_of(message.author))
         line = line_of(message, us or 0)
         room = self._shares.room(person, role, line.text if line is not None else "")
-        if room is Room.DROPPED:
+        if room is PersonShare.DROPPED:
             work.close()
         else:
             self._shares.start(person, role, _logged(work), name=self.name)
@@ -417,7 +419,7 @@ class Discord:
             # Who may not edit there any more is told by alerts.
             log.info("a message is no longer edited: %s", type(error).__name__)
 
-    def _text(self, interaction: discord.Interaction[Connection]) -> str:
+    def _text(self, interaction: discord.Interaction[DiscordConnection]) -> str:
         """The line that it stands for; empty while somebody types."""
         given: Any = interaction.data or {}
         kind = interaction.type.value
@@ -425,7 +427,9 @@ class Discord:
             return spoken(self._commands, given.get("name", ""), given.get("options", ()))
         return str(given.get("custom_id", "")) if kind == _PRESS else ""
 
-    def _message(self, interaction: discord.Interaction[Connection], speaker: Caller) -> Message:
+    def _message(
+        self, interaction: discord.Interaction[DiscordConnection], speaker: Caller
+    ) -> Message:
         update, text = f"discord:{interaction.id}", self._text(interaction)
         if interaction.type.value == _COMMAND:
             return Message(speaker, text, interaction.created_at, update)
@@ -438,20 +442,20 @@ class Discord:
         )
         return Message(speaker, text, interaction.created_at, pressed)
 
-    def _kind(self, interaction: discord.Interaction[Connection], text: str) -> Kind:
-        from chatbot.frontends.discord.answer import Kind
+    def _kind(self, interaction: discord.Interaction[DiscordConnection], text: str) -> AnswerKind:
+        from chatbot.frontends.discord.answer import AnswerKind
 
         if interaction.type.value == _COMMAND or interaction.message is None:
-            return Kind.COMMAND
+            return AnswerKind.COMMAND
         if acts(self._commands, text):
-            return Kind.ACT
+            return AnswerKind.ACT
         looks = interaction.message.id in self._looks
         label = _label(interaction.message, text)
         in_place = edits_in_place(self._commands, text, label, looks=looks)
-        return Kind.EDIT if in_place else Kind.ANEW
+        return AnswerKind.EDIT if in_place else AnswerKind.ANEW
 
-    async def _compose(self, reply: Reply) -> tuple[Parcel, ...]:
-        from chatbot.frontends.discord.parcels import compose
+    async def _compose(self, reply: Reply) -> tuple[OutgoingMessage, ...]:
+        from chatbot.frontends.discord.outgoing import compose
 
         return await compose(reply, self._commands, self._pictures)
 

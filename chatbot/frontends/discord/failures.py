@@ -9,7 +9,7 @@ import aiohttp
 import discord
 
 from chatbot.delivery.waiting import Throttled
-from chatbot.frontends.discord.waits import FLOODED
+from chatbot.frontends.discord.timeouts import FLOODED
 
 REFUSED_TOKEN = "its token is refused"  # noqa: S105  # what is said of one
 SILENT = "it does not answer"

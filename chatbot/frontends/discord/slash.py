@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handlers.command import Command, Commands, HaltId, Parameter, TraderName
-from trading.halt import EVERYONE
+from trading.model.halt import EVERYONE
 from trading.types import Symbol
 
 COMMANDS, CHOICES = 100, 25

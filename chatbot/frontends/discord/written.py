@@ -19,7 +19,6 @@ from typing import Any
 import discord
 
 from chatbot.delivery.budget import Folded
-from chatbot.frontends import OnMessage
 from chatbot.frontends.discord.channel import InChannel
 from chatbot.frontends.discord.failures import FAILURES
 from chatbot.frontends.discord.roles import roles_of
@@ -34,6 +33,7 @@ from chatbot.frontends.talk import (
     only_a_stop,
     tell,
 )
+from chatbot.ports import OnMessage
 from handlers.caller import Caller, Message
 from handlers.command import Commands
 from handlers.line import split
@@ -47,7 +47,7 @@ _SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class WrittenLine:
     """What somebody wrote to us."""
 
     text: str
@@ -55,17 +55,17 @@ class Line:
     """Where it comes from, if only a stop is heard from there."""
 
 
-def line_of(message: discord.Message, us: int) -> Line | None:
+def line_of(message: discord.Message, us: int) -> WrittenLine | None:
     """What *message* says to the bot *us*; None if it is not ours to hear."""
     if message.author.bot or message.webhook_id or message.type not in _SPOKEN:
         return None
     text, source = _said(message)
     if isinstance(message.channel, discord.DMChannel):
-        line = Line(text)
+        line = WrittenLine(text)
     elif (named := re.match(r"\s*<@!?(\d{1,20})>\s*", text)) and int(named[1]) == us:
-        line = Line(text[named.end() :], Source.PLAIN)
+        line = WrittenLine(text[named.end() :], Source.PLAIN)
     elif len(text.split()) == 1 and _answers(message, us):
-        line = Line(text, Source.PLAIN)
+        line = WrittenLine(text, Source.PLAIN)
     else:
         return None
     line = replace(line, source=source) if source else line
@@ -153,7 +153,7 @@ class Written:
         else:
             self._answered(said, reply, shown)
 
-    async def _not_from(self, line: Line, message: discord.Message) -> None:
+    async def _not_from(self, line: WrittenLine, message: discord.Message) -> None:
         """Tell whoever may command why nothing happens; nothing, where no command was meant."""
         speaker = self._speaker(message)
         meant = self._commands.get(split(line.text)[0]) is not None

@@ -5,7 +5,7 @@ that lives on, `menu.py` the "/" menu; `connection.py` is the library, `wire.py`
 through it, `offsets.py` counts that, `failures.py` what goes wrong with it, `places.py` where.
 """
 
-from chatbot.frontends.telegram.connection import Flood, Polling
+from chatbot.frontends.telegram.connection import Polling, TelegramFlood
 from chatbot.frontends.telegram.face import Telegram
 
-__all__ = ["Flood", "Polling", "Telegram"]
+__all__ = ["Polling", "Telegram", "TelegramFlood"]

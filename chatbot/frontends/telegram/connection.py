@@ -20,7 +20,7 @@ What matters of it is told here, in words of our own.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flood:
+class TelegramFlood:
     """How much is sent, at most: Telegram takes 30 messages a second, 20 a minute in a group.
 
     Source: https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
@@ -52,20 +52,20 @@ class Polling:
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class TelegramConnection:
     bot: Bot
     requests: tuple[BaseRequest, ...]
     """To be shut down."""
 
 
-def connect(token: str, base_url: str, polling: Polling) -> Connection:
+def connect(token: str, base_url: str, polling: Polling) -> TelegramConnection:
     # Read when the library tells how long to wait: without it each 429 is a warning as well.
     os.environ.setdefault("PTB_TIMEDELTA", "true")
     for name in _CHATTERERS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     from telegram import Bot
 
-    from chatbot.frontends.telegram.wire import Hearing, Saying
+    from chatbot.frontends.telegram.wire import Saying, UpdateWire
 
     timeouts: dict[str, Any] = {
         "read_timeout": polling.answer,
@@ -75,7 +75,7 @@ def connect(token: str, base_url: str, polling: Polling) -> Connection:
         "pool_timeout": polling.answer,
     }
     saying = Saying(**timeouts)
-    hearing = Hearing(patience=polling.patience, **timeouts)
+    hearing = UpdateWire(patience=polling.patience, **timeouts)
     bot = Bot(
         token,
         base_url=f"{base_url}/bot",
@@ -83,4 +83,4 @@ def connect(token: str, base_url: str, polling: Polling) -> Connection:
         request=saying,
         get_updates_request=hearing,
     )
-    return Connection(bot, (saying, hearing))
+    return TelegramConnection(bot, (saying, hearing))

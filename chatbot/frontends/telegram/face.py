@@ -20,12 +20,17 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from chatbot.delivery.budget import Budget, Rate
+from chatbot.delivery.budget import ChatBudget, Rate
 from chatbot.delivery.waiting import Throttled
-from chatbot.frontends import Notes, OnMessage, Pictures
-from chatbot.frontends.shares import Room, Shares, not_heard
+from chatbot.frontends.shares import PersonShare, Shares, not_heard
 from chatbot.frontends.talk import OnStranger, People, Recent, Tasks, not_answered
-from chatbot.frontends.telegram.connection import OFFICIAL, Connection, Flood, Polling, connect
+from chatbot.frontends.telegram.connection import (
+    OFFICIAL,
+    Polling,
+    TelegramConnection,
+    TelegramFlood,
+    connect,
+)
 from chatbot.frontends.telegram.failures import (
     SecondPoller,
     TelegramFailed,
@@ -37,8 +42,8 @@ from chatbot.frontends.telegram.hearing import (
     FAREWELL,
     NAME,
     TITLE,
-    Heard,
-    Line,
+    HeardUpdate,
+    UpdateQueue,
     chat_of,
     quietly,
     text_of,
@@ -46,7 +51,8 @@ from chatbot.frontends.telegram.hearing import (
 from chatbot.frontends.telegram.menu import Menu
 from chatbot.frontends.telegram.offsets import Offset
 from chatbot.frontends.telegram.places import Moves, Place
-from chatbot.frontends.telegram.posting import Post, Poster
+from chatbot.frontends.telegram.posting import Poster, TelegramPost
+from chatbot.ports import Notes, OnMessage, Pictures
 from handlers.caller import Role
 from handlers.command import Commands
 from handlers.format import clock_time
@@ -92,7 +98,7 @@ class Telegram:
         notes: Notes,
         on_stranger: OnStranger,
         base_url: str = OFFICIAL,
-        flood: Flood | None = None,
+        flood: TelegramFlood | None = None,
         polling: Polling | None = None,
     ) -> None:
         self._token = token
@@ -100,14 +106,14 @@ class Telegram:
         self._clock = clock
         self._pictures = pictures
         self._base_url = base_url.rstrip("/")
-        self._flood = flood or Flood()
+        self._flood = flood or TelegramFlood()
         self._polling = polling or Polling()
         self._moves = Moves(notes)
         self._budget = _budget(clock, self._flood, self._tell_of_folded)
         self._menu = Menu(
             commands=commands, chats=_menus(people, groups), notes=notes, moves=self._moves
         )
-        self._heard = Heard(
+        self._heard = HeardUpdate(
             people=people,
             groups=groups,
             commands=commands,
@@ -115,7 +121,7 @@ class Telegram:
             on_stranger=on_stranger,
             moves=self._moves,
         )
-        self._connection: Connection | None = None
+        self._connection: TelegramConnection | None = None
         self._opening = asyncio.Lock()
         self._trouble = "it has not answered yet"
         self._refused_until = 0.0
@@ -130,7 +136,7 @@ class Telegram:
         self._succeeded = False
         """The last poll did: the next one may be held open."""
         self._seen: Recent[int, None] = Recent()
-        self._stories: Recent[tuple[str, str], Post] = Recent()
+        self._stories: Recent[tuple[str, str], TelegramPost] = Recent()
         self._answering = Tasks()
         self._shares = Shares(self._answering, commands)
         self._housework = Tasks()
@@ -253,7 +259,7 @@ class Telegram:
         self._refusal = f"{what} until {moment} UTC"
 
     def _take_in(self, bot: Bot, updates: Sequence[telegram.Update], on_message: OnMessage) -> None:
-        line = Line(
+        line = UpdateQueue(
             on_message=on_message,
             answers=self._poster(bot, tries=TRIES),
             later=self._poster(bot, tries=math.inf),
@@ -271,15 +277,17 @@ class Telegram:
         if {chat_of(update) for update in updates} & self._menu.missing:
             self._keep_menu(bot)
 
-    def _answer(self, update: telegram.Update, line: Line, pressed_after: datetime | None) -> None:
+    def _answer(
+        self, update: telegram.Update, line: UpdateQueue, pressed_after: datetime | None
+    ) -> None:
         """Begin to answer *update*, unless its sender has too many answers under way."""
         user = update.effective_user
         person = str(user.id) if user is not None else ""
         role = self._heard.role_of(person)
         room = self._shares.room(person, role, text_of(update))
-        if room is Room.DROPPED:
+        if room is PersonShare.DROPPED:
             return
-        if room is Room.TOLD:
+        if room is PersonShare.TOLD:
             line = replace(line, on_message=not_heard)
         answer = self._heard.answer(update, line, pressed_after=pressed_after)
         self._shares.start(person, role, quietly(answer), name=NAME)
@@ -345,10 +353,10 @@ class Telegram:
         self._budget.close()
 
 
-def _budget(clock: Clock, flood: Flood, on_folded: Callable[[int], None]) -> Budget:
+def _budget(clock: Clock, flood: TelegramFlood, on_folded: Callable[[int], None]) -> ChatBudget:
     overall = Rate(flood.overall_rate, flood.overall_seconds, halves_looks=False)
     in_group = Rate(flood.group_rate, flood.group_seconds)
-    return Budget(
+    return ChatBudget(
         clock=clock,
         overall=overall,
         of_place=lambda chat: in_group if chat < 0 else overall,

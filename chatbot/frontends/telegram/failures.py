@@ -25,11 +25,11 @@ class TelegramFailed(Exception):
         super().__init__(self.words)
 
 
-class NoAnswer(TelegramFailed):
+class NoTelegramAnswer(TelegramFailed):
     words = "it does not answer"
 
 
-class Unreadable(NoAnswer):
+class Unreadable(NoTelegramAnswer):
     words = "it does not answer as Telegram does"
 
 
@@ -124,7 +124,7 @@ def failure_of(error: TelegramError) -> TelegramFailed | Throttled:
         errors.Conflict: SecondPoller,
         Garbled: Unreadable,
     }
-    return plain.get(type(error), NoAnswer)()
+    return plain.get(type(error), NoTelegramAnswer)()
 
 
 def forbidden(words: str) -> TelegramFailed:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from chatbot.delivery.budget import Folded
 from chatbot.delivery.waiting import Throttled
-from chatbot.frontends import OnMessage
 from chatbot.frontends.talk import (
     Lately,
     OnStranger,
@@ -41,7 +40,8 @@ from chatbot.frontends.talk import (
 from chatbot.frontends.telegram.failures import TelegramFailed
 from chatbot.frontends.telegram.onscreen import OnScreen, Redrawn
 from chatbot.frontends.telegram.places import UNREADABLE, Moves, Place
-from chatbot.frontends.telegram.posting import Post, Poster
+from chatbot.frontends.telegram.posting import Poster, TelegramPost
+from chatbot.ports import OnMessage
 from chatbot.supervise import within
 from handlers.access import FRESH
 from handlers.caller import Caller, Message, Role
@@ -65,7 +65,7 @@ FAREWELL = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class UpdateQueue:
     """What one update is answered with."""
 
     on_message: OnMessage
@@ -80,12 +80,12 @@ class Line:
 class _Known:
     """A message of ours, as far as its buttons need it."""
 
-    post: Post
+    post: TelegramPost
     looks: bool
     """It only shows something: reading buttons edit it."""
 
 
-class Heard:
+class HeardUpdate:
     """Answers updates, each in its own time."""
 
     def __init__(
@@ -113,7 +113,7 @@ class Heard:
         self._following: dict[tuple[int, int], asyncio.Task[None]] = {}
 
     async def answer(
-        self, update: telegram.Update, line: Line, *, pressed_after: datetime | None
+        self, update: telegram.Update, line: UpdateQueue, *, pressed_after: datetime | None
     ) -> None:
         """*pressed_after*: a press in it is not older; None: nobody knows how old it is."""
         if UNREADABLE in update.api_kwargs:
@@ -136,7 +136,7 @@ class Heard:
 
     # -- texts ----------------------------------------------------------------------------
 
-    async def _text(self, message: telegram.Message, update_id: int, line: Line) -> None:
+    async def _text(self, message: telegram.Message, update_id: int, line: UpdateQueue) -> None:
         if message.migrate_to_chat_id is not None:
             if self._is_listed(message.chat.id):
                 await self._moves.add(message.chat.id, message.migrate_to_chat_id)
@@ -161,7 +161,7 @@ class Heard:
         place: Place,
         message: telegram.Message,
         update_id: int,
-        line: Line,
+        line: UpdateQueue,
     ) -> None:
         caller = self._caller(user, place)
         if caller is None:
@@ -181,14 +181,14 @@ class Heard:
         return (message.chat.id, message.message_id) in self._braked
 
     async def _not_from(
-        self, source: Source, text: str, caller: Caller | None, place: Place, line: Line
+        self, source: Source, text: str, caller: Caller | None, place: Place, line: UpdateQueue
     ) -> None:
         """Tell whoever may command why nothing happens; nothing, where no command was meant."""
         meant = self._commands.get(split(text)[0]) is not None
         if caller is not None and meant and self._told_lately.admit(f"{caller.user} {place}"):
             await line.answers.post(place, only_a_stop(source))
 
-    async def _nameless(self, text: str, place: Place, line: Line) -> None:
+    async def _nameless(self, text: str, place: Place, line: UpdateQueue) -> None:
         """Whoever writes as the group, or a channel, cannot be known: here alone that is said."""
         meant = self._commands.get(split(text)[0]) is not None
         if meant and self._is_listed(place.chat) and self._told_lately.admit(f"nameless {place}"):
@@ -200,7 +200,7 @@ class Heard:
         self,
         query: telegram.CallbackQuery,
         update_id: int,
-        line: Line,
+        line: UpdateQueue,
         pressed_after: datetime | None,
     ) -> None:
         if query.message is None or not query.data:
@@ -250,7 +250,7 @@ class Heard:
         place: Place,
         said: Message,
         answer: Awaitable[Reply],
-        line: Line,
+        line: UpdateQueue,
     ) -> None:
         message = query.message
         assert message is not None  # noqa: S101  # looked at by the caller
@@ -276,7 +276,7 @@ class Heard:
         place: Place,
         said: Message,
         reply: Reply,
-        line: Line,
+        line: UpdateQueue,
     ) -> None:
         """A toast; a message if it asks something, or comes too late for one.
 
@@ -308,7 +308,7 @@ class Heard:
 
     # -- what cannot be read --------------------------------------------------------------
 
-    async def _pass_over(self, speaker: Mapping[str, int], line: Line) -> None:
+    async def _pass_over(self, speaker: Mapping[str, int], line: UpdateQueue) -> None:
         """Tell whoever said it, if they may command here: it may have been a stop."""
         if not speaker:
             return
@@ -359,13 +359,13 @@ class Heard:
 
     # -- messages that live on ------------------------------------------------------------
 
-    def _note(self, post: Post | None, *, looks: bool) -> None:
+    def _note(self, post: TelegramPost | None, *, looks: bool) -> None:
         if post is None:
             return
         for number in post.ids:
             self._known.keep((post.place.chat, number), _Known(post, looks))
 
-    def _go_on(self, reply: Reply, shown: OnScreen, line: Line) -> None:
+    def _go_on(self, reply: Reply, shown: OnScreen, line: UpdateQueue) -> None:
         """Show what comes after the answer, until a press takes the message's place."""
         if reply.then is None or shown.post is None:
             return
@@ -379,7 +379,7 @@ class Heard:
         if self._following.get(key) is done:
             del self._following[key]
 
-    def _leave(self, post: Post) -> None:
+    def _leave(self, post: TelegramPost) -> None:
         task = self._following.pop((post.place.chat, post.ids[0]), None)
         if task is not None:
             task.cancel()
@@ -453,6 +453,6 @@ def _label(message: telegram.MaybeInaccessibleMessage, text: str) -> str:
     return next((b.text for b in buttons if b.callback_data == text), "")
 
 
-def _a_post(place: Place, message: telegram.MaybeInaccessibleMessage) -> Post:
+def _a_post(place: Place, message: telegram.MaybeInaccessibleMessage) -> TelegramPost:
     """A message of which only this much is known: it was posted before we started."""
-    return Post(place, (message.message_id,), photo=bool(getattr(message, "photo", ())))
+    return TelegramPost(place, (message.message_id,), photo=bool(getattr(message, "photo", ())))

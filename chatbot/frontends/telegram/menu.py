@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from chatbot.delivery.waiting import Throttled
-from chatbot.frontends import Notes
 from chatbot.frontends.telegram.failures import TelegramFailed
 from chatbot.frontends.telegram.places import Moves
 from chatbot.frontends.telegram.posting import Poster
+from chatbot.ports import Notes
 from handlers.caller import Role
 from handlers.command import Commands
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 from chatbot.delivery.budget import REDRAW, Crowded
-from chatbot.frontends.talk import Asked
+from chatbot.frontends.talk import AskedMessage
 from chatbot.frontends.telegram.places import Place
-from chatbot.frontends.telegram.posting import Post, Poster
+from chatbot.frontends.telegram.posting import Poster, TelegramPost
 from handlers.reply import Priority, Reply
 
 log = logging.getLogger(__name__)
@@ -21,9 +21,9 @@ class OnScreen:
         poster: Poster,
         place: Place,
         *,
-        asked: Asked,
+        asked: AskedMessage,
         to: int | None = None,
-        post: Post | None = None,
+        post: TelegramPost | None = None,
     ) -> None:
         self._poster = poster
         self.post = post
@@ -57,7 +57,7 @@ class OnScreen:
 class Redrawn:
     """The same message, as it goes on by itself."""
 
-    def __init__(self, poster: Poster, post: Post) -> None:
+    def __init__(self, poster: Poster, post: TelegramPost) -> None:
         self._poster = poster
         self.post = post
 

@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import Self
 
-from chatbot.frontends import Notes
+from chatbot.ports import Notes
 from trading.errors import StoreError
 
 log = logging.getLogger(__name__)

@@ -11,15 +11,14 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chatbot.delivery.budget import Budget
+from chatbot.delivery.budget import ChatBudget
 from chatbot.delivery.waiting import Throttled
-from chatbot.frontends import Pictures
-from chatbot.frontends.talk import Asked, drawn, without_picture
+from chatbot.frontends.talk import AskedMessage, drawn, without_picture
 from chatbot.frontends.telegram.failures import (
     GroupMoved,
     MarkupRefused,
     MessageGone,
-    NoAnswer,
+    NoTelegramAnswer,
     NotInChat,
     NotModified,
     TelegramFailed,
@@ -29,6 +28,7 @@ from chatbot.frontends.telegram.failures import (
     failure_of,
 )
 from chatbot.frontends.telegram.places import Moves, Place
+from chatbot.ports import Pictures
 from chatbot.render.html import CAPTION_LIMIT, LIMIT, caption, html, rows, unmarked
 from chatbot.render.plain import body, title
 from handlers.reply import Choice, Priority, Reply
@@ -52,7 +52,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
+class TelegramPost:
     """A reply in a chat: one message, or several where one would be too long."""
 
     place: Place
@@ -103,7 +103,7 @@ class _Ticket:
     """Its first message has had its turn."""
     began: bool = False
 
-    async def admit(self, budget: Budget, chat: int) -> None:
+    async def admit(self, budget: ChatBudget, chat: int) -> None:
         """Raises `Crowded` or `Folded`; what has begun is neither refused nor folded."""
         if self.is_paid:
             self.is_paid = False
@@ -131,7 +131,7 @@ class Poster:
         clock: Clock,
         pictures: Pictures,
         moves: Moves,
-        budget: Budget,
+        budget: ChatBudget,
         on_throttled: Callable[[float], None],
         tries: float,
         is_patient: bool = True,
@@ -152,10 +152,10 @@ class Poster:
         *,
         silent: bool = True,
         to: int | None = None,
-        asked: Asked | None = None,
+        asked: AskedMessage | None = None,
         is_patient: bool = True,
         is_paid: bool = False,
-    ) -> Post:
+    ) -> TelegramPost:
         """Say *reply* in *place*, as an answer to the message *to*.
 
         *asked*: by whom, and what.  *is_paid*: the budget has been asked.  Raises `Throttled`,
@@ -168,8 +168,13 @@ class Poster:
         return await self._new(place, reply, picture, ticket, silent=silent, to=to)
 
     async def edit(
-        self, post: Post, reply: Reply, *, priority: int | None = None, is_patient: bool = True
-    ) -> Post:
+        self,
+        post: TelegramPost,
+        reply: Reply,
+        *,
+        priority: int | None = None,
+        is_patient: bool = True,
+    ) -> TelegramPost:
         """Put *reply* in the place of *post*, silently.  Raises as `post` does.
 
         *priority*: None, its own.  A text does not become a picture, nor the other way round: then
@@ -183,7 +188,7 @@ class Poster:
             await self._delete(post.place, post.ids)
             return await self._new(post.place, reply, picture, ticket)
 
-        async def write(pages: Sequence[_Page]) -> Post:
+        async def write(pages: Sequence[_Page]) -> TelegramPost:
             for number, page in zip(post.ids, pages, strict=False):
                 await self._edit(post.place, number, page, ticket)
             kept = post.ids[: len(pages)]
@@ -242,10 +247,10 @@ class Poster:
         *,
         silent: bool = True,
         to: int | None = None,
-    ) -> Post:
+    ) -> TelegramPost:
         """Its words alone where the picture is what is refused: groups may forbid pictures."""
 
-        async def write(pages: Sequence[_Page]) -> Post:
+        async def write(pages: Sequence[_Page]) -> TelegramPost:
             sent: list[int] = []
             try:
                 for page in pages:
@@ -255,7 +260,7 @@ class Poster:
                 if isinstance(failure, MarkupRefused | TooLong) or _is_unclear(failure):
                     await self._delete(place, sent)
                 raise
-            return Post(place, tuple(sent), photo=picture is not None)
+            return TelegramPost(place, tuple(sent), photo=picture is not None)
 
         try:
             return await self._in_some_style(reply, picture, write)
@@ -271,8 +276,8 @@ class Poster:
         self,
         reply: Reply,
         picture: bytes | None,
-        write: Callable[[Sequence[_Page]], Awaitable[Post]],
-    ) -> Post:
+        write: Callable[[Sequence[_Page]], Awaitable[TelegramPost]],
+    ) -> TelegramPost:
         style = _Style()
         while True:
             try:
@@ -409,7 +414,7 @@ class Poster:
                 wait = failure.retry_after
                 if on_refused is not None:
                     on_refused(wait)
-            elif not isinstance(failure, NoAnswer | TokenRefused):
+            elif not isinstance(failure, NoTelegramAnswer | TokenRefused):
                 raise failure
             if not left or (wait > LONGEST_WAIT and left < math.inf):
                 raise failure

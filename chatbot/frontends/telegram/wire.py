@@ -50,7 +50,7 @@ class Saying(HTTPXRequest):
         return answer_in(payload)
 
 
-class Hearing(HTTPXRequest):
+class UpdateWire(HTTPXRequest):
     """Polls: no longer than *patience* in all, and with no update in them that cannot be read."""
 
     def __init__(self, *, patience: float, **given: Any) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from chatbot.checks.desk import check
 from chatbot.checks.finding import Finding, Verdict
-from chatbot.history import HISTORY
+from chatbot.folder.history import HISTORY
 from storage.store import SqlStore
 from tests.builders import NOON
 from trading.clocks import ManualClock, SystemClock

@@ -16,7 +16,7 @@ import pytest
 
 from chatbot.checks.desk import check
 from chatbot.checks.finding import Finding, Verdict
-from chatbot.state import StateFolder
+from chatbot.folder.state import StateFolder
 from storage import backup, latch
 from storage.journal import FileJournal
 from storage.migrate import HEAD, REVISIONS
@@ -25,7 +25,7 @@ from tests.chatbot.cli.test_say import quarterdeck
 from tests.process.desk_process import COMMAND, SHIPPED, environment
 from tests.process.machine import OBEYING_MODES, SmallDisk, can_mount
 from trading.clocks import ManualClock
-from trading.halt import EVERYONE, Halt, Verb
+from trading.model.halt import EVERYONE, Halt, Verb
 from trading.ports import Change
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from chatbot.app import App
-from chatbot.build import build
+from chatbot.app.start import App
 from chatbot.cli import backtest
 from chatbot.cli.backtest_export import as_json
-from chatbot.history import HISTORY
+from chatbot.folder.history import HISTORY
+from chatbot.folder.state import StateFolder
 from chatbot.settings import Settings, load
-from chatbot.state import StateFolder
+from chatbot.wiring.build import build
 from handlers.caller import Caller, Message, Role
 from handlers.reply import Outcome, Reply
-from handlers.words import REFUSED
+from handlers.texts.phrases import REFUSED
 from storage.store import SqlStore
 from tests.builders import NOON
 from tests.chatbot.cli.test_say import quarterdeck
@@ -55,8 +55,8 @@ def as_csv(candles: Candles, file: Path) -> None:
     file.write_text("\n".join([*lines, ""]))
 
 
-def asked(here: Path, **changes: str | Path) -> backtest.Asked:
-    return replace(backtest.Asked(trader="majors", data=here / "crash.csv"), **changes)  # type: ignore[arg-type]  # replace checks the names
+def asked(here: Path, **changes: str | Path) -> backtest.BacktestArguments:
+    return replace(backtest.BacktestArguments(trader="majors", data=here / "crash.csv"), **changes)  # type: ignore[arg-type]  # replace checks the names
 
 
 def settings_in(here: Path) -> Settings:
@@ -306,7 +306,7 @@ async def test_ending_none_is_refused_in_words(here: Path) -> None:
 
 
 def test_the_process_is_given_no_secret() -> None:
-    from handlers import backtests
+    from handlers.commands import backtests
 
     os.environ["QUARTERDECK__CHAT__TELEGRAM__TOKEN"] = "12345:secret"
     try:

@@ -18,8 +18,8 @@ from tests.chatbot.cli.test_say import quarterdeck
 from tests.trading.backtest.worlds import a_backtest, a_walk
 from trading.backtest.engine import Backtest, run
 from trading.backtest.result import Result
-from trading.execution.exit_rules import ExitRules, PartialRule
 from trading.market.recording import crash_of_may_2021
+from trading.model.exit_rules import ExitRules, PartialRule
 from trading.risk.limits import EntryRules, EntryStyle, Limits
 from trading.types import Symbol
 

@@ -13,8 +13,8 @@ import pytest
 from chatbot import logs
 from chatbot.cli import docs
 from chatbot.cli import program as cli
+from chatbot.folder.state import StateFolder
 from chatbot.settings import load
-from chatbot.state import StateFolder
 from storage import latch
 from tests.chatbot.cli.test_say import quarterdeck
 from trading.clocks import SystemClock

@@ -18,16 +18,16 @@ from pathlib import Path
 
 import pytest
 
-from chatbot.state import StateFolder
+from chatbot.folder.state import StateFolder
 from storage import latch
 from tests.chatbot.frontends.test_control import Desk, hearing_stops, listening
 from trading.clocks import SystemClock
-from trading.halt import EVERYONE, Halt, Verb
+from trading.model.halt import EVERYONE, Halt, Verb
 
 HANGS = """
 import signal, socket, sys
 from pathlib import Path
-from chatbot.state import StateFolder
+from chatbot.folder.state import StateFolder
 folder = StateFolder(Path(sys.argv[1]))
 folder.hold()
 listener = socket.socket(socket.AF_UNIX)

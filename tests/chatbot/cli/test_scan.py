@@ -9,8 +9,8 @@ import pytest
 
 from chatbot.cli.scan import as_lines, as_text, report_of
 from tests.builders import NOON, a_decision, a_halt, a_holding, a_view
+from trading.accounts.views import Cycle, Scan, View
 from trading.types import Decision, Mode
-from trading.views import Cycle, Scan, View
 
 TOOK = {"scan": 0.04}
 REFUSED = a_decision(approved=False, reason="BTC is open already")

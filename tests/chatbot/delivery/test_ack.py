@@ -21,6 +21,7 @@ from storage.store import SqlStore
 from tests.builders import BTC, ETH, NOON, a_halt, a_quote
 from tests.chatbot.delivery.test_outbox import BEN, CLEO, HERE, Chats
 from tests.world import settled
+from trading.accounts.recorder import Recorder
 from trading.bus import Bus
 from trading.clocks import ManualClock
 from trading.errors import Refused
@@ -36,7 +37,6 @@ from trading.events import (
     Unprotected,
 )
 from trading.ports import Alert, Change
-from trading.recorder import Recorder
 from trading.types import Mode, Quote, Symbol
 
 CONSOLE = Subscriber(key=HERE, speaker="console", chat="")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatbot.delivery.budget import REDRAW, Budget, Crowded, Folded, Rate
+from chatbot.delivery.budget import REDRAW, ChatBudget, Crowded, Folded, Rate
 from handlers.reply import Priority
 from tests.handlers.story import NOW
 from trading.clocks import ManualClock
@@ -27,7 +27,7 @@ class Crowd:
     def __init__(self, *, overall: Rate = PLENTY, place: Rate = TWENTY) -> None:
         self.clock = ManualClock(NOW)
         self.folded: list[int] = []
-        self.budget = Budget(
+        self.budget = ChatBudget(
             clock=self.clock,
             overall=overall,
             of_place=lambda _: place,

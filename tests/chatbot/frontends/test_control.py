@@ -19,10 +19,10 @@ from typing import Any
 
 import pytest
 
-from chatbot.calling import address, ask
-from chatbot.frontends import Frontend, OnMessage
+from chatbot.folder.calling import address, ask
 from chatbot.frontends.control import ControlSocket, StopSocket
 from chatbot.frontends.control.face import BUSY, LONGEST_LINE, SEATS
+from chatbot.ports import Frontend, OnMessage
 from handlers.caller import Message, Role
 from handlers.reply import Outcome, Reply, to_json
 from tests.process.machine import first_free_descriptor

@@ -14,10 +14,10 @@ import pytest
 
 from chatbot.delivery.budget import Crowded
 from chatbot.delivery.waiting import Throttled
-from chatbot.frontends import NoPicture
-from chatbot.frontends.discord import Discord, Waits
+from chatbot.frontends.discord import ConnectTimeouts, Discord
 from chatbot.frontends.discord.alerts import MayNotWrite, NotConnected
 from chatbot.frontends.talk import People
+from chatbot.ports import NoPicture
 from handlers.caller import Message, Role
 from handlers.chart import Chart, EquityChart
 from handlers.command import Commands
@@ -30,7 +30,7 @@ ANNA, BEN, CLEO = Person(101, "anna"), Person(111, "ben"), Person(121, "cleo")
 MALLORY = Person(666, "mallory-the-stranger")
 GUILD, OTHER_GUILD, CHANNEL, DECK = 700, 701, 456, 800
 NOW = datetime(2025, 10, 10, 20, 41, 9, tzinfo=UTC)
-QUICK = Waits(
+QUICK = ConnectTimeouts(
     defer=0.05,
     slow=0.1,
     request=5.0,
@@ -133,7 +133,7 @@ def a_face(
     *,
     notes: MemoryNotes | None = None,
     painter: Painter | None = None,
-    waits: Waits = QUICK,
+    waits: ConnectTimeouts = QUICK,
     commands: Commands = COMMANDS,
 ) -> Discord:
     return Discord(

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chatbot.frontends.shares import Room, Shares
+from chatbot.frontends.shares import PersonShare, Shares
 from chatbot.frontends.talk import Tasks
 from handlers.caller import Role
 from tests.handlers.story import COMMANDS
@@ -24,9 +24,9 @@ class Crowd:
         self.shares = Shares(self.tasks, COMMANDS, share=3)
         self.gate = asyncio.Event()
 
-    def say(self, who: tuple[str, Role | None], text: str = "/orders") -> Room:
+    def say(self, who: tuple[str, Role | None], text: str = "/orders") -> PersonShare:
         room = self.shares.room(*who, text)
-        if room is not Room.DROPPED:
+        if room is not PersonShare.DROPPED:
             self.shares.start(*who, self._answer(), name="test")
         return room
 
@@ -49,7 +49,7 @@ async def crowd() -> AsyncIterator[Crowd]:
 
 async def test_beyond_a_share_it_is_told_once(crowd: Crowd) -> None:
     said = [crowd.say(VIEWER) for _ in range(10)]
-    assert said == [*[Room.HEARD] * 3, Room.TOLD, *[Room.DROPPED] * 6]
+    assert said == [*[PersonShare.HEARD] * 3, PersonShare.TOLD, *[PersonShare.DROPPED] * 6]
 
 
 async def test_it_is_told_again_once_all_of_it_was_answered(crowd: Crowd) -> None:
@@ -64,12 +64,12 @@ async def test_others_have_shares_of_their_own(crowd: Crowd) -> None:
         crowd.say(VIEWER)
     for number in range(10):
         crowd.say((f"99{number}", None))
-    assert crowd.say(OPERATOR) is crowd.say(("4", Role.VIEWER)) is Room.HEARD
+    assert crowd.say(OPERATOR) is crowd.say(("4", Role.VIEWER)) is PersonShare.HEARD
 
 
 async def test_strangers_share_one_and_are_told_nothing(crowd: Crowd) -> None:
     said = [crowd.say((f"99{number}", None)) for number in range(5)]
-    assert said == [*[Room.HEARD] * 3, *[Room.DROPPED] * 2]
+    assert said == [*[PersonShare.HEARD] * 3, *[PersonShare.DROPPED] * 2]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ async def test_strangers_share_one_and_are_told_nothing(crowd: Crowd) -> None:
 async def test_what_makes_safer_is_always_heard_from_who_may(crowd: Crowd, said: str) -> None:
     for _ in range(10):
         crowd.say(OPERATOR)
-    assert [crowd.say(OPERATOR, said) for _ in range(5)] == [Room.HEARD] * 5
+    assert [crowd.say(OPERATOR, said) for _ in range(5)] == [PersonShare.HEARD] * 5
 
 
 @pytest.mark.parametrize("said", ["/stop", "/pause", "/flatten", "/close SOL", "please stop"])
@@ -90,4 +90,4 @@ async def test_it_is_none_of_who_may_not(
 ) -> None:
     for _ in range(10):
         crowd.say(who)
-    assert crowd.say(who, said) is Room.DROPPED
+    assert crowd.say(who, said) is PersonShare.DROPPED

@@ -15,11 +15,16 @@ import pytest
 
 from chatbot import logs
 from chatbot.delivery.waiting import Throttled
-from chatbot.frontends import ChatPlatform, NoPicture
 from chatbot.frontends.shares import SHARE
 from chatbot.frontends.talk import People
-from chatbot.frontends.telegram import Flood, Polling, Telegram
-from chatbot.frontends.telegram.failures import BlockedByUser, ChatUnknown, NoAnswer, NotInChat
+from chatbot.frontends.telegram import Polling, Telegram, TelegramFlood
+from chatbot.frontends.telegram.failures import (
+    BlockedByUser,
+    ChatUnknown,
+    NoTelegramAnswer,
+    NotInChat,
+)
+from chatbot.ports import ChatPlatform, NoPicture
 from handlers.caller import Message, Role
 from handlers.chart import Chart, EquityChart
 from handlers.reply import Choice, Level, Outcome, Reply
@@ -40,7 +45,7 @@ CHART = EquityChart(
     title="Equity", quote="USDT", times=(NOW,), equity=(1.0,), drawdown=(0.0,), zone="UTC"
 )
 QUICK = Polling(wait=1, answer=4.0, connect=4.0)
-AMPLE = Flood(overall_rate=10_000, group_rate=10_000)
+AMPLE = TelegramFlood(overall_rate=10_000, group_rate=10_000)
 """The clock stands still here, and with it the budget."""
 REFRESH = Choice("Refresh", "/status")
 
@@ -132,7 +137,7 @@ async def a_chat(
     notes: Memory | None = None,
     server: TelegramServer | None = None,
     start: bool = True,
-    flood: Flood | None = None,
+    flood: TelegramFlood | None = None,
 ) -> AsyncIterator[Chat]:
     house = House()
     async with server or TelegramServer(now=lambda: house.clock.now().timestamp()) as listening:
@@ -156,7 +161,9 @@ async def a_chat(
             assert listening.schema_errors == []
 
 
-def a_face(server: TelegramServer, house: House, notes: Memory, flood: Flood | None = None) -> Chat:
+def a_face(
+    server: TelegramServer, house: House, notes: Memory, flood: TelegramFlood | None = None
+) -> Chat:
     painter = Painter()
 
     async def stranger(platform: str, who: str) -> None:
@@ -701,7 +708,7 @@ async def test_too_many_requests_are_the_outboxs_to_wait_for() -> None:
 async def test_an_alert_that_may_not_have_arrived_is_said_to_be_so(fault: Fault) -> None:
     async with a_chat() as chat:
         chat.server.fail("sendMessage", fault)
-        with pytest.raises(NoAnswer):
+        with pytest.raises(NoTelegramAnswer):
             await chat.telegram.send("2", Reply("alert"), silent=True)
         await chat.telegram.send("2", Reply("alert"), silent=True)
         assert len(chat.server.room(2).seen) == 1

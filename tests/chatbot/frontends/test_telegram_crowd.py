@@ -11,7 +11,7 @@ import asyncio
 import pytest
 
 from chatbot.delivery.budget import Crowded
-from chatbot.frontends.telegram import Flood
+from chatbot.frontends.telegram import TelegramFlood
 from handlers.caller import Message
 from handlers.reply import Choice, Level, Priority, Reply
 from tests.chatbot.frontends.test_telegram import (
@@ -43,7 +43,7 @@ def said(chat: Chat, words: str) -> int:
 async def test_a_flood_of_questions_silences_no_stop_and_no_critical_alert(
     line: str, varied: bool
 ) -> None:
-    async with a_chat(server=strict(), flood=Flood()) as chat:
+    async with a_chat(server=strict(), flood=TelegramFlood()) as chat:
         for number in range(60):
             await chat.server.says(CLEO, f"{line} {number}" if varied else line, chat=GROUP)
         await chat.server.until(lambda: len(chat.heard) == 60, "the questions")
@@ -57,7 +57,7 @@ async def test_a_flood_of_questions_silences_no_stop_and_no_critical_alert(
 
 
 async def test_what_was_not_answered_is_told_in_one_sentence() -> None:
-    async with a_chat(server=strict(), flood=Flood()) as chat:
+    async with a_chat(server=strict(), flood=TelegramFlood()) as chat:
         for number in range(45):
             await chat.server.says(CLEO, f"/price {number}", chat=GROUP)
         await chat.server.until(lambda: len(chat.heard) == 45, "the questions")
@@ -73,7 +73,7 @@ async def test_what_was_not_answered_is_told_in_one_sentence() -> None:
 
 
 async def test_edits_count_and_leave_what_is_kept() -> None:
-    async with a_chat(server=strict(), flood=Flood()) as chat:
+    async with a_chat(server=strict(), flood=TelegramFlood()) as chat:
         status = await chat.ask(CLEO, "/status", chat=GROUP)
         for number in range(40):
             shown = Reply(f"Look {number}", choices=(Choice("Refresh", "/status"),))
@@ -94,7 +94,7 @@ async def test_what_follows_a_stop_leaves_room_for_the_next_ones_answer() -> Non
         stages += 1
         return Reply(f"■ Stopped: stage {stages}", then=later, asked=Priority.STOP)
 
-    async with a_chat(server=strict(), flood=Flood()) as chat:
+    async with a_chat(server=strict(), flood=TelegramFlood()) as chat:
         chat.answers["/stop"] = Reply("■ Stopped", then=later, asked=Priority.STOP)
         first = await chat.ask(BEN, "/stop", chat=GROUP)
         await chat.server.until(lambda: len(first.edits) == 16, "stages")
@@ -105,7 +105,7 @@ async def test_what_follows_a_stop_leaves_room_for_the_next_ones_answer() -> Non
 
 
 async def test_a_refusal_that_is_withheld_costs_the_chat_nothing() -> None:
-    async with a_chat(server=strict(), flood=Flood()) as chat:
+    async with a_chat(server=strict(), flood=TelegramFlood()) as chat:
         chat.answers["/resume"] = Reply("✕ Too often", withheld=True)
         await chat.server.says(CLEO, "/resume", chat=GROUP)
         await chat.ask(BEN, "/status", chat=GROUP)
@@ -113,7 +113,7 @@ async def test_a_refusal_that_is_withheld_costs_the_chat_nothing() -> None:
 
 
 async def test_an_alert_that_must_wait_lets_a_more_important_one_go() -> None:
-    async with a_chat(server=strict(), flood=Flood()) as chat:
+    async with a_chat(server=strict(), flood=TelegramFlood()) as chat:
         for number in range(16):
             await chat.telegram.send(str(GROUP), Reply(f"Opened {number}"), silent=True)
         with pytest.raises(Crowded) as told:
@@ -125,7 +125,7 @@ async def test_an_alert_that_must_wait_lets_a_more_important_one_go() -> None:
 
 
 async def test_after_a_flood_wait_a_stops_answer_still_goes_first() -> None:
-    async with a_chat(server=strict(), flood=Flood()) as chat:
+    async with a_chat(server=strict(), flood=TelegramFlood()) as chat:
         chat.server.fail("sendMessage", Fault.FLOOD, retry_after=17)
         await chat.server.says(CLEO, "/status", chat=GROUP)
         await chat.server.until(lambda: len(chat.server.asked("sendMessage")) == 1, "a refusal")
@@ -143,7 +143,7 @@ async def test_after_a_flood_wait_a_stops_answer_still_goes_first() -> None:
 
 
 async def test_a_stops_answer_is_never_given_up() -> None:
-    async with a_chat(server=strict(), flood=Flood()) as chat:
+    async with a_chat(server=strict(), flood=TelegramFlood()) as chat:
         chat.server.fail("sendMessage", Fault.BROKEN, times=12)
         await chat.server.says(BEN, "/stop", chat=GROUP)
         await chat.tick(lambda: said(chat, "■ Stopped"), "the answer")

@@ -15,7 +15,7 @@ from chatbot.render.embed import (
     DESCRIPTION,
     TITLE,
     Button,
-    Post,
+    EmbedPost,
     escaped,
     posts,
 )
@@ -27,7 +27,7 @@ NOW = datetime(2025, 10, 10, 20, 41, 9, tzinfo=UTC)
 TABLE = Table((Column(right=False), Column("now"), Column("P&L")), (("BTC", "117,050.0", "+5.83"),))
 
 
-def post(reply: Reply) -> Post:
+def post(reply: Reply) -> EmbedPost:
     (only,) = posts(reply, COMMANDS)
     return only
 

@@ -21,20 +21,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbot.frontends import NoPicture
+from chatbot.ports import NoPicture
 from chatbot.render.drawing import HEIGHT, WIDTH, apart, gaps, png, time_ticks
 from chatbot.render.pictures import COMMAND, PictureProcess, Theme
 from handlers.chart import (
     CandleChart,
     Chart,
+    ChartMark,
     EquityChart,
-    Level,
-    Mark,
     MarkKind,
+    PriceLevel,
     chart_from_dict,
     chart_to_dict,
 )
-from handlers.charts import Timeframe, candle_chart
+from handlers.commands.charts import Timeframe, candle_chart
 from tests.architecture.source import ROOT
 from trading.clocks import ManualClock
 from trading.market.recording import crash_of_may_2021
@@ -52,11 +52,15 @@ def the_crash(**changes: Any) -> CandleChart:
     drawn = candle_chart(candles, BTC, Timeframe.MINUTE, BINANCE_PERPETUALS_2021[BTC], "UTC")
     assert drawn is not None
     marks = tuple(
-        Mark(drawn.times[n], drawn.closes[n], kind)
+        ChartMark(drawn.times[n], drawn.closes[n], kind)
         for n, kind in zip((10, 30, 50, 60), MarkKind, strict=True)
     )
     entry = drawn.closes[50]
-    levels = (Level("entry", entry), Level("stop", entry * 0.97), Level("target", entry * 1.5))
+    levels = (
+        PriceLevel("entry", entry),
+        PriceLevel("stop", entry * 0.97),
+        PriceLevel("target", entry * 1.5),
+    )
     return replace(drawn, marks=marks, levels=levels, **changes)
 
 
@@ -77,7 +81,7 @@ ONE = (100.0,)
 A_CANDLE = replace(
     the_crash(),
     times=(NOON,), opens=ONE, highs=ONE, lows=ONE, closes=ONE, volumes=(0.0,),
-    marks=(), levels=(Level("entry", 100.0),),
+    marks=(), levels=(PriceLevel("entry", 100.0),),
 )  # fmt: skip
 CHARTS: dict[str, Chart] = {
     "a crash": the_crash(),

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from chatbot.access import persons
-from chatbot.administration import _flat
+from chatbot.app.administration import _flat
 from chatbot.delivery.waiting import Delivery
-from chatbot.platforms import delivery
-from chatbot.settings import Discord, Settings, load
-from chatbot.settings.chats import Flood, Timing
+from chatbot.settings import DiscordSettings, Settings, load
+from chatbot.settings.chats import FloodSettings, TimingSettings
+from chatbot.wiring.access import persons
+from chatbot.wiring.platforms import delivery
 from handlers.caller import Role
 from handlers.context import Person
 from trading.errors import SettingsError
@@ -80,11 +80,11 @@ def test_every_example_of_the_shipped_file_can_be_used_as_it_stands(folder: Path
     chat = settings.chat
     assert (len(chat.telegram.alerts), len(chat.discord.alerts)) == (2, 2)
     assert settings.access.policy().off == {"shutdown"}
-    assert chat.telegram.flood == Flood()
-    assert chat.timing == Timing()
+    assert chat.telegram.flood == FloodSettings()
+    assert chat.timing == TimingSettings()
     assert (chat.discord.api_url, chat.discord.gateway_url) == (
-        Discord().api_url,
-        Discord().gateway_url,
+        DiscordSettings().api_url,
+        DiscordSettings().gateway_url,
     )
 
 
@@ -407,7 +407,7 @@ def test_how_patient_it_is_with_chats_can_be_set(folder: Path) -> None:
     assert (chat.timing.poll, chat.timing.retry) == (5, Decimal("0.05"))
     told = delivery(chat.timing)
     assert (told.first_delay, told.longest_delay, told.back_after) == (0.05, 60.0, 2.0)
-    assert delivery(Timing()) == Delivery()
+    assert delivery(TimingSettings()) == Delivery()
 
 
 def test_a_patience_that_makes_no_sense_is_refused(folder: Path) -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from chatbot.app import App
-from chatbot.build import build
-from chatbot.history import HISTORY
+from chatbot.app.start import App
+from chatbot.folder.history import HISTORY
+from chatbot.folder.state import StateFolder
 from chatbot.settings import Settings, load
-from chatbot.state import StateFolder
+from chatbot.wiring.build import build
 from storage.store import SqlStore
 from tests.builders import NOON
 from trading.clocks import ManualClock

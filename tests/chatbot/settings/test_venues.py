@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from chatbot.settings import Settings, load
-from chatbot.settings.trading import CcxtFeed, CcxtVenue
+from chatbot.settings.trading import CcxtFeed, CcxtVenueSettings
 from trading.errors import SettingsError
 from trading.types import Mode
-from trading.venues.quirks import Market
+from trading.venues.ccxt.quirks import Market
 
 SHIPPED = (Path(__file__).parents[3] / "bot.toml").read_text()
 VENUE = 'kind = "ccxt"\nexchange = "binance"\nmarket = "swap"\nread_only = false'
@@ -51,9 +51,9 @@ def mistakes(file: Path, environ: dict[str, str] | None = None) -> list[str]:
     return [re.sub(r"^bot\.toml( \d+)?: ", "", sentence) for sentence in refused.value.mistakes]
 
 
-def venue_of(settings: Settings) -> CcxtVenue:
+def venue_of(settings: Settings) -> CcxtVenueSettings:
     venue = settings.venues["real"]
-    assert isinstance(venue, CcxtVenue)
+    assert isinstance(venue, CcxtVenueSettings)
     return venue
 
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from chatbot.folder.state import locate
 from chatbot.settings import RiskLimits, Settings, load
 from chatbot.settings.chats import DiscordAlerts, TelegramAlerts
-from chatbot.settings.trading import Entries, ReplayFeed
+from chatbot.settings.trading import EntrySettings, ReplayFeedSettings
 from chatbot.settings.universe import TierSection, UniverseSection
-from chatbot.state import locate
+from trading.common.text import clean
 from trading.errors import SettingsError
 from trading.risk.limits import EntryRules, Limits
-from trading.text import clean
 from trading.types import Mode, Symbol
 
 SHIPPED = Path(__file__).parents[3] / "bot.toml"
@@ -63,7 +63,7 @@ def test_the_shipped_file_is_a_paper_desk_on_five_majors() -> None:
     )
     assert trader.limits.build() == Limits()
     feed = settings.feeds[trader.feed]
-    assert isinstance(feed, ReplayFeed)
+    assert isinstance(feed, ReplayFeedSettings)
     assert feed.speed == 60
     assert settings.alerts.drawdown == Decimal("0.005")
     assert settings.state_dir == SHIPPED.parent / "state"
@@ -100,8 +100,8 @@ def test_the_shipped_file_shows_every_key() -> None:
 def test_the_limits_of_the_core_are_all_there_with_its_defaults() -> None:
     assert set(RiskLimits.model_fields) == {field.name for field in fields(Limits)}
     assert RiskLimits().build() == Limits()
-    assert set(Entries.model_fields) == {field.name for field in fields(EntryRules)}
-    assert Entries().build() == EntryRules()
+    assert set(EntrySettings.model_fields) == {field.name for field in fields(EntryRules)}
+    assert EntrySettings().build() == EntryRules()
 
 
 def test_the_environment_wins(file: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from chatbot.delivery.outbox import Outbox
 from chatbot.delivery.waiting import Subscriber
-from chatbot.frontends import OnMessage
+from chatbot.ports import OnMessage
 from chatbot.watch.chats import BARRED, ChatWatch
 from handlers import alerts
 from handlers.reply import Level
@@ -18,10 +18,10 @@ from storage.memory import MemoryStore
 from tests.builders import NOON
 from tests.chatbot.delivery.test_outbox import Chats
 from tests.handlers.story import reads
+from trading.accounts.recorder import Recorder
 from trading.bus import Bus
 from trading.clocks import ManualClock
 from trading.events import FeedBack
-from trading.recorder import Recorder
 from trading.types import Mode
 
 TOKEN, POLLED = "its token is refused", "another program polls with the same token"

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from chatbot.history import history
+from chatbot.folder.history import history
 from chatbot.watch.history import AGAIN_EVERY, HistoryWatch
 from storage import backup
 from tests.builders import NOON, an_order
-from tests.trading.test_recorder import Desk
+from tests.trading.accounts.test_recorder import Desk
 from trading.clocks import ManualClock
 from trading.errors import StoreError
 from trading.events import HistoryFailed, HistoryLost, HistoryRecovered
-from trading.ports import Change, Lane
+from trading.ports import Change, WritePriority
 
 
 class Watched(Desk):
@@ -39,7 +39,7 @@ class Watched(Desk):
 
     async def record(self, name: str) -> None:
         """As before an entry leaves."""
-        await self.recorder.record(Change(orders=(an_order(id=name),)), Lane.ENTRY)
+        await self.recorder.record(Change(orders=(an_order(id=name),)), WritePriority.ENTRY)
 
 
 @pytest.fixture

@@ -14,15 +14,15 @@ from pydantic import SecretStr
 
 from chatbot.watch.metrics import Metrics
 from chatbot.watch.ping import Ping
-from chatbot.watch.process import ClockWatch, Heartbeat, LagWatch, Rate
+from chatbot.watch.process import ClockWatch, Heartbeat, LagWatch, ProcessRate
 from storage.memory import MemoryStore
 from tests.builders import NOON
 from tests.world import settled
+from trading.accounts.recorder import Recorder
 from trading.bus import Bus
 from trading.clocks import ManualClock
 from trading.events import ClockJumped, Event, LoopLagged, StillAlive
 from trading.ports import Alert
-from trading.recorder import Recorder
 
 
 class SettableClock(ManualClock):
@@ -358,7 +358,7 @@ async def test_without_an_address_nobody_is_asked() -> None:
 
 def test_a_rate_is_that_of_the_last_minutes() -> None:
     clock, figure = ManualClock(NOON), [0.0]
-    rate = Rate(lambda: figure[0], clock, seconds=300)
+    rate = ProcessRate(lambda: figure[0], clock, seconds=300)
     for _ in range(60):
         clock.advance(5)
         figure[0] += 10

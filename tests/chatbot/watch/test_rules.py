@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 
 from chatbot.settings import load
-from chatbot.watch.rules import NUMBERS, TRUTHS, Condition, Rule, RuleWatch, Value
+from chatbot.watch.rules import NUMBERS, TRUTHS, AlertCondition, Rule, RuleWatch, Value
 from storage.memory import MemoryStore
 from tests.builders import BTC, NOON, XRP
 from tests.chatbot.test_side_by_side import two_traders
 from tests.world import settled
+from trading.accounts.recorder import Recorder
 from trading.bus import Bus
 from trading.clocks import ManualClock
 from trading.errors import SettingsError
 from trading.events import Event, RuleBroken, RuleRestored
 from trading.ports import Alert
-from trading.recorder import Recorder
 
 SHIPPED = Path(__file__).parents[3] / "bot.toml"
 
@@ -92,7 +92,7 @@ def a_rule(condition: str, minutes: float = 1, **changes: str) -> Rule:
     assert action in ("notify", "pause", "stop")
     return Rule(
         name=changes.get("name", "a rule"),
-        condition=Condition.parse(condition),
+        condition=AlertCondition.parse(condition),
         duration=timedelta(minutes=minutes),
         action=action,  # type: ignore[arg-type]  # looked at above
     )
@@ -130,7 +130,7 @@ async def ended(task: asyncio.Task[None]) -> None:
 def test_a_condition_holds_or_not_or_is_unknown(
     text: str, value: Value, holds: bool | None
 ) -> None:
-    assert Condition.parse(text).holds(value) is holds
+    assert AlertCondition.parse(text).holds(value) is holds
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_condition_holds_or_not_or_is_unknown(
     ["error_rate > 0.01", "feed_ok == false", "positions >= 3", "majors.drawdown > 0.05"],
 )
 def test_a_condition_reads_as_it_was_written(text: str) -> None:
-    assert str(Condition.parse(text)) == text
+    assert str(AlertCondition.parse(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_condition_reads_as_it_was_written(text: str) -> None:
 )
 def test_what_is_no_condition_is_told_with_what_is_allowed(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=re.escape(why)):
-        Condition.parse(text)
+        AlertCondition.parse(text)
 
 
 def test_the_shipped_file_lists_every_metric() -> None:

@@ -15,10 +15,10 @@ from tests.builders import BTC, ETH
 from tests.trading.backtest.worlds import a_backtest, a_walk
 from trading.backtest.engine import Backtest, run
 from trading.backtest.result import Result
-from trading.execution.exit_rules import ExitRules, PartialRule
+from trading.model.exit_rules import ExitRules, PartialRule
 from trading.risk.limits import EntryRules, EntryStyle, Limits
 from trading.strategies import strategy
-from trading.venues.paper import Costs
+from trading.venues.paper.venue import Costs
 
 SHARES = st.sampled_from(["0.25", "0.5", "1"]).map(Decimal)
 MULTIPLES = st.sampled_from(["0.5", "1", "2"]).map(Decimal)

@@ -36,7 +36,7 @@ from trading.risk.limits import Limits
 from trading.stats.ratios import drawdown, sharpe
 from trading.strategies.base import Signals
 from trading.types import MarketRules, Symbol
-from trading.venues.paper import Costs
+from trading.venues.paper.venue import Costs
 
 GOOG = Symbol("GOOG", "USD")
 DAY = timedelta(days=1)

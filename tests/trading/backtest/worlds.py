@@ -10,12 +10,12 @@ import numpy as np
 
 from tests.fakes import same_rules
 from trading.backtest.engine import Backtest
-from trading.execution.exit_rules import ExitRules
+from trading.context.settings import TraderSettings
 from trading.market.candles import Candles
+from trading.model.exit_rules import ExitRules
 from trading.risk.limits import Limits
 from trading.strategies import strategy
 from trading.strategies.base import Strategy
-from trading.trader_settings import TraderSettings
 from trading.types import Mode, Symbol
 
 MINUTE = timedelta(minutes=1)

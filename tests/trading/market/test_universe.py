@@ -17,8 +17,8 @@ from trading.market.universe import (
     ROTATIONAL,
     STABLE,
     VOLUME,
+    MarketScan,
     MarketStats,
-    Survey,
     Tier,
     Universe,
 )
@@ -39,8 +39,8 @@ THIN = market(3_000_000, 50, 12_000)
 DEAD = market(100_000, 200, 500)
 
 
-def survey(stats: dict[Symbol, MarketStats], measured: frozenset[str] = EVERYTHING) -> Survey:
-    return Survey(at=NOON, stats=stats, measured=measured)
+def survey(stats: dict[Symbol, MarketStats], measured: frozenset[str] = EVERYTHING) -> MarketScan:
+    return MarketScan(at=NOON, stats=stats, measured=measured)
 
 
 def after(universe: Universe, symbol: Symbol, *seen: MarketStats | None) -> Universe:
@@ -49,7 +49,7 @@ def after(universe: Universe, symbol: Symbol, *seen: MarketStats | None) -> Univ
     return universe
 
 
-def volumes(**each: int) -> Survey:
+def volumes(**each: int) -> MarketScan:
     return survey({Symbol(base, "USD"): market(volume, 1, 10**7) for base, volume in each.items()})
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from tests.trading.optimize.worlds import OWN, measured, of_hours, went
-from trading.optimize.folds import Fold, Windows, folds
+from trading.optimize.folds import TestFold, Windows, folds
 from trading.optimize.luck import SURE
 from trading.optimize.measure import Measure, Measured, Metric
 from trading.optimize.spaces import Dimension, Space, Value, space
 from trading.optimize.study import Studies
-from trading.optimize.walk import Plan, Report, Walk
+from trading.optimize.walk import Plan, Walk, WalkReport
 
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 END = BEGIN + timedelta(days=700)
@@ -36,7 +36,7 @@ def a_plan(**changes: object) -> Plan:
     return replace(plan, **changes)  # type: ignore[arg-type]  # replace checks the names
 
 
-def walked(daily: Daily, plan: Plan | None = None) -> Report:
+def walked(daily: Daily, plan: Plan | None = None) -> WalkReport:
     """Walk where settings go as *daily* says: returns of x, from a moment on."""
 
     def measure(values: Mapping[str, Value], begin: datetime, end: datetime) -> Measured | None:
@@ -150,7 +150,7 @@ def test_a_fold_in_which_nothing_fits_together_is_told() -> None:
 
 
 def test_whoever_stops_early_is_told_of_the_folds_that_were_tried() -> None:
-    def stops(fold: Fold, many: int, best: float | None) -> None:
+    def stops(fold: TestFold, many: int, best: float | None) -> None:
         if fold.number == 3:
             raise KeyboardInterrupt
 

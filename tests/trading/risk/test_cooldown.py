@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import BTC, ETH, NOON, a_trade, after
-from trading.risk.book import RiskBook
 from trading.risk.cooldown import Streak, rest, rest_until, streak, symbol_rests
 from trading.risk.limits import Limits
+from trading.risk.snapshot import RiskSnapshot
 from trading.types import ZERO, ExitReason, Trade
 
 LIMITS = Limits()
@@ -26,8 +26,8 @@ def won(minutes: float) -> Trade:
     return a_trade(id=f"won {minutes}", closed_at=after(minutes=minutes), profit=Decimal(1))
 
 
-def a_book(counted: Streak, *last: Trade) -> RiskBook:
-    return RiskBook(
+def a_book(counted: Streak, *last: Trade) -> RiskSnapshot:
+    return RiskSnapshot(
         equity=Decimal(10_000),
         exposure=ZERO,
         losses_in_row=counted.losses,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.builders import after
 from trading.risk.drawdown import (
     Guard,
-    Reading,
+    LossReading,
     day_begin,
     day_end,
     day_of,
@@ -26,11 +26,11 @@ D = Decimal
 PAST, INSIDE = D("0.031"), D("0.029")
 
 
-def at(seconds: float, value: Decimal | None = PAST, *, stale: bool = False) -> Reading:
-    return Reading(value, after(seconds=seconds), stale)
+def at(seconds: float, value: Decimal | None = PAST, *, stale: bool = False) -> LossReading:
+    return LossReading(value, after(seconds=seconds), stale)
 
 
-def breached(*readings: Reading) -> bool:
+def breached(*readings: LossReading) -> bool:
     guard, answer = Guard(kind="day", limit=D("0.03")), False
     for reading in readings:
         guard, answer = guard.observe(reading)

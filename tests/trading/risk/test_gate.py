@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import BTC, ETH, NOON, RULES, a_trade, after, some_limits, some_rules
-from trading.risk.book import Approved, Proposal, Refusal, RiskBook
 from trading.risk.gate import evaluate
 from trading.risk.limits import Limits
+from trading.risk.snapshot import Approved, Proposal, Refusal, RiskSnapshot
 from trading.types import ZERO, Side
 
 D = Decimal
@@ -24,13 +24,13 @@ def a_proposal(**changes: Any) -> Proposal:
     return replace(proposal, **changes)
 
 
-def a_book(**changes: Any) -> RiskBook:
-    book = RiskBook(equity=D(10_000), exposure=ZERO, price_age=timedelta(seconds=1))
+def a_book(**changes: Any) -> RiskSnapshot:
+    book = RiskSnapshot(equity=D(10_000), exposure=ZERO, price_age=timedelta(seconds=1))
     return replace(book, **changes)
 
 
 def approved(
-    proposal: Proposal | None = None, book: RiskBook | None = None, limits: Limits | None = None
+    proposal: Proposal | None = None, book: RiskSnapshot | None = None, limits: Limits | None = None
 ) -> Approved:
     answer = evaluate(proposal or a_proposal(), book or a_book(), limits or Limits())
     assert isinstance(answer, Approved), answer
@@ -38,7 +38,7 @@ def approved(
 
 
 def refusal(
-    proposal: Proposal | None = None, book: RiskBook | None = None, limits: Limits | None = None
+    proposal: Proposal | None = None, book: RiskSnapshot | None = None, limits: Limits | None = None
 ) -> str:
     answer = evaluate(proposal or a_proposal(), book or a_book(), limits or Limits())
     assert isinstance(answer, Refusal), answer
@@ -213,7 +213,7 @@ LOT = st.sampled_from([D("0.00000001"), D("0.001"), D("0.03"), D(1), D(7), D(100
 
 
 @st.composite
-def questions(draw: st.DrawFn) -> tuple[Proposal, RiskBook, Limits]:
+def questions(draw: st.DrawFn) -> tuple[Proposal, RiskSnapshot, Limits]:
     price, stop = draw(PRICE), draw(PRICE)
     proposal = a_proposal(
         side=Side.BUY if stop < price else Side.SELL,
@@ -228,7 +228,7 @@ def questions(draw: st.DrawFn) -> tuple[Proposal, RiskBook, Limits]:
 
 
 @given(questions())
-def test_what_is_approved_breaks_no_limit(question: tuple[Proposal, RiskBook, Limits]) -> None:
+def test_what_is_approved_breaks_no_limit(question: tuple[Proposal, RiskSnapshot, Limits]) -> None:
     proposal, book, limits = question
     answer = evaluate(proposal, book, limits)
     if isinstance(answer, Refusal):

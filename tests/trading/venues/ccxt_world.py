@@ -12,12 +12,12 @@ from typing import Any
 from tests.servers.exchange import OWNER, ApiKey, ExchangeServer, Wish
 from trading.clocks import Clock, SystemClock
 from trading.ports import Feed, Venue
-from trading.types import Order, OrderRole, OrderType, Quote, Report, Side, Symbol
-from trading.venues.breaker import Breaker
-from trading.venues.ccxt import CcxtVenue
-from trading.venues.connection import Access, Connection
-from trading.venues.live_feed import LiveFeed
-from trading.venues.quirks import QUIRKS, Market
+from trading.types import Order, OrderReport, OrderRole, OrderType, Quote, Side, Symbol
+from trading.venues.ccxt.breaker import Breaker
+from trading.venues.ccxt.connection import ApiAccess, Connection
+from trading.venues.ccxt.live_feed import LiveFeed
+from trading.venues.ccxt.quirks import QUIRKS, Market
+from trading.venues.ccxt.venue import CcxtVenue
 
 BTC, ETH = Symbol("BTC", "USDT"), Symbol("ETH", "USDT")
 D = Decimal
@@ -33,7 +33,7 @@ class CcxtWorld:
         self.faults = server.faults
         self.clock = clock
         self.market = market
-        self.heard: list[Report] = []
+        self.heard: list[OrderReport] = []
         self._numbers = itertools.count(1)
         self.connection = connect(server, clock, **settings.pop("access", {}))
         self._settings = settings
@@ -81,10 +81,10 @@ class CcxtWorld:
     def target(self, price: str = "55000", **changed: Any) -> Order:
         return self.order(OrderRole.PROTECT, type=OrderType.TARGET, stop_price=D(price), **changed)
 
-    async def place(self, order: Order) -> Report:
+    async def place(self, order: Order) -> OrderReport:
         return await self.venue.place(order, allowed)
 
-    def told_of(self, order: Order) -> list[Report]:
+    def told_of(self, order: Order) -> list[OrderReport]:
         return [report for report in self.heard if report.order_id == order.id]
 
     def fills_of(self, order: Order) -> dict[str, Decimal]:
@@ -124,7 +124,7 @@ def connect(
 ) -> Connection:
     return Connection(
         quirks=QUIRKS["binance", Market(server.market)],
-        access=Access(key=key.key, secret=key.secret),
+        access=ApiAccess(key=key.key, secret=key.secret),
         clock=clock,
         url=server.url,
         ws_url=server.ws_url,

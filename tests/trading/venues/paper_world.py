@@ -21,13 +21,13 @@ from trading.ports import Journal
 from trading.types import (
     MarketRules,
     Order,
+    OrderReport,
     OrderRole,
     OrderType,
-    Report,
     Side,
     Symbol,
 )
-from trading.venues.paper import PaperVenue
+from trading.venues.paper.venue import PaperVenue
 from trading.venues.replay import ReplayFeed
 
 BTC = Symbol("BTC", "USDT")
@@ -89,7 +89,7 @@ class PaperWorld:
             rules=RULES,
         )
         self.feed.resume(NOON)
-        self.heard: list[Report] = []
+        self.heard: list[OrderReport] = []
         self._journal = journal
         self._reopens = reopens
         self._settings = settings
@@ -117,23 +117,23 @@ class PaperWorld:
             await self._venue.close()
         self._venue = None
 
-    async def next_bar(self, count: int = 1) -> list[Report]:
+    async def next_bar(self, count: int = 1) -> list[OrderReport]:
         """Let the market print *count* bars; return what the venue said of them."""
         before = len(self.heard)
         self.clock.advance(60 * count)
         await (await self.venue()).catch_up(self.clock.now())
         return self.heard[before:]
 
-    async def place(self, order: Order) -> Report:
+    async def place(self, order: Order) -> OrderReport:
         return await (await self.venue()).place(order, allowed)
 
-    async def cancel(self, order: Order) -> Report:
+    async def cancel(self, order: Order) -> OrderReport:
         return await (await self.venue()).cancel(order)
 
-    async def find(self, order: Order) -> Report | None:
+    async def find(self, order: Order) -> OrderReport | None:
         return await (await self.venue()).find(order)
 
-    async def open_orders(self) -> Sequence[Report]:
+    async def open_orders(self) -> Sequence[OrderReport]:
         return await (await self.venue()).open_orders()
 
     async def positions(self) -> Mapping[Symbol, Decimal]:

@@ -10,7 +10,7 @@ import pytest
 from tests.servers.exchange import Rules, Wish
 from tests.trading.venues.ccxt_world import BTC, ETH, a_world
 from trading.types import Symbol, Untraded, traded
-from trading.venues.listed import EveryMarket, listed_in
+from trading.venues.ccxt.listed import EveryMarket, listed_in
 
 D = Decimal
 XRP, GONE = Symbol("XRP", "USDT"), Symbol("GONE", "USDT")

@@ -7,14 +7,14 @@ import asyncio
 import pytest
 
 from tests.trading.venues.ccxt_world import BTC, CcxtWorld, D, a_world, until
-from trading.types import Order, OrderRole, OrderStatus, Report, Side
+from trading.types import Order, OrderReport, OrderRole, OrderStatus, Side
 
 MARKETS = pytest.mark.parametrize("market", ["spot", "swap", "hedge"])
 BOTH = pytest.mark.parametrize("market", ["spot", "swap"])
 UPDATE = {"spot": "executionReport", "swap": "ORDER_TRADE_UPDATE", "hedge": "ORDER_TRADE_UPDATE"}
 
 
-def ended(world: CcxtWorld, order: Order) -> list[Report]:
+def ended(world: CcxtWorld, order: Order) -> list[OrderReport]:
     return [report for report in world.told_of(order) if report.status is OrderStatus.FILLED]
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.servers.exchange import Close
 from tests.trading.venues.ccxt_world import BTC, CcxtWorld, D, a_world, allowed, until
 from trading.errors import Halted, VenueRejected, VenueUncertain
-from trading.execution.legs import Leg, compare
+from trading.model.legs import Leg, compare
 from trading.types import Held, Order, OrderRole, OrderStatus, OrderType, Side, Targets
 
 PERPETUALS = pytest.mark.parametrize("market", ["swap", "hedge"])

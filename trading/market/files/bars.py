@@ -24,7 +24,7 @@ _GUESSED = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
+class BarRows:
     """What one file holds of one symbol, oldest first; `sheet` and `rows` say where, for people."""
 
     sheet: Sheet
@@ -77,7 +77,7 @@ def clock(milliseconds: int) -> str:
     return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def refuse_flaws(parts: Sequence[Rows], step: timedelta) -> None:
+def refuse_flaws(parts: Sequence[BarRows], step: timedelta) -> None:
     """Raise `ValueError`, a sentence, for the first of *parts* that is no row of bars of *step*."""
     for part in parts:
         _refuse_odd_times(part, step)
@@ -85,7 +85,7 @@ def refuse_flaws(parts: Sequence[Rows], step: timedelta) -> None:
     _refuse_other_moments(parts, step)
 
 
-def _refuse_odd_times(part: Rows, step: timedelta) -> None:
+def _refuse_odd_times(part: BarRows, step: timedelta) -> None:
     steps = np.diff(part.opens_at)
     for wrong, what in ((steps == 0, "stands there twice"), (steps < 0, "comes after a later bar")):
         if wrong.any():
@@ -104,7 +104,7 @@ def _refuse_odd_times(part: Rows, step: timedelta) -> None:
     _refuse(part, int(off.argmax()), f"lies between two bars of {span(step)}")
 
 
-def _refuse_other_moments(parts: Sequence[Rows], step: timedelta) -> None:
+def _refuse_other_moments(parts: Sequence[BarRows], step: timedelta) -> None:
     """Bars that share a column close at one moment: else one symbol would see another's future."""
     long = in_ms(step)
     first = next(part for part in parts if part.apart == long)
@@ -124,7 +124,7 @@ def _refuse_other_moments(parts: Sequence[Rows], step: timedelta) -> None:
             )
 
 
-def _refuse_odd_prices(part: Rows) -> None:
+def _refuse_odd_prices(part: BarRows) -> None:
     opened, high, low, close, volume = (part.prices[name] for name in PRICES)
     stacked = np.vstack([opened, high, low, close, volume])
     there = np.isfinite(stacked)
@@ -147,6 +147,6 @@ def _refuse_odd_prices(part: Rows) -> None:
         )
 
 
-def _refuse(part: Rows, index: int, what: str) -> None:
+def _refuse(part: BarRows, index: int, what: str) -> None:
     where = part.sheet.where(int(part.rows[index]))
     raise ValueError(f"{where}: {part.symbol} at {clock(int(part.opens_at[index]))} {what}")

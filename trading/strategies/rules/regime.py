@@ -49,7 +49,7 @@ MULTIPLIERS: Mapping[Regime, float] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class RegimeReading:
     regime: Regime
     trend: float
     """Change over seven days: 0.05 is 5 %; NaN: unknown."""
@@ -71,8 +71,8 @@ class Readings:
     trend: NDArray[np.float64]
     volatility: NDArray[np.float64]
 
-    def at(self, column: int) -> Reading:
-        return Reading(
+    def at(self, column: int) -> RegimeReading:
+        return RegimeReading(
             regime=KINDS[self.kind[column]],
             trend=float(self.trend[column]),
             volatility=float(self.volatility[column]),

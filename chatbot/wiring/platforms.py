@@ -1,0 +1,125 @@
+"""From the settings to the chat platforms that are switched on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from chatbot.delivery.waiting import Delivery
+from chatbot.frontends.talk import OnStranger
+from chatbot.ports import ChatPlatform, Notes, Pictures
+from chatbot.settings import DiscordSettings, Settings, TelegramSettings
+from chatbot.settings.chats import TimingSettings
+from handlers.command import Commands
+from trading.clocks import Clock
+from trading.desk import Desk
+from trading.ports import Change, Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What every platform needs of the process."""
+
+    commands: Commands
+    clock: Clock
+    pictures: Pictures
+    notes: Notes
+    on_stranger: OnStranger
+    desk: Callable[[], Desk]
+    """Asked while somebody types: for names to complete."""
+
+
+def platforms(settings: Settings, around: Around) -> tuple[ChatPlatform, ...]:
+    """Their libraries are imported here, and only if they are needed."""
+    return tuple(_built(settings, around))
+
+
+def _built(settings: Settings, around: Around) -> Iterator[ChatPlatform]:
+    chat = settings.chat
+    if chat.telegram.enabled:
+        yield _telegram(chat.telegram, chat.timing, around)
+    if chat.discord.enabled:
+        yield _discord(chat.discord, chat.timing, around)
+
+
+def delivery(timing: TimingSettings) -> Delivery:
+    """How patient the outbox is with every chat."""
+    return Delivery(
+        first_delay=float(timing.retry),
+        longest_delay=float(timing.longest_retry),
+        back_after=float(timing.back_after),
+    )
+
+
+def _telegram(section: TelegramSettings, timing: TimingSettings, around: Around) -> ChatPlatform:
+    from chatbot.frontends.telegram import Polling, Telegram, TelegramFlood
+
+    flood, usual = section.flood, Polling()
+    return Telegram(
+        token=section.token.get_secret_value() if section.token else "",
+        base_url=section.base_url,
+        people=section.people(),
+        groups=frozenset(section.groups),
+        commands=around.commands,
+        clock=around.clock,
+        pictures=around.pictures,
+        notes=around.notes,
+        on_stranger=around.on_stranger,
+        flood=TelegramFlood(
+            overall_rate=flood.overall,
+            overall_seconds=float(flood.overall_seconds),
+            group_rate=flood.group,
+            group_seconds=float(flood.group_seconds),
+        ),
+        polling=Polling(
+            wait=timing.poll,
+            answer=float(timing.request),
+            connect=min(usual.connect, float(timing.request)),
+            first_delay=float(timing.retry),
+            longest_delay=min(usual.longest_delay, float(timing.longest_retry)),
+            longest_refusal=min(usual.longest_refusal, float(timing.longest_retry)),
+        ),
+    )
+
+
+def _discord(section: DiscordSettings, timing: TimingSettings, around: Around) -> ChatPlatform:
+    from chatbot.frontends.discord import ConnectTimeouts, Discord
+
+    return Discord(
+        token=section.token.get_secret_value() if section.token else "",
+        api_url=section.api_url,
+        gateway_url=section.gateway_url,
+        people=section.people(),
+        guilds=frozenset(section.guilds),
+        commands=around.commands,
+        symbols=lambda: symbols_of(around.desk()),
+        traders=lambda: list(around.desk().traders),
+        halts=lambda: [halt.id for halt in around.desk().latch.active],
+        clock=around.clock,
+        pictures=around.pictures,
+        notes=around.notes,
+        on_stranger=around.on_stranger,
+        waits=ConnectTimeouts(
+            request=float(timing.request),
+            first_retry=float(timing.retry),
+            longest_retry=float(timing.longest_retry),
+        ),
+    )
+
+
+def symbols_of(desk: Desk) -> Sequence[str]:
+    """The bases that are traded here, in the order of the alphabet."""
+    return sorted({symbol.base for trader in desk.traders.values() for symbol in trader.symbols})
+
+
+class StoredNotes:
+    """`Notes` in the history."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def note(self, name: str) -> str | None:
+        return await self._store.note(name)
+
+    async def keep(self, name: str, value: str) -> None:
+        await self._store.commit(Change(notes=((name, value),)))

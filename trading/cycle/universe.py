@@ -1,0 +1,291 @@
+"""Which symbols a trader may enter at the moment: a fixed list, or what surveys of a market find.
+
+Exits never ask: whoever holds something that has left manages it to its end.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from trading.accounts.recorder import Recorder
+from trading.clocks import Clock
+from trading.common import words
+from trading.errors import InvalidSymbol, VenueError
+from trading.events import Event, SurveyFailed, SurveyRecovered, TierChange, UniverseChanged
+from trading.market.universe import Drift, MarketScan, Tier, Universe, UniversePlan
+from trading.ports import Change, MarketScanner, Store, WritePriority
+from trading.types import Mode, Symbol
+
+log = logging.getLogger(__name__)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UniverseStatus:
+    """What people see of a universe."""
+
+    universe: Universe
+    plan: UniversePlan
+    survey: MarketScan | None
+    """The last one since the process began."""
+    age: timedelta | None
+    """Of the last survey there was (market time); None: there was none."""
+    problem: str
+    """Why the last try failed, as a clause; empty if it did not."""
+
+    @property
+    def stale(self) -> bool:
+        return self.age is None or self.age > self.plan.max_age
+
+
+class TradableUniverse:
+    """A fixed list: every symbol of the settings, always, without tiers."""
+
+    by_bars = True
+    """It is refreshed in each cycle, by market time; otherwise beside them."""
+
+    def __init__(self, symbols: tuple[Symbol, ...]) -> None:
+        self._symbols = symbols
+
+    @property
+    def found(self) -> UniverseStatus | None:
+        """What people see of it; None: there is no universe."""
+        return None
+
+    @property
+    def symbols(self) -> tuple[Symbol, ...]:
+        """Those that may be entered."""
+        return self._symbols
+
+    def followed(self, held: Iterable[Symbol], *, at_once: bool = False) -> tuple[Symbol, ...]:
+        """Those whose prices a trader needs that has something under way in *held*.
+
+        *at_once*: those alone that a start has to wait for.
+        """
+        return tuple(dict.fromkeys((*self._symbols, *held)))
+
+    def tier(self, symbol: Symbol) -> int | None:
+        """The number of its tier; None: it has none, or may not be entered."""
+        terms = self.terms(symbol)
+        return None if terms is None else terms.number
+
+    def terms(self, symbol: Symbol) -> Tier | None:
+        """What may be done in *symbol*, by its tier; None: there are no tiers, or it is in none."""
+        return None
+
+    def objection(self, symbol: Symbol, at: datetime) -> str:
+        """Why *symbol* may not be entered at market time *at*, as a clause; empty if it may."""
+        return "" if symbol in self._symbols else "the settings do not name it"
+
+    async def load(self, cursor: datetime) -> None:
+        """Take over what the last process knew; a trader goes on at market time *cursor*."""
+
+    async def refresh(self, at: datetime) -> None:
+        """Survey the market if that is due at market time *at*."""
+
+    async def close(self) -> None:
+        """Let go of whatever the surveys hold open."""
+
+
+class ScannedUniverse(TradableUniverse):
+    """A universe that follows from surveys, and is kept over restarts."""
+
+    def __init__(
+        self,
+        *,
+        trader: str,
+        mode: Mode,
+        plan: UniversePlan,
+        surveyor: MarketScanner,
+        store: Store,
+        recorder: Recorder,
+        clock: Clock,
+        market: Callable[[], datetime],
+    ) -> None:
+        """*market* tells market time."""
+        super().__init__(plan.listed)
+        self.by_bars = surveyor.by_bars
+        self._trader, self._mode = trader, mode
+        self._plan = plan
+        self._surveyor = surveyor
+        self._store = store
+        self._recorder = recorder
+        self._clock = clock
+        self._market = market
+        self._universe = plan.empty
+        self._last: MarketScan | None = None
+        self._at: datetime | None = None
+        """Market time of the last survey, also of one before the start."""
+        self._begin: datetime | None = None
+        """Of a recording: its surveys begin after this."""
+        self._problem = ""
+        self._told = False
+        """People know that the survey is too old."""
+
+    @property
+    def found(self) -> UniverseStatus:
+        return UniverseStatus(
+            universe=self._universe,
+            plan=self._plan,
+            survey=self._last,
+            age=None if self._at is None else self._market() - self._at,
+            problem=self._problem,
+        )
+
+    @property
+    def symbols(self) -> tuple[Symbol, ...]:
+        return tuple(s for s in self._universe.members if self._universe.tier(s) is not None)
+
+    def followed(self, held: Iterable[Symbol], *, at_once: bool = False) -> tuple[Symbol, ...]:
+        """What is listed or held; then who is in, or about to be, so that it is warm by then."""
+        joining = (s for s, drift in self._universe.drifts.items() if drift.better)
+        others = () if at_once else (*self.symbols, *joining)
+        return tuple(dict.fromkeys((*self._plan.listed, *held, *others)))
+
+    def terms(self, symbol: Symbol) -> Tier | None:
+        return self._universe.terms(symbol)
+
+    def objection(self, symbol: Symbol, at: datetime) -> str:
+        if self.terms(symbol) is None:
+            return f"outside the universe, {self._universe.why_not(symbol, self._last)}"
+        if symbol in self._plan.listed or not self._is_stale(at):
+            return ""
+        age = at - self._at if self._at else None
+        return (
+            f"the last survey of the market is {words.span(age) if age else 'of unknown age'} old"
+        )
+
+    async def load(self, cursor: datetime) -> None:
+        saved = await self._store.note(self._note)
+        at, universe = _read(saved, self._plan.empty) if saved else (None, self._plan.empty)
+        if at is not None and self.by_bars and at > cursor + self._plan.every:
+            at, universe = None, self._plan.empty  # of another recording, which was further on
+        self._at, self._universe = at, universe
+        self._begin = at or _floor(cursor, self._plan.every) - self._plan.every * universe.cycles
+
+    async def refresh(self, at: datetime) -> None:
+        """Of a recording, all surveys that were due until *at*, from the warm-up on."""
+        before, seen = self._universe, self._last
+        try:
+            for due in self._due(at):
+                self._take(await self._surveyor.survey(due, self._universe))
+        except VenueError as error:
+            await self._failed(error, at)
+            return
+        if self._last is not seen:
+            await self._save(before)
+
+    async def close(self) -> None:
+        await self._surveyor.close()
+
+    # -- inside ---------------------------------------------------------------------------
+
+    def _due(self, at: datetime) -> Iterator[datetime]:
+        every = self._plan.every
+        if not self.by_bars:
+            if self._at is None or at - self._at >= every:
+                yield at
+            return
+        due = _floor(self._begin or at, every) + every
+        while due <= at:
+            yield due
+            due += every
+
+    def _take(self, survey: MarketScan) -> None:
+        if self._at is not None and survey.at - self._at > self._plan.max_age:
+            # What was good before a long silence is not good in a row with what is good now.
+            self._universe = replace(self._universe, drifts={})
+        self._universe = self._universe.observe(survey)
+        self._last, self._problem = survey, ""
+        self._at = self._begin = survey.at
+
+    async def _failed(self, error: VenueError, at: datetime) -> None:
+        log.warning("%s has no new survey of its market: %s", self._trader, error)
+        self._problem = str(error)
+        if self._is_stale(at) and not self._told:
+            self._told = True
+            age = None if self._at is None else at - self._at
+            await self._recorder.say(SurveyFailed(why=str(error), age=age, **self._about()))
+
+    async def _save(self, before: Universe) -> None:
+        events: list[Event] = []
+        changes = _changes(before, self._universe, self._last)
+        if changes:
+            size = len(self._universe.members)
+            events.append(UniverseChanged(changes=changes, size=size, **self._about()))
+        if self._told:
+            self._told = False
+            events.append(SurveyRecovered(size=len(self._universe.members), **self._about()))
+        note = (self._note, _written(self._at, self._universe))
+        await self._recorder.keep(Change(notes=(note,)), WritePriority.REST, *events)
+
+    def _is_stale(self, at: datetime) -> bool:
+        return self._at is None or at - self._at > self._plan.max_age
+
+    @property
+    def _note(self) -> str:
+        return f"universe:{self._trader}"
+
+    def _about(self) -> dict[str, Any]:
+        return {"at": self._clock.now(), "trader": self._trader, "mode": self._mode}
+
+
+def _changes(
+    before: Universe, after: Universe, survey: MarketScan | None
+) -> tuple[TierChange, ...]:
+    symbols = sorted({*before.members, *after.members})
+    moved = ((s, before.members.get(s), after.members.get(s)) for s in symbols)
+    return tuple(
+        TierChange(
+            symbol=symbol,
+            before=was,
+            after=now,
+            why="" if now is not None else after.why_not(symbol, survey),
+        )
+        for symbol, was, now in moved
+        if was != now
+    )
+
+
+def _floor(at: datetime, every: timedelta) -> datetime:
+    return _EPOCH + (at - _EPOCH) // every * every
+
+
+def _written(at: datetime | None, universe: Universe) -> str:
+    return json.dumps(
+        {
+            "at": at.isoformat() if at else None,
+            "members": {str(symbol): tier for symbol, tier in universe.members.items()},
+            "drifts": {
+                str(symbol): [drift.better, drift.cycles, drift.worst]
+                for symbol, drift in universe.drifts.items()
+            },
+        }
+    )
+
+
+def _read(saved: str, empty: Universe) -> tuple[datetime | None, Universe]:
+    """What was saved, as far as the tiers of today know it; nothing of what cannot be read."""
+    known = {tier.number for tier in empty.tiers}
+    try:
+        raw = json.loads(saved)
+        members = {Symbol.parse(name): int(tier) for name, tier in raw["members"].items()}
+        drifts = {
+            Symbol.parse(name): Drift(better=bool(better), cycles=int(cycles), worst=worst)
+            for name, (better, cycles, worst) in raw["drifts"].items()
+        }
+        at = datetime.fromisoformat(raw["at"])
+    except (ValueError, TypeError, KeyError, AttributeError, InvalidSymbol) as error:
+        log.warning("the saved universe cannot be read, it begins anew: %s", error)
+        return None, empty
+    return at, replace(
+        empty,
+        members={s: tier for s, tier in members.items() if tier in known},
+        drifts={s: d for s, d in drifts.items() if d.worst is None or d.worst in known},
+    )

@@ -1,0 +1,133 @@
+"""Limits of the whole desk, on top of each trader's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from trading.accounts.ledger import Ledger
+from trading.accounts.valuation import Valuer
+from trading.accounts.views import DeskUse
+from trading.risk.drawdown import Guard, LossReading, loss_share
+from trading.safety.guards import Breach
+from trading.types import ZERO, OrderRole, Symbol
+
+DESK_DAY = "desk day"
+"""The guard over the day's loss of all traders together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskLimits:
+    """Shares are fractions of the equity of all traders together; None: no such limit."""
+
+    max_exposure: Decimal | None = None
+    max_positions: int | None = None
+    max_daily_loss: Decimal | None = None
+
+
+class Member(Protocol):
+    """What the desk needs of a trader to add it up."""
+
+    @property
+    def ledger(self) -> Ledger: ...
+
+    @property
+    def valuer(self) -> Valuer: ...
+
+
+class DeskRisk:
+    """Adds the traders up.  Nothing here waits, so an answer holds until the next await."""
+
+    def __init__(self, limits: DeskLimits, members: Callable[[], Sequence[Member]]) -> None:
+        self.limits = limits
+        self._members = members
+        self._guard = _guard(limits)
+
+    def room(self) -> Decimal | None:
+        """Exposure that is left for the whole desk, in quote currency; None: no limit."""
+        if self.limits.max_exposure is None:
+            return None
+        equity = self.equity()
+        if equity is None:
+            return ZERO
+        return self.limits.max_exposure * equity - self._exposure()
+
+    def objection(self) -> str:
+        """Why the whole desk takes no further position, as a clause; empty if it does."""
+        most = self.limits.max_positions
+        if most is None:
+            return ""
+        held = self._positions()
+        if held < most:
+            return ""
+        return f"{held} of {most} positions open on the whole desk"
+
+    def equity(self) -> Decimal | None:
+        """Of all traders; None while any of it is unknown."""
+        parts = [m.valuer.equity() for m in self._members()]
+        known = [part for part in parts if part is not None]
+        return sum(known, ZERO) if len(known) == len(parts) else None
+
+    def day_loss(self) -> Decimal | None:
+        """Share of the day's first equity that all traders together have lost."""
+        start = sum((m.ledger.account.day_start for m in self._members()), ZERO)
+        return loss_share(self.equity(), start)
+
+    def use(self) -> DeskUse | None:
+        """How much of the limits is used; None: there are none."""
+        if self.limits == DeskLimits():
+            return None
+        equity = self.equity()
+        known = equity is not None and equity > ZERO
+        return DeskUse(
+            max_exposure=self.limits.max_exposure,
+            max_positions=self.limits.max_positions,
+            max_daily_loss=self.limits.max_daily_loss,
+            exposure=self._exposure() / equity if known and equity is not None else None,
+            positions=self._positions(),
+            day_loss=self.day_loss(),
+        )
+
+    def _exposure(self) -> Decimal:
+        return sum((m.valuer.exposure() for m in self._members()), ZERO)
+
+    def _positions(self) -> int:
+        return sum(len(m.ledger.positions) for m in self._members())
+
+    def observe(self, at: datetime) -> str:
+        """Take a reading at market time *at*; return the breach, or nothing."""
+        if self._guard is None:
+            return ""
+        lost = self.day_loss()
+        self._guard, breached = self._guard.observe(LossReading(lost, at))
+        if not breached or lost is None:
+            return ""
+        return str(self._breach(lost, self._guard.limit))
+
+    def past(self) -> str:
+        """Why a halt by this guard would come again at once; empty if it would not."""
+        lost = self.day_loss()
+        if self._guard is None or lost is None or lost < self._guard.limit:
+            return ""
+        return self._breach(lost, self._guard.limit).past
+
+    def restart(self) -> None:
+        """Count readings afresh, after the day was measured afresh."""
+        self._guard = _guard(self.limits)
+
+    def _breach(self, lost: Decimal, limit: Decimal) -> Breach:
+        return Breach("whole desk, day", lost, limit)
+
+
+def _taken(ledger: Ledger) -> set[Symbol]:
+    """Symbols with a position, or an entry under way."""
+    return ledger.positions.keys() | {o.symbol for o in ledger.alive_of(OrderRole.ENTRY)}
+
+
+def _guard(limits: DeskLimits) -> Guard | None:
+    if limits.max_daily_loss is None:
+        return None
+    return Guard(kind=DESK_DAY, limit=limits.max_daily_loss)

@@ -1,0 +1,109 @@
+"""The markets of an exchange as it last told them, and when to read them again.
+
+What is not listed there any more, or listed and not traded, is that symbol's trouble alone: it is a
+state to ask about (`untraded`), never an error of whoever asks about all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from trading.clocks import Clock
+from trading.errors import VenueError
+from trading.types import Symbol
+from trading.venues.ccxt.quirks import Quirks
+
+log = logging.getLogger(__name__)
+
+REFRESH = 900.0
+"""Seconds after which the markets' rules and states are read again."""
+DOUBTED = 10.0
+"""Seconds between two readings because answers said otherwise."""
+FRESH = 5.0
+"""Seconds for which what was read need not be read again, whoever asks."""
+
+
+class Markets:
+    """*exchange* is ccxt's, once there is a connection; *load* reads its markets anew."""
+
+    generation = 0
+    """How often they were read: what was made of them before is old."""
+
+    def __init__(
+        self,
+        *,
+        quirks: Quirks,
+        clock: Clock,
+        exchange: Callable[[], Any],
+        load: Callable[[], Awaitable[Any]],
+    ) -> None:
+        self._quirks = quirks
+        self._clock = clock
+        self._exchange = exchange
+        self._load = load
+        self._read_at = float("-inf")
+        self._reading = asyncio.Lock()
+        self._doubted = asyncio.Event()
+
+    def of(self, symbol: Symbol) -> Any:
+        """ccxt's description; None: it is not listed, or nobody is connected yet."""
+        exchange = self._exchange()
+        return None if exchange is None else exchange.markets.get(self._quirks.market_of(symbol))
+
+    def untraded(self, symbol: Symbol) -> str:
+        """Why *symbol* is not traded there now, as a clause; empty: it is, or nobody knows yet."""
+        if self._exchange() is None:
+            return ""
+        market = self.of(symbol)
+        if market is None:
+            return f"{symbol} is not traded on {self._quirks.exchange}: it is not listed there"
+        if market.get("active") is False or not self._open_to_all(market):
+            return f"{symbol} is not traded on {self._quirks.exchange}: its market is halted there"
+        return ""
+
+    def _open_to_all(self, market: Any) -> bool:
+        flag = self._quirks.trading_flag
+        return not flag or (market.get("info") or {}).get(flag) is not False
+
+    def were_read(self) -> None:
+        self.generation += 1
+        self._read_at = self._clock.monotonic()
+        self._doubted.clear()
+
+    def doubt(self) -> None:
+        """An answer says that a market is not as it was: read them soon."""
+        self._doubted.set()
+
+    async def reread(self) -> None:
+        """Read them now, unless that was done a moment ago.  Raises `VenueError`."""
+        async with self._reading:
+            if self._clock.monotonic() - self._read_at >= FRESH:
+                await self._load()
+                self.were_read()
+
+    async def keep_fresh(self) -> None:
+        """Read them again and again, until cancelled."""
+        while True:
+            await self._wait()
+            try:
+                await self.reread()
+            except VenueError as error:
+                log.warning("the markets of %s cannot be read: %s", self._quirks.exchange, error)
+                await self._clock.sleep(DOUBTED)
+
+    async def _wait(self) -> None:
+        waits = [
+            asyncio.ensure_future(wait)
+            for wait in (self._clock.sleep(REFRESH), self._doubted.wait())
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        early = DOUBTED - (self._clock.monotonic() - self._read_at)
+        if early > 0:
+            await self._clock.sleep(early)

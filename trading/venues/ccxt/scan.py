@@ -1,0 +1,149 @@
+"""A survey of an exchange's markets: volumes and spreads of all at once, depths of candidates only.
+
+It asks as market data does: whatever is urgent goes first, and leaves room in the request budget.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from trading.errors import VenueRejected, VenueUnavailable
+from trading.market.universe import DEPTH, EVERYTHING, MarketScan, MarketStats, Universe
+from trading.types import ZERO, Depth, Symbol
+from trading.venues.ccxt.connection import Connection
+from trading.venues.ccxt.listed import listed_in
+from trading.venues.ccxt.translation import near
+
+TOGETHER = 4
+"""Order books that are asked for at a time."""
+LEVELS = 100
+"""Of an order book: where they end before 20 basis points, the depth is at least what they hold."""
+_WITHOUT_DEPTH = EVERYTHING - {DEPTH}
+_BPS = 10_000
+
+
+class ExchangeScan:
+    """Implements `trading.ports.Surveyor`; `close` after."""
+
+    by_bars = False
+
+    def __init__(self, *, connection: Connection, quote: str) -> None:
+        """*quote*: of the markets that are looked at."""
+        self._connection = connection
+        self._quote = quote
+
+    async def survey(self, at: datetime, of: Universe) -> MarketScan:
+        await self._connection.open(self)
+        await self._ask("markets", self._exchange.load_markets, True)
+        markets = listed_in(self._connection, self._quote)
+        tickers, books = await asyncio.gather(self._tickers(), self._best_prices())
+        stats = {
+            symbol: _stats(market, tickers.get(market["symbol"]), books.get(market["symbol"]))
+            for symbol, market in markets.items()
+        }
+        if not any(each.volume for each in stats.values()):
+            raise VenueUnavailable("the volumes of the markets are not told")
+        depths = await self._depths(list(_near(of, stats)), markets)
+        return MarketScan(at=at, stats=stats | {s: replace(stats[s], depth=d) for s, d in depths})
+
+    async def close(self) -> None:
+        await self._connection.close(self)
+
+    # -- asking -----------------------------------------------------------------------------
+
+    async def _tickers(self) -> Mapping[str, Any]:
+        tickers: Mapping[str, Any] = await self._ask("prices", self._exchange.fetch_tickers)
+        return tickers
+
+    async def _best_prices(self) -> Mapping[str, Any]:
+        """Where tickers tell them already it is not worth asking for them."""
+        if not self._exchange.has.get("fetchBidsAsks"):
+            return {}
+        books: Mapping[str, Any] = await self._ask("prices", self._exchange.fetch_bids_asks)
+        return books
+
+    async def _depths(
+        self, symbols: Iterable[Symbol], markets: Mapping[Symbol, Any]
+    ) -> list[tuple[Symbol, Decimal | None]]:
+        room = asyncio.Semaphore(TOGETHER)
+
+        async def look(symbol: Symbol) -> tuple[Symbol, Decimal | None]:
+            async with room:
+                return symbol, await self._depth(markets[symbol])
+
+        return list(await asyncio.gather(*map(look, symbols)))
+
+    async def _depth(self, market: Any) -> Decimal | None:
+        """On the thinner side; None where the exchange does not show its order book."""
+        try:
+            raw = await self._ask("book", self._exchange.fetch_order_book, market["symbol"], LEVELS)
+        except VenueRejected:
+            return None
+        try:
+            book = near(raw)
+        except (ArithmeticError, TypeError, ValueError):  # it makes no sense: so it is unknown
+            return None
+        return _thinner(book) * (_figure(market["contractSize"]) or 1)
+
+    async def _ask(self, family: str, request: Any, *arguments: Any) -> Any:
+        return await self._connection.ask(family, request, *arguments)
+
+    @property
+    def _exchange(self) -> Any:
+        return self._connection.exchange
+
+
+def _stats(market: Any, ticker: Any, book: Any) -> MarketStats:
+    ticker = ticker or {}
+    return MarketStats(
+        volume=_volume(ticker),
+        spread_bps=_spread(book or ticker),
+        depth=None,
+        tradable=market.get("active") is not False,
+    )
+
+
+def _volume(ticker: Any) -> Decimal | None:
+    """In the quote currency, from that in the base where an exchange tells no other."""
+    told = _figure(ticker.get("quoteVolume"))
+    if told is not None:
+        return told
+    base, price = _figure(ticker.get("baseVolume")), _figure(ticker.get("last"))
+    return None if base is None or price is None else base * price
+
+
+def _spread(book: Any) -> Decimal | None:
+    bid, ask = _figure(book.get("bid")), _figure(book.get("ask"))
+    if bid is None or ask is None or not ZERO < bid <= ask:
+        return None
+    return (ask - bid) * 2 / (ask + bid) * _BPS
+
+
+def _thinner(book: Depth) -> Decimal:
+    return min(book.bids, book.asks)
+
+
+def _figure(value: object) -> Decimal | None:
+    """None: it is none."""
+    if value is None:
+        return None
+    try:
+        figure = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return figure if figure.is_finite() and figure >= ZERO else None
+
+
+def _near(of: Universe, stats: Mapping[Symbol, MarketStats]) -> Iterator[Symbol]:
+    """Those whose depth matters: all the rest is good enough for some tier that asks for depth."""
+    tiers = [tier for tier in of.tiers if tier.min_depth is not None]
+    for symbol, each in stats.items():
+        if of.never_trades(symbol):
+            continue
+        if any(tier.takes(symbol, each, _WITHOUT_DEPTH) for tier in tiers):
+            yield symbol

@@ -1,0 +1,132 @@
+"""The last instant before bytes leave: where an order's permit and its id are checked.
+
+ccxt queues, signs, connects, waits; a halt may come during any of it.  So the permit is asked for
+by the connection itself, after every wait, immediately before the request is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from trading.errors import TradingError, VenueRejected
+from trading.model.halt import Permit
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.connector import Connection
+
+
+class NotAsMeant(VenueRejected):
+    """The request would not carry what makes it this order (its id, its trigger); not sent."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Sending:
+    """One request on its way out."""
+
+    permit: Permit
+    """Raises if the order may no longer leave."""
+    must_contain: Sequence[str] = ()
+    """What stands somewhere in the request."""
+    left: bool = field(default=False, init=False)
+    """Bytes were written: from here on anything may have happened."""
+    withheld: TradingError | None = field(default=None, init=False)
+    """Why nothing was written."""
+
+    def check(self, request: str) -> None:
+        """Raises, and remembers, what keeps the request here."""
+        try:
+            missing = next((words for words in self.must_contain if words not in request), "")
+            if missing:
+                raise NotAsMeant(f"the request does not carry {missing}; nothing was sent")
+            self.permit()
+        except TradingError as error:
+            self.withheld = error
+            raise
+
+
+_SENDING: ContextVar[Sending | None] = ContextVar("sending", default=None)
+
+
+@contextmanager
+def sending(permit: Permit, *, must_contain: Sequence[str] = ()) -> Iterator[Sending]:
+    """Guard the requests that the running task makes within the block."""
+    one = Sending(permit=permit, must_contain=must_contain)
+    token = _SENDING.set(one)
+    try:
+        yield one
+    finally:
+        _SENDING.reset(token)
+
+
+@contextmanager
+def unguarded() -> Iterator[None]:
+    """For a request of its own within the block of another: to ask the time, say."""
+    token = _SENDING.set(None)
+    try:
+        yield
+    finally:
+        _SENDING.reset(token)
+
+
+class GuardedRequest(aiohttp.ClientRequest):
+    """Asks for the permit after the connection is there, before the first byte.
+
+    A request with a body is written in one piece by `write_bytes`, headers included, and perhaps
+    in another task; one without is written by `send`.
+    """
+
+    _guard: Sending | None = None
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        self._guard = _SENDING.get()
+        if not self._has_body():
+            self._check()
+        return await super().send(conn)
+
+    async def write_bytes(
+        self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
+    ) -> None:
+        try:
+            self._check()
+        except TradingError as error:
+            if conn.protocol is not None:
+                conn.protocol.set_exception(error)  # whoever waits for the answer hears of it
+            conn.close()
+            return
+        await super().write_bytes(writer, conn, content_length)
+
+    def _has_body(self) -> bool:
+        return bool(self._body)
+
+    def _check(self) -> None:
+        if self._guard is not None:
+            self._guard.check(f"{self.url}\n{_text(self._body)}")
+            self._guard.left = True
+
+
+def _text(body: Any) -> str:
+    value = getattr(body, "_value", body)
+    return value.decode(errors="replace") if isinstance(value, bytes | bytearray) else ""
+
+
+def new_session() -> aiohttp.ClientSession:
+    """A session whose requests can be guarded.  Close it."""
+    return aiohttp.ClientSession(
+        request_class=GuardedRequest,
+        connector=aiohttp.TCPConnector(limit=64, ttl_dns_cache=300),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+async def closed(session: aiohttp.ClientSession) -> None:
+    """Close *session*, and let its sockets go."""
+    await session.close()
+    await asyncio.sleep(0)
