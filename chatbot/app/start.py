@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
+import structlog
+
+from chatbot import logs
 from chatbot.app.schedule import Schedule
 from chatbot.app.signals import EndSignals
 from chatbot.app.takeover import LAST_SEEN, Takeover
@@ -39,6 +42,7 @@ from trading.safety.halting import Halter
 from trading.trader import Start, Trader
 
 log = logging.getLogger(__name__)
+steps = structlog.get_logger(__name__)
 
 ALIVE_EVERY = 10.0
 """Seconds between two notes that the process lives: how long it was down is told at the start."""
@@ -125,7 +129,9 @@ class App:
                     await self.clock.sleep(VENUE_RETRY)
                 await asyncio.to_thread(trader.prepare)
             settle()  # before the first cycle, so that no stop has to wait for it later
-            log.info("all that trader %s needs is loaded", trader.name)
+            steps.info(
+                "all that the trader needs is loaded", trader=trader.name, **{logs.TOLD: True}
+            )
             self._cycle_on_time(trader)
             self.schedule.every(
                 self.settings.schedule.reconcile_every,

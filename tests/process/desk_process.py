@@ -232,7 +232,7 @@ class DeskProcess:
 
     def until_loaded(self) -> None:
         """Until the trader has all that it loads at its start, when the desk has long answered."""
-        loaded = "all that trader"
+        loaded = "all that the trader needs"
         self.until(lambda: any(loaded in line for line in self._logged()), "it has what it needs")
 
     def complaints(self) -> list[str]:
