@@ -22,7 +22,7 @@ from chatbot.settings import TraderSection as Section
 from chatbot.wiring.trading import exit_rules_of
 from trading.backtest.engine import Backtest
 from trading.backtest.feed import moment
-from trading.optimize.folds import TestFold, Windows, folds
+from trading.optimize.folds import WalkFold, Windows, folds
 from trading.optimize.measure import Measure, Metric
 from trading.optimize.spaces import Space, Value, space
 from trading.optimize.study import Studies
@@ -150,7 +150,7 @@ def _own(section: Section, where: Space) -> Mapping[str, object]:
     return found
 
 
-def _folds(test: Backtest, section: Section, where: Space, search: Search) -> tuple[TestFold, ...]:
+def _folds(test: Backtest, section: Section, where: Space, search: Search) -> tuple[WalkFold, ...]:
     """Over the asked span; without one from where the slowest settings are warm."""
     times = test.candles.times
     ends = ({d.name: d.value(getattr(d, end)) for d in where.dimensions} for end in ("low", "high"))
@@ -181,7 +181,7 @@ def _fingerprint(test: Backtest) -> str:
     return found.hexdigest()
 
 
-def _progress(search: Search, fold: TestFold, many: int, best: float | None) -> str:
+def _progress(search: Search, fold: WalkFold, many: int, best: float | None) -> str:
     told = "nothing yet" if best is None else f"best {search.metric} {best:.2f} in sample"
     return f"Fold {fold.number} of {search.count}: {many} of {search.trials} tries, {told}"
 

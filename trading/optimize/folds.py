@@ -25,7 +25,7 @@ class Windows(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestFold:
+class WalkFold:
     """Bars that close after *begin*, up to *cut*, are in sample; those up to *end* out of it."""
 
     number: int
@@ -37,7 +37,7 @@ class TestFold:
 
 def folds(
     begin: datetime, end: datetime, *, count: int, windows: Windows, zone: tzinfo
-) -> tuple[TestFold, ...]:
+) -> tuple[WalkFold, ...]:
     """Cut the days from *begin* to *end* into *count* folds, in whole days of *zone*.
 
     Raises `ValueError`, a sentence, where a window in sample would be too short for any ratio.
@@ -53,7 +53,7 @@ def folds(
     cuts = [first + timedelta(days=round(number * unit)) for number in range(INSIDE + count + 1)]
     at = [_midnight(day, zone) for day in cuts]
     return tuple(
-        TestFold(
+        WalkFold(
             number=number + 1,
             begin=at[0 if windows is Windows.ANCHORED else number],
             cut=at[number + INSIDE],

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import fmean
 
-from trading.optimize.folds import TestFold
+from trading.optimize.folds import WalkFold
 from trading.optimize.luck import SURE, Moments, deflated_sharpe
 from trading.optimize.measure import FEWEST_TRADES, Course, Measured, Metric
 from trading.optimize.spaces import Dimension, Space, Value
@@ -20,7 +20,7 @@ WANDERS = 0.5
 
 Measuring = Callable[[Mapping[str, Value], datetime, datetime], Measured | None]
 """Trades by settings from one moment to another; None where they contradict each other."""
-Told = Callable[[TestFold, int, float | None], None]
+Told = Callable[[WalkFold, int, float | None], None]
 """Hears of each try: how many there are now, and the best so far."""
 
 
@@ -33,7 +33,7 @@ class Plan:
     space: Space
     own: Mapping[str, object]
     """The trader's values of what is tuned, where it has any: they are tried first."""
-    folds: tuple[TestFold, ...]
+    folds: tuple[WalkFold, ...]
     metric: Metric
     trials: int
     """Of each fold."""
@@ -54,7 +54,7 @@ class Sides:
 class Walked:
     """One fold: what was chosen in sample, and what became of it."""
 
-    fold: TestFold
+    fold: WalkFold
     tries: int
     """Sets of settings that were measured."""
     values: Mapping[str, Value]
@@ -183,7 +183,7 @@ class Walk:
     def _settled(self, values: Mapping[str, Value]) -> Mapping[str, Value]:
         return {**self._plan.space.fixed, **values}
 
-    def _about(self, fold: TestFold) -> Mapping[str, object]:
+    def _about(self, fold: WalkFold) -> Mapping[str, object]:
         return {
             **self._plan.about,
             "metric": self._plan.metric,
@@ -192,14 +192,14 @@ class Walk:
             "space": [[d.name, d.low, d.high, d.step] for d in self._tuned],
         }
 
-    def _score(self, values: Mapping[str, Value], fold: TestFold) -> Score | None:
+    def _score(self, values: Mapping[str, Value], fold: WalkFold) -> Score | None:
         measured = self._measure(self._settled(values), fold.begin, fold.cut)
         if measured is None:
             return None
         sharpe = Moments.of(measured.traded.daily).sharpe
         return Score(value=measured.traded.score(self._plan.metric), sharpe=sharpe)
 
-    def _walked(self, fold: TestFold, study: Study) -> Walked | None:
+    def _walked(self, fold: WalkFold, study: Study) -> Walked | None:
         tried, best = study.tried(), study.best()
         if best is None:
             return None
@@ -214,7 +214,7 @@ class Walk:
             deflated=deflated_sharpe(Moments.of(chosen.inside.traded.daily), sharpes),
         )
 
-    def _sides(self, values: Mapping[str, Value], fold: TestFold) -> Sides:
+    def _sides(self, values: Mapping[str, Value], fold: WalkFold) -> Sides:
         inside = self._measure(values, fold.begin, fold.cut)
         outside = self._measure(values, fold.cut, fold.end)
         if inside is None or outside is None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.trading.optimize.worlds import OWN, measured, of_hours, went
-from trading.optimize.folds import TestFold, Windows, folds
+from trading.optimize.folds import WalkFold, Windows, folds
 from trading.optimize.luck import SURE
 from trading.optimize.measure import Measure, Measured, Metric
 from trading.optimize.spaces import Dimension, Space, Value, space
@@ -150,7 +150,7 @@ def test_a_fold_in_which_nothing_fits_together_is_told() -> None:
 
 
 def test_whoever_stops_early_is_told_of_the_folds_that_were_tried() -> None:
-    def stops(fold: TestFold, many: int, best: float | None) -> None:
+    def stops(fold: WalkFold, many: int, best: float | None) -> None:
         if fold.number == 3:
             raise KeyboardInterrupt
 

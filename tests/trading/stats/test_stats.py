@@ -37,7 +37,7 @@ from trading.stats.summary import Stats, Unit, periods, summarise
 from trading.stats.tally import RoundTrip, Tally
 from trading.types import EquityPoint, ExitReason, Symbol, Trade
 
-PUBLISHED = json.loads((Path(__file__).parents[1] / "data" / "empyrical.json").read_text("utf-8"))
+PUBLISHED = json.loads((Path(__file__).parents[2] / "data" / "empyrical.json").read_text("utf-8"))
 A_YEAR = {"empyrical.DAILY": 252, "empyrical.WEEKLY": 52, "empyrical.MONTHLY": 12}
 
 
