@@ -31,7 +31,7 @@ like_pip() {
 like_pip
 endef
 
-.PHONY: help setup dev run test check docs lock bench bench-peers soak release clean
+.PHONY: help setup dev run test check docs lock bench bench-peers bench-readme soak release clean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -58,6 +58,9 @@ docs: $(RUNTIME)  ## write docs/commands.md from the commands
 
 bench: $(DEV)  ## measure, print a table, write bench/latest.json
 	@exec $(BIN)/python -m bench $(ARGS)
+
+bench-readme: $(DEV)  ## write README's table of what is measured from bench/latest.json
+	@exec $(BIN)/python -m bench.readme
 
 bench-peers: $(DEV)  ## the analysis beside smartmoneyconcepts, in an environment of its own
 	@$(LIKE_PIP)

@@ -1,92 +1,69 @@
-"""`python -m bench [NAME ...]`: measure, print a table, write bench/latest.json."""
+"""`python -m bench [NAME ...]`: measure, print a table, write bench/latest.json.
+
+With `peers` alone: beside freqtrade and smartmoneyconcepts, which `make bench-peers` installs.
+"""
 
 from __future__ import annotations
 
-import json
+import importlib
 import os
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 from time import perf_counter
 
-from bench import (
-    analysis,
-    backtest,
-    chats,
-    crowd,
-    history,
-    lag,
-    ledger,
-    memory,
-    say,
-    scan,
-    signals,
-    start,
-    stats,
-    status,
-    stop,
-    universe,
-    venue,
-)
-from bench.figures import Figure, table
+from bench import latest, machine, readme
+from bench.figures import Figure, Measured, table
 
-SUBJECTS = {
-    "start": start.measure,
-    "say": say.measure,
-    "memory": memory.measure,
-    "signals": signals.measure,
-    "status": status.measure,
-    "chats": chats.measure,
-    "stop": stop.measure,
-    "crowd": crowd.measure,
-    "venue": venue.measure,
-    "stats": stats.measure,
-    "ledger": ledger.measure,
-    "lag": lag.measure,
-    "analysis": analysis.measure,
-    "scan": scan.measure,
-    "universe": universe.measure,
-    "backtest": backtest.measure,
-    "history": history.measure,
-}
-LATEST = Path(__file__).with_name("latest.json")
+SUBJECTS = (
+    "start", "say", "memory", "signals", "status", "chats", "stop", "crowd", "venue", "stats",
+    "ledger", "lag", "analysis", "scan", "universe", "backtest", "shipped", "history",
+)  # fmt: skip
+"""Modules here with a `measure() -> list[Figure]`."""
+PEERS = "peers"
 
 
 def main(names: Sequence[str]) -> int:
-    unknown = [name for name in names if name not in SUBJECTS]
+    unknown = [name for name in names if name not in {*SUBJECTS, PEERS}]
     if unknown:
         print(f"No benchmark {unknown[0]}. There are: {', '.join(SUBJECTS)}", file=sys.stderr)
         return 2
-    began, (busy, _, _) = perf_counter(), os.getloadavg()
-    figures: list[Figure] = []
-    broken: list[str] = []
-    for name in names or SUBJECTS:
-        print(f"measuring {name} ...", file=sys.stderr)
-        try:
-            figures += SUBJECTS[name]()
-        except Exception:  # noqa: BLE001  # the others are still worth their time
-            traceback.print_exc()
-            broken.append(name)
+    began, (load, _, _) = perf_counter(), os.getloadavg()
+    before = machine.speed()
+    print(f"On {machine.name()}; load {load:.1f}\nbefore: {before}", flush=True)
+    figures, broken = _measured(names or SUBJECTS)
     print(table(figures))
-    verdicts = [figure.met for figure in figures]
+    after = machine.speed()
+    told = f"{machine.name()}; before: {before}; after: {after}"
+    verdicts = [figure.verdict for figure in figures]
     print(
-        f"\n{verdicts.count(True)} met, {verdicts.count(False)} missed; "
-        f"{perf_counter() - began:.0f} s, on {os.cpu_count()} cores; load before: {busy:.1f}"
+        f"\nafter: {after}\n{verdicts.count('met')} met, {verdicts.count('MISSED')} missed; "
+        f"{perf_counter() - began:.0f} s"
     )
     if broken:
         print(f"Broken, not measured: {', '.join(broken)}")
-    LATEST.write_text(json.dumps([_json(figure) for figure in figures], indent=1) + "\n")
+    latest.write(told, figures, (*SUBJECTS, PEERS))
+    print(f"\nFor the README (make bench-readme writes all that was ever measured):\n\n"
+          f"{readme.rows(figures)}")  # fmt: skip
     return 1 if broken else 0
 
 
-def _json(figure: Figure) -> dict[str, object]:
-    return {
-        "name": figure.name,
-        "value": None if figure.value is None else round(figure.value, 4),
-        "unit": figure.unit,
-        "goal": figure.goal,
-    }
+def _measured(names: Sequence[str]) -> tuple[list[Measured], list[str]]:
+    """What was measured, each held against its goal at the speed of its time; and what broke."""
+    figures: list[Measured] = []
+    broken: list[str] = []
+    loop = machine.loop()
+    for name in names:
+        print(f"measuring {name} ...", file=sys.stderr)
+        found: list[Figure] = []
+        try:
+            found = importlib.import_module(f"bench.{name}").measure()
+        except Exception:  # noqa: BLE001  # the others are still worth their time
+            traceback.print_exc()
+            broken.append(name)
+        before, loop = loop, machine.loop()
+        figures += [figure.on((before + loop) / 2, name) for figure in found]
+    return figures, broken
 
 
 if __name__ == "__main__":

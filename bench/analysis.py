@@ -1,17 +1,11 @@
 """The analysis of a scan: every symbol's candles, from arrays in memory to arrays in memory.
 
 The market is made up: random walks of 648 symbols, of which some were listed late or lack bars.
-Beside it, where it is installed (`make bench-peers` does so, in an environment of its own: it
-brings pandas and numba, so it is in no lock), the public library does the same five subjects with
-the same swings on the same candles, one symbol after the other, as its interface asks for.
 """
 
 from __future__ import annotations
 
-import importlib
-import os
 from collections.abc import Callable
-from importlib.util import find_spec
 from time import perf_counter
 
 import numpy as np
@@ -31,42 +25,46 @@ LONG_SYMBOLS, LONG_BARS = 10, 100_000
 LISTED_LATE, WITH_HOLES = 20, 8
 """Of the 648: whose first half is missing, and who lack a bar here and there."""
 ROUNDS = 7
-SMC_GOAL, SET_GOAL, TIMES_GOAL = 0.3, 0.1, 80.0
+SMC_GOAL, SET_GOAL = 0.3, 0.1
 SWING = 5
-PUBLIC = "smartmoneyconcepts"
 
 
 def measure() -> list[Figure]:
     scan = made_up(SYMBOLS, BARS, late=LISTED_LATE, holes=WITH_HOLES)
     history = made_up(LONG_SYMBOLS, LONG_BARS)
     size, long = f"{SYMBOLS} x {BARS}", f"{LONG_SYMBOLS} x {LONG_BARS:,}"
-    structure = _typical(lambda: _structure(scan), ROUNDS)
     return [
-        Figure(name=f"SMC, {size}", value=structure, unit="s", goal=SMC_GOAL),
+        Figure(
+            name=f"SMC, {size}",
+            value=_typical(lambda: structure(scan), ROUNDS),
+            unit="s",
+            goal=SMC_GOAL,
+            headline=True,
+        ),
         Figure(
             name=f"EMA twice, RSI, ATR, {size}",
-            value=_typical(lambda: _indicators(scan), ROUNDS),
+            value=_typical(lambda: indicators(scan), ROUNDS),
             unit="s",
             goal=SET_GOAL,
+            headline=True,
         ),
-        Figure(name=f"SMC, {long}", value=_typical(lambda: _structure(history), 3), unit="s"),
+        Figure(name=f"SMC, {long}", value=_typical(lambda: structure(history), 3), unit="s"),
         Figure(
             name=f"EMA twice, RSI, ATR, {long}",
-            value=_typical(lambda: _indicators(history), 3),
+            value=_typical(lambda: indicators(history), 3),
             unit="s",
         ),
-        *_beside_it(scan, structure, size),
     ]
 
 
-def _structure(candles: Candles) -> None:
+def structure(candles: Candles) -> None:
     breaks(candles, swings(candles, length=SWING), distance=0.003)
     blocks(candles)
     gaps(candles)
     liquidity(candles)
 
 
-def _indicators(candles: Candles) -> None:
+def indicators(candles: Candles) -> None:
     ema(candles.close, 9)
     ema(candles.close, 21)
     rsi(candles.close)
@@ -107,47 +105,3 @@ def made_up(symbols: int, bars: int, *, late: int = 0, holes: int = 0) -> Candle
         times=3_600_000 * np.arange(1, bars + 1, dtype=np.int64),
         **prices,
     )
-
-
-def _beside_it(candles: Candles, ours: float, size: str) -> list[Figure]:
-    name, times = f"SMC, {size}, by {PUBLIC}", f"SMC, times faster than {PUBLIC}"
-    if find_spec(PUBLIC) is None:
-        note = f"{PUBLIC} is not installed: make bench-peers"
-        return [
-            Figure(name=name, value=None, unit="s", note=note),
-            Figure(
-                name=times, value=None, unit="x", goal=TIMES_GOAL, better="more", note=note
-            ),
-        ]  # fmt: skip
-    theirs = _public(candles)
-    return [
-        Figure(name=name, value=theirs, unit="s"),
-        Figure(name=times, value=theirs / ours, unit="x", goal=TIMES_GOAL, better="more"),
-    ]
-
-
-def _public(candles: Candles) -> float:
-    """One round, after one symbol to warm up; making its data frames is not counted."""
-    os.environ.setdefault("SMC_CREDIT", "0")  # or it prints a line of its own
-    smc, pandas = importlib.import_module(PUBLIC).smc, importlib.import_module("pandas")
-    columns = ("open", "high", "low", "close", "volume")
-    frames = [
-        pandas.DataFrame({name: getattr(candles, name)[row] for name in columns})
-        .dropna()
-        .reset_index(drop=True)
-        for row in range(len(candles.symbols))
-    ]
-
-    def analyse(*wanted: object) -> None:
-        for frame in wanted:
-            one(frame)
-
-    def one(frame: object) -> None:
-        turns = smc.swing_highs_lows(frame, swing_length=SWING)
-        smc.bos_choch(frame, turns)
-        smc.ob(frame, turns)
-        smc.fvg(frame)
-        smc.liquidity(frame, turns)
-
-    analyse(frames[-1])
-    return _seconds(lambda: analyse(*frames))

@@ -27,7 +27,7 @@ from aiohttp import web
 
 from bench.analysis import BARS, SYMBOLS
 from bench.desk import BenchDesk, a_desk
-from bench.figures import Figure, median, percentile
+from bench.figures import SLOW, Figure, median, percentile
 from bench.process import LONGEST, resident, wait_for_answer
 from chatbot.frontends.discord import Discord
 from chatbot.frontends.talk import People
@@ -128,6 +128,7 @@ async def _answers(count: int, goal: float, *, scan: bool) -> list[Figure]:
             value=value * 1000,
             unit="ms",
             goal=goal,
+            headline=what == ("p99" if scan else "median"),
         )
         for name, taken in times.items()
         for what, value in (("median", median(taken)), ("p99", percentile(taken, 0.99)))
@@ -212,12 +213,15 @@ async def _cost(desks: tuple[DeskProcess, ...]) -> list[Figure]:
     )
     share = "% of a core"
     return [
-        Figure(name="CPU at rest, both chats on", value=quiet, unit=share, goal=CPU_GOAL),
+        Figure(
+            name="CPU at rest, both chats on",
+            value=quiet, unit=share, goal=CPU_GOAL, at=SLOW, headline=True,
+        ),
         Figure(name="CPU at rest, without chats", value=alone, unit=share),
         Figure(name="CPU of the default desk, both chats on", value=busy, unit=share),
         Figure(
             name="resident memory after 10 s, both chats on",
-            value=memory, unit="MB", goal=MEMORY_GOAL,
+            value=memory, unit="MB", goal=MEMORY_GOAL, headline=True,
         ),
     ]  # fmt: skip
 
@@ -230,7 +234,7 @@ async def _starts() -> list[Figure]:
     return [
         Figure(
             name="start until /status answers, warm, both chats on",
-            value=median(times), unit="s", goal=START_GOAL,
+            value=median(times), unit="s", goal=START_GOAL, headline=True,
         )
     ]  # fmt: skip
 

@@ -70,12 +70,12 @@ async def _measure() -> list[Figure]:
     crowd = f"{len(MEMBERS)} members shouting"
     return [
         Figure(name=f"/stop booked, {crowd}, p99", value=percentile(booked, 0.99),
-               unit="s", goal=BOOKED_GOAL),
+               unit="s", goal=BOOKED_GOAL, headline=True),
         Figure(name=f"/stop answered, {crowd}, median", value=median(answered), unit="s"),
         Figure(name=f"/stop answered, {crowd}, p99", value=percentile(answered, 0.99),
-               unit="s", goal=ANSWERED_GOAL),
+               unit="s", goal=ANSWERED_GOAL, headline=True),
         Figure(name="/stop answered in a group at its limit, the worst", value=max(in_group),
-               unit="s", goal=GROUP_GOAL),
+               unit="s", goal=GROUP_GOAL, headline=True),
     ]  # fmt: skip
 
 

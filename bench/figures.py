@@ -1,4 +1,4 @@
-"""What is measured, and whether it is good enough."""
+"""What is measured, and whether it is good enough on the machine at hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self
+
+HOUSE = 0.4
+"""Seconds of the loop (`machine.py`) where most goals stand as they are written."""
+SLOW = 1.55
+"""The same, of goals that were set on a slow machine: they are the harder ones."""
+_SCALES = {"s": 1, "ms": 1, "us": 1, "% of a core": 1, "1/s": -1}
+"""With which power of the loop a goal grows; goals in other units hold on every machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,15 +25,70 @@ class Figure:
     """None: it could not be measured, and `note` says why."""
     unit: str
     goal: float | None = None
+    """As it was set, where the loop takes `at`."""
+    at: float = HOUSE
     better: Literal["less", "more"] = "less"
     note: str = ""
+    headline: bool = False
+    """It is in the README, too."""
+
+    def on(self, loop: float, subject: str) -> Measured:
+        """Return it held against its goal on a machine where the loop takes so many seconds."""
+        allowed = self.goal
+        if allowed is not None:
+            allowed *= (loop / self.at) ** _SCALES.get(self.unit, 0)
+        return Measured(
+            subject=subject, name=self.name, value=self.value, unit=self.unit, goal=allowed,
+            better=self.better, note=self.note, headline=self.headline, loop=loop,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A figure, and the goal it had on the machine where it was measured."""
+
+    subject: str
+    name: str
+    value: float | None
+    unit: str
+    goal: float | None
+    better: Literal["less", "more"]
+    note: str
+    headline: bool
+    loop: float
+    """Seconds of the loop around it."""
+
+    @classmethod
+    def read(cls, row: dict[str, Any]) -> Self:
+        """From a row of latest.json.  Raises `TypeError` for one of another version."""
+        return cls(**row)
 
     @property
-    def met(self) -> bool | None:
-        """None: there is no goal, or nothing to hold against it."""
-        if self.goal is None or self.value is None:
+    def share(self) -> float | None:
+        """How much of what is allowed it took: up to 1 is good, whichever way is better.
+
+        None: there is no goal, or nothing to hold against it.
+        """
+        if not self.goal or not self.value:
             return None
-        return self.value <= self.goal if self.better == "less" else self.value >= self.goal
+        return self.value / self.goal if self.better == "less" else self.goal / self.value
+
+    @property
+    def verdict(self) -> str:
+        if self.share is None:
+            return ""
+        return "met" if self.share <= 1 else "MISSED"
+
+    @property
+    def measured(self) -> str:
+        return "-" if self.value is None else f"{number(self.value)} {self.unit}".rstrip()
+
+    @property
+    def allowed(self) -> str:
+        if self.goal is None:
+            return ""
+        sign = "<=" if self.better == "less" else ">="
+        return f"{sign} {number(self.goal)} {self.unit}".rstrip()
 
 
 def median(values: Sequence[float]) -> float:
@@ -39,27 +101,24 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def table(figures: Sequence[Figure]) -> str:
-    rows = [("", "value", "unit", "goal", ""), *map(_row, figures)]
+def table(figures: Sequence[Measured]) -> str:
+    """For a terminal."""
+    rows = [("", "value", "goal here", "of it", ""), *map(_row, figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return "\n".join(
-        f"{name:<{widths[0]}}  {value:>{widths[1]}}  {unit:<{widths[2]}}  "
-        f"{goal:>{widths[3]}}  {verdict}".rstrip()
-        for name, value, unit, goal, verdict in rows
+        f"{name:<{widths[0]}}  {value:>{widths[1]}}  {goal:>{widths[2]}}  "
+        f"{share:>{widths[3]}}  {said}".rstrip()
+        for name, value, goal, share, said in rows
     )
 
 
-def _row(figure: Figure) -> tuple[str, str, str, str, str]:
-    verdict = {True: "met", False: "MISSED", None: ""}[figure.met]
-    goal = ""
-    if figure.goal is not None:
-        goal = f"{'<=' if figure.better == 'less' else '>='} {_number(figure.goal)}"
-    value = "-" if figure.value is None else _number(figure.value)
-    said = "; ".join(part for part in (verdict, figure.note) if part)
-    return figure.name, value, figure.unit, goal, said
+def _row(figure: Measured) -> tuple[str, str, str, str, str]:
+    share = "" if figure.share is None else f"{figure.share:.2f}"
+    said = "; ".join(part for part in (figure.verdict, figure.note) if part)
+    return figure.name, figure.measured, figure.allowed, share, said
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Three figures that count, and none that do not."""
     if value >= 100 or value == round(value):
         return f"{value:,.0f}"

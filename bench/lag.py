@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import perf_counter
 
-from bench.figures import Figure, percentile
+from bench.figures import SLOW, Figure, percentile
 from bench.process import SETTINGS, wait_until_ready
 from chatbot import logs
 from chatbot.app.signals import EndSignals
@@ -33,6 +33,7 @@ TICK = 0.002
 SPEEDS = {60: 12.0, 3600: 7.0}
 """How fast the replay runs, and for how many seconds we look; at 3600 it has 8 to show."""
 GOAL = 10
+"""Ms, on a slow machine."""
 
 
 def measure() -> list[Figure]:
@@ -48,7 +49,7 @@ def _figures(speed: int, late: list[float]) -> list[Figure]:
     return [
         Figure(
             name=f"event loop lag p99, {at}", value=percentile(late, 0.99) * 1000,
-            unit="ms", goal=GOAL,
+            unit="ms", goal=GOAL, at=SLOW, headline=True,
         ),
         Figure(name=f"event loop lag, the worst, {at}", value=max(late) * 1000, unit="ms"),
     ]  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import tempfile
 from collections.abc import Iterator
 from decimal import Decimal
@@ -20,16 +19,12 @@ from trading.types import Decision, Order, OrderRole, OrderType, Side, Symbol
 
 LONE, WARM_UP = 500, 50
 WRITERS, EACH = 200, 20
-SYNCS = 200
 
 
 def measure() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
-        syncs = _bare_syncs(Path(folder) / "bare")
         lone, crowd, rate = asyncio.run(_commits(Path(folder) / "history.db"))
     figures = {
-        "the disk alone: write and fdatasync, median": median(syncs),
-        "the disk alone: write and fdatasync, p99": percentile(syncs, 0.99),
         "ledger write, alone, p50": median(lone),
         "ledger write, alone, p99": percentile(lone, 0.99),
         f"ledger write, {WRITERS} writers, p50": median(crowd),
@@ -39,18 +34,6 @@ def measure() -> list[Figure]:
         *(Figure(name=name, value=value * 1000, unit="ms") for name, value in figures.items()),
         Figure(name=f"ledger writes, {WRITERS} writers", value=rate, unit="1/s", better="more"),
     ]
-
-
-def _bare_syncs(path: Path) -> list[float]:
-    """A page written in place and synced, without any of ours around it."""
-    times: list[float] = []
-    with path.open("wb", buffering=0) as file:
-        for _ in range(SYNCS):
-            began = perf_counter()
-            os.pwrite(file.fileno(), bytes(4096), 0)
-            os.fdatasync(file.fileno())
-            times.append(perf_counter() - began)
-    return times
 
 
 async def _commits(path: Path) -> tuple[list[float], list[float], float]:

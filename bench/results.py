@@ -74,22 +74,21 @@ def main() -> int:
     print("|---" * len(COLUMNS) + "|")
     for market in MARKETS:
         for trader in market.traders:
-            found = backtest(_settings(market), _asked(market, trader, Path(folder)))
+            found = backtest(*asked_of(market, trader, Path(folder)))
             print(f"| {' | '.join(_cells(market, found))} |", flush=True)
     return 0
 
 
-def _settings(market: Market) -> Settings:
+def asked_of(
+    market: Market, trader: str, folder: Path = Path()
+) -> tuple[Settings, BacktestArguments]:
     """As shipped; the rules desk must know how long its candles are."""
     key = "QUARTERDECK__TRADERS__RULES__PARAMETERS__BAR_MINUTES"
-    return load(SETTINGS, {key: str(market.minutes)})
-
-
-def _asked(market: Market, trader: str, folder: Path) -> BacktestArguments:
-    return BacktestArguments(
+    asked = BacktestArguments(
         trader=trader, data=folder / market.file, begin=market.begin, end=market.end,
         timeframe=timedelta(minutes=market.minutes), symbols="all", lift="daily",
     )  # fmt: skip
+    return load(SETTINGS, {key: str(market.minutes)}), asked
 
 
 def _cells(market: Market, found: Result) -> Iterator[str]:

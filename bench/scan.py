@@ -89,6 +89,7 @@ def measure() -> list[Figure]:
             figures.append(
                 Figure(
                     name=f"{kind}, {name}, {_which()}", value=seconds, unit="s", goal=goal,
+                    headline=name == "smc",
                     note=f"{decisions:.0f} decisions in each",
                 )
             )  # fmt: skip

@@ -19,7 +19,11 @@ def measure() -> list[Figure]:
     answers, ready = zip(*starts, strict=True)
     return [
         Figure(
-            name="start until /status answers, warm", value=median(answers), unit="s", goal=GOAL
+            name="start until /status answers, warm",
+            value=median(answers),
+            unit="s",
+            goal=GOAL,
+            headline=True,
         ),
         Figure(
             name="start until the trader is ready, warm", value=median(ready), unit="s", goal=GOAL

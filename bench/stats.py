@@ -53,6 +53,7 @@ async def _measure() -> list[Figure]:
             value=first * 1000,
             unit="ms",
             goal=GOAL,
+            headline=True,
         ),
         Figure(
             name="event loop lag meanwhile, worst",
