@@ -31,7 +31,6 @@ HOMES: dict[str, tuple[str, ...]] = {
     # history; sqlite3 is Python's own, and yet a database
     "sqlalchemy": ("storage",),
     "aiosqlite": ("storage",),
-    "asyncpg": ("storage",),
     "alembic": ("storage",),
     "sqlite3": ("storage",),
     # markets

@@ -13,6 +13,12 @@ import pytest
 from tests.architecture.source import PACKAGES, ROOT
 
 HEAVY = ("pandas", "polars")
+OFF = (
+    *("telegram", "discord", "aiohttp", "matplotlib", "pyotp"),  # chats and pictures
+    *("ccxt", "talib", "pyarrow", "optuna"),  # exchanges, and what needs candles first
+    *("alembic", "psycopg", "sqlalchemy.orm", "sqlalchemy.dialects.postgresql"),
+)
+"""What a desk as shipped loads when it needs it, or never."""
 
 
 def run(code: str, *flags: str, path: str = str(ROOT)) -> list[str]:
@@ -48,6 +54,10 @@ def test_the_trap_works(with_data_frames: str) -> None:
 )
 def test_the_desk_starts_without_data_frames(module: str, with_data_frames: str) -> None:
     assert not {*HEAVY} & {*run(f"import {module}", path=with_data_frames)}
+
+
+def test_what_is_not_configured_is_not_loaded() -> None:
+    assert not {*OFF} & {*run("import chatbot.app, chatbot.build, storage.store")}
 
 
 def test_say_needs_nothing_but_python() -> None:

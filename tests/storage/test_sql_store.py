@@ -94,7 +94,7 @@ async def test_a_file_that_is_no_database_is_left_alone(path: Path) -> None:
 
 async def test_a_server_is_not_offered_yet() -> None:
     with pytest.raises(StoreError, match="postgresql is not built yet"):
-        await SqlStore.open("postgresql+asyncpg://desk@db/history", clock=CLOCK)
+        await SqlStore.open("postgresql+psycopg://desk@db/history", clock=CLOCK)
 
 
 async def test_one_bad_writer_does_not_take_the_others_along(store: SqlStore) -> None:
