@@ -23,8 +23,7 @@ from trading.market.candles import Candles
 from trading.model.exit_rules import ExitRules
 from trading.risk.limits import Limits
 from trading.strategies import strategy
-from trading.types import MarketRules, Mode, Symbol
-from trading.venues.paper.venue import Costs
+from trading.types import Costs, MarketRules, Mode, Symbol
 
 SYMBOLS, BARS, ROUNDS = 10, 100_000, 3
 GOAL, GOAL_MB = 2.0, 300.0

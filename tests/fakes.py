@@ -146,6 +146,7 @@ class FaultyVenue:
         self.cash = venue.cash
         self.targets = venue.targets
         self.writes_off = venue.writes_off
+        self.costs = venue.costs
         self.interruptions = 0
         self.refuses_until: datetime | None = None
         self.faults = Faults()

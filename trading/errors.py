@@ -3,7 +3,6 @@
 TradingError
 ├── Refused               we decided not to act; the message is fit for a chat
 │   ├── InvalidSymbol
-│   ├── RiskRefused
 │   └── Halted            an entry met a halt; nothing was sent
 ├── NotDone               something was sent, and what was asked for did not come about
 ├── VenueError            the venue did not do what we asked
@@ -29,10 +28,6 @@ class Refused(TradingError):
 class InvalidSymbol(Refused):
     def __init__(self, text: str) -> None:
         super().__init__(f"{text!r} is not a symbol; write it like BTC/USDT")
-
-
-class RiskRefused(Refused):
-    """A limit said no."""
 
 
 class Withheld(Refused):

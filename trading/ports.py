@@ -17,6 +17,7 @@ from trading.model.halt import Halt, Permit
 from trading.stats.daybook import DayBook
 from trading.types import (
     AccountState,
+    Costs,
     Decision,
     Depth,
     EquityPoint,
@@ -171,6 +172,11 @@ class Venue(Protocol):
     """Where a target can rest."""
     writes_off: bool
     """What it trades no more stays until a person books it out; else it is settled there."""
+
+    @property
+    def costs(self) -> Costs | None:
+        """By which fills are made up here; None: they are the market's, and `preview` asks."""
+        ...
 
     @property
     def interruptions(self) -> int:

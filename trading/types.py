@@ -342,6 +342,20 @@ class Preview:
     """Money that nothing binds yet."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """What trading on paper costs; the defaults are those of the settings."""
+
+    slippage: Decimal = Decimal("0.0005")
+    """Share of the price lost by each market order."""
+    commission: Decimal = Decimal("0.001")
+    """Share of each fill's value."""
+    commission_per_unit: Decimal = ZERO
+    """Quote currency per base unit."""
+    participation: Decimal = Decimal("0.10")
+    """Share of a candle's volume that one order can take."""
+
+
 @fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:

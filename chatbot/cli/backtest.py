@@ -37,8 +37,7 @@ from trading.stats.ratios import Ratio
 from trading.stats.summary import Stats
 from trading.stats.tally import Tally
 from trading.strategies import settings_in_use
-from trading.types import ExitReason, Mode, Trade
-from trading.venues.paper.venue import Costs
+from trading.types import Costs, ExitReason, Mode, Trade
 
 POINTS = 1_000
 """Of the curve on a page; its extremes are among them."""

@@ -32,7 +32,7 @@ from trading.desk import Desk
 from trading.errors import Refused
 from trading.strategies import strategy
 from trading.trader import Trader
-from trading.types import Mode
+from trading.types import Costs, Mode
 
 if TYPE_CHECKING:
     from trading.backtest.engine import Backtest
@@ -101,7 +101,6 @@ async def end_backtest(ctx: Context) -> Reply:
 def of_trader(trader: Trader, days: int) -> Backtest:
     """Its settings over the candles that its feed has.  Raises `Refused` if there are too few."""
     from trading.backtest.engine import Backtest
-    from trading.venues.paper.venue import Costs, PaperVenue
 
     settings, feed = trader.settings, trader.feed
     made = strategy(trader.view().strategy, settings.parameters)
@@ -116,7 +115,7 @@ def of_trader(trader: Trader, days: int) -> Backtest:
         strategy=made,
         candles=candles,
         rules={symbol: trader.steps(symbol) for symbol in candles.symbols},
-        costs=trader.venue.costs if isinstance(trader.venue, PaperVenue) else Costs(),
+        costs=trader.venue.costs or Costs(),
     )
 
 

@@ -233,6 +233,8 @@ class Exchange:
 class EngineVenue:
     """Implements `trading.ports.Venue`; each request waits on its way out and on its way back."""
 
+    costs = None
+
     def __init__(self, exchange: Exchange, *, trader: str, name: str = "engine") -> None:
         self.name = name
         self.window = WINDOW

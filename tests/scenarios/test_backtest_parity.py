@@ -46,8 +46,8 @@ from trading.safety.halting import Halter
 from trading.strategies import strategy
 from trading.strategies.base import Strategy
 from trading.trader import Start, Trader
-from trading.types import ExitReason, Fill, MarketRules, Order, OrderRole, Symbol, Trade
-from trading.venues.paper.venue import Costs, PaperVenue
+from trading.types import Costs, ExitReason, Fill, MarketRules, Order, OrderRole, Symbol, Trade
+from trading.venues.paper.venue import PaperVenue
 from trading.venues.replay import ReplayFeed
 
 CRASHES = Path(__file__).parents[1] / "data" / "crashes"

@@ -45,8 +45,7 @@ from trading.safety.guards import KINDS
 from trading.safety.halting import Halter
 from trading.strategies.base import Strategy
 from trading.trader import Start, Trader
-from trading.types import ZERO, MarketRules, Order, OrderRole, OrderStatus, Symbol
-from trading.venues.paper.venue import Costs
+from trading.types import ZERO, Costs, MarketRules, Order, OrderRole, OrderStatus, Symbol
 
 Floats = NDArray[np.float64]
 Progress = Callable[[float], None]

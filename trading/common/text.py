@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-REPLACEMENT = "\ufffd"
-"""Stands for what was no character."""
 _BREAKS = re.compile("\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
 _UNSEEN = re.compile(
     "[\x00-\x08\x0e-\x1b\x1f\x7f-\x9f"  # controls: NUL, and ESC, by which terminals are told things

@@ -69,10 +69,6 @@ class Covers:
             state = self._states.setdefault(symbol, _State())
             state.since = state.since or self.clock.now()
 
-    def excuse(self, symbol: Symbol, why: str) -> None:
-        """Note why it is not as it should be, without a word to anybody."""
-        self._states.setdefault(symbol, _State()).why = why
-
     async def tell_bare(self, symbol: Symbol, why: str) -> None:
         """Say once that no stop rests for (all of) a position, since when, and why."""
         position = self.orders.ledger.positions.get(symbol)

@@ -18,7 +18,7 @@ from trading.backtest.result import Result
 from trading.model.exit_rules import ExitRules, PartialRule
 from trading.risk.limits import EntryRules, EntryStyle, Limits
 from trading.strategies import strategy
-from trading.venues.paper.venue import Costs
+from trading.types import Costs
 
 SHARES = st.sampled_from(["0.25", "0.5", "1"]).map(Decimal)
 MULTIPLES = st.sampled_from(["0.5", "1", "2"]).map(Decimal)

@@ -35,8 +35,7 @@ from trading.market.candles import Candles
 from trading.risk.limits import Limits
 from trading.stats.ratios import drawdown, sharpe
 from trading.strategies.base import Signals
-from trading.types import MarketRules, Symbol
-from trading.venues.paper.venue import Costs
+from trading.types import Costs, MarketRules, Symbol
 
 GOOG = Symbol("GOOG", "USD")
 DAY = timedelta(days=1)

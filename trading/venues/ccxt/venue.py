@@ -92,6 +92,8 @@ _URGENCY = {
 class CcxtVenue:
     """Implements `trading.ports.Venue` on an account of an exchange."""
 
+    costs = None
+
     def __init__(
         self,
         *,

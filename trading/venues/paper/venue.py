@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
@@ -29,6 +29,7 @@ from trading.types import (
     CONDITIONAL,
     FINEST,
     ZERO,
+    Costs,
     Depth,
     Held,
     MarketRules,
@@ -58,19 +59,6 @@ from trading.venues.paper.refusals import refuse_unpaid, refuse_wrong
 from trading.venues.paper.writer import COMPACT_AFTER, JournalWriter
 
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Costs:
-    """What trading costs here; the defaults are those of the settings."""
-
-    slippage: Decimal = Decimal("0.0005")
-    """Share of the price lost by each market order."""
-    commission: Decimal = Decimal("0.001")
-    """Share of each fill's value."""
-    commission_per_unit: Decimal = ZERO
-    participation: Decimal = Decimal("0.10")
-    """Share of a candle's volume that one order can take."""
 
 
 class PaperVenue:
