@@ -57,7 +57,7 @@ def test_the_desk_starts_without_data_frames(module: str, with_data_frames: str)
 
 
 def test_what_is_not_configured_is_not_loaded() -> None:
-    assert not {*OFF} & {*run("import chatbot.app, chatbot.build, storage.store")}
+    assert not {*OFF} & {*run("import chatbot.app.start, chatbot.wiring.build, storage.store")}
 
 
 def test_say_needs_nothing_but_python() -> None:
