@@ -243,12 +243,12 @@ def _build(
         journal=journals[0],
         clock=clock,
         ids=OrderIds("b3c4", secrets.token_hex),
-        patience=OrderTimeouts(),
-        beside=asyncio.to_thread,
+        timeouts=OrderTimeouts(),
+        offload=asyncio.to_thread,
     )  # fmt: skip
     desk = Desk(
         traders={TRADER: trader}, halter=halter, recorder=recorder, clock=clock,
-        patience=OrderTimeouts(), end=lambda: None,
+        timeouts=OrderTimeouts(), end=lambda: None,
     )  # fmt: skip
     services = Services(
         name="bench", version="0", desk=desk, store=store, clock=clock,

@@ -246,7 +246,7 @@ async def _tidy(made: Path) -> list[Figure]:
     return [
         Figure(name=f"tidying: {sum(tidied.removed.values()):,} rows", value=seconds, unit="s"),
         *(
-            Figure(name=f"a write in the lane of halts, {when}, {what}", value=ms * 1000, unit="ms")
+            Figure(name=f"a write of a halt, {when}, {what}", value=ms * 1000, unit="ms")
             for when, times in (("alone", alone), ("while tidying", waits))
             for what, ms in (("median", median(times)), ("p99", percentile(times, 0.99)))
         ),

@@ -43,10 +43,10 @@ class History(SqlStore):
 
     first_reduction = 0.0
 
-    async def commit(self, change: Change, lane: WritePriority = WritePriority.REST) -> None:
-        if lane is WritePriority.REDUCTION and not History.first_reduction:
+    async def commit(self, change: Change, priority: WritePriority = WritePriority.REST) -> None:
+        if priority is WritePriority.REDUCTION and not History.first_reduction:
             History.first_reduction = perf_counter()
-        await super().commit(change, lane)
+        await super().commit(change, priority)
 
 
 def measure() -> list[Figure]:

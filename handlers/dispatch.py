@@ -265,7 +265,7 @@ class Dispatcher:
         """What was answered before a restart; a stop does not ask, it stops again."""
         if not message.id or found is None or found.instant or not found.acts:
             return None
-        looking = self._spawn(self._services.store.word(message.id))
+        looking = self._spawn(self._services.store.audited(message.id))
         if not await self._within(PATIENCE, looking):
             looking.cancel()
             return None
@@ -291,7 +291,7 @@ class Dispatcher:
         )
         waited = tuple(self._unsaved)
         try:
-            await self._services.store.commit(Change(words=(*waited, word)))
+            await self._services.store.commit(Change(audit=(*waited, word)))
             self._unsaved = [w for w in self._unsaved if w not in waited]
         except TradingError as error:
             self._unsaved = [*self._unsaved, word][-UNSAVED:]

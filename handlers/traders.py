@@ -27,7 +27,7 @@ def known_symbols(services: Services) -> Known:
     """What each trader trades, what it still holds although it no longer trades it, and what the
     survey of its universe has seen."""
     return {
-        name: (*trader.symbols, *_held(described(services, name)), *_surveyed(trader.roster))
+        name: (*trader.symbols, *_held(described(services, name)), *_surveyed(trader.universe))
         for name, trader in services.desk.traders.items()
     }
 
@@ -122,8 +122,8 @@ def _named(services: Services, choice: Choice, name: str) -> tuple[Choice, ...]:
     return offer(choice.label, f"{choice.command} trader={name}")
 
 
-def _surveyed(roster: TradableUniverse) -> Iterable[Symbol]:
-    found = roster.found
+def _surveyed(universe: TradableUniverse) -> Iterable[Symbol]:
+    found = universe.found
     return found.survey.stats if found and found.survey else ()
 
 

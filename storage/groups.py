@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 
 
 class Groups(Generic[Item]):
-    """Hands what was `put` to *write*, most urgent lane first, one group at a time.
+    """Hands what was `put` to *write*, most urgent first, one group at a time.
 
     *write* tells for each item whether it is durable; *most* bounds a group, and so how long
     whatever comes next has to wait.
@@ -32,15 +32,15 @@ class Groups(Generic[Item]):
     ) -> None:
         self._write = write
         self._most = most
-        self._lanes: dict[WritePriority, deque[tuple[Item, asyncio.Future[None]]]] = {
-            lane: deque() for lane in WritePriority
+        self._queues: dict[WritePriority, deque[tuple[Item, asyncio.Future[None]]]] = {
+            priority: deque() for priority in WritePriority
         }
         self._running: asyncio.Task[None] | None = None
 
-    def put(self, item: Item, lane: WritePriority) -> asyncio.Future[None]:
+    def put(self, item: Item, priority: WritePriority) -> asyncio.Future[None]:
         """Return the future of *item*.  Whoever stops waiting for it does not stop the write."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._lanes[lane].append((item, done))
+        self._queues[priority].append((item, done))
         if self._running is None:
             self._running = asyncio.create_task(self._run())
         return done
@@ -59,10 +59,10 @@ class Groups(Generic[Item]):
 
     def _take(self) -> list[tuple[Item, asyncio.Future[None]]]:
         group: list[tuple[Item, asyncio.Future[None]]] = []
-        for lane, waiting in self._lanes.items():
+        for priority, waiting in self._queues.items():
             while waiting and len(group) < self._most:
                 group.append(waiting.popleft())
-            if group and lane is WritePriority.HALT:
+            if group and priority is WritePriority.HALT:
                 break  # a halt shares its commit with nobody
         return group
 

@@ -71,7 +71,7 @@ class MemoryStore:
         self._halts: dict[str, Halt] = {}
         self._alerts: dict[str, Alert] = {}
         self._delivered: dict[str, datetime] = {}
-        self._words: dict[str, AuditEntry] = {}
+        self._audit: dict[str, AuditEntry] = {}
         self._notes: dict[str, str] = {}
 
     def refuse(self, why: str) -> None:
@@ -84,7 +84,7 @@ class MemoryStore:
     async def close(self) -> None:
         self._refusal = "history is closed"
 
-    async def commit(self, change: Change, lane: WritePriority = WritePriority.REST) -> None:
+    async def commit(self, change: Change, priority: WritePriority = WritePriority.REST) -> None:
         if self._refusal:
             raise StoreError(self._refusal)
         self._take_versioned(change)
@@ -135,8 +135,8 @@ class MemoryStore:
         for alert_id in change.delivered:
             if alert_id in self._alerts:
                 self._delivered.setdefault(alert_id, self._clock.now())
-        for word in change.words:
-            self._words.setdefault(word.id, word)
+        for entry in change.audit:
+            self._audit.setdefault(entry.id, entry)
         self._notes.update(change.notes)
 
     async def books(self, trader: str) -> Books:
@@ -207,11 +207,11 @@ class MemoryStore:
     async def alerts(self, to: str, *, limit: int) -> Sequence[Alert]:
         return _newest((a for a in self._alerts.values() if a.to == to), lambda a: a.at)[:limit]
 
-    async def words(self, *, limit: int) -> Sequence[AuditEntry]:
-        return _newest(self._words.values(), lambda w: w.at)[:limit]
+    async def audit(self, *, limit: int) -> Sequence[AuditEntry]:
+        return _newest(self._audit.values(), lambda w: w.at)[:limit]
 
-    async def word(self, word_id: str) -> AuditEntry | None:
-        return self._words.get(word_id)
+    async def audited(self, message_id: str) -> AuditEntry | None:
+        return self._audit.get(message_id)
 
     async def note(self, name: str) -> str | None:
         return self._notes.get(name)
@@ -223,11 +223,12 @@ class MemoryStore:
             "equity": [key for one in self._before(keep.detail) for key in self._thinned(*one)],
             "decisions": [key for one in self._before(keep.detail) for key in self._refused(*one)],
             "alerts": [key for key, at in self._delivered.items() if at < now - keep.alerts],
-            "words": [key for key, word in self._words.items() if word.at < now - keep.words],
+            "words": [key for key, entry in self._audit.items() if entry.at < now - keep.words],
         }
+        tables = {"words": "_audit"}
         for name, keys in old.items():
             for key in keys:
-                del getattr(self, f"_{name}")[key]
+                del getattr(self, tables.get(name, f"_{name}"))[key]
         for alert_id in old["alerts"]:
             del self._delivered[str(alert_id)]
         return Tidied(removed={name: len(keys) for name, keys in old.items() if keys}, size=0)

@@ -424,20 +424,20 @@ def alert_of(row: Columns) -> Alert:
     return Alert(id=row[0], to=row[1], level=row[2], kind=row[3], at=_when(row[4]), body=row[5])
 
 
-def word_row(word: AuditEntry) -> Row:
+def audit_row(entry: AuditEntry) -> Row:
     return (
-        word.id,
-        instant(word.at),
-        word.who,
-        word.role,
-        word.where,
-        word.said,
-        word.outcome,
-        word.answer,
+        entry.id,
+        instant(entry.at),
+        entry.who,
+        entry.role,
+        entry.where,
+        entry.said,
+        entry.outcome,
+        entry.answer,
     )
 
 
-def word_of(row: Columns) -> AuditEntry:
+def audit_entry_of(row: Columns) -> AuditEntry:
     return AuditEntry(
         id=row[0],
         at=_when(row[1]),

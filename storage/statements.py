@@ -187,7 +187,7 @@ _SOURCES: tuple[tuple[str, RowKind, Callable[[Any], Row]], ...] = (
     ("equity", EQUITY, rows.equity_row),
     ("halts", HALTS, rows.halt_row),
     ("alerts", ALERTS, rows.alert_row),
-    ("words", WORDS, rows.word_row),
+    ("audit", WORDS, rows.audit_row),
     ("notes", NOTES, rows.note_row),
 )
 

@@ -133,11 +133,11 @@ class SqlStore:
             raise StoreError("history is closed")
         await self._in_thread(self._writer.rescue, target)
 
-    async def commit(self, change: Change, lane: WritePriority = WritePriority.REST) -> None:
+    async def commit(self, change: Change, priority: WritePriority = WritePriority.REST) -> None:
         if self._closed:
             raise StoreError("history is closed")
         now = rows.instant(self._clock.now()) if change.delivered else ""
-        await self._groups.put(rows_of(change, now=now), lane)
+        await self._groups.put(rows_of(change, now=now), priority)
 
     async def books(self, trader: str) -> Books:
         return await self._read(lambda connection: _books(connection, trader))
@@ -223,14 +223,14 @@ class SqlStore:
         query = _from(table).where(table.c.to == to).order_by(table.c.seq.desc()).limit(limit)
         return await self._all(query, rows.alert_of)
 
-    async def words(self, *, limit: int) -> Sequence[AuditEntry]:
+    async def audit(self, *, limit: int) -> Sequence[AuditEntry]:
         table = schema.words
         query = _from(table).order_by(table.c.at.desc(), table.c.seq.desc()).limit(limit)
-        return await self._all(query, rows.word_of)
+        return await self._all(query, rows.audit_entry_of)
 
-    async def word(self, word_id: str) -> AuditEntry | None:
+    async def audited(self, message_id: str) -> AuditEntry | None:
         table = schema.words
-        return await self._one(_from(table).where(table.c.id == word_id), rows.word_of)
+        return await self._one(_from(table).where(table.c.id == message_id), rows.audit_entry_of)
 
     async def note(self, name: str) -> str | None:
         table = schema.notes

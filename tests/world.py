@@ -23,6 +23,7 @@ from trading.execution.orders import OrderIds, OrderTimeouts
 from trading.market.universe import UniversePlan
 from trading.model.exit_rules import ExitRules
 from trading.model.halt import Latch
+from trading.operators.manual import ManualTrading
 from trading.ports import (
     Alert,
     Announce,
@@ -61,6 +62,11 @@ class World:
     strategy: ScriptedStrategy
     latch_file: MemoryLatch
     said: list[Event] = field(default_factory=list)
+
+    @property
+    def manual(self) -> ManualTrading:
+        """What a person does by hand."""
+        return self.trader.manual
 
     def heard(self, kind: type[Event]) -> list[Event]:
         return [event for event in self.said if type(event) is kind]
@@ -119,7 +125,7 @@ def a_world(  # the parts that tests choose
     latch_file: LatchFile | None = None,
     symbols: Sequence[Symbol] = (BTC,),
     volume: float = 1e6,
-    patience: OrderTimeouts = QUICK,
+    timeouts: OrderTimeouts = QUICK,
     clock: ManualClock | None = None,
     slippage: str = "0",
     commission: str = "0",
@@ -132,7 +138,7 @@ def a_world(  # the parts that tests choose
     rules: MarketRules = RULES,
     entries: EntryRules | None = None,
     strategy: ScriptedStrategy | None = None,
-    beside: Offload = at_once,
+    offload: Offload = at_once,
     universe: UniversePlan | None = None,
     surveyor: MarketScanner | None = None,
 ) -> World:
@@ -220,16 +226,16 @@ def a_world(  # the parts that tests choose
         halter=halter,
         journal=journal or MemoryJournal(),
         clock=clock,
-        beside=beside,
+        offload=offload,
         ids=OrderIds("test", lambda size: f"{next(ids):0{size * 2}x}"),
-        patience=patience,
+        timeouts=timeouts,
     )
     desk = Desk(
         traders={"majors": trader},
         halter=halter,
         recorder=recorder,
         clock=clock,
-        patience=patience,
+        timeouts=timeouts,
         end=lambda: None,
     )
     return World(

@@ -49,14 +49,14 @@ class Desk:
         halter: Halter,
         recorder: Recorder,
         clock: Clock,
-        patience: OrderTimeouts,
+        timeouts: OrderTimeouts,
         end: Callable[[], None],
     ) -> None:
         self.traders = traders
         self._halter = halter
         self._recorder = recorder
         self._clock = clock
-        self._patience = patience
+        self._timeouts = timeouts
         self._end = end
         self._ended_by = ""
 
@@ -102,7 +102,7 @@ class Desk:
         """As `stop`, and close everything.  What takes longer goes on, and tells by events."""
         halting = await self._halt(scope, Verb.FLATTEN, by, why, origin)
         enforcers = [t.enforcer for t in self._within(scope)]
-        waits = (e.flat(halting.halt, within=self._patience.stop) for e in enforcers)
+        waits = (e.flat(halting.halt, within=self._timeouts.stop) for e in enforcers)
         flat = await asyncio.gather(*waits)
         closes = tuple(trade for e in enforcers for trade in e.closes())
         halt = self.latch.get(halting.halt.id) or halting.halt
@@ -137,12 +137,12 @@ class Desk:
         return max(covering, key=lambda h: (not h.guard, h.verb), default=None)
 
     async def _durable(self, halt: Halt) -> bool:
-        return await self._halter.durable(halt, within=self._patience.durable)
+        return await self._halter.durable(halt, within=self._timeouts.durable)
 
     async def _sweep(self, before: _Before) -> Swept:
         """Wait for the cancels of one trader; say how far they have come."""
         enforcer = before.trader.enforcer
-        confirmed = await enforcer.swept_since(before.began, within=self._patience.stop)
+        confirmed = await enforcer.swept_since(before.began, within=self._timeouts.stop)
         entries = enforcer.entries(before.entries)
         return Swept(
             trader=before.trader.name,
@@ -206,7 +206,7 @@ class Desk:
         """Cancel resting entries within `OrderTimeouts.shutdown`; say what stays open."""
         sweeping = [t.cancel_entries() for t in self.traders.values() if t.ready]
         with suppress(TimeoutError):  # what still rests is swept at the next start
-            async with asyncio.timeout(self._patience.shutdown):
+            async with asyncio.timeout(self._timeouts.shutdown):
                 await asyncio.gather(*sweeping)
         held = [(t, s) for t in self.traders.values() for s in t.ledger.positions]
         await self._recorder.say(

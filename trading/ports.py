@@ -389,7 +389,7 @@ class Change:
     alerts: tuple[Alert, ...] = ()
     delivered: tuple[str, ...] = ()
     """Ids of alerts that reached their chat."""
-    words: tuple[AuditEntry, ...] = ()
+    audit: tuple[AuditEntry, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
     """Small named values of the desk: `last_seen`, `clean_exit`."""
 
@@ -440,7 +440,9 @@ class Tidied:
 class Store(Protocol):
     """History.  `commit` returns when the change is durable, and raises `StoreError` if not."""
 
-    async def commit(self, change: Change, lane: WritePriority = WritePriority.REST) -> None: ...
+    async def commit(
+        self, change: Change, priority: WritePriority = WritePriority.REST
+    ) -> None: ...
 
     async def books(self, trader: str) -> Books: ...
 
@@ -486,9 +488,9 @@ class Store(Protocol):
         """Those for one chat, told or waiting, newest first."""
         ...
 
-    async def words(self, *, limit: int) -> Sequence[AuditEntry]: ...
+    async def audit(self, *, limit: int) -> Sequence[AuditEntry]: ...
 
-    async def word(self, word_id: str) -> AuditEntry | None: ...
+    async def audited(self, message_id: str) -> AuditEntry | None: ...
 
     async def note(self, name: str) -> str | None: ...
 

@@ -110,12 +110,12 @@ class Trader:
         journal: Journal,
         clock: Clock,
         ids: OrderIds,
-        patience: OrderTimeouts,
+        timeouts: OrderTimeouts,
         desk_risk: DeskRisk | None = None,
         surveyor: MarketScanner | None = None,
         meter: Meter = NoMeter(),  # noqa: B008  # holds nothing
         cycles: type[Cycles] = Cycles,
-        beside: Offload = at_once,
+        offload: Offload = at_once,
     ) -> None:
         """*surveyor* looks at the market for a universe; None: the feed's candles do."""
         self.settings = settings
@@ -123,8 +123,8 @@ class Trader:
         self.strategy, self._own = strategy, (strategy, settings.parameters)
         self._store, self._recorder = store, recorder
         self._halter, self._clock = halter, clock
-        self._patience = patience
-        self._beside = beside
+        self._timeouts = timeouts
+        self._offload = offload
         desk_risk = desk_risk or DeskRisk(DeskLimits(), lambda: (self,))
         self.ledger = Ledger(
             new_account(settings.name, settings.capital, clock.now(), settings.zone),
@@ -134,10 +134,10 @@ class Trader:
         self.valuer = Valuer(self.ledger, feed, noted=(settings.capital, clock.now()))
         who: dict[str, Any] = {"trader": settings.name, "mode": settings.mode}
         means: dict[str, Any] = {"valuer": self.valuer, "recorder": recorder, "clock": clock}
-        self.roster = self._new_roster(surveyor)
+        self.universe = self._new_universe(surveyor)
         self.orders = Orders(
             **who, **means, ledger=self.ledger, venue=venue, journal=journal, ids=ids,
-            patience=patience, meter=meter,
+            timeouts=timeouts, meter=meter,
         )  # fmt: skip
         self.protection, self.exits = self._keepers(who, means)
         self._busy = busy = asyncio.Lock()
@@ -149,7 +149,7 @@ class Trader:
         )  # fmt: skip
         self.enforcer = Enforcer(
             trader=settings.name, halter=halter, orders=self.orders, protection=self.protection,
-            exits=self.exits, clock=clock, patience=patience, foreign=self.books.foreign,
+            exits=self.exits, clock=clock, timeouts=timeouts, foreign=self.books.foreign,
             compare=self.books.again, closes=lambda: not self._begins,
             unproven=self.books.unproven,
         )  # fmt: skip
@@ -165,20 +165,20 @@ class Trader:
         self._decider = Decider(
             **who, strategy=strategy, limits=settings.limits, exit_rules=settings.exit_rules,
             orders=self.orders, valuer=self.valuer, feed=feed, latch=halter.latch,
-            desk_risk=desk_risk, roster=self.roster, entries=settings.entries, beside=beside,
+            desk_risk=desk_risk, universe=self.universe, entries=settings.entries, offload=offload,
         )  # fmt: skip
         self._resting_entries = RestingEntries(
             **who, **means, orders=self.orders, rules=lambda: self.settings.entries,
             blocked=lambda: self.block, permit=lambda: halter.latch.permit(settings.name),
             look=self._decider.look,
         )  # fmt: skip
-        self.by_hand = ManualTrading(self, decider=self._decider, latch=halter.latch, clock=clock)
+        self.manual = ManualTrading(self, decider=self._decider, latch=halter.latch, clock=clock)
         self._feed_watch = FeedWatch(**who, feed=feed, recorder=recorder, clock=clock)
         self._venue_watch = VenueWatch(**who, orders=self.orders, recorder=recorder, clock=clock)
         self.cycles = cycles(
             **means, settings=lambda: self.settings, books=self.books, blocked=lambda: self.block,
             decider=self._decider, orders=self.orders, protection=self.protection, exits=self.exits,
-            resting_entries=self._resting_entries, losses=self._losses, roster=self.roster,
+            resting_entries=self._resting_entries, losses=self._losses, universe=self.universe,
             feed=feed, feed_watch=self._feed_watch, store=store, meter=meter, busy=busy,
         )  # fmt: skip
         self._sight = TraderViews(
@@ -201,7 +201,7 @@ class Trader:
         )  # fmt: skip
         return protection, Exits(**parts, protection=protection, closing=closing)
 
-    def _new_roster(self, surveyor: MarketScanner | None) -> TradableUniverse:
+    def _new_universe(self, surveyor: MarketScanner | None) -> TradableUniverse:
         plan = self.settings.universe
         if plan is None:
             return TradableUniverse(self.settings.symbols)
@@ -223,7 +223,7 @@ class Trader:
 
     @property
     def symbols(self) -> tuple[Symbol, ...]:
-        """Those whose prices it follows; the roster says which of them may be entered."""
+        """Those whose prices it follows; the universe says which of them may be entered."""
         return tuple(self.feed.symbols)
 
     @property
@@ -257,7 +257,7 @@ class Trader:
         await self.aside.load()
         self.aside.on_change.append(self.enforcer.go_on)
         self.cycles.resume()
-        await self.roster.load(self.cycles.cursor)
+        await self.universe.load(self.cycles.cursor)
         await self._follow(at_once=True)
         self.valuer.note(self._clock.now())
 
@@ -350,7 +350,7 @@ class Trader:
 
     async def _look_after(self) -> None:
         while True:
-            await self._clock.sleep(self._patience.upkeep)
+            await self._clock.sleep(self._timeouts.upkeep)
             await self.upkeep()
 
     async def _watch_prices(self) -> None:
@@ -370,8 +370,8 @@ class Trader:
 
     async def _watch_market(self) -> None:
         """Survey a live market beside the cycles: its many questions hold up no exit."""
-        while not self.roster.by_bars:
-            await self.roster.refresh(self.feed.now())
+        while not self.universe.by_bars:
+            await self.universe.refresh(self.feed.now())
             await self._follow()
             await self._clock.sleep(SURVEY_LOOK_EVERY)
 
@@ -380,8 +380,8 @@ class Trader:
 
         *at_once*: only what the start has to wait for; the others join while exits go on already.
         """
-        followed = self.roster.followed(self._under_way(), at_once=at_once)
-        if not self.roster.by_bars or not set(followed) <= set(self.feed.symbols):
+        followed = self.universe.followed(self._under_way(), at_once=at_once)
+        if not self.universe.by_bars or not set(followed) <= set(self.feed.symbols):
             await self.feed.follow(followed)
 
     def _under_way(self) -> tuple[Symbol, ...]:
@@ -407,7 +407,7 @@ class Trader:
 
     async def close(self) -> None:
         """Let go of the feed, the venue and what surveys the market."""
-        closing = (self.feed.close(), self.venue.close(), self.roster.close())
+        closing = (self.feed.close(), self.venue.close(), self.universe.close())
         await asyncio.gather(*closing, return_exceptions=True)
 
     # -- what people ask for --------------------------------------------------------------
@@ -442,7 +442,7 @@ class Trader:
             if self.feed.speed is None and candles.bars <= chosen.warmup:
                 here = "here is 1" if candles.bars == 1 else f"here are {candles.bars}"
                 raise ValueError(f"it needs {chosen.warmup + 1} candles, {here}")
-            await self._beside(partial(chosen.signals, candles))
+            await self._offload(partial(chosen.signals, candles))
         except ValueError as error:
             raise Refused(f"{self.name} cannot run {name}: {error}") from error
         async with self._busy:
@@ -464,7 +464,7 @@ class Trader:
         candles = self.feed.candles(self.cycles.cursor, self.strategy.warmup + 1)
         if not candles.bars:
             raise Refused(f"{self.name} has no candles yet")
-        readings = await self._beside(partial(self.strategy.regimes, candles))
+        readings = await self._offload(partial(self.strategy.regimes, candles))
         return readings.at(-1)
 
     async def cancel_entries(self) -> bool:

@@ -128,7 +128,7 @@ async def build(
         clock=clock,
         modes={name: t.mode for name, t in enabled.items()},
     )
-    patience = OrderTimeouts()
+    timeouts = OrderTimeouts()
     history_is_new = await store.note(DESK_TAG) is None
     tag = await _desk_tag(store)
     mark = DeskMark(tag)
@@ -144,13 +144,13 @@ async def build(
         journals.append(FileJournal(folder.path / f"paper-{name}.journal"))
         traders[name] = _trader(
             settings, name, section,
-            clock=clock, store=store, recorder=recorder, halter=halter, patience=patience,
+            clock=clock, store=store, recorder=recorder, halter=halter, timeouts=timeouts,
             journal=journals[0], book=journals[-1], ids=ids,
             desk_risk=desk_risk, line=line, meter=metrics.of(name), connections=connections,
         )  # fmt: skip
     schedule = Schedule(misfire_grace=settings.schedule.misfire_grace)
     desk = Desk(
-        traders=traders, halter=halter, recorder=recorder, clock=clock, patience=patience,
+        traders=traders, halter=halter, recorder=recorder, clock=clock, timeouts=timeouts,
         end=ending.set,
     )  # fmt: skip
     administration = ProcessAdministration(
@@ -228,7 +228,7 @@ def _trader(
     store: SqlStore,
     recorder: Recorder,
     halter: Halter,
-    patience: OrderTimeouts,
+    timeouts: OrderTimeouts,
     journal: FileJournal,
     book: FileJournal,
     ids: OrderIds,
@@ -266,11 +266,11 @@ def _trader(
         journal=journal,
         clock=clock,
         ids=ids,
-        patience=patience,
+        timeouts=timeouts,
         desk_risk=desk_risk,
         surveyor=surveyor_of(settings, name, connections),
         meter=meter,
-        beside=asyncio.to_thread,
+        offload=asyncio.to_thread,
     )
 
 

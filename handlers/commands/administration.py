@@ -52,7 +52,7 @@ async def audit(ctx: Context, n: Count = 6) -> Reply:
 
     n: how many
     """
-    return audit_reply(await ctx.services.store.words(limit=n))
+    return audit_reply(await ctx.services.store.audit(limit=n))
 
 
 @command(role=Role.OWNER, family="Desk", rank=80, acts=True, loosens=True)

@@ -52,7 +52,7 @@ async def _ask(
     await traders.require_traded(ctx, trader, symbol)
     _check_free(view, symbol)
     try:
-        ticket = await desk_trader.by_hand.preview(symbol, side, notional)
+        ticket = await desk_trader.manual.preview(symbol, side, notional)
     except Refused as refusal:
         if view.halt is None:
             raise
@@ -61,8 +61,8 @@ async def _ask(
 
     async def act() -> Reply:
         rules = traded(desk_trader.rules(symbol))
-        _check_drift(ticket, desk_trader.by_hand.ticket(symbol, side, notional), rules.tick)
-        order = await desk_trader.by_hand.enter(
+        _check_drift(ticket, desk_trader.manual.ticket(symbol, side, notional), rules.tick)
+        order = await desk_trader.manual.enter(
             symbol, side, notional, by=ctx.caller.signature, origin=ctx.caller.chat
         )
         reply = entered(order, traders.view_of(ctx, trader), rules)

@@ -72,7 +72,7 @@ async def cancel_order(ctx: Context, id: str = "", *, trader: TraderName | None 
         return _which(id, len(found), resting)
     name, order = found[0]
     desk_trader = ctx.services.desk.traders[name]
-    ended = await desk_trader.by_hand.cancel_order(order.id, origin=ctx.caller.chat)
+    ended = await desk_trader.manual.cancel_order(order.id, origin=ctx.caller.chat)
     reply = cancelled_reply(desk_trader.view(), ended, desk_trader.steps(order.symbol))
     return traders.addressed(ctx, name, reply, title=False)
 

@@ -82,7 +82,7 @@ async def close(ctx: Context, symbol: Symbol, share: Share = ALL, *, trader: Tra
     """
     holding = holding_of(traders.view_of(ctx, trader), symbol)
     await traders.require_traded(ctx, trader, symbol)
-    await ctx.services.desk.traders[trader].by_hand.look_at_lots(symbol, share)
+    await ctx.services.desk.traders[trader].manual.look_at_lots(symbol, share)
     holding = holding_of(traders.view_of(ctx, trader), symbol)
     quantity = part_of(holding, share)
 
@@ -90,7 +90,7 @@ async def close(ctx: Context, symbol: Symbol, share: Share = ALL, *, trader: Tra
         view = traders.view_of(ctx, trader)
         check_unchanged(holding, holding_of(view, symbol))
         desk_trader = ctx.services.desk.traders[trader]
-        closed = await desk_trader.by_hand.close(
+        closed = await desk_trader.manual.close(
             symbol, share=share, by=ctx.caller.signature, origin=ctx.caller.chat
         )
         reply = closed_reply(closed, traders.view_of(ctx, trader), desk_trader.steps(symbol))

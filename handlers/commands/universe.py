@@ -41,7 +41,7 @@ async def universe(
     page: of a list, 1 being the first
     """
     view = traders.view_of(ctx, trader)
-    found = ctx.services.desk.traders[trader].roster.found
+    found = ctx.services.desk.traders[trader].universe.found
     if found is None:
         reply = fixed_reply(view, ctx.services.desk.traders[trader].symbols)
     elif part == "all":

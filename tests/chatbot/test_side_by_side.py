@@ -97,7 +97,7 @@ class TwoTraders:
                 await asyncio.sleep(0.001)  # threads and sockets answer in their own time
 
     async def buy(self, name: str, symbol: Symbol, notional: int = 400) -> None:
-        await self.trader(name).by_hand.enter(
+        await self.trader(name).manual.enter(
             symbol, Side.BUY, Decimal(notional), by="anna, console"
         )
 

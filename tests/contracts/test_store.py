@@ -79,7 +79,7 @@ async def test_everything_comes_back_as_it_was_written(store: Store) -> None:
             equity=(a_point(),),
             halts=(a_halt(),),
             alerts=(an_alert("a-1"),),
-            words=(a_word(),),
+            audit=(a_word(),),
             notes=(("last_seen", "12:00"),),
         )
     )
@@ -97,7 +97,7 @@ async def test_everything_comes_back_as_it_was_written(store: Store) -> None:
     assert list(await store.equity("majors", since=NOON)) == [a_point()]
     assert list(await store.halts()) == [a_halt()]
     assert list(await store.waiting_alerts(limit=9)) == [an_alert("a-1")]
-    assert await store.word("tg-1") == a_word()
+    assert await store.audited("tg-1") == a_word()
     assert await store.note("last_seen") == "12:00"
 
 
@@ -154,7 +154,7 @@ async def test_writing_twice_changes_nothing(store: Store) -> None:
         decisions=(a_decision(),),
         equity=(a_point(),),
         alerts=(an_alert("a-1"),),
-        words=(a_word(),),
+        audit=(a_word(),),
     )
     await store.commit(change)
     await store.commit(change)
@@ -165,22 +165,22 @@ async def test_writing_twice_changes_nothing(store: Store) -> None:
     assert len(await store.decisions("majors", BTC, limit=9)) == 1
     assert len(await store.equity("majors", since=NOON)) == 1
     assert len(await store.waiting_alerts(limit=9)) == 1
-    assert len(await store.words(limit=9)) == 1
+    assert len(await store.audit(limit=9)) == 1
 
 
 async def test_facts_stay_as_they_were_first_told(store: Store) -> None:
-    await store.commit(Change(fills=(a_fill(),), decisions=(a_decision(),), words=(a_word(),)))
+    await store.commit(Change(fills=(a_fill(),), decisions=(a_decision(),), audit=(a_word(),)))
     await store.commit(
         Change(
             fills=(a_fill(price=Decimal(1)),),
             decisions=(a_decision(reason="second thoughts"),),
-            words=(a_word(answer="Stopped again."),),
+            audit=(a_word(answer="Stopped again."),),
         )
     )
 
     assert list(await store.fills("majors")) == [a_fill()]
     assert await store.decided(a_decision().id) == a_decision()
-    assert await store.word("tg-1") == a_word()
+    assert await store.audited("tg-1") == a_word()
 
 
 async def test_the_higher_version_wins_whichever_comes_first(store: Store) -> None:
@@ -212,8 +212,8 @@ async def test_many_writers_at_once_end_with_the_highest_versions(store: Store) 
 async def test_every_lane_is_written(store: Store) -> None:
     await asyncio.gather(
         *(
-            store.commit(Change(orders=(an_order(f"qd-{lane}-{n}"),)), lane)
-            for lane in WritePriority
+            store.commit(Change(orders=(an_order(f"qd-{priority}-{n}"),)), priority)
+            for priority in WritePriority
             for n in range(100)
         )
     )
@@ -367,14 +367,14 @@ async def test_orders_decisions_and_words_come_newest_first(store: Store) -> Non
             Change(
                 orders=(an_order(f"qd-{n}", created_at=after(n)),),
                 decisions=(a_decision(f"d-{n}", at=after(n)),),
-                words=(a_word(f"w-{n}", at=after(n)),),
+                audit=(a_word(f"w-{n}", at=after(n)),),
             )
         )
     await store.commit(Change(decisions=(a_decision("d-eth", symbol=ETH),)))
 
     assert [o.id for o in await store.orders("majors", limit=2)] == ["qd-2", "qd-1"]
     assert [d.id for d in await store.decisions("majors", BTC, limit=2)] == ["d-2", "d-1"]
-    assert [w.id for w in await store.words(limit=2)] == ["w-2", "w-1"]
+    assert [w.id for w in await store.audit(limit=2)] == ["w-2", "w-1"]
 
 
 async def test_equity_since_a_moment_is_oldest_first(store: Store) -> None:
@@ -533,7 +533,7 @@ async def test_alerts_go_a_month_after_they_were_told_and_never_before(store: St
 
 
 async def test_words_are_kept_for_a_year(store: Store) -> None:
-    await store.commit(Change(words=(a_word("old"), a_word("new", after(9)))))
+    await store.commit(Change(audit=(a_word("old"), a_word("new", after(9)))))
 
     assert (await store.tidy(NOON + timedelta(days=365, minutes=5))).removed == {"words": 1}
-    assert [word.id for word in await store.words(limit=9)] == ["new"]
+    assert [word.id for word in await store.audit(limit=9)] == ["new"]

@@ -74,8 +74,8 @@ class KnownStore(SqlStore):
         self.wal = wal
         self.known = _size(wal)
 
-    async def commit(self, change: Change, lane: WritePriority = WritePriority.REST) -> None:
-        await super().commit(change, lane)
+    async def commit(self, change: Change, priority: WritePriority = WritePriority.REST) -> None:
+        await super().commit(change, priority)
         self.known = _size(self.wal)
 
 

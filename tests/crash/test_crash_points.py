@@ -81,7 +81,7 @@ async def enter_and_leave_at_once(world: World, camera: Camera) -> None:
     cycle = asyncio.create_task(world.trader.cycle())
     while BTC not in world.trader.ledger.positions:
         await asyncio.sleep(0)
-    await world.trader.by_hand.close(BTC, share=ONE, by=BY)
+    await world.manual.close(BTC, share=ONE, by=BY)
     await cycle
 
 
@@ -104,9 +104,9 @@ async def rest_and_stop(world: World, camera: Camera) -> None:
 
 async def close_by_hand(world: World, camera: Camera) -> None:
     await world.minutes(2)
-    await world.trader.by_hand.close(BTC, share=Decimal("0.5"), by=BY)
+    await world.manual.close(BTC, share=Decimal("0.5"), by=BY)
     await settled()
-    await world.trader.by_hand.close(BTC, share=ONE, by=BY)
+    await world.manual.close(BTC, share=ONE, by=BY)
     await settled()
 
 

@@ -181,9 +181,9 @@ async def rest_and_stop(living: Living) -> None:
 
 async def close_by_hand(living: Living) -> None:
     await minute(living)
-    await living.trader.by_hand.close(BTC, share=Decimal("0.5"), by=BY)
+    await living.manual.close(BTC, share=Decimal("0.5"), by=BY)
     await settled()
-    await living.trader.by_hand.close(BTC, share=ONE, by=BY)
+    await living.manual.close(BTC, share=ONE, by=BY)
 
 
 async def flatten(living: Living) -> None:

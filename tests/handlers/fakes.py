@@ -31,7 +31,7 @@ from trading.types import Decision, MarketRules, Order, Side, Symbol, Trade
 
 
 @dataclass
-class FakeRoster:
+class FakeUniverse:
     """Knows what it was given."""
 
     found: UniverseStatus | None = None
@@ -56,7 +56,7 @@ class FakeTrader:
     order: Order = field(default_factory=an_order)
     """What becomes of an order that is sent or cancelled."""
     reading: RegimeReading = RegimeReading(regime=Regime.CHOP, trend=0.031, volatility=0.62)
-    roster: FakeRoster = field(default_factory=FakeRoster)
+    universe: FakeUniverse = field(default_factory=FakeUniverse)
     untraded_ones: dict[Symbol, str] = field(default_factory=dict)
     """What its venue does not trade, and why."""
     broken_act: Exception | None = None
@@ -72,7 +72,7 @@ class FakeTrader:
         return SimpleNamespace(zone=self.zone)
 
     @property
-    def by_hand(self) -> FakeTrader:
+    def manual(self) -> FakeTrader:
         return self
 
     def view(self) -> View:
@@ -266,15 +266,15 @@ class FakeStore:
         if self.broken:
             raise self.broken
 
-    async def commit(self, change: Change, lane: object = None) -> None:
+    async def commit(self, change: Change, priority: object = None) -> None:
         await self._answer()
-        self.written.extend(change.words)
+        self.written.extend(change.audit)
 
-    async def word(self, word_id: str) -> AuditEntry | None:
+    async def audited(self, message_id: str) -> AuditEntry | None:
         await self._answer()
-        return self.kept.get(word_id)
+        return self.kept.get(message_id)
 
-    async def words(self, *, limit: int) -> list[AuditEntry]:
+    async def audit(self, *, limit: int) -> list[AuditEntry]:
         await self._answer()
         return self.written[::-1][:limit]
 

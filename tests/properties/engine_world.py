@@ -28,6 +28,7 @@ from trading.events import Event
 from trading.execution.orders import OrderIds, OrderTimeouts
 from trading.model.exit_rules import ExitRules
 from trading.model.halt import Latch
+from trading.operators.manual import ManualTrading
 from trading.ports import Alert, Change, Store, Venue, WritePriority
 from trading.risk.limits import EntryRules, EntryStyle, Limits
 from trading.safety.halting import Halter
@@ -119,9 +120,9 @@ class SlowStore(MemoryStore):
 
     commits = 0
 
-    async def commit(self, change: Change, lane: WritePriority = WritePriority.REST) -> None:
+    async def commit(self, change: Change, priority: WritePriority = WritePriority.REST) -> None:
         await asyncio.sleep(0)
-        await super().commit(change, lane)
+        await super().commit(change, priority)
         self.commits += 1
         await asyncio.sleep(0)
 
@@ -157,6 +158,11 @@ class Living:
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     """Whatever runs on; for those who end it."""
 
+    @property
+    def manual(self) -> ManualTrading:
+        """What a person does by hand."""
+        return self.trader.manual
+
     def heard(self, kind: type[Event]) -> list[Event]:
         return [event for event in self.said if type(event) is kind]
 
@@ -183,7 +189,7 @@ def a_life(
     style: EntryStyle = EntryStyle.MARKET,
     wishes: Sequence[Wish] = (),
     venue: Venue | None = None,
-    patience: OrderTimeouts = QUICK,
+    timeouts: OrderTimeouts = QUICK,
 ) -> Living:
     """A desk that has not read its books yet; on the engine itself, unless a *venue* is given."""
     said: list[Event] = []
@@ -227,14 +233,14 @@ def a_life(
         journal=keeping.journal,
         clock=clock,
         ids=OrderIds(keeping.tag, lambda size: f"{next(ids):0{size * 2}x}"),
-        patience=patience,
+        timeouts=timeouts,
     )
     desk = Desk(
         traders={TRADER: trader},
         halter=halter,
         recorder=recorder,
         clock=clock,
-        patience=QUICK,
+        timeouts=QUICK,
         end=lambda: None,
     )
     return Living(

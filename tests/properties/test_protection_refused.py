@@ -39,9 +39,9 @@ async def do(told: Told, deed: str) -> None:
     with suppress(Refused, NotDone, VenueError):
         match deed:
             case "close half":
-                await trader.by_hand.close(BTC, share=D("0.5"), by=BY)
+                await trader.manual.close(BTC, share=D("0.5"), by=BY)
             case "close":
-                await trader.by_hand.close(BTC, share=D(1), by=BY)
+                await trader.manual.close(BTC, share=D(1), by=BY)
             case "nearer":
                 await trader.exits.move_stop(BTC, D(97), by=BY)
             case "farther":

@@ -204,7 +204,7 @@ class Trading(RuleBasedStateMachine):
             case "pause" | "stop" | "flatten" as verb:
                 await self.soon(getattr(world.desk, verb)(EVERYONE, by=BY, why=""))
             case "close":
-                await self.soon(world.trader.by_hand.close(BTC, share=ONE, by=BY))
+                await self.soon(world.manual.close(BTC, share=ONE, by=BY))
             case "reconcile":
                 await self.soon(world.trader.reconcile())
             case "upkeep":
@@ -234,7 +234,7 @@ class Trading(RuleBasedStateMachine):
 
     @rule(symbol=symbols, share=shares)
     def close(self, symbol: Symbol, share: Decimal) -> None:
-        self.run(self.soon(self.world.trader.by_hand.close(symbol, share=share, by=BY)))
+        self.run(self.soon(self.world.manual.close(symbol, share=share, by=BY)))
 
     @precondition(lambda self: self.halts)
     @rule()

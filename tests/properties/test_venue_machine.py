@@ -305,9 +305,9 @@ class Commanding(RuleBasedStateMachine):
             case "pause" | "stop" | "flatten" as verb:
                 await self.soon(getattr(living.desk, verb)(EVERYONE, by=BY, why=""))
             case "close":
-                await self.soon(living.trader.by_hand.close(BTC, share=ONE, by=BY))
+                await self.soon(living.manual.close(BTC, share=ONE, by=BY))
             case "enter":
-                work = living.trader.by_hand.enter(BTC, Side.BUY, Decimal(500), by=BY)
+                work = living.manual.enter(BTC, Side.BUY, Decimal(500), by=BY)
                 await self.soon(work)
             case "reconcile":
                 await self.soon(living.trader.reconcile())
@@ -349,7 +349,7 @@ class Commanding(RuleBasedStateMachine):
 
     @rule(symbol=symbols, share=shares)
     def close(self, symbol: Symbol, share: Decimal) -> None:
-        self.run(self.soon(self.living.trader.by_hand.close(symbol, share=share, by=BY)))
+        self.run(self.soon(self.living.manual.close(symbol, share=share, by=BY)))
 
     async def resume_all(self) -> None:
         for halt in self.living.desk.latch.active:

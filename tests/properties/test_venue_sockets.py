@@ -96,7 +96,7 @@ class Schedule:
             limits=LIMITS,
             exits=EXITS,
             venue=venue,
-            patience=PATIENCE,
+            timeouts=PATIENCE,
         )
         await self.living.load()
         self.go_on(self.living.recorder.run())
@@ -177,7 +177,7 @@ class Schedule:
     async def close(self) -> None:
         share = self.dice.choice((Decimal("0.5"), ONE))
         with suppress(Refused, NotDone, VenueError):
-            await self.living.trader.by_hand.close(self.dice.choice(SYMBOLS), share=share, by=BY)
+            await self.living.manual.close(self.dice.choice(SYMBOLS), share=share, by=BY)
 
     async def halt(self) -> None:
         verb = self.dice.choice((self.living.desk.stop, self.living.desk.flatten))

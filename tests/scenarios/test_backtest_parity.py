@@ -114,7 +114,7 @@ class Playing:
         self.trader = Trader(
             settings=test.trader, strategy=test.strategy, feed=feed, venue=venue, store=store,
             recorder=self.recorder, halter=halter, journal=self._journals[0], clock=clock,
-            ids=OrderIds("back", lambda size: f"{next(numbers):0{size * 2}x}"), patience=PATIENT,
+            ids=OrderIds("back", lambda size: f"{next(numbers):0{size * 2}x}"), timeouts=PATIENT,
         )  # fmt: skip
 
     async def bar(self, seconds: float) -> None:

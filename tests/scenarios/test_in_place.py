@@ -110,7 +110,7 @@ async def a_phone(*closes: float, wishes: Sequence[Wish] = ()) -> AsyncIterator[
         store=store,
         announce_to=outbox.announce,
         bus=bus,
-        patience=QUICK,
+        timeouts=QUICK,
     )
     codes = itertools.count(10)
     dispatcher = Dispatcher(

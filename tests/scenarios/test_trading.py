@@ -218,7 +218,7 @@ async def test_no_entry_on_a_signal_that_is_too_old() -> None:
     clock = ManualClock(NOON)
     prices = LivePrices(clock)
     late = Late(clock)
-    async with a_world(clock=clock, feed=prices, wishes=[wish(2)], beside=late).running() as world:
+    async with a_world(clock=clock, feed=prices, wishes=[wish(2)], offload=late).running() as world:
         await world.minutes(1)
         late.seconds = 8 * 60
         await world.minutes(1)

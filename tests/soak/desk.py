@@ -244,10 +244,10 @@ def _build(
         journal=journals[0],
         clock=clock,
         ids=OrderIds("50a4", lambda size: f"{next(numbers):0{size * 2}x}"),
-        patience=PATIENT,
+        timeouts=PATIENT,
     )
     desk = Desk(
-        traders={TRADER: trader}, halter=halter, recorder=recorder, clock=clock, patience=PATIENT,
+        traders={TRADER: trader}, halter=halter, recorder=recorder, clock=clock, timeouts=PATIENT,
         end=lambda: None,
     )  # fmt: skip
     services = Services(

@@ -47,7 +47,7 @@ async def test_a_halt_goes_next_and_alone_then_the_lanes_in_order() -> None:
     groups = Groups(disk.write, most=99)
     waiting = [groups.put("busy with this", WritePriority.REST)]
     await asyncio.sleep(0)
-    waiting += [groups.put(lane.name, lane) for lane in reversed(WritePriority)]
+    waiting += [groups.put(priority.name, priority) for priority in reversed(WritePriority)]
     disk.go_on(3)
     await asyncio.gather(*waiting)
 

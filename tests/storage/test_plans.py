@@ -103,8 +103,8 @@ async def test_what_people_ask_for_is_found(asked: Asked) -> None:
     await asked.store.trades("majors", limit=8)
     await asked.store.decisions("majors", BTC, limit=5)
     await asked.store.equity("majors", since=NOON)
-    await asked.store.words(limit=8)
-    await asked.store.word("tg-1")
+    await asked.store.audit(limit=8)
+    await asked.store.audited("tg-1")
     assert [s for s in asked.walks() if s != "SCAN words USING INDEX ix_words_at"] == []
 
 

@@ -76,7 +76,7 @@ async def test_more_than_a_step_of_everything_goes(store: SqlStore) -> None:
         Change(
             accounts=(an_account(cursor=NOON),),
             decisions=tuple(replace(refused, id=f"d-{n}") for n in many),
-            words=tuple(a_word(f"w-{n}", LONG_AGO) for n in many),
+            audit=tuple(a_word(f"w-{n}", LONG_AGO) for n in many),
         )
     )
 
@@ -86,7 +86,7 @@ async def test_more_than_a_step_of_everything_goes(store: SqlStore) -> None:
 
 async def test_a_halt_goes_in_between(store: SqlStore) -> None:
     words = tuple(a_word(f"w-{n}", LONG_AGO) for n in range(8 * retention._ROWS))
-    await store.commit(Change(words=words))
+    await store.commit(Change(audit=words))
     order: list[str] = []
 
     async def tidy() -> None:
@@ -105,7 +105,7 @@ async def test_a_halt_goes_in_between(store: SqlStore) -> None:
 
 async def test_the_disk_gets_back_what_is_not_soon_needed(store: SqlStore, path: Path) -> None:
     words = tuple(a_word(f"w-{n}", LONG_AGO, answer="x" * 2_000) for n in range(2_000))
-    await store.commit(Change(words=words, orders=(an_order(),)))
+    await store.commit(Change(audit=words, orders=(an_order(),)))
     before = store.size()
 
     tidied = await store.tidy(NOON)
@@ -122,14 +122,14 @@ async def test_a_file_made_without_this_keeps_its_pages_and_is_tidied_all_the_sa
         old.execute("DROP TABLE something")
     store = await SqlStore.open(path, clock=ManualClock(NOON))
     words = tuple(a_word(f"w-{n}", LONG_AGO, answer="x" * 2_000) for n in range(500))
-    await store.commit(Change(words=words))
+    await store.commit(Change(audit=words))
 
     assert (await store.tidy(NOON)).removed == {"words": 500}
     await store.close()
 
 
 async def test_a_database_that_is_held_is_tidied_later(store: SqlStore, path: Path) -> None:
-    await store.commit(Change(words=(a_word("w", LONG_AGO),)))
+    await store.commit(Change(audit=(a_word("w", LONG_AGO),)))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="another program holds the database"):

@@ -123,7 +123,7 @@ async def test_a_full_disk_refuses_what_does_not_fit_and_takes_the_rest(store: S
 
     outcomes = await asyncio.gather(
         store.commit(Change(orders=(an_order("qd-1"),))),
-        store.commit(Change(words=(a_word(answer="x" * 1_000_000),))),
+        store.commit(Change(audit=(a_word(answer="x" * 1_000_000),))),
         store.commit(Change(halts=(a_halt(),)), WritePriority.HALT),
         return_exceptions=True,
     )
@@ -132,8 +132,8 @@ async def test_a_full_disk_refuses_what_does_not_fit_and_takes_the_rest(store: S
     assert len(await store.halts()) == 1
 
     await limit_pages(store, 10_000)
-    await store.commit(Change(words=(a_word(answer="x" * 1_000_000),)))
-    assert await store.word("tg-1") is not None
+    await store.commit(Change(audit=(a_word(answer="x" * 1_000_000),)))
+    assert await store.audited("tg-1") is not None
 
 
 async def test_a_database_held_by_another_program_is_named_and_works_later(

@@ -38,7 +38,7 @@ PROBE = "history_probe"
 @dataclass(slots=True)
 class _Unsaved:
     change: Change
-    lane: WritePriority
+    priority: WritePriority
     since: datetime
     failures: int = 0
     again_at: float = 0.0
@@ -78,17 +78,17 @@ class Recorder:
         """How many changes history has not taken yet."""
         return len(self._unsaved) + len(self._aside)
 
-    async def record(self, change: Change, lane: WritePriority, *events: Event) -> None:
+    async def record(self, change: Change, priority: WritePriority, *events: Event) -> None:
         """Write *change* and the alerts of *events* in one transaction, then announce.
 
         Raises `StoreError`: nothing was written, nothing was said.
         """
         if self._failed_since is not None:
             raise StoreError("history does not take writes")
-        await self._commit(self._with_alerts(change, events), lane)
+        await self._commit(self._with_alerts(change, events), priority)
         self._publish(events)
 
-    async def keep(self, change: Change, lane: WritePriority, *events: Event) -> bool:
+    async def keep(self, change: Change, priority: WritePriority, *events: Event) -> bool:
         """Write facts that cannot be undone.  False: they wait in memory to be written.
 
         While others wait this one joins them: nothing is written before what it rests on, and
@@ -97,22 +97,24 @@ class Recorder:
         change = self._with_alerts(change, events)
         try:
             if self._failed_since is not None:
-                self._hold(change, lane)
+                self._hold(change, priority)
                 return False
             began = self._clock.monotonic()
-            await self._commit(change, lane)
+            await self._commit(change, priority)
             self._meter.time("history", self._clock.monotonic() - began)
         except StoreError as error:
-            self._hold(change, lane)
+            self._hold(change, priority)
             self._tell_failure(error)
             return False
         finally:
             self._publish(events)
         return True
 
-    def keep_soon(self, change: Change, lane: WritePriority, *events: Event) -> asyncio.Task[None]:
+    def keep_soon(
+        self, change: Change, priority: WritePriority, *events: Event
+    ) -> asyncio.Task[None]:
         """As `keep`, for callers that cannot wait (what a venue says unasked)."""
-        task = asyncio.get_running_loop().create_task(self._kept(change, lane, events))
+        task = asyncio.get_running_loop().create_task(self._kept(change, priority, events))
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
         return task
@@ -159,10 +161,10 @@ class Recorder:
         for waiting in (*self._unsaved, *self._aside):
             await self._refused(waiting)
 
-    async def _commit(self, change: Change, lane: WritePriority) -> None:
+    async def _commit(self, change: Change, priority: WritePriority) -> None:
         """Raises `StoreError` whatever breaks: a fact is kept, and an exit leaves, all the same."""
         try:
-            await self._store.commit(change, lane)
+            await self._store.commit(change, priority)
         except StoreError:
             raise
         except Exception as error:
@@ -171,7 +173,7 @@ class Recorder:
 
     async def _refused(self, waiting: _Unsaved) -> StoreError | None:
         try:
-            await self._commit(waiting.change, waiting.lane)
+            await self._commit(waiting.change, waiting.priority)
         except StoreError as error:
             return error
         return None
@@ -198,8 +200,8 @@ class Recorder:
                 waited = now - waiting.since
                 await self.say(HistoryRecovered(at=now, waited=waited, left=len(self._aside)))
 
-    async def _kept(self, change: Change, lane: WritePriority, events: Sequence[Event]) -> None:
-        await self.keep(change, lane, *events)
+    async def _kept(self, change: Change, priority: WritePriority, events: Sequence[Event]) -> None:
+        await self.keep(change, priority, *events)
 
     async def _recovered(self) -> None:
         since, self._failed_since = self._failed_since, None
@@ -208,10 +210,10 @@ class Recorder:
             left = len(self._aside)
             await self.say(HistoryRecovered(at=now, waited=now - since, left=left))
 
-    def _hold(self, change: Change, lane: WritePriority) -> None:
+    def _hold(self, change: Change, priority: WritePriority) -> None:
         self._meter.count("history_errors")
         self._offer(change.alerts)
-        self._unsaved.append(_Unsaved(change, lane, self._clock.now()))
+        self._unsaved.append(_Unsaved(change, priority, self._clock.now()))
         self._wake.set()
 
     def _tell_failure(self, error: StoreError) -> None:

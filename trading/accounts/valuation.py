@@ -23,7 +23,7 @@ class Valuer:
     """An equity that was known, and when (wall): what people are told while it is unknown."""
     known: Decimal | None = None
     """The last equity that was known: good enough to tell a share of it, not to decide by."""
-    belief: SpikeFilter = field(default_factory=SpikeFilter)
+    spike_filter: SpikeFilter = field(default_factory=SpikeFilter)
     apart: dict[Symbol, Decimal] = field(default_factory=dict)
     """What is not traded now (see `trading.set_aside`), and the price that it counts at."""
     marked: dict[Symbol, Decimal] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Valuer:
         quote = self.feed.quote(symbol, at)
         if quote is None or self.feed.speed is not None:
             return quote
-        return self.belief.of(quote)
+        return self.spike_filter.of(quote)
 
     def marks(self, at: datetime | None = None) -> dict[Symbol, Decimal]:
         """Prices of the open positions, those that are known."""

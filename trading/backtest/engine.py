@@ -161,7 +161,7 @@ class _Run:
             store=self._history, recorder=self._recorder, halter=self._halter,
             journal=NoJournal(), clock=self._clock,
             ids=OrderIds("back", lambda size: f"{next(numbers):0{size * 2}x}"),
-            patience=OrderTimeouts(), cycles=_Cycles,
+            timeouts=OrderTimeouts(), cycles=_Cycles,
         )  # fmt: skip
         self._ledger = self._trader.ledger
         self._leaps = Leaps(candles=candles, rules=test.rules, exits=self._strategy.exits)

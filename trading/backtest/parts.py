@@ -43,7 +43,7 @@ class KeptHistory:
         self.changed: set[Symbol] = set()
         """Symbols whose orders, position or plan have changed since somebody looked."""
 
-    async def commit(self, change: Change, lane: WritePriority = WritePriority.REST) -> None:
+    async def commit(self, change: Change, priority: WritePriority = WritePriority.REST) -> None:
         for order in change.orders:
             self.orders_sent[order.id] = order
             self.changed.add(order.symbol)
@@ -104,10 +104,10 @@ class KeptHistory:
     async def alerts(self, to: str, *, limit: int) -> Sequence[Alert]:
         return ()
 
-    async def words(self, *, limit: int) -> Sequence[AuditEntry]:
+    async def audit(self, *, limit: int) -> Sequence[AuditEntry]:
         return ()
 
-    async def word(self, word_id: str) -> AuditEntry | None:
+    async def audited(self, message_id: str) -> AuditEntry | None:
         return None
 
     async def note(self, name: str) -> str | None:

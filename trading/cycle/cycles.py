@@ -78,7 +78,7 @@ class Cycles:
         exits: Exits,
         resting_entries: RestingEntries,
         losses: LossWatch,
-        roster: TradableUniverse,
+        universe: TradableUniverse,
         feed: Feed,
         feed_watch: FeedWatch,
         valuer: Valuer,
@@ -100,7 +100,7 @@ class Cycles:
         self._exits = exits
         self._resting_entries = resting_entries
         self._losses = losses
-        self._roster = roster
+        self._universe = universe
         self._feed = feed
         self._feed_watch = feed_watch
         self._valuer = valuer
@@ -282,8 +282,8 @@ class Cycles:
 
     async def _enter_at(self, bar: datetime) -> int:
         """Return how many answers were given."""
-        if self._roster.by_bars:
-            await self._roster.refresh(bar)
+        if self._universe.by_bars:
+            await self._universe.refresh(bar)
         decided = await self._decide(bar)
         await self._resting_entries.watch(bar)
         await self._protect()

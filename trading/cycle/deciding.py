@@ -89,9 +89,9 @@ class Decider:
         feed: Feed,
         latch: Latch,
         desk_risk: DeskRisk,
-        roster: TradableUniverse,
+        universe: TradableUniverse,
         entries: EntryRules,
-        beside: Offload,
+        offload: Offload,
     ) -> None:
         self._trader = trader
         self._mode = mode
@@ -104,9 +104,9 @@ class Decider:
         self._feed = feed
         self._latch = latch
         self._desk_risk = desk_risk
-        self._roster = roster
+        self._universe = universe
         self._entries = entries
-        self._beside = beside
+        self._offload = offload
         self._thought: _Thought | None = None
         self._thinks_since: datetime | None = None
         self.triggers = 0
@@ -150,7 +150,7 @@ class Decider:
         self.triggers = 0
         if candles.bars == 0:
             return []
-        found = await self._beside(partial(last_signals, self._strategy, candles))
+        found = await self._offload(partial(last_signals, self._strategy, candles))
         self._thought, last = _Thought(bar=bar, candles=candles, signals=found), 0
         self.triggers = found.triggers(last)
         rows = np.flatnonzero(found.score[:, last])
@@ -296,7 +296,7 @@ class Decider:
             last_trades=self._ledger.last_trades(),
             entered_at=self._entered(busy - opened, at),
             price_age=self._feed.now() - at,
-            desk_room=self._desk_risk.room(),
+            desk_headroom=self._desk_risk.headroom(),
             desk_objection=self._desk_risk.objection(),
         )
 
@@ -324,8 +324,8 @@ class Decider:
             cash=self._orders.venue.cash,
             depth=look if isinstance(look, Depth) else None,
             entries=self._entries,
-            tier=self._roster.terms(signal.symbol),
-            outside=self._roster.objection(signal.symbol, signal.bar),
+            tier=self._universe.terms(signal.symbol),
+            outside=self._universe.objection(signal.symbol, signal.bar),
             quote_age=self._quote_age(signal.symbol, look),
             unseen=look if isinstance(look, str) else "",
         )
@@ -371,7 +371,7 @@ class Decider:
     def _with_reserved(self, book: RiskSnapshot, order: Order, signal: Signal) -> RiskSnapshot:
         """The book after *order* has been reserved, so that it need not be added up again."""
         notional = reserved(order, signal.price)
-        room = book.desk_room
+        room = book.desk_headroom
         return replace(
             book,
             exposure=book.exposure + notional,
@@ -381,12 +381,12 @@ class Decider:
             positions=book.positions + 1,
             entered_at=(*book.entered_at, signal.bar),
             entered_now=book.entered_now + 1,
-            desk_room=None if room is None else room - notional,
+            desk_headroom=None if room is None else room - notional,
             desk_objection=self._desk_risk.objection(),
         )
 
     def _tiers(self, symbols: Iterable[Symbol]) -> dict[Symbol, int]:
-        tiers = ((symbol, self._roster.tier(symbol)) for symbol in symbols)
+        tiers = ((symbol, self._universe.tier(symbol)) for symbol in symbols)
         return {symbol: tier for symbol, tier in tiers if tier is not None}
 
     def _halted(self) -> str:

@@ -42,7 +42,7 @@ class Intents:
         recorder: Recorder,
         journal: Journal,
         clock: Clock,
-        patience: OrderTimeouts,
+        timeouts: OrderTimeouts,
         about: Callable[[Symbol], dict[str, Any]],
     ) -> None:
         """*about* gives what every event of this trader on a symbol says."""
@@ -50,7 +50,7 @@ class Intents:
         self._recorder = recorder
         self._journal = journal
         self._clock = clock
-        self._patience = patience
+        self._timeouts = timeouts
         self._about = about
         self._noted: set[str] = set()
         """Ids of ours in the fallback journal."""
@@ -65,7 +65,7 @@ class Intents:
         saving = asyncio.ensure_future(
             self._recorder.keep(Change(orders=orders), WritePriority.REDUCTION)
         )
-        done, _ = await asyncio.wait({saving}, timeout=self._patience.intent)
+        done, _ = await asyncio.wait({saving}, timeout=self._timeouts.intent)
         if not done or not saving.result():
             for order in orders:
                 self._spawn(self._watch(order, saving, began))
@@ -94,7 +94,7 @@ class Intents:
     async def _watch(self, order: Order, saving: asyncio.Future[bool], began: float) -> None:
         """Note it beside history, and tell what came of both."""
         noting = asyncio.ensure_future(self._note(order))
-        left = self._patience.unsaved - self._patience.intent
+        left = self._timeouts.unsaved - self._timeouts.intent
         saved = await _any(saving, noting, within=left)
         if not saved and saving.done():
             saved = self._recorder.unsaved == 0  # history has caught up

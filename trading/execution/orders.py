@@ -146,7 +146,7 @@ class Orders:
         journal: Journal,
         clock: Clock,
         ids: OrderIds,
-        patience: OrderTimeouts,
+        timeouts: OrderTimeouts,
         meter: Meter,
     ) -> None:
         self.ledger = ledger
@@ -158,13 +158,13 @@ class Orders:
             trader=trader, mode=mode, ledger=ledger, valuer=valuer, rules=venue.rules, clock=clock
         )
         self.intents = Intents(
-            trader=trader, recorder=recorder, journal=journal, clock=clock, patience=patience,
+            trader=trader, recorder=recorder, journal=journal, clock=clock, timeouts=timeouts,
             about=self._news.about,
         )  # fmt: skip
         self._valuer = valuer
         self._recorder = recorder
         self._clock = clock
-        self._patience = patience
+        self._timeouts = timeouts
         self._meter = meter
         self._lost_at: dict[str, float] = {}
         """Monotonic time at which we gave up waiting for an order's answer."""
@@ -382,7 +382,7 @@ class Orders:
         It is given a moment only: whoever asks is about to make a position smaller.
         """
         try:
-            async with asyncio.timeout(self._patience.rules):
+            async with asyncio.timeout(self._timeouts.rules):
                 return await self.venue.rules_now(symbol)
         except (VenueError, TimeoutError) as why:
             log.warning("the rules of %s cannot be asked for: %s", symbol, why)
@@ -462,7 +462,7 @@ class Orders:
     def _is_ours_to_send(self, order: Order) -> bool:
         """Whether somebody here is about to send it; not if he has broken off meanwhile."""
         began = self._prepared.get(order.id)
-        if began is not None and self._clock.monotonic() - began >= self._patience.answer:
+        if began is not None and self._clock.monotonic() - began >= self._timeouts.answer:
             del self._prepared[order.id]
         return order.id in self._prepared or order.id in self._on_the_way
 
@@ -506,7 +506,7 @@ class Orders:
         began = self._clock.monotonic()
         self._meter.count("api_requests")
         try:
-            async with asyncio.timeout(self._patience.answer):
+            async with asyncio.timeout(self._timeouts.answer):
                 answer = await asking
         except TimeoutError:
             self._fell_silent()
@@ -529,7 +529,7 @@ class Orders:
         lost = self._mark_unknown(order)
         if lost.status is not OrderStatus.UNKNOWN:
             return lost
-        waited = timedelta(seconds=self._patience.answer)
+        waited = timedelta(seconds=self._timeouts.answer)
         await self._recorder.keep(
             Change(orders=(lost,)),
             WritePriority.REDUCTION,

@@ -194,7 +194,7 @@ class ManualTrading:
 
     def _wish_by_hand(self, symbol: Symbol, side: Side) -> Signal:
         rules = traded(self._trader.rules(symbol))
-        outside = self._trader.roster.objection(symbol, self._trader.feed.now())
+        outside = self._trader.universe.objection(symbol, self._trader.feed.now())
         if outside:
             raise Refused(f"No entry in {symbol.base}: {outside}")
         price = self._trader.price(symbol)

@@ -93,11 +93,11 @@ class TraderViews:
             last_cycle=trader.cycles.last,
             last_look=trader.cycles.last_look,
             cycle_every=trader.settings.cycle_every,
-            symbols=len(trader.roster.symbols),
+            symbols=len(trader.universe.symbols),
             trades_today=trader.ledger.closed_since(day_begin(market, trader.settings.zone)),
             losses_in_row=streak(trader.ledger.trades, trader.settings.limits, market).losses,
             untraded={
-                symbol: why for symbol in trader.roster.symbols if (why := self._untraded(symbol))
+                symbol: why for symbol in trader.universe.symbols if (why := self._untraded(symbol))
             },
             parameters=trader.settings.parameters,
             desk=self._desk_risk.use(),

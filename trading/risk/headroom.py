@@ -30,7 +30,7 @@ class Headroom:
 
 def narrowest(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> Headroom:
     """The room that leaves an entry the least.  Equity must be known and above zero."""
-    return min(_rooms(proposal, book, limits), key=lambda room: room.left)
+    return min(_headrooms(proposal, book, limits), key=lambda headroom: headroom.left)
 
 
 def in_theme(theme: Theme, exposures: Mapping[Symbol, Decimal]) -> Decimal:
@@ -43,22 +43,24 @@ def in_tier(number: int, book: RiskSnapshot) -> Decimal:
     return sum((at for s, at in book.exposures.items() if book.tiers.get(s) == number), ZERO)
 
 
-def _rooms(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> Iterator[Headroom]:
+def _headrooms(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> Iterator[Headroom]:
     """Of those that leave the same, the first is told."""
-    if book.desk_room is not None:
+    if book.desk_headroom is not None:
         desk = "the whole desk's exposure"
-        yield Headroom(name=desk, left=max(ZERO, book.desk_room), told=desk, bound=desk)
-    yield _room("exposure", "exposure", book.exposure, limits.max_exposure, book)
+        yield Headroom(name=desk, left=max(ZERO, book.desk_headroom), told=desk, bound=desk)
+    yield _headroom("exposure", "exposure", book.exposure, limits.max_exposure, book)
     for theme in limits.themes:
         if theme.holds(proposal.symbol):
             name, used = f"theme {theme.name}", in_theme(theme, book.exposures)
-            yield _room(name, f"in {name}", used, theme.max_exposure, book)
+            yield _headroom(name, f"in {name}", used, theme.max_exposure, book)
     if proposal.tier is not None and proposal.tier.max_allocation is not None:
         name, used = f"tier {proposal.tier.name}", in_tier(proposal.tier.number, book)
-        yield _room(name, f"in {name}", used, proposal.tier.max_allocation, book)
+        yield _headroom(name, f"in {name}", used, proposal.tier.max_allocation, book)
 
 
-def _room(name: str, within: str, used: Decimal, limit: Decimal, book: RiskSnapshot) -> Headroom:
+def _headroom(
+    name: str, within: str, used: Decimal, limit: Decimal, book: RiskSnapshot
+) -> Headroom:
     equity = book.equity or ZERO
     return Headroom(
         name=name,

@@ -71,7 +71,7 @@ class RiskSnapshot:
     """Entries that were approved at this very bar."""
     price_age: timedelta | None = None
     """Of the proposal's price; None: unknown."""
-    desk_room: Decimal | None = None
+    desk_headroom: Decimal | None = None
     """Exposure that the limits of the whole desk leave; None: they set none."""
     desk_objection: str = ""
     """What else the whole desk has against an entry, as a clause."""

@@ -46,7 +46,7 @@ class DeskRisk:
         self._members = members
         self._guard = _guard(limits)
 
-    def room(self) -> Decimal | None:
+    def headroom(self) -> Decimal | None:
         """Exposure that is left for the whole desk, in quote currency; None: no limit."""
         if self.limits.max_exposure is None:
             return None

@@ -69,7 +69,7 @@ class Enforcer:
         protection: Protection,
         exits: Exits,
         clock: Clock,
-        patience: OrderTimeouts,
+        timeouts: OrderTimeouts,
         foreign: Callable[[Symbol, Side], Decimal],
         compare: Callable[[], Awaitable[bool]],
         closes: Callable[[], bool],
@@ -91,7 +91,7 @@ class Enforcer:
         self._exits = exits
         self._ledger = orders.ledger
         self._clock = clock
-        self._patience = patience
+        self._timeouts = timeouts
         self._wake = asyncio.Event()
         self._nudged = asyncio.Event()
         self._moved = asyncio.Event()
@@ -164,11 +164,11 @@ class Enforcer:
             await self._wake.wait()
             self._wake.clear()
             self._nudged.clear()
-            delay = self._patience.first_retry
+            delay = self._timeouts.first_retry
             while not await self.attempt():
                 await self._remind()
                 await self._pause(delay)
-                delay = min(delay * 2, self._patience.longest_retry)
+                delay = min(delay * 2, self._timeouts.longest_retry)
 
     async def attempt(self) -> bool:
         """Try everything once.  True: nothing is left to do."""
@@ -444,7 +444,7 @@ class Enforcer:
             if not halt.missing(self._trader):
                 continue  # what holds the others up is no news of this one
             since = self._reminded.get(halt.id, halt.at)
-            if now - since >= timedelta(seconds=self._patience.reminder):
+            if now - since >= timedelta(seconds=self._timeouts.reminder):
                 self._reminded[halt.id] = now + timedelta(hours=1)
                 await self._halter.remind(
                     halt, self._trader, why=self.problem, waited=now - halt.at

@@ -26,9 +26,9 @@ class World:
 
     async def look(self) -> bool:
         """Look, with something old to be found; return whether it went."""
-        await self.store.commit(Change(words=(a_word(id="old", at=LONG_AGO),)))
+        await self.store.commit(Change(audit=(a_word(id="old", at=LONG_AGO),)))
         await self.tidying.look()
-        return await self.store.word("old") is None
+        return await self.store.audited("old") is None
 
 
 @pytest.fixture

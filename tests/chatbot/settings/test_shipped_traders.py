@@ -132,7 +132,7 @@ def test_as_shipped_both_find_their_symbols_by_themselves(tmp_path: Path) -> Non
 async def test_the_universe_of_the_recorded_hours_is_kept_over_a_restart(tmp_path: Path) -> None:
     async with a_desk(tmp_path, "rules") as desk:
         await desk.bars("rules", 30)
-        found = desk.trader("rules").roster.found
+        found = desk.trader("rules").universe.found
         assert found is not None
         members = found.universe.members
         assert sorted(s.base for s, tier in members.items() if tier == 1) == ["BTC", "ETH", "SOL"]
@@ -140,7 +140,7 @@ async def test_the_universe_of_the_recorded_hours_is_kept_over_a_restart(tmp_pat
         assert any(isinstance(event, UniverseChanged) for event in desk.said)
 
     async with a_desk(tmp_path, "rules") as desk:
-        again = desk.trader("rules").roster.found
+        again = desk.trader("rules").universe.found
         assert again is not None
         assert again.universe == found.universe
 

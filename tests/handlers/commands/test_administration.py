@@ -59,7 +59,7 @@ async def test_the_audit_shows_who_said_what_and_the_answer(house: House) -> Non
         outcome="done",
         answer="Stopped majors (paper)",
     )
-    await house.services.store.commit(Change(words=(word,)))
+    await house.services.store.commit(Change(audit=(word,)))
 
     reply = checked(await house.say("/audit 1", ANNA))
 

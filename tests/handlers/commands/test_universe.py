@@ -75,7 +75,7 @@ def found(**changes: Any) -> UniverseStatus:
 
 def a_house(seen: UniverseStatus | None, **view: Any) -> House:
     house = House(the_view(**view))
-    house.trader.roster.found = seen
+    house.trader.universe.found = seen
     return house
 
 
@@ -206,7 +206,7 @@ async def test_a_fixed_list_says_so() -> None:
 
 async def test_why_says_when_a_symbol_is_out() -> None:
     house = a_house(found())
-    house.trader.roster.objections[coin("COTI")] = "outside the universe, volume 1.81 M < 2 M"
+    house.trader.universe.objections[coin("COTI")] = "outside the universe, volume 1.81 M < 2 M"
 
     reads(
         await house.say("/why COTI"),

@@ -83,7 +83,7 @@ async def test_a_close_cancels_the_stop_first_and_sells_all() -> None:
         held = world.trader.ledger.positions[BTC].quantity
         assert stop_of(world) == (D(95), held)
 
-        closed = await world.trader.by_hand.close(BTC, share=ONE, by=BY)
+        closed = await world.manual.close(BTC, share=ONE, by=BY)
 
         assert closed.quantity == held
         assert world.trader.ledger.positions == {}
@@ -97,7 +97,7 @@ async def test_what_is_left_after_a_part_is_protected_again() -> None:
     async with a_cash_desk().running() as world:
         await world.minutes(2)
         held = world.trader.ledger.positions[BTC].quantity
-        await world.trader.by_hand.close(BTC, share=D("0.5"), by=BY)
+        await world.manual.close(BTC, share=D("0.5"), by=BY)
         left = world.trader.ledger.positions[BTC].quantity
         assert left == held - world.trader.steps(BTC).quantity(held / 2)
         assert stop_of(world) == (D(95), left)
@@ -125,7 +125,7 @@ async def test_never_more_is_sold_than_lies_there() -> None:
         await world.minutes(2)
         held = world.trader.ledger.positions[BTC].quantity
         world.venue.strange[BTC] = Held(long=-held / 4)
-        await world.trader.by_hand.close(BTC, share=ONE, by=BY)
+        await world.manual.close(BTC, share=ONE, by=BY)
         (sale,) = (o for o in world.venue.placed if o.role is OrderRole.EXIT)
         assert sale.quantity == world.trader.steps(BTC).quantity(held * 3 / 4)
 
@@ -213,7 +213,7 @@ async def test_a_whole_position_that_became_too_small_to_sell_is_dust() -> None:
 async def test_what_an_exit_leaves_below_the_least_sale_is_dust_and_not_tried_again() -> None:
     async with a_cash_desk(wishes=[], rules=some_rules(min_notional=D(30))).running() as world:
         await bought(world)
-        await world.trader.by_hand.close(BTC, share=D("0.75"), by=BY)
+        await world.manual.close(BTC, share=D("0.75"), by=BY)
         await settled()
         assert world.trader.ledger.positions == {}
         (left,) = (e for e in world.said if isinstance(e, DustLeft))
@@ -229,7 +229,7 @@ async def test_a_stop_that_was_gone_for_long_is_told() -> None:
     async with a_cash_desk().running() as world:
         await world.minutes(2)
         world.venue.gate.clear()
-        closing = asyncio.create_task(world.trader.by_hand.close(BTC, share=D("0.5"), by=BY))
+        closing = asyncio.create_task(world.manual.close(BTC, share=D("0.5"), by=BY))
         await settled()
         assert world.trader.ledger.alive_of(OrderRole.PROTECT) == []
         world.clock.advance(3)
@@ -273,7 +273,7 @@ async def test_large_closes_go_in_slices_and_so_do_their_stops() -> None:
             assert sorted(o.quantity for o in stops) == [D(1), D("2.5"), D("2.5")]
             assert world.trader.protection.rests(BTC)
 
-            closed = await world.trader.by_hand.close(BTC, share=ONE, by=BY)
+            closed = await world.manual.close(BTC, share=ONE, by=BY)
 
             assert closed.quantity == D(6)
             sold = [o.quantity for o in world.venue.placed if o.role is OrderRole.EXIT]

@@ -219,7 +219,7 @@ async def test_what_was_opened_by_hand_is_not_the_strategys_to_leave() -> None:
     opinion = Opinion(long={2: 0.0, 3: 0.0})
     async with a_desk(opinion=opinion).running() as world:
         await world.minutes(1)
-        await world.trader.by_hand.enter(BTC, Side.BUY, D(500), by=BY)
+        await world.manual.enter(BTC, Side.BUY, D(500), by=BY)
         await world.minutes(2)
 
         assert BTC in world.trader.ledger.positions
@@ -358,7 +358,7 @@ async def test_a_full_theme_refuses_also_what_is_bought_by_hand() -> None:
     ).running() as world:
         await world.minutes(2)
         with pytest.raises(Refused, match=r"theme meme 6\.00 % of 6\.00 %, no room left"):
-            await world.trader.by_hand.enter(ADA, Side.BUY, D(100), by=BY)
+            await world.manual.enter(ADA, Side.BUY, D(100), by=BY)
 
 
 # -- what a scan tells ------------------------------------------------------------------------
@@ -640,7 +640,7 @@ async def test_a_stop_does_not_wait_for_an_analysis_under_way() -> None:
         await thought.wait()
         return work()
 
-    async with a_world(wishes=[wish(1)], beside=slowly).running() as world:
+    async with a_world(wishes=[wish(1)], offload=slowly).running() as world:
         world.clock.advance(60)
         scan = asyncio.create_task(world.trader.scan())
         await settled()

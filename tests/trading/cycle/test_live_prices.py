@@ -180,32 +180,32 @@ def a_tick(price: str, seconds: float) -> Quote:
 
 
 def test_a_jump_is_believed_once_a_later_price_bears_it_out() -> None:
-    belief = SpikeFilter()
+    spike_filter = SpikeFilter()
     first, jump = a_tick("100", 0), a_tick("150", 1)
-    assert belief.of(first) is first
-    assert belief.of(jump) is first
-    assert belief.of(jump) is first, "the same price again bears nothing out"
-    assert belief.of(a_tick("151", 1.5)) is first, "nor does one of the same moment"
+    assert spike_filter.of(first) is first
+    assert spike_filter.of(jump) is first
+    assert spike_filter.of(jump) is first, "the same price again bears nothing out"
+    assert spike_filter.of(a_tick("151", 1.5)) is first, "nor does one of the same moment"
     later = a_tick("149", 2.1)
-    assert belief.of(later) is later
-    assert belief.of(a_tick("100", 3)) is later, "now the way back is the jump"
+    assert spike_filter.of(later) is later
+    assert spike_filter.of(a_tick("100", 3)) is later, "now the way back is the jump"
 
 
 def test_two_different_jumps_bear_each_other_not_out() -> None:
-    belief = SpikeFilter()
-    first = belief.of(a_tick("100", 0))
-    assert belief.of(a_tick("1", 1)) is first
-    assert belief.of(a_tick("10000", 3)) is first
-    assert belief.of(a_tick("1", 5)) is first
+    spike_filter = SpikeFilter()
+    first = spike_filter.of(a_tick("100", 0))
+    assert spike_filter.of(a_tick("1", 1)) is first
+    assert spike_filter.of(a_tick("10000", 3)) is first
+    assert spike_filter.of(a_tick("1", 5)) is first
 
 
 def test_what_is_no_price_is_not_believed() -> None:
-    belief = SpikeFilter()
-    assert belief.of(a_tick("0", 0)) is None
-    assert belief.of(a_tick("NaN", 1)) is None
+    spike_filter = SpikeFilter()
+    assert spike_filter.of(a_tick("0", 0)) is None
+    assert spike_filter.of(a_tick("NaN", 1)) is None
     known = a_tick("100", 2)
-    assert belief.of(known) is known
-    assert belief.of(a_tick("0", 3)) is known
+    assert spike_filter.of(known) is known
+    assert spike_filter.of(a_tick("0", 3)) is known
 
 
 async def late_minutes(world: World, count: int) -> None:
@@ -246,6 +246,6 @@ async def test_what_a_person_closes_between_two_bars_rests_from_the_next_close()
     world, _ = a_live_desk(limits=some_limits(symbol_rest=timedelta(minutes=1)))
     async with world.running():
         await late_minutes(world, 1)
-        await world.trader.by_hand.close(BTC, share=D(1), by="ben")
+        await world.manual.close(BTC, share=D(1), by="ben")
         (trade,) = (e.trade for e in world.said if isinstance(e, PositionClosed))
         assert (trade.closed_at, trade.rest_from) == (after(seconds=62), after(minutes=2))

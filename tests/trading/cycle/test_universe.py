@@ -43,7 +43,7 @@ ETH_FELL = {**GOOD, ETH: market(1_000_000)}
 GONE = VenueUnavailable("no answer in 4.0 s")
 
 
-def a_roster_world(
+def a_universe_world(
     *surveys: Any, by_bars: bool = True, closes: Sequence[float] = (), **changes: Any
 ) -> World:
     surveyor = ScriptedSurveyor(*(surveys or (GOOD,)), by_bars=by_bars)
@@ -60,24 +60,24 @@ async def decided(world: World, symbol: Symbol) -> Decision:
 
 
 async def test_a_fixed_list_objects_to_nobody() -> None:
-    roster = TradableUniverse((BTC,))
-    assert (roster.symbols, roster.found, roster.by_bars) == ((BTC,), None, True)
-    assert (roster.tier(BTC), roster.terms(BTC)) == (None, None)
-    assert roster.objection(BTC, NOON) == ""
+    universe = TradableUniverse((BTC,))
+    assert (universe.symbols, universe.found, universe.by_bars) == ((BTC,), None, True)
+    assert (universe.tier(BTC), universe.terms(BTC)) == (None, None)
+    assert universe.objection(BTC, NOON) == ""
 
 
 async def test_who_is_in_is_entered_and_who_is_out_is_refused_with_the_reason() -> None:
     wishes = [wish(1), wish(1, symbol=ETH), wish(1, symbol=XRP)]
-    async with a_roster_world(wishes=wishes).running() as world:
+    async with a_universe_world(wishes=wishes).running() as world:
         await world.minutes(1)
 
         assert set(world.trader.ledger.positions) == {BTC, ETH}
         why = "outside the universe, volume 1.9 M < 2 M"
         assert (await decided(world, XRP)).reason == why
-        roster = world.trader.roster
-        assert [roster.tier(symbol) for symbol in THREE] == [1, 2, None]
-        assert roster.terms(ETH) == ROTATIONAL
-        assert roster.symbols == (BTC, ETH)
+        universe = world.trader.universe
+        assert [universe.tier(symbol) for symbol in THREE] == [1, 2, None]
+        assert universe.terms(ETH) == ROTATIONAL
+        assert universe.symbols == (BTC, ETH)
 
 
 ALL = {**GOOD, XRP: market(3_000_000)}
@@ -87,7 +87,7 @@ WIDE = Limits(max_position=D("0.07"), max_exposure=D(1), risk_per_trade=D("0.05"
 async def test_an_entry_is_as_large_as_its_tier_allows() -> None:
     """3 %, 2 % and 0.7 % of 10,000, at a price of 100."""
     wishes = [wish(1, symbol=symbol, stop=99.0) for symbol in THREE]
-    async with a_roster_world(ALL, wishes=wishes, limits=WIDE).running() as world:
+    async with a_universe_world(ALL, wishes=wishes, limits=WIDE).running() as world:
         await world.minutes(1)
 
         held = {s: p.quantity for s, p in world.trader.ledger.positions.items()}
@@ -100,7 +100,7 @@ async def test_wishes_of_one_cycle_share_what_their_tier_takes() -> None:
     plan = replace(PLAN, empty=replace(PLAN.empty, tiers=(PLAN.empty.tiers[0], large)))
     stats = {**GOOD, XRP: market(6_000_000)}
     wishes = [wish(1, symbol=XRP, confidence=90.0, stop=99.0), wish(1, symbol=ETH, stop=99.0)]
-    world = a_roster_world(stats, wishes=wishes, limits=WIDE, universe=plan)
+    world = a_universe_world(stats, wishes=wishes, limits=WIDE, universe=plan)
     async with world.running():
         await world.minutes(1)
 
@@ -110,10 +110,10 @@ async def test_wishes_of_one_cycle_share_what_their_tier_takes() -> None:
 
 
 async def test_a_person_cannot_enter_what_is_outside_either() -> None:
-    async with a_roster_world().running() as world:
+    async with a_universe_world().running() as world:
         await world.minutes(1)
         with pytest.raises(Refused, match=r"No entry in XRP: outside the universe, volume 1\.9 M"):
-            world.trader.by_hand.ticket(XRP, Side.BUY, D(500))
+            world.manual.ticket(XRP, Side.BUY, D(500))
 
 
 async def test_of_a_recording_the_surveys_of_the_warm_up_count() -> None:
@@ -130,13 +130,13 @@ async def test_of_a_recording_the_surveys_of_the_warm_up_count() -> None:
 
 
 async def test_bars_that_are_passed_over_are_surveyed_all_the_same() -> None:
-    async with a_roster_world().running() as world:
+    async with a_universe_world().running() as world:
         world.clock.advance(5 * 60)
         await world.trader.cycle()
-        once = world.trader.roster.found
-    async with a_roster_world().running() as world:
+        once = world.trader.universe.found
+    async with a_universe_world().running() as world:
         await world.minutes(5)
-        assert world.trader.roster.found == once
+        assert world.trader.universe.found == once
 
 
 # -- leaving ----------------------------------------------------------------------------------
@@ -145,11 +145,11 @@ async def test_bars_that_are_passed_over_are_surveyed_all_the_same() -> None:
 async def test_a_position_that_has_left_is_managed_to_its_end() -> None:
     falling = [100.0] * 6 + [90.0] * 10  # its stop is at 95
     surveys = (GOOD, GOOD, GOOD, ETH_FELL)
-    async with a_roster_world(
+    async with a_universe_world(
         *surveys, closes=falling, wishes=[wish(1, symbol=ETH)]
     ).running() as world:
         await world.minutes(3)
-        assert world.trader.roster.tier(ETH) is None
+        assert world.trader.universe.tier(ETH) is None
         assert world.trader.protection.rests(ETH)
 
         await world.minutes(4)
@@ -160,7 +160,7 @@ async def test_a_position_that_has_left_is_managed_to_its_end() -> None:
 
 async def test_an_opposite_signal_closes_what_has_left_and_opens_nothing() -> None:
     wishes = [wish(1, symbol=ETH), wish(4, symbol=ETH, side=Side.SELL, stop=105.0)]
-    async with a_roster_world(GOOD, GOOD, GOOD, ETH_FELL, wishes=wishes).running() as world:
+    async with a_universe_world(GOOD, GOOD, GOOD, ETH_FELL, wishes=wishes).running() as world:
         await world.minutes(4)
 
         assert not world.trader.ledger.positions
@@ -174,21 +174,21 @@ async def test_the_universe_survives_a_restart_without_starting_anew() -> None:
     clock, book = ManualClock(NOON), MemoryJournal()
     store = MemoryStore(clock=clock)
     kept: dict[str, Any] = {"store": store, "book": book, "clock": clock}
-    async with a_roster_world(GOOD, GOOD, GOOD, ETH_FELL, **kept).running() as world:
+    async with a_universe_world(GOOD, GOOD, GOOD, ETH_FELL, **kept).running() as world:
         await world.minutes(2)
-        before = world.trader.roster.found
+        before = world.trader.universe.found
         assert before is not None
         assert before.universe.drifts[ETH].cycles == 1
 
-    async with a_roster_world(ETH_FELL, **kept).running() as world:
-        after = world.trader.roster.found
+    async with a_universe_world(ETH_FELL, **kept).running() as world:
+        after = world.trader.universe.found
         assert after is not None
         assert after.universe == before.universe
         assert after.survey is None
-        assert world.trader.roster.objection(XRP, at_minute(2)).endswith("not surveyed yet")
+        assert world.trader.universe.objection(XRP, at_minute(2)).endswith("not surveyed yet")
 
         await world.minutes(1)
-        assert world.trader.roster.tier(ETH) is None, "the second bad survey in a row"
+        assert world.trader.universe.tier(ETH) is None, "the second bad survey in a row"
 
 
 @pytest.mark.parametrize("saved", ["", "{", "[]", '{"at": "x"}', '{"members": {"BTC": 1}}'])
@@ -196,18 +196,18 @@ async def test_what_cannot_be_read_lets_nobody_in(saved: str) -> None:
     clock = ManualClock(NOON)
     store = MemoryStore(clock=clock)
     await store.commit(Change(notes=(("universe:majors", saved),)))
-    async with a_roster_world(store=store, clock=clock).running() as world:
-        assert world.trader.roster.symbols == ()
+    async with a_universe_world(store=store, clock=clock).running() as world:
+        assert world.trader.universe.symbols == ()
 
 
 async def test_a_tier_that_the_settings_have_lost_keeps_nobody() -> None:
     clock = ManualClock(NOON)
     store = MemoryStore(clock=clock)
-    async with a_roster_world(store=store, clock=clock).running() as world:
+    async with a_universe_world(store=store, clock=clock).running() as world:
         await world.minutes(1)
     fewer = replace(PLAN, empty=Universe(tiers=(PLAN.empty.tiers[0],), cycles=2))
-    async with a_roster_world(store=store, clock=clock, universe=fewer).running() as world:
-        assert world.trader.roster.symbols == (BTC,)
+    async with a_universe_world(store=store, clock=clock, universe=fewer).running() as world:
+        assert world.trader.universe.symbols == (BTC,)
 
 
 # -- a live market ----------------------------------------------------------------------------
@@ -216,7 +216,7 @@ async def test_a_tier_that_the_settings_have_lost_keeps_nobody() -> None:
 def live(*surveys: Any, **changes: Any) -> World:
     clock = ManualClock(NOON)
     feed = LivePrices(clock, symbols=THREE)
-    return a_roster_world(*surveys, by_bars=False, clock=clock, feed=feed, **changes)
+    return a_universe_world(*surveys, by_bars=False, clock=clock, feed=feed, **changes)
 
 
 async def surveys(world: World, count: int = 1) -> None:
@@ -230,7 +230,7 @@ async def test_a_live_market_is_surveyed_beside_the_cycles() -> None:
         await settled()
         assert not world.heard(UniverseChanged)
         await surveys(world)
-        assert world.trader.roster.symbols == (BTC, ETH)
+        assert world.trader.universe.symbols == (BTC, ETH)
 
 
 async def test_the_feed_shows_what_may_be_entered_soon_and_what_is_held_though_it_has_left() -> (
@@ -248,9 +248,9 @@ async def test_the_feed_shows_what_may_be_entered_soon_and_what_is_held_though_i
         assert set(world.trader.ledger.positions) == {ETH}
 
         await surveys(world, 3)
-        assert world.trader.roster.tier(ETH) is None
+        assert world.trader.universe.tier(ETH) is None
         assert set(world.feed.symbols) == {BTC, ETH}, "it is held"
-        await world.trader.by_hand.close(ETH, share=D(1), by="ben")
+        await world.manual.close(ETH, share=D(1), by="ben")
         await surveys(world)
         assert world.feed.symbols == (BTC,)
 
@@ -259,13 +259,13 @@ async def test_with_a_survey_that_is_too_old_only_what_is_listed_is_entered() ->
     async with live(GOOD, GOOD, GONE).running() as world:
         await settled()
         await surveys(world)
-        roster = world.trader.roster
+        universe = world.trader.universe
         now = world.clock.now()
-        assert roster.objection(ETH, now + timedelta(minutes=3)) == ""
-        assert roster.objection(ETH, now + timedelta(minutes=4)) == (
+        assert universe.objection(ETH, now + timedelta(minutes=3)) == ""
+        assert universe.objection(ETH, now + timedelta(minutes=4)) == (
             "the last survey of the market is 4 min old"
         )
-        assert roster.objection(BTC, now + timedelta(minutes=4)) == ""
+        assert universe.objection(BTC, now + timedelta(minutes=4)) == ""
 
         await surveys(world, 3)
         assert not world.heard(SurveyFailed), "not too old yet"
@@ -273,11 +273,11 @@ async def test_with_a_survey_that_is_too_old_only_what_is_listed_is_entered() ->
         (failed,) = world.heard(SurveyFailed)
         assert isinstance(failed, SurveyFailed)
         assert failed.why == "no answer in 4.0 s"
-        found = roster.found
+        found = universe.found
         assert found is not None
         assert found.stale
         assert found.problem == "no answer in 4.0 s"
-        assert roster.tier(ETH) == 2, "what is known stays known"
+        assert universe.tier(ETH) == 2, "what is known stays known"
 
 
 async def test_once_surveys_are_back_it_is_told_and_counts_begin_anew() -> None:
@@ -289,7 +289,7 @@ async def test_once_surveys_are_back_it_is_told_and_counts_begin_anew() -> None:
         (back,) = world.heard(SurveyRecovered)
         assert isinstance(back, SurveyRecovered)
         assert back.size == 0
-        found = world.trader.roster.found
+        found = world.trader.universe.found
         assert found is not None
         assert (found.problem, found.stale) == ("", False)
         assert found.universe.drifts[ETH].cycles == 1, "good long ago is not good in a row"

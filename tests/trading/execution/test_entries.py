@@ -121,7 +121,7 @@ async def test_by_hand_the_same_market_is_looked_at() -> None:
         await world.minutes(1)
         world.venue.depths[BTC] = a_book("99.5", "100.5")
         with pytest.raises(Refused, match=r"Risk says no: spread 1.00 % is above 0.20 %"):
-            await world.trader.by_hand.enter(BTC, Side.BUY, D(500), by=BY)
+            await world.manual.enter(BTC, Side.BUY, D(500), by=BY)
         assert world.venue.placed == []
 
 

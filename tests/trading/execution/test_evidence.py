@@ -156,7 +156,7 @@ async def test_what_was_sold_after_a_backup_is_sold(account: Account, share: str
     async with account.a_desk().running() as world:
         account.backup()
         await world.minutes(2)
-        await world.trader.by_hand.close(BTC, share=D(share), by=BY)
+        await world.manual.close(BTC, share=D(share), by=BY)
         await settled()
         left = {s: p.quantity for s, p in world.trader.ledger.positions.items()}
         rests = await stops(world)

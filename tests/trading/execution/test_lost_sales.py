@@ -31,7 +31,7 @@ def exits(told: Told) -> list[Order]:
 
 async def close(told: Told, share: Decimal, fault: str) -> None:
     told.outside.exchange.faults.place = [fault]
-    closing = asyncio.create_task(told.living.trader.by_hand.close(BTC, share=share, by=BY))
+    closing = asyncio.create_task(told.living.manual.close(BTC, share=share, by=BY))
     await settled()
     await closing
 

@@ -43,11 +43,11 @@ class SlowStore(MemoryStore):
         self.gate.set()
         self.waiting = 0
 
-    async def commit(self, change: Change, lane: WritePriority = WritePriority.REST) -> None:
+    async def commit(self, change: Change, priority: WritePriority = WritePriority.REST) -> None:
         self.waiting += 1
         await self.gate.wait()
         self.waiting -= 1
-        await super().commit(change, lane)
+        await super().commit(change, priority)
 
 
 async def enter(world: World) -> Order:
@@ -168,7 +168,7 @@ async def test_an_entry_without_an_answer_is_found_and_booked_once() -> None:
 
 
 async def test_an_answer_that_never_comes_is_given_up_and_asked_about() -> None:
-    async with a_world(patience=HASTY).running() as world:
+    async with a_world(timeouts=HASTY).running() as world:
         world.venue.faults.place = ["hang"]
 
         order = await enter(world)
@@ -321,7 +321,7 @@ async def until_heard(world: World, *kinds: type[Event]) -> None:
 
 async def test_what_a_slow_disk_saves_late_is_a_notice_once_an_hour() -> None:
     store = SlowStore()
-    async with a_world(store=store, patience=HASTY).running() as world:
+    async with a_world(store=store, timeouts=HASTY).running() as world:
         for closes, told in ((1, 1), (2, 1), (3, 1)):
             closing = asyncio.create_task(closed_on_a_slow_disk(world, store))
             while OrderRole.EXIT not in [o.role for o in world.venue.placed[-1:]]:
@@ -353,7 +353,7 @@ async def test_what_neither_history_nor_the_journal_takes_is_critical(
     journal: FailingJournal,
 ) -> None:
     store = SlowStore()
-    async with a_world(store=store, journal=journal, patience=HASTY).running() as world:
+    async with a_world(store=store, journal=journal, timeouts=HASTY).running() as world:
         closing = asyncio.create_task(closed_on_a_slow_disk(world, store))
         await until_heard(world, ReductionUnsaved, ReductionLate)
         assert not world.heard(ReductionLate)
@@ -364,7 +364,7 @@ async def test_what_neither_history_nor_the_journal_takes_is_critical(
 async def test_a_journal_that_takes_it_at_the_second_try_is_enough() -> None:
     store = SlowStore()
     journal = FailingJournal(failures=1)
-    async with a_world(store=store, journal=journal, patience=HASTY).running() as world:
+    async with a_world(store=store, journal=journal, timeouts=HASTY).running() as world:
         closing = asyncio.create_task(closed_on_a_slow_disk(world, store))
         await until_heard(world, ReductionUnsaved, ReductionLate)
         assert not world.heard(ReductionUnsaved)
@@ -375,7 +375,7 @@ async def test_a_journal_that_takes_it_at_the_second_try_is_enough() -> None:
 
 async def test_an_exit_does_not_wait_for_a_disk_that_hangs_and_that_is_told() -> None:
     store, journal = SlowStore(), MemoryJournal()
-    async with a_world(store=store, journal=journal, patience=HASTY).running() as world:
+    async with a_world(store=store, journal=journal, timeouts=HASTY).running() as world:
         await enter(world)
         await settled()
         store.gate.clear()
@@ -403,10 +403,10 @@ class BrokenStore(MemoryStore):
 
     broken = False
 
-    async def commit(self, change: Change, lane: WritePriority = WritePriority.REST) -> None:
+    async def commit(self, change: Change, priority: WritePriority = WritePriority.REST) -> None:
         if self.broken:
             raise RuntimeError("an error of ours")
-        await super().commit(change, lane)
+        await super().commit(change, priority)
 
 
 async def test_an_exit_leaves_and_is_kept_whatever_breaks_in_history() -> None:
@@ -468,7 +468,7 @@ async def test_a_reduction_that_only_the_journal_knows_is_found_after_a_crash() 
 
 async def test_a_reduction_noted_while_history_is_asked_about_others_stays_noted() -> None:
     store, journal = MemoryStore(clock=ManualClock(NOON)), MemoryJournal()
-    async with a_world(store=store, journal=journal, patience=QUICK).running() as world:
+    async with a_world(store=store, journal=journal, timeouts=QUICK).running() as world:
         await enter(world)
         store.refuse("the disk is full")
         noted = [await reduce_by_hand(world, "0.1"), await reduce_by_hand(world, "0.1")]

@@ -49,9 +49,9 @@ async def test_it_shrinks_with_every_exit_and_goes_with_the_last() -> None:
     async with a_world(wishes=[wish(2)]).running() as world:
         await world.minutes(2)
 
-        await world.trader.by_hand.close(BTC, share=D("0.5"), by=BY)
+        await world.manual.close(BTC, share=D("0.5"), by=BY)
         assert await the_stop(world) == (D(95), D(3))
-        await world.trader.by_hand.close(BTC, share=ONE, by=BY)
+        await world.manual.close(BTC, share=ONE, by=BY)
 
         assert await stops(world) == []
 
@@ -157,7 +157,7 @@ async def test_a_line_that_is_down_is_told_as_unprotected_and_mended() -> None:
         await world.minutes(2)
         world.venue.faults.cancel = ["unavailable"]
 
-        await world.trader.by_hand.close(BTC, share=D("0.5"), by=BY)
+        await world.manual.close(BTC, share=D("0.5"), by=BY)
         assert reasons(world) == ["the venue does not answer: connection refused"]
         await world.trader.upkeep()
 
@@ -190,7 +190,7 @@ async def test_the_plans_of_others_go_on_when_one_position_is_closed_meanwhile()
         world.clock.advance(60)
         cycle = asyncio.create_task(world.trader.cycle())
         await settled()
-        closing = asyncio.create_task(world.trader.by_hand.close(ETH, share=ONE, by=BY))
+        closing = asyncio.create_task(world.manual.close(ETH, share=ONE, by=BY))
         await settled()
 
         world.venue.gate.set()
@@ -206,7 +206,7 @@ async def test_closes_that_come_together_never_sell_more_than_is_open() -> None:
         await world.minutes(2)
         world.venue.gate.clear()
         closes = [
-            asyncio.create_task(world.trader.by_hand.close(BTC, share=D(share), by=BY))
+            asyncio.create_task(world.manual.close(BTC, share=D(share), by=BY))
             for share in ("0.5", "1", "0.1")
         ]
         await settled()

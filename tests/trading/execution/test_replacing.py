@@ -31,7 +31,7 @@ def stops(told: Told) -> list[tuple[Decimal, Decimal]]:
 async def close(told: Told, share: Decimal) -> str:
     """Return why it was refused, if it was."""
     try:
-        await told.living.trader.by_hand.close(BTC, share=share, by=BY)
+        await told.living.manual.close(BTC, share=share, by=BY)
     except Refused as why:
         return str(why)
     return ""

@@ -131,7 +131,7 @@ async def test_it_counts_at_nothing_for_whoever_sizes_the_next_entry() -> None:
         assert view.open_profit == ZERO
         assert view.wallet + view.open_profit + view.apart_profit == view.equity
         with pytest.raises(Refused, match="is not traded on binance"):
-            await world.trader.by_hand.preview(ETH, Side.BUY, D(100))
+            await world.manual.preview(ETH, Side.BUY, D(100))
 
 
 async def test_what_it_lost_until_it_is_traded_again_is_a_loss() -> None:
@@ -214,7 +214,7 @@ async def test_nothing_is_cancelled_for_a_sale_that_nobody_takes() -> None:
     async with a_desk(cash=True).running() as world:
         await delisted(world)
         with pytest.raises(Refused, match="it is not listed there"):
-            await world.trader.by_hand.close(ETH, share=ONE, by=BY)
+            await world.manual.close(ETH, share=ONE, by=BY)
         stops = world.trader.ledger.alive_of(OrderRole.PROTECT, ETH)
         assert [stop.status for stop in stops] == [OrderStatus.OPEN]
         assert world.venue.cancelled == []
@@ -339,7 +339,7 @@ async def test_what_is_sold_of_it_moves_no_guard_between_two_looks(
         assert measured(world) == before
 
         del world.venue.untraded[ETH]
-        await world.trader.by_hand.close(ETH, share=share, by=BY)
+        await world.manual.close(ETH, share=share, by=BY)
 
         assert measured(world) == before
         await world.minutes(4)
@@ -362,7 +362,7 @@ async def test_a_sale_of_half_of_it_outlives_a_restart(cash: bool) -> None:
         world.venue.untraded[ETH] = GONE
         await world.trader.upkeep()
         del world.venue.untraded[ETH]
-        await world.trader.by_hand.close(ETH, share=D("0.5"), by=BY)
+        await world.manual.close(ETH, share=D("0.5"), by=BY)
         await settled()
     again = a_desk(*closes, files=files, cash=cash, limits=WIDE, wishes=(), first_id=100)
     again.venue.untraded[ETH] = GONE

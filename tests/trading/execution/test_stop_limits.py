@@ -159,7 +159,7 @@ async def test_a_target_that_was_touched_and_does_not_fill_is_sold_at_market() -
 @TARGETS
 async def test_a_close_of_half_leaves_a_limit_for_the_other_half(target: float) -> None:
     async with holding("spot", types=LIMITS_ONLY, target=target) as told:
-        await told.living.trader.by_hand.close(BTC, share=D("0.5"), by="ben, Telegram")
+        await told.living.manual.close(BTC, share=D("0.5"), by="ben, Telegram")
 
         assert [q for kind, _, q in told.resting if kind == STOP] == [told.size]
 

@@ -93,7 +93,7 @@ async def test_closing_half_leaves_both_for_the_other_half_and_never_more_than_i
                 more.append(order.id)
 
         told.outside.exchange.leaving = look
-        await told.living.trader.by_hand.close(BTC, share=D("0.5"), by=BY)
+        await told.living.manual.close(BTC, share=D("0.5"), by=BY)
         await settled()
 
         assert told.size == before / 2
@@ -104,7 +104,7 @@ async def test_closing_half_leaves_both_for_the_other_half_and_never_more_than_i
 @MARKETS
 async def test_closing_all_takes_both_away(market: str) -> None:
     async with holding(market) as told:
-        await told.living.trader.by_hand.close(BTC, share=ONE, by=BY)
+        await told.living.manual.close(BTC, share=ONE, by=BY)
         await settled()
 
         assert told.resting == []

@@ -86,12 +86,12 @@ def test_of_two_themes_the_narrower_one_holds() -> None:
 def test_the_whole_of_a_trader_and_of_the_desk_hold_in_a_theme_too() -> None:
     book = a_book(exposure=D(5_900), exposures={BTC: D(5_900)})
     assert approved(a_proposal(symbol=DOGE), book, THEMED).reason.endswith("60.00 % exposure")
-    answer = approved(a_proposal(symbol=DOGE), a_book(desk_room=D(30)), THEMED)
+    answer = approved(a_proposal(symbol=DOGE), a_book(desk_headroom=D(30)), THEMED)
     assert answer.reason.endswith("held to the whole desk's exposure")
-    assert refusal(a_proposal(symbol=DOGE), a_book(desk_room=D(5)), THEMED) == (
+    assert refusal(a_proposal(symbol=DOGE), a_book(desk_headroom=D(5)), THEMED) == (
         "the whole desk's exposure, room 5.00 is below the minimum 10.00"
     )
-    assert refusal(a_proposal(symbol=DOGE), a_book(desk_room=D(-5)), THEMED) == (
+    assert refusal(a_proposal(symbol=DOGE), a_book(desk_headroom=D(-5)), THEMED) == (
         "the whole desk's exposure, no room left"
     )
 

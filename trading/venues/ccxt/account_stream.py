@@ -41,13 +41,13 @@ class AccountStream:
         self._broke = False
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self, *, patience: float) -> None:
-        """Return when the stream has begun, or after *patience* seconds without."""
+    async def start(self, *, within: float) -> None:
+        """Return when the stream has begun, or after *within* seconds without."""
         if self._task is not None:
             return
         self._task = asyncio.create_task(self._keep(), name=f"{self._name}: news")
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(within):
                 await self._began.wait()
         except TimeoutError:
             self._broke = True  # when it begins, what happened since is to be compared

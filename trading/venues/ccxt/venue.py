@@ -79,7 +79,7 @@ MOST_STRANGERS = 20
 """Orders that are asked for, to find whose some trades are; the newest."""
 ALL_AT_ONCE = 10
 """With more symbols than this, open orders are asked for all together."""
-STREAM_PATIENCE = 3.0
+STREAM_TIMEOUT = 3.0
 """Seconds that opening waits for the stream."""
 
 _URGENCY = {
@@ -173,7 +173,7 @@ class CcxtVenue:
             self._hedged = bool(mode["hedged"])
         for why in self._untraded():
             log.warning("%s", why)
-        await self._news.start(patience=STREAM_PATIENCE)
+        await self._news.start(within=STREAM_TIMEOUT)
 
     async def close(self) -> None:
         await self._news.stop()
