@@ -26,6 +26,7 @@ from chatbot.wiring.build import build
 from storage.store import SqlStore
 from tests.builders import ADA, BTC, ETH, NOON, XRP
 from tests.fakes import FaultyVenue
+from tests.waiting import PATIENCE, until
 from trading.clocks import ManualClock
 from trading.errors import Refused
 from trading.events import Event, HaltEngaged, TraderCrashed, TraderRestarted
@@ -81,7 +82,7 @@ class TwoTraders:
     async def say(self, text: str) -> dict[str, Any]:
         """Over the control socket, as `quarterdeck say` does, confirmed if it asks."""
         socket = self.app.folder.socket
-        asking = asyncio.create_task(asyncio.to_thread(ask, socket, text, timeout=20))
+        asking = asyncio.create_task(asyncio.to_thread(ask, socket, text, timeout=PATIENCE))
         await self.until(asking.done)
         answer = asking.result()
         if answer["outcome"] != "confirm":
@@ -91,10 +92,7 @@ class TwoTraders:
 
     async def until(self, true: Callable[[], object], *, step: float = 0.0) -> None:
         """Let the desk work until *true*; each look moves the clock by *step* seconds."""
-        async with asyncio.timeout(30):
-            while not true():
-                self.clock.advance(step)
-                await asyncio.sleep(0.001)  # threads and sockets answer in their own time
+        await until(true, meanwhile=lambda: self.clock.advance(step), pause=0.001)
 
     async def buy(self, name: str, symbol: Symbol, notional: int = 400) -> None:
         await self.trader(name).manual.enter(

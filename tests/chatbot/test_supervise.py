@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from chatbot.supervise import EndedEarly, keep_running, within
+from tests.waiting import PATIENCE
 from trading.clocks import ManualClock
 
 
@@ -132,7 +133,7 @@ async def test_what_fails_or_returns_as_it_is_cancelled_is_not_started_again(fai
     task = asyncio.create_task(keep_running("x", run, clock))
     await started.wait()
     task.cancel()
-    await asyncio.wait([task], timeout=5)
+    await asyncio.wait([task], timeout=PATIENCE)
 
     assert task.cancelled()
 

@@ -18,6 +18,7 @@ from handlers.reply import Level, Outcome
 from tests.builders import a_word
 from tests.handlers.fakes import ANNA, BEN, CLEO, House
 from tests.handlers.story import COMMANDS, NOW, SOL, checked, reads, shown
+from tests.waiting import PATIENCE
 from trading.errors import (
     Refused,
     StoreError,
@@ -329,7 +330,7 @@ async def test_what_is_said_is_made_clean_before_anybody_reads_it(house: House) 
 async def test_a_history_that_hangs_never_delays_a_stop(house: House) -> None:
     house.store.hanging = True
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE):
         reply = await house.say("/stop", key="telegram:7")
 
     assert reply.title.startswith("■ Stopped majors")

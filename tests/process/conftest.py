@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,12 @@ import pytest
 from tests.process.desk_process import SHIPPED, DeskProcess
 
 NewDesk = Callable[..., DeskProcess]
+
+# What is ignored when the tests begin, as in the background of a script, would be ignored by every
+# desk.  What is caught is not inherited.
+for number in (signal.SIGHUP, signal.SIGINT):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture

@@ -20,14 +20,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from chatbot.folder.calling import NoAnswer, NobodyThere, address, ask
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = (ROOT / "bot.toml").read_text(encoding="utf-8")
 COMMAND = (sys.executable, "-m", "chatbot")
-TRIES, PAUSE = 1_500, 0.02
+TRIES, PAUSE = 6_000, 0.02
 """How often, and after how many seconds again, a state is asked for: a bound, not a measure."""
-PATIENCE = 60
-"""Seconds after which a process that should have ended, or answered, is given up."""
 
 Answer = dict[str, Any]
 """A reply as JSON; its terminal text is `plain`."""
@@ -222,13 +221,23 @@ class DeskProcess:
         lines = self.out.read_text(encoding="utf-8").splitlines()
         return [line.partition(" ")[2] for line in lines]
 
-    def alerts(self, kind: str) -> list[str]:
-        """Title and text of each alert of *kind* in the history, told or waiting."""
+    def alerts(self, kind: str, *words: str, count: int = 1) -> list[str]:
+        """Title and text of each alert of *kind* that has all *words*, told or waiting to be.
+
+        Waits until there are *count*: an alert is written after the answer to what caused it.
+        """
+        what = " ".join([str(count), kind, *words])
+        self.until(lambda: len(self.alerts_so_far(kind, *words)) >= count, what)
+        return self.alerts_so_far(kind, *words)
+
+    def alerts_so_far(self, kind: str, *words: str) -> list[str]:
+        """The same without waiting: more may be under way."""
         history = f"file:{self.state / 'history.db'}?mode=ro"
         with closing(sqlite3.connect(history, uri=True)) as database:
             rows = database.execute("SELECT body FROM alerts WHERE kind = ? ORDER BY seq", [kind])
             bodies = [json.loads(body) for (body,) in rows]
-        return [f"{body['title']}\n{body['text']}" for body in bodies]
+        told = [f"{body['title']}\n{body['text']}".replace("\xa0", " ") for body in bodies]
+        return [text for text in told if all(word in text for word in words)]
 
     def until_loaded(self) -> None:
         """Until the trader has all that it loads at its start, when the desk has long answered."""

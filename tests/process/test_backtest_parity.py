@@ -104,7 +104,7 @@ async def test_a_process_at_its_own_pace_trades_as_its_backtest(
     recording = crash_of_may_2021()
     environ = set_up(TRADERS[named])
     desk = new_desk(**environ).start()
-    desk.until(lambda: desk.alerts("FeedEnded"), "the end of the recording")
+    desk.alerts("FeedEnded")  # the end of the recording
     assert desk.terminate() == 0
     left = await books.read(desk.state)
     assert books.faults(left) == []

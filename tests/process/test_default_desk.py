@@ -18,7 +18,7 @@ SPEED = "QUARTERDECK__FEEDS__CRASH__SPEED"
 async def test_the_first_trade_falls_within_twenty_seconds(new_desk: NewDesk) -> None:
     """Twenty bars, that is, at the sixty market seconds per second of bot.toml."""
     desk = new_desk(**{SPEED: "360"}).start()
-    desk.until(lambda: desk.alerts("PositionOpened"), "the first position")
+    desk.alerts("PositionOpened")  # the first position
     desk.kill()
     first = (await books.read(desk.state)).fills[0]
     assert first.at - crash_of_may_2021().start <= timedelta(minutes=20)
@@ -27,7 +27,7 @@ async def test_the_first_trade_falls_within_twenty_seconds(new_desk: NewDesk) ->
 @pytest.mark.slow
 async def test_the_whole_recording_has_all_that_a_demonstration_needs(new_desk: NewDesk) -> None:
     desk = new_desk(**{SPEED: "1800"}).start()
-    desk.until(lambda: desk.alerts("FeedEnded"), "the end of the recording")
+    desk.alerts("FeedEnded")  # the end of the recording
 
     status = desk.say("/status")
     assert "ended" in status["title"] + status["text"]
@@ -50,12 +50,12 @@ async def test_the_whole_recording_has_all_that_a_demonstration_needs(new_desk: 
 async def test_an_ended_feed_is_still_ended_after_a_restart(new_desk: NewDesk) -> None:
     """Nothing is shown again: the cursor is saved, and what was done stays done."""
     desk = new_desk(**{SPEED: "3600"}).start()
-    desk.until(lambda: desk.alerts("FeedEnded"), "the end of the recording")
+    desk.alerts("FeedEnded")  # the end of the recording
     desk.kill()
     before = await books.read(desk.state)
 
     desk.start()
-    desk.until(lambda: len(desk.alerts("FeedEnded")) > 1, "the end is seen again")
+    desk.alerts("FeedEnded", count=2)  # the end is seen again
     desk.kill()
 
     after = await books.read(desk.state)

@@ -76,7 +76,7 @@ def test_a_flatten_ends_blocked_and_names_it_until_it_is_written_off(tmp_path: P
         desk.say(confirmation(desk.say("/flatten")))
         desk.until(lambda: "flat blocked" in desk.halts(), "it ends blocked")
         assert desk.positions() == ["OLD"]
-        assert any("OLD/USDT is not traded" in told for told in desk.alerts("HaltAdvanced"))
+        assert desk.alerts("HaltAdvanced", "OLD/USDT is not traded")
         assert "/write_off OLD" in desk.say("/resume")["plain"]
 
         question = desk.say("/write_off OLD")
@@ -146,7 +146,7 @@ def test_a_contract_is_settled_by_its_exchange_and_booked(tmp_path: Path) -> Non
         desk.start()
 
         desk.until(lambda: desk.positions() == ["BTC"], "the settlement is booked")
-        assert any("OLD" in told and "outside" in told for told in desk.alerts("PositionClosed"))
+        assert desk.alerts("PositionClosed", "OLD", "outside")
         assert "No entries for now" not in status(desk), "with the money that it brought"
         assert desk.say("/write_off OLD")["outcome"] == "refused"
         assert desk.complaints() == []

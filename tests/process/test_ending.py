@@ -39,7 +39,7 @@ async def test_asked_to_end_it_cancels_entries_and_notes_a_clean_exit(
 async def test_ctrl_c_closes_nothing(new_desk: NewDesk) -> None:
     """Positions stay, each with its stop."""
     desk = new_desk().start(QUARTERDECK__FEEDS__CRASH__SPEED="360")
-    desk.until(lambda: desk.alerts("PositionOpened"), "a position")
+    desk.alerts("PositionOpened")  # a position
 
     desk.signal(signal.SIGINT)
 
@@ -87,10 +87,10 @@ def test_how_it_ended_is_told_at_the_next_start(calm: DeskProcess) -> None:
     desk = calm.start()
     desk.terminate()
     desk.start()
-    desk.until(lambda: len(desk.alerts("TraderStarted")) == 2, "the second start")
+    desk.alerts("TraderStarted", count=2)  # the second start
     desk.restart()
-    desk.until(lambda: len(desk.alerts("TraderStarted")) == 3, "the third start")
-    first, second, third = (text.splitlines()[0] for text in desk.alerts("TraderStarted"))
+    starts = desk.alerts("TraderStarted", count=3)
+    first, second, third = (text.splitlines()[0] for text in starts)
     assert first.endswith("for the first time")
     assert "(killed)" not in second
     assert third.endswith("(killed)")
@@ -116,7 +116,7 @@ def test_a_broken_pipe_is_not_the_end(calm: DeskProcess) -> None:
 
     assert calm.start_is_over()["outcome"] == "done"
     assert calm.say("/stop")["outcome"] == "done"
-    calm.until(lambda: calm.alerts("HaltEngaged"), "what nobody reads is remembered")
+    calm.alerts("HaltEngaged")  # what nobody reads is remembered
     assert calm.terminate() == 0
 
 

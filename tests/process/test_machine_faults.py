@@ -132,10 +132,10 @@ async def test_a_held_database_is_told_and_what_waited_is_written(calm: Troubled
         assert calm.is_halted()
         assert calm.ask("SELECT 1 FROM halts") == [], "history has not"
 
-    calm.until(lambda: calm.alerts("HistoryRecovered"), "what waited is written, and told")
+    calm.alerts("HistoryRecovered")  # what waited is written, and told
     calm.say("/status")
     calm.until(lambda: "/stop it is held" in calm.said(), "the word is written")
-    calm.until(lambda: calm.alerts("HaltEngaged"), "and so is the alert")
+    calm.alerts("HaltEngaged")  # and so is the alert
     calm.kill()
     left = await books.read(calm.state)
     assert [halt.why for halt in left.halts] == ["it is held"]
@@ -153,7 +153,7 @@ async def test_positions_are_guarded_and_closed_while_the_database_is_held(
         desk.until(
             lambda: not desk.say("/positions")["table"], "its stop, target or time closes it"
         )
-    desk.until(lambda: desk.alerts("PositionClosed"), "what waited is written")
+    desk.alerts("PositionClosed")  # what waited is written
     desk.kill()
 
     desk.begin(STILL)  # compares its books
@@ -276,8 +276,8 @@ async def test_when_nothing_can_be_written_a_stop_holds_and_says_not_yet_durable
         assert not latch.read(latch.path_in(calm.state)).halts
 
     calm.until(lambda: latch.read(latch.path_in(calm.state)).halts, "the latch file has it")
-    calm.until(lambda: calm.alerts("HaltEngaged"), "history has it")
-    calm.until(lambda: calm.alerts("HistoryRecovered"), "and says so")
+    calm.alerts("HaltEngaged")  # history has it
+    calm.alerts("HistoryRecovered")  # and says so
     calm.restart()
     assert calm.is_halted()
     assert "nothing goes" in calm.say("/halts")["text"]
@@ -418,14 +418,14 @@ def test_a_damaged_paper_book_is_told_once_and_kept_until_it_is_mended(desk: Tro
     desk.launch()
     desk.until(lambda: "Not started" in spoken(desk, "/status"), "it says so")
     assert "is corrupt: line 1" in spoken(desk, "/status"), "and why"
-    desk.until(lambda: desk.alerts("StartDelayed"), "and tells it")
+    desk.alerts("StartDelayed")  # and tells it
     stopped = desk.say("/stop the book")
     assert stopped["outcome"] == "done"
     assert "whether an entry rests is not known" in stopped["text"]
     assert book.read_bytes() == before, "it is left as it is"
 
     book.write_bytes(before.removeprefix(b"coffee\n"))
-    desk.until(lambda: "Halted: H" in "".join(desk.alerts("TraderStarted")[-1:]), "it starts")
+    desk.alerts("TraderStarted", "Halted: H")  # it starts
     assert "is corrupt" not in spoken(desk, "/status")
     assert desk.is_halted()
     assert desk.say("/positions")["table"], "with what it held"
@@ -450,8 +450,7 @@ def test_killed_while_migrating_it_starts_as_if_nothing_had_been(calm: Troubled)
         assert history.execute("SELECT name FROM sqlite_master").fetchall() == []
     calm.start()
     assert calm.ask("SELECT version_num FROM alembic_version") == [(HEAD,)]
-    calm.until(lambda: calm.alerts("TraderStarted"), "it is told")
-    assert "Not halted." in calm.alerts("TraderStarted")[0]
+    assert "Not halted." in calm.alerts("TraderStarted")[0], "it is told"
 
 
 def is_held(history: Path) -> bool:
@@ -531,7 +530,6 @@ def test_a_clock_set_back_while_down_is_told_at_the_start(calm: Troubled) -> Non
 
     calm.start()
 
-    calm.until(lambda: calm.alerts("ClockJumped"), "the alert")
     (told,) = calm.alerts("ClockJumped")
     assert "jumped" in told
     assert "back" in told
@@ -583,7 +581,7 @@ async def test_a_desk_on_a_backup_starts_halted_and_takes_over_what_it_did_since
 
     assert desk.is_halted()
     assert "restored from a backup" in desk.say("/halts")["text"]
-    desk.until(lambda: "Halted: H" in "".join(desk.alerts("TraderStarted")[-1:]), "said at once")
+    desk.alerts("TraderStarted", "Halted: H")  # said at once
     assert desk.do("/resume")["outcome"] == "done"
     assert "not ours" not in desk.say("/status")["plain"]
     assert desk.tells("CRITICAL ⚠ Found at the venue")
@@ -650,4 +648,4 @@ def test_reload_takes_limits_refuses_mistakes_and_says_what_needs_a_restart(
     assert "traders.majors.capital 10000 to 9000: only at the next start" in late["text"]
     assert limit() == taken
     assert len(calm.alerts("SettingsReloaded")) == 1
-    assert len(calm.alerts("SettingsRefused")) == 2
+    assert len(calm.alerts("SettingsRefused", count=2)) == 2

@@ -29,7 +29,6 @@ def told_of_close(desk: LiveDesk, base: str) -> tuple[str, str, str]:
     assert answer["outcome"] == "done", answer
     assert "Not done" not in answer["plain"], answer
     assert "after fees" in answer["title"]
-    desk.until(lambda: desk.alerts("PositionClosed"), "it is told")
     listed = desk.say("/trades 1")["title"]
     return result(answer["title"]), result(desk.alerts("PositionClosed")[-1]), result(listed)
 

@@ -55,11 +55,11 @@ def test_what_was_bought_since_is_held_protected_by_the_stop_that_rests_and_flat
 
     assert sorted(desk.positions()) == ["BTC", "ETH"]
     assert desk.venue.resting() == rests, "neither swept nor doubled"
-    (told,) = [text for text in desk.alerts("OrdersFound") if "BTC" in text]
+    (told,) = desk.alerts("OrdersFound", "BTC")
     assert "history lacked them" in told
     assert "Its stop is the one that rests" in told
     assert "Halted" in desk.say("/status")["title"], "a person looks first"
-    assert desk.alerts("BooksDiffered") == []
+    assert desk.alerts_so_far("BooksDiffered") == []
     strange = re.findall(r"([\d.]+) (?:BTC|ETH) on the account", "".join(desk.told()))
     assert {Decimal(quantity) for quantity in strange} <= {OWN["spot"]}, "the operator's, no more"
     assert abs(ours(desk, "BTC") - held) == 0
@@ -87,7 +87,7 @@ def test_what_was_bought_and_sold_since_is_neither_held_nor_protected(desk: Live
 
     assert desk.positions() == ["ETH"]
     assert desk.venue.resting() == rests
-    assert desk.alerts("BooksDiffered") == []
+    assert desk.alerts_so_far("BooksDiffered") == []
     assert "Halted" in desk.say("/status")["title"]
     ((_, closed, why, _),) = desk.say("/trades")["table"]["rows"]
     assert (closed, why) == ("BTC long", "unknown"), "who wished it is lost with the history"
@@ -105,7 +105,7 @@ def test_a_stop_over_what_the_venue_lists_no_entry_of_is_left_alone_and_never_ca
     desk.start().hears_prices()
 
     assert desk.positions() == []
-    desk.until(lambda: "no fill proves" in "".join(desk.alerts("OrdersUnproven")), "it is named")
+    desk.alerts("OrdersUnproven", "no fill proves")
     answer = desk.do("/flatten")
     assert "not called flat" in answer["text"]
     desk.until(lambda: "Not flat" in "".join(desk.told()), "it is told as such")

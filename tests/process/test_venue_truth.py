@@ -81,10 +81,7 @@ def test_a_stop_that_fills_at_the_exchange_is_booked_and_told(desk: LiveDesk) ->
     desk.venue.trades_at("DOT", 48_000)
 
     desk.until(lambda: "DOT" not in desk.positions(), "it is noticed")
-    desk.until(
-        lambda: any("DOT" in told and "stop" in told for told in desk.alerts("PositionClosed")),
-        "it is told",
-    )
+    assert desk.alerts("PositionClosed", "DOT", "stop")
     assert desk.venue.held("DOT") == 0
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests import waiting
 from tests.fakes import Wish
 from tests.properties import quiet
 from tests.properties.engine_world import (
@@ -55,7 +56,6 @@ SCHEDULES, STEPS = range(20), 9
 PATIENCE = OrderTimeouts(answer=2.0, stop=2.0, first_retry=0.05, longest_retry=0.2)
 BEHIND = timedelta(hours=1)
 """The desk's clock is moved by hand, and never overtakes the venue's."""
-DEADLINE = 20.0
 
 FAULTS: tuple[Any, ...] = (DROP_REPLY, UNKNOWN_OUTCOME, OVERLOADED, Close(done=False), Refuse())
 EVENTS = ("drop", "duplicate", "swap")
@@ -100,7 +100,7 @@ class Schedule:
         )
         await self.living.load()
         self.go_on(self.living.recorder.run())
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(waiting.PATIENCE):
             while not self.living.trader.ready:
                 with suppress(VenueError):
                     await self.living.start()
@@ -216,7 +216,7 @@ class Schedule:
     async def be_quiet(self) -> None:
         """Sooner or later everything is right; until the deadline it may still be under way."""
         self.server.faults.clear()
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(waiting.PATIENCE):
             while True:
                 await self.let_time_pass()
                 try:

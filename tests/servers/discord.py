@@ -36,11 +36,10 @@ from tests.servers.discord_rules import (
     check_message,
     check_typed,
 )
+from tests.waiting import until
 
 TOKEN = "MTA.example.exampleexampleexampleexampleexample"
 APPLICATION = 900
-PATIENCE = 60.0
-"""Seconds that a test waits for what must happen; only a failing one waits so long."""
 ANSWER, LIFE = 3.0, 900.0
 """Seconds in which an interaction must be answered, and in which it may be followed up."""
 _EPOCH = 1_420_070_400_000
@@ -457,12 +456,12 @@ class DiscordServer:
 
     async def until(self, look: Callable[[], T | None], what: str) -> T:
         """Wait until *look* returns something true, and return that."""
-        deadline = time.monotonic() + PATIENCE
-        while not (found := look()):
-            told = [*self.refusals, *(f"{name} {body}"[:300] for name, body in self.requests[-8:])]
-            assert time.monotonic() < deadline, f"waited in vain for {what}: {told}"
-            await asyncio.sleep(0.005)
-        return found
+
+        def told() -> str:
+            newest = [f"{name} {body}"[:300] for name, body in self.requests[-8:]]
+            return f"{what}: {[*self.refusals, *newest]}"
+
+        return await until(look, told, pause=0.005)
 
     async def listened_to(self) -> None:
         await self.until(lambda: self.gateway.is_listened_to, "somebody at the gateway")

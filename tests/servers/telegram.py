@@ -34,11 +34,10 @@ from tests.servers.telegram_rules import (
     checked_commands,
     checked_text,
 )
+from tests.waiting import until
 
 TOKEN = "7654321:AAexampleexampleexampleexampleexample"
 USERNAME = "harbour_desk_bot"
-PATIENCE = 60.0
-"""Seconds that a test waits for what must happen; only a failing one waits so long."""
 OLD_QUERY = 15.0
 """Seconds after which a press can no longer be answered."""
 
@@ -360,11 +359,7 @@ class TelegramServer:
 
     async def until(self, look: Callable[[], _T | None], what: str) -> _T:
         """Wait until *look* returns something true, and return that."""
-        deadline = time.monotonic() + PATIENCE
-        while not (found := look()):
-            assert time.monotonic() < deadline, f"waited in vain for {what}: {self._told()}"
-            await asyncio.sleep(0.005)
-        return found
+        return await until(look, lambda: f"{what}: {self._told()}", pause=0.005)
 
     async def answer_to(self, said: Sent) -> Sent:
         """The first message of the bot after *said*, in its chat."""

@@ -15,6 +15,7 @@ import zstandard
 
 from tests.servers.discord import APPLICATION, TOKEN, DiscordServer, Fault, Person, Sent
 from tests.servers.discord_gateway import HEARTBEAT, HELLO, IDENTIFY, RESUME
+from tests.waiting import PATIENCE
 
 BEN, CHANNEL = Person(111, "ben"), 456
 MESSAGES = f"/channels/{CHANNEL}/messages"
@@ -310,12 +311,12 @@ class _Listener:
         await self.socket.send_str(json.dumps({"op": op, "d": data}))
 
     async def hears(self) -> Any:
-        message = await self.socket.receive(timeout=5)
+        message = await self.socket.receive(timeout=PATIENCE)
         raw = message.data
         return json.loads(self.unpacker.decompress(raw) if self.unpacker else raw)
 
     async def closed_with(self) -> int | None:
-        await self.socket.receive(timeout=5)
+        await self.socket.receive(timeout=PATIENCE)
         return self.socket.close_code
 
 

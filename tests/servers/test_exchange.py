@@ -28,6 +28,7 @@ from tests.servers.exchange import (
     Swallow,
     aim,
 )
+from tests.waiting import until
 from trading.clocks import ManualClock
 
 SPOT = "BTC/USDT"
@@ -66,14 +67,6 @@ async def connect() -> AsyncIterator[Connect]:
     yield new
     for exchange in made:
         await exchange.close()
-
-
-async def until(true: Callable[[], object]) -> None:
-    """Let the other side go on until it is so, five seconds at most."""
-    deadline = time.monotonic() + 5
-    while not true():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.005)
 
 
 def has_user_stream(venue: ExchangeServer) -> Callable[[], bool]:

@@ -13,6 +13,7 @@ import pytest
 from tests.servers.exchange import OWNER, Refusal
 from tests.servers.exchange.access import sign
 from tests.servers.exchange.process import ExchangeProcess
+from tests.waiting import PATIENCE
 
 ORDER = {
     "symbol": "BTCUSDT",
@@ -26,7 +27,7 @@ ORDER = {
 
 def ask(venue: ExchangeProcess, method: str, path: str, **params: object) -> tuple[int, Any]:
     query = urlencode({**params, "timestamp": int(time.time() * 1000)})
-    connection = HTTPConnection(urlsplit(venue.url).netloc, timeout=10)
+    connection = HTTPConnection(urlsplit(venue.url).netloc, timeout=PATIENCE)
     try:
         target = f"{path}?{query}&signature={sign(OWNER.secret, query)}"
         connection.request(method, target, headers={"X-MBX-APIKEY": OWNER.key})

@@ -19,6 +19,7 @@ import pytest
 from tests.servers.exchange import OWNER, ExchangeServer, Wish
 from tests.servers.exchange.access import sign
 from tests.servers.exchange.values import Told
+from tests.waiting import PATIENCE
 
 Json = Any
 SAMPLES = {
@@ -254,7 +255,7 @@ async def test_market_streams_are_like_the_real_ones(market: str) -> None:
             venue.engine.trade_through("BTCUSDT", 50_001)
             seen: dict[str, Json] = {}
             while seen.keys() != wanted.keys():
-                message = await socket.receive_json(timeout=5)
+                message = await socket.receive_json(timeout=PATIENCE)
                 seen[message["stream"]] = message["data"]
         for stream, name in wanted.items():
             assert_like(market, name, seen[stream])

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chatbot.app.schedule import Schedule
+from tests.waiting import PATIENCE
 
 GRACE = timedelta(minutes=1)
 
@@ -24,7 +25,7 @@ async def test_a_job_runs_on_its_interval() -> None:
     schedule = Schedule(misfire_grace=GRACE)
     schedule.every(timedelta(seconds=0.02), "often", job)
     schedule.start()
-    await asyncio.wait_for(twice.wait(), 10)
+    await asyncio.wait_for(twice.wait(), PATIENCE)
     await schedule.stop(within=1)
 
 
@@ -41,7 +42,7 @@ async def test_what_the_end_cuts_short_is_no_fault(caplog: pytest.LogCaptureFixt
     schedule = Schedule(misfire_grace=GRACE)
     schedule.every(timedelta(seconds=0.02), "endless", job)
     schedule.start()
-    await asyncio.wait_for(begun.wait(), 10)
+    await asyncio.wait_for(begun.wait(), PATIENCE)
 
     await schedule.stop(within=0.01)
 
@@ -66,7 +67,7 @@ async def test_after_the_clock_was_set_back_a_job_is_due_again_within_its_interv
 
     schedule.realign()
 
-    await asyncio.wait_for(ran.wait(), 10)
+    await asyncio.wait_for(ran.wait(), PATIENCE)
     await schedule.stop(within=1)
 
 

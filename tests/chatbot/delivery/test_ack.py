@@ -20,6 +20,7 @@ from handlers.reply import Level, load
 from storage.store import SqlStore
 from tests.builders import BTC, ETH, NOON, a_halt, a_quote
 from tests.chatbot.delivery.test_outbox import BEN, CLEO, HERE, Chats
+from tests.waiting import PATIENCE
 from tests.world import settled
 from trading.accounts.recorder import Recorder
 from trading.bus import Bus
@@ -318,7 +319,7 @@ async def delivering(world: World) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(world.outbox.run()), asyncio.create_task(world.bus.run())]
     try:
         yield
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while await world.store.waiting_alerts(limit=1):
                 await asyncio.sleep(0.001)  # the database answers in its own time
     finally:
@@ -455,7 +456,7 @@ async def at_work(world: World) -> AsyncIterator[None]:
 
 async def until(world: World, holds: Callable[[], bool]) -> None:
     """Let time pass until it is so; the history answers in its own time."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not holds():
             world.clock.advance(0.5)
             await world.store.waiting_alerts(limit=1)

@@ -26,6 +26,7 @@ from chatbot.ports import Frontend, OnMessage
 from handlers.caller import Message, Role
 from handlers.reply import Outcome, Reply, to_json
 from tests.process.machine import first_free_descriptor
+from tests.waiting import PATIENCE
 from trading.clocks import ManualClock, SystemClock
 from trading.errors import Refused
 
@@ -294,7 +295,7 @@ async def test_a_folder_may_lie_deeper_than_an_address_is_long(tmp_path: Path) -
     folder.mkdir(parents=True)
     path = folder / "control.sock"
     async with listening(path, Desk()):
-        answer = await asyncio.to_thread(ask, path, "/status", timeout=5)
+        answer = await asyncio.to_thread(ask, path, "/status", timeout=PATIENCE)
         assert answer["title"] == "Heard /status"
     assert not path.exists()
 
@@ -361,7 +362,7 @@ async def test_a_stop_waits_for_no_turn(tmp_path: Path) -> None:
 async def test_nobody_holds_the_stop_socket(tmp_path: Path, size: int) -> None:
     desk, path = Desk(), tmp_path / "stop.sock"
     async with hearing_stops(path, desk), crowd(path, size):
-        answer = await asyncio.to_thread(ask, path, "/stop all", timeout=30)
+        answer = await asyncio.to_thread(ask, path, "/stop all", timeout=PATIENCE)
     assert answer["title"] == "Heard /stop all"
 
 

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -36,6 +35,7 @@ from handlers.chart import (
 )
 from handlers.commands.charts import Timeframe, candle_chart
 from tests.architecture.source import ROOT
+from tests.waiting import until
 from trading.clocks import ManualClock
 from trading.market.recording import crash_of_may_2021
 from trading.market.rules import BINANCE_PERPETUALS_2021
@@ -191,13 +191,6 @@ async def make(cache: Path) -> AsyncIterator[Make]:
 def script(code: str) -> list[str]:
     """A process that misbehaves."""
     return [sys.executable, "-c", code]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        await asyncio.sleep(0.01)
 
 
 def lives(pid: int) -> bool:

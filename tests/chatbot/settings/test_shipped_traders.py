@@ -19,6 +19,7 @@ from chatbot.settings import Settings, load
 from chatbot.wiring.build import build
 from storage.store import SqlStore
 from tests.builders import NOON
+from tests.waiting import until
 from trading.clocks import ManualClock
 from trading.errors import Refused
 from trading.events import CycleFailed, Event, UniverseChanged
@@ -48,10 +49,7 @@ class Running:
         return self.app.desk.traders[name]
 
     async def until(self, true: Callable[[], object], *, step: float = 0.0) -> None:
-        async with asyncio.timeout(60):
-            while not true():
-                self.clock.advance(step)
-                await asyncio.sleep(0.001)
+        await until(true, meanwhile=lambda: self.clock.advance(step), pause=0.001)
 
     async def bars(self, name: str, count: int) -> None:
         """Let so many bars close and have them handled."""

@@ -17,6 +17,7 @@ from chatbot.watch.ping import Ping
 from chatbot.watch.process import ClockWatch, Heartbeat, LagWatch, ProcessRate
 from storage.memory import MemoryStore
 from tests.builders import NOON
+from tests.waiting import PATIENCE, until
 from tests.world import settled
 from trading.accounts.recorder import Recorder
 from trading.bus import Bus
@@ -286,19 +287,12 @@ async def machine() -> AsyncIterator[Machine]:
     await runner.cleanup()
 
 
-async def until(true: Callable[[], bool]) -> None:
-    """Real sockets answer in their own time: look again and again, for ten seconds at most."""
-    async with asyncio.timeout(10):
-        while not true():
-            await asyncio.sleep(0.001)
-
-
 async def test_the_address_is_asked_once_a_minute(machine: Machine) -> None:
     world = World()
     ping = Ping(url=SecretStr(machine.url), clock=world.clock)
     async with world.running(ping.run):
         for count in (1, 2, 3):
-            assert await asyncio.wait_for(machine.asked.get(), 10) == "/ping/secret-1"
+            assert await asyncio.wait_for(machine.asked.get(), PATIENCE) == "/ping/secret-1"
             await until(lambda count=count: ping.sent == count)  # type: ignore[misc]  # bound now
             world.clock.advance(59)
             await settled()
@@ -315,7 +309,7 @@ async def test_what_fails_is_logged_once_without_the_address(
     ping = Ping(url=SecretStr(machine.url), clock=world.clock)
     async with world.running(ping.run):
         for _ in range(3):
-            await asyncio.wait_for(machine.asked.get(), 10)
+            await asyncio.wait_for(machine.asked.get(), PATIENCE)
             await until(lambda: ping.problem == "status 500")
             await settled()
             world.clock.advance(60)
@@ -323,7 +317,7 @@ async def test_what_fails_is_logged_once_without_the_address(
         machine.status = 200
         while ping.sent == 0:
             world.clock.advance(60)
-            await asyncio.wait_for(machine.asked.get(), 10)
+            await asyncio.wait_for(machine.asked.get(), PATIENCE)
             await until(lambda: not ping.problem)
 
     told = [record.getMessage() for record in caplog.records if record.name == "chatbot.watch.ping"]

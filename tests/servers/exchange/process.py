@@ -12,6 +12,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from tests.servers.exchange.refusals import Refusal
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 
@@ -53,7 +54,7 @@ class ExchangeProcess:
         return self.tell("engine", call=call, args=args, kwargs=kwargs)
 
     def tell(self, command: str, **what: Any) -> Any:
-        connection = HTTPConnection(urlsplit(self._control).netloc, timeout=30)
+        connection = HTTPConnection(urlsplit(self._control).netloc, timeout=PATIENCE)
         try:
             headers = {"Content-Type": "application/json"}
             connection.request("POST", f"/{command}", json.dumps(what), headers)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -21,7 +20,6 @@ from trading.venues.ccxt.venue import CcxtVenue
 
 BTC, ETH = Symbol("BTC", "USDT"), Symbol("ETH", "USDT")
 D = Decimal
-DEADLINE = 10.0
 
 
 class CcxtWorld:
@@ -156,10 +154,3 @@ async def a_world(
 def as_ports(venue: CcxtVenue, feed: LiveFeed) -> tuple[Venue, Feed]:
     """The type checker proves that they are what the core asks for."""
     return venue, feed
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    """Poll, with a deadline."""
-    async with asyncio.timeout(DEADLINE):
-        while not condition():
-            await asyncio.sleep(0.01)

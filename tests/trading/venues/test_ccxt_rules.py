@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tests.servers.exchange.rules import LIMITS_ONLY
-from tests.trading.venues.ccxt_world import BTC, ETH, D, a_world, allowed, until
+from tests.trading.venues.ccxt_world import BTC, ETH, D, a_world, allowed
+from tests.waiting import until
 from trading.errors import VenueMisfit, VenueRejected
 from trading.types import OrderRole, OrderStatus, OrderType, Stops, Untraded
 

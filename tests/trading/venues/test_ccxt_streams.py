@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from tests.trading.venues.ccxt_world import BTC, CcxtWorld, D, a_world, until
+from tests.trading.venues.ccxt_world import BTC, CcxtWorld, D, a_world
+from tests.waiting import until
 from trading.types import Order, OrderReport, OrderRole, OrderStatus, Side
 
 MARKETS = pytest.mark.parametrize("market", ["spot", "swap", "hedge"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.servers.exchange import Close
-from tests.trading.venues.ccxt_world import BTC, CcxtWorld, D, a_world, allowed, until
+from tests.trading.venues.ccxt_world import BTC, CcxtWorld, D, a_world, allowed
+from tests.waiting import until
 from trading.errors import Halted, VenueRejected, VenueUncertain
 from trading.model.legs import Leg, compare
 from trading.types import Held, Order, OrderRole, OrderStatus, OrderType, Side, Targets

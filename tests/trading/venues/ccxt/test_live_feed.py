@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from tests.servers.exchange import ExchangeServer, Garble, Refuse, spot_rules
-from tests.trading.venues.ccxt_world import BTC, ETH, connect, until
+from tests.trading.venues.ccxt_world import BTC, ETH, connect
+from tests.waiting import until
 from trading.clocks import SystemClock
 from trading.errors import VenueUnavailable
 from trading.ports import FeedState

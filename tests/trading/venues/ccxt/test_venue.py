@@ -27,7 +27,8 @@ from tests.servers.exchange import (
     spot_rules,
 )
 from tests.trading.risk.test_gate import a_book, a_proposal
-from tests.trading.venues.ccxt_world import BTC, ETH, D, a_world, until
+from tests.trading.venues.ccxt_world import BTC, ETH, D, a_world
+from tests.waiting import until
 from trading.errors import Halted, VenueRejected, VenueUnavailable, VenueUncertain
 from trading.risk import liquidity
 from trading.risk.limits import Limits
