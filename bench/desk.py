@@ -19,6 +19,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from chatbot.app.backtests import ProcessBacktests
 from chatbot.delivery.outbox import Outbox
 from chatbot.delivery.waiting import Subscriber
 from chatbot.watch.memory import settle
@@ -254,6 +255,7 @@ def _build(
         name="bench", version="0", desk=desk, store=store, clock=clock,
         commands=load_commands(), confirmations=Confirmations(clock=clock),
         administration=cast("Any", NoChats()),
+        backtests=ProcessBacktests(),
         notices=cast("Any", None),  # no command here uses them
     )  # fmt: skip
     built = BenchDesk(

@@ -108,6 +108,8 @@ class Command:
     """It does something: its answer is a new message, and a repeated press counts once."""
     loosens: bool
     """It loosens or spends: refused when it comes late."""
+    at_once: bool
+    """It loosens without a question of its own; with a second factor its digits are asked for."""
     instant: bool
     """It makes things safer: waits for no history, no queue and no second look."""
     held: bool
@@ -244,6 +246,7 @@ def command(
     family: str,
     acts: bool = False,
     loosens: bool = False,
+    at_once: bool = False,
     instant: bool = False,
     held: bool = False,
     rank: int = 50,
@@ -260,6 +263,7 @@ def command(
             family=family,
             acts=acts or instant or loosens,
             loosens=loosens,
+            at_once=at_once,
             instant=instant,
             held=held,
             rank=rank,

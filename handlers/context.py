@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
     from handlers.alert_prefs import Notices
     from handlers.command import Commands
     from handlers.confirmations import Confirmations
+    from trading.backtest.result import Summary
     from trading.clocks import Clock
     from trading.desk import Desk
     from trading.ports import Store
+    from trading.trader import Trader
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,36 @@ class Administration(Protocol):
         ...
 
 
+@dataclass(eq=False, kw_only=True)
+class RunningBacktest:
+    """One backtest on its way."""
+
+    trader: str
+    share: float = 0.0
+    """Done."""
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    outcome: Summary | str = "It was ended"
+    """At the end; a text says why there is no result."""
+
+
+class Backtests(Protocol):
+    """Works out backtests outside this process, one at a time."""
+
+    @property
+    def running(self) -> RunningBacktest | None: ...
+
+    def start(self, trader: Trader, days: int) -> RunningBacktest:
+        """The trader's settings over the last *days* of its candles.
+
+        Raises `Refused` if its feed has too few.
+        """
+        ...
+
+    async def end(self) -> RunningBacktest | None:
+        """End the one that runs, and return it; None: none runs."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """The long-lived parts that commands share."""
@@ -77,6 +110,7 @@ class Services:
     commands: Commands
     confirmations: Confirmations
     administration: Administration
+    backtests: Backtests
     notices: Notices
     watches: Watches = field(default_factory=Watches)
     stories: Stories = field(default_factory=Stories)

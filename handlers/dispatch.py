@@ -56,8 +56,6 @@ NOTHING_SENT = "Nothing was sent."
 SOMETHING_SENT = "Something was sent before that, as a cancel: /orders tells what rests."
 ANSWERS = frozenset({"confirm", "cancel"})
 """What says yes or no to a question."""
-AT_ONCE = frozenset({"reload"})
-"""What loosens without a question of its own; with a second factor it is asked for."""
 
 
 class Dispatcher:
@@ -185,7 +183,7 @@ class Dispatcher:
         holding = traders.may_hold(self._services) if found.held else None
         arguments = found.bind(words, self._known(found), holding)
         act = partial(found.run, Context(message, self._services), **arguments)
-        if found.name in AT_ONCE:
+        if found.at_once:
             ask = self._services.confirmations.ask_for_digits
             question = ask(message.caller, message.text, act)
             if question is not None:

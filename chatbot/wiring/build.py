@@ -13,6 +13,7 @@ import structlog
 
 from chatbot import logs
 from chatbot.app.administration import ProcessAdministration
+from chatbot.app.backtests import ProcessBacktests
 from chatbot.app.schedule import Schedule
 from chatbot.app.signals import EndSignals
 from chatbot.app.start import App
@@ -212,6 +213,7 @@ def _dispatcher(
             clock, factor=second_factor(settings, clock, StoredNotes(faces.store))
         ),
         administration=administration,
+        backtests=ProcessBacktests(),
         notices=faces.notices,
         stories=faces.stories,
     )

@@ -55,7 +55,7 @@ async def audit(ctx: Context, n: Count = 6) -> Reply:
     return audit_reply(await ctx.services.store.audit(limit=n))
 
 
-@command(role=Role.OWNER, family="Desk", rank=80, acts=True, loosens=True)
+@command(role=Role.OWNER, family="Desk", rank=80, loosens=True, at_once=True)
 async def reload(ctx: Context) -> Reply:
     """Read bot.toml again; nothing changes if there is a mistake in it."""
     try:

@@ -11,6 +11,7 @@ from itertools import cycle
 from types import SimpleNamespace
 from typing import Any, cast
 
+from chatbot.app.backtests import ProcessBacktests
 from handlers.alert_prefs import Hearing, PriceNotice, Unanswered
 from handlers.caller import Caller, Message, Role
 from handlers.confirmations import Confirmations
@@ -369,6 +370,7 @@ class House:
             commands=COMMANDS,
             confirmations=Confirmations(self.clock, lambda: next(self.codes)),
             administration=self.administration,
+            backtests=ProcessBacktests(),
             notices=self.notices,
         )
         self.dispatcher = Dispatcher(self.services)

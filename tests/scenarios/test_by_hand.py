@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from chatbot.app.backtests import ProcessBacktests
 from handlers import load_commands
 from handlers.caller import Caller, Message, Role
 from handlers.confirmations import Confirmations
@@ -54,6 +55,7 @@ class Chat:
                 commands=COMMANDS,
                 confirmations=Confirmations(clock, lambda: f"AA{next(numbers)}"),
                 administration=cast("Any", None),
+                backtests=ProcessBacktests(),
                 notices=cast("Any", None),
             )
         )

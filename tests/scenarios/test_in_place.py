@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 
+from chatbot.app.backtests import ProcessBacktests
 from chatbot.delivery.outbox import Outbox
 from chatbot.delivery.waiting import Subscriber
 from chatbot.frontends.talk import follow
@@ -123,6 +124,7 @@ async def a_phone(*closes: float, wishes: Sequence[Wish] = ()) -> AsyncIterator[
             commands=COMMANDS,
             confirmations=Confirmations(clock, lambda: f"AA{next(codes)}"),
             administration=cast("Any", None),
+            backtests=ProcessBacktests(),
             notices=cast("Any", None),
             stories=stories,
         )

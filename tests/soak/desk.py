@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from chatbot.app.backtests import ProcessBacktests
 from chatbot.delivery.notices import DeskNotices
 from chatbot.delivery.outbox import Outbox
 from chatbot.delivery.waiting import Subscriber
@@ -254,6 +255,7 @@ def _build(
         name="soak", version="0", desk=desk, store=store, clock=clock, commands=load_commands(),
         confirmations=Confirmations(clock=clock), notices=notices,
         administration=cast("Any", None),  # no command here uses it
+        backtests=ProcessBacktests(),
     )  # fmt: skip
     soaked = Soaked(
         folder=folder, clock=clock, store=store, venue=venue, recorder=recorder, outbox=outbox,

@@ -306,7 +306,7 @@ async def test_ending_none_is_refused_in_words(here: Path) -> None:
 
 
 def test_the_process_is_given_no_secret() -> None:
-    from handlers.commands import backtests
+    from chatbot.app import backtests
 
     os.environ["QUARTERDECK__CHAT__TELEGRAM__TOKEN"] = "12345:secret"
     try:
