@@ -12,6 +12,7 @@ from storage.memory import MemoryJournal, MemoryStore
 from tests.builders import BTC, NOON, a_plan, an_order
 from tests.world import World, a_world, settled, wish
 from trading.clocks import ManualClock
+from trading.common.precedence import PRECEDENCE
 from trading.errors import Refused, VenueUnavailable
 from trading.events import BooksDiffered, HaltAdvanced, HaltDelayed, HistoryFailed, PositionClosed
 from trading.model.halt import EVERYONE, Stage, Verb
@@ -44,6 +45,31 @@ async def test_stop_cancels_resting_entries_and_says_how_many() -> None:
         assert (swept.cancelled, swept.total, swept.confirmed) == (2, 2, True)
         assert sorted(world.venue.cancelled) == sorted(o.id for o in orders)
         assert not await world.venue.open_orders()
+
+
+async def test_what_computes_beside_rests_until_the_last_cancel_has_left() -> None:
+    async with a_world().running() as world:
+        for price in ("90", "91"):
+            await world.rest_an_entry(price)
+        assert not PRECEDENCE.is_taken
+
+        stopping = asyncio.create_task(world.desk.stop(EVERYONE, by=BY, why=""))
+        await asyncio.sleep(0)
+        assert PRECEDENCE.is_taken
+        assert not world.venue.cancelled
+        await stopping
+
+        assert not PRECEDENCE.is_taken
+
+
+async def test_a_stop_that_cannot_be_carried_out_yet_holds_up_no_scan() -> None:
+    async with a_world().running() as world:
+        await world.rest_an_entry("90")
+        world.venue.faults.down = True
+
+        await world.desk.stop(EVERYONE, by=BY, why="")
+
+        assert not PRECEDENCE.is_taken
 
 
 async def test_stop_leaves_positions_and_their_stops() -> None:

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from trading.common.precedence import PRECEDENCE
 from trading.market.candles import Candles, Panel
 from trading.market.structure.panels import (
     Packing,
@@ -282,6 +283,7 @@ def _trail(
     upper = lower = np.full(close.shape[0], np.nan)
     rising = np.zeros(close.shape[0], dtype=np.bool_)
     for column in range(close.shape[1]):
+        PRECEDENCE.give_way()
         price, high, low = close[:, column], ceiling[:, column], floor[:, column]
         before = close[:, max(0, column - 1)]
         first = np.isnan(upper)
@@ -333,6 +335,7 @@ def _by_rows(function: Callable[..., Row], *panels: Panel) -> Panel:
     complete = held.all(axis=1)
     result = np.full(panels[0].shape, np.nan)
     for row in np.flatnonzero(held.any(axis=1)):
+        PRECEDENCE.give_way()
         if complete[row]:
             result[row] = function(*(panel[row] for panel in panels))
         else:

@@ -16,6 +16,7 @@ from decimal import Decimal
 from functools import partial
 
 from trading.clocks import Clock
+from trading.common.precedence import PRECEDENCE
 from trading.errors import VenueError, VenueRejected
 from trading.execution.exits import Exits
 from trading.execution.orders import Orders, OrderTimeouts
@@ -127,6 +128,8 @@ class Enforcer:
         self._entries = frozenset(o.id for o in self._ledger.alive_of(OrderRole.ENTRY))
         self._trades = frozenset(t.id for t in self._ledger.trades)
         self._exits.dust.left.clear()
+        if self._entries:
+            PRECEDENCE.take(self)
         self._wake.set()
 
     def go_on(self) -> None:
@@ -244,9 +247,13 @@ class Enforcer:
         began = self._clock.monotonic()
         entries = self._ledger.alive_of(OrderRole.ENTRY)
         self._still_here = {o.id for o in entries}
-        outcomes = await asyncio.gather(
-            *(self._end_entry(o) for o in entries), return_exceptions=True
-        )
+        PRECEDENCE.take(self)
+        try:
+            outcomes = await asyncio.gather(
+                *(self._end_entry(o) for o in entries), return_exceptions=True
+            )
+        finally:
+            PRECEDENCE.give_back(self)
         await self._cancel_strays()
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
@@ -270,6 +277,7 @@ class Enforcer:
         """The last cancel that is still here is about to leave: that is a stage of its own."""
         self._still_here.discard(order_id)
         if not self._still_here:
+            PRECEDENCE.give_back(self)
             self._reach_all(Stage.CANCELS_SENT, note=str(len(self._entries) or ""))
 
     def _reach_all(self, stage: Stage, *, note: str) -> None:

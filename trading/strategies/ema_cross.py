@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
+from trading.common.precedence import PRECEDENCE
 from trading.market.candles import Candles, Panel
 from trading.strategies.base import Signals, Tunable
 
@@ -61,6 +62,7 @@ class EmaCross:
         empty = np.zeros_like(candles.close)
         found = Signals(score=empty, stop=empty + np.nan, target=empty + np.nan)
         for row in range(candles.close.shape[0]):
+            PRECEDENCE.give_way()
             for column in self._candidates(candles.close[row]):
                 cross = self._cross_at(candles, row, int(column))
                 if cross is not None:

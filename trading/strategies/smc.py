@@ -11,6 +11,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
+from trading.common.precedence import PRECEDENCE
 from trading.market.candles import Candles, Panel
 from trading.market.structure.blocks import formed_blocks
 from trading.market.structure.gaps import formed_gaps
@@ -114,6 +115,7 @@ class Smc:
         score[:] = 0.0
         seen = _Points.nothing(shape)
         for rows in _blocks_of_rows(*shape):
+            PRECEDENCE.give_way()
             part = candles.rows(range(shape[0])[rows])
             found = self._seen(part, part if _has_holes(part) else part.last(shown)).last(shown)
             self._place(part.last(shown), found, score[rows], stop[rows], target[rows])

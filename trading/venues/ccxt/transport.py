@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
 
 
+CONNECTIONS = 160
+"""How many requests may be under way: a stop's cancels do not wait for each other's answers."""
+
+
 class NotAsMeant(VenueRejected):
     """The request would not carry what makes it this order (its id, its trigger); not sent."""
 
@@ -121,7 +125,7 @@ def new_session() -> aiohttp.ClientSession:
     """A session whose requests can be guarded.  Close it."""
     return aiohttp.ClientSession(
         request_class=GuardedRequest,
-        connector=aiohttp.TCPConnector(limit=64, ttl_dns_cache=300),
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS, ttl_dns_cache=300),
         cookie_jar=aiohttp.DummyCookieJar(),
     )
 
