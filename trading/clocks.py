@@ -24,6 +24,13 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None: ...
 
+    async def beat(self, seconds: float) -> None:
+        """Wait for *seconds* at most, for whoever looks again and again.
+
+        All who look as often wake at the same moment: a process at rest is woken once for them.
+        """
+        ...
+
 
 class MarketClock(Protocol):
     def now(self) -> datetime: ...
@@ -40,6 +47,9 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    async def beat(self, seconds: float) -> None:
+        await asyncio.sleep(seconds - time.monotonic() % seconds)
 
 
 class ReplayClock:
@@ -80,6 +90,9 @@ class ManualClock:
         done = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (wake_at, next(self._order), done))
         await done
+
+    async def beat(self, seconds: float) -> None:
+        await self.sleep(seconds)
 
     def advance(self, seconds: float) -> None:
         """Move on, waking in order every sleeper that is due."""

@@ -350,13 +350,13 @@ class Trader:
 
     async def _look_after(self) -> None:
         while True:
-            await self._clock.sleep(self._timeouts.upkeep)
+            await self._clock.beat(self._timeouts.upkeep)
             await self.upkeep()
 
     async def _watch_prices(self) -> None:
         """Between the bars, where prices come at any moment: guards, and what does not rest."""
         while self.feed.speed is None:
-            await self._clock.sleep(LOOK_EVERY)
+            await self._clock.beat(LOOK_EVERY)
             await self.cycles.look()
 
     async def _watch_stop_limits(self) -> None:
@@ -365,7 +365,7 @@ class Trader:
             orders=self.orders, exits=self.exits, valuer=self.valuer, clock=self._clock
         )
         while True:
-            await self._clock.sleep(LOOK_EVERY / 2)
+            await self._clock.beat(LOOK_EVERY / 2 if limits.rest else LOOK_EVERY)
             await limits.watch()
 
     async def _watch_market(self) -> None:

@@ -209,7 +209,7 @@ class App:
 
     async def _stay_alive(self) -> None:
         while True:
-            await self.clock.sleep(ALIVE_EVERY)
+            await self.clock.beat(ALIVE_EVERY)
             await self._note((LAST_SEEN, self.clock.now().isoformat()))
 
     async def _note(self, *notes: tuple[str, str]) -> None:

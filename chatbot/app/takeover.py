@@ -121,7 +121,7 @@ class Takeover:
     async def watch_requests(self) -> None:
         is_gone = False
         while True:
-            await self.clock.sleep(REQUEST_EVERY)
+            await self.clock.beat(REQUEST_EVERY)
             try:
                 request = await self.latch_file.request()
                 is_gone = False

@@ -19,6 +19,7 @@ from chatbot.watch.metrics import Metrics
 from chatbot.watch.ping import Ping
 from chatbot.watch.process import ClockWatch, Heartbeat, LagWatch
 from chatbot.watch.rules import RuleWatch
+from chatbot.watch.turns import Turns
 from handlers.reply import Level
 from storage.store import SqlStore
 from trading.accounts.recorder import Recorder
@@ -45,16 +46,17 @@ class Watching:
         folder: Path,
         metrics: Metrics,
         clock: Clock,
+        turns: Turns,
         on_jump: Callable[[], None],
     ) -> None:
-        """*on_jump* hears when the wall clock was set."""
+        """*turns*: of the loop that runs it.  *on_jump* hears when the wall clock was set."""
         self.metrics = metrics
         self.notices = notices
         self._chats = chats
         self._clock = clock
         self._outbox = outbox
         alerts = settings.alerts
-        self._lag = LagWatch(clock=clock, recorder=recorder, metrics=metrics)
+        self._lag = LagWatch(busy=turns.longest, clock=clock, recorder=recorder, metrics=metrics)
         self._wall = ClockWatch(clock=clock, recorder=recorder, on_jump=on_jump)
         self._memory = MemoryWatch(clock=clock)
         self.history = HistoryWatch(store=store, recorder=recorder, folder=folder, clock=clock)

@@ -374,10 +374,13 @@ def _start_anew(folder: StateFolder) -> None:
 def _serve(
     settings: Settings, folder: StateFolder, seconds: float | None, signals: EndSignals
 ) -> int:
+    from chatbot.watch.turns import Turns
     from chatbot.wiring.build import run
 
     signals.check()
-    return asyncio.run(run(settings, folder, for_seconds=seconds, signals=signals))
+    turns = Turns(SystemClock())
+    with asyncio.Runner(loop_factory=turns.new_loop) as runner:
+        return runner.run(run(settings, folder, for_seconds=seconds, signals=signals, turns=turns))
 
 
 def _guarded(serve: Callable[[], int], folder: StateFolder) -> int:

@@ -112,7 +112,7 @@ class DeskNotices:
     async def run(self) -> None:
         """Call the owners when nobody answers, until cancelled."""
         while True:
-            await self._clock.sleep(LOOK_EVERY)
+            await self._clock.beat(LOOK_EVERY)
             await self.look()
 
     # -- what each chat hears -------------------------------------------------------------

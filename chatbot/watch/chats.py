@@ -84,7 +84,7 @@ class ChatWatch:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            await self._clock.sleep(self._after.total_seconds() / LOOKS)
+            await self._clock.beat(self._after.total_seconds() / LOOKS)
             await self.look()
 
     def problems(self) -> dict[str, str]:

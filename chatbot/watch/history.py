@@ -37,7 +37,7 @@ class HistoryWatch:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            await self._clock.sleep(LOOK_EVERY)
+            await self._clock.beat(LOOK_EVERY)
             await self.look()
 
     async def look(self) -> None:

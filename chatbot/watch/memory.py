@@ -28,7 +28,7 @@ class MemoryWatch:
     async def run(self) -> None:
         """Give back now and then, until cancelled."""
         while True:
-            await self._clock.sleep(EVERY)
+            await self._clock.beat(EVERY)
             await asyncio.to_thread(give_back)
 
 

@@ -11,8 +11,8 @@ from trading.accounts.recorder import Recorder
 from trading.clocks import Clock
 from trading.events import ClockJumped, LoopLagged, StillAlive
 
-LAG_EVERY = 0.25
-"""Seconds between two measurements of the event loop."""
+LAG_EVERY = 1.0
+"""Seconds between two looks at how long the event loop was busy."""
 LAG_TOLD = 1.0
 """Seconds without an answer that people hear of."""
 JUMP_TOLD = 5.0
@@ -42,9 +42,13 @@ class Seldom:
 
 
 class LagWatch:
-    """Measures how late the event loop wakes us: as late as everybody else."""
+    """Tells when the event loop was busy for so long that everybody else had to wait."""
 
-    def __init__(self, *, clock: Clock, recorder: Recorder, metrics: Metrics) -> None:
+    def __init__(
+        self, *, busy: Callable[[], float], clock: Clock, recorder: Recorder, metrics: Metrics
+    ) -> None:
+        """*busy*: seconds of the longest turn since it was last asked (`Turns`)."""
+        self._busy = busy
         self._clock = clock
         self._recorder = recorder
         self._metrics = metrics
@@ -53,12 +57,10 @@ class LagWatch:
         self._recent: deque[tuple[float, float]] = deque(maxlen=round(MINUTE / LAG_EVERY))
 
     async def run(self) -> None:
-        """Measure until cancelled."""
+        """Look until cancelled."""
         while True:
-            began = self._clock.monotonic()
-            await self._clock.sleep(LAG_EVERY)
-            now = self._clock.monotonic()
-            await self._note(max(0.0, now - began - LAG_EVERY), now)
+            await self._clock.beat(LAG_EVERY)
+            await self._note(self._busy(), self._clock.monotonic())
 
     async def _note(self, lag: float, now: float) -> None:
         self._recent.append((now, lag))
@@ -98,7 +100,7 @@ class ClockWatch:
     async def run(self) -> None:
         """Compare until cancelled."""
         while True:
-            await self._clock.sleep(self._every)
+            await self._clock.beat(self._every)
             await self.look()
 
     async def look(self) -> None:

@@ -210,7 +210,7 @@ class RuleWatch:
         """Evaluate until cancelled."""
         await self.load()
         while True:
-            await self._clock.sleep(self._every)
+            await self._clock.beat(self._every)
             await self.look()
 
     async def load(self) -> None:

@@ -25,6 +25,7 @@ from chatbot.folder.mark import DeskMark
 from chatbot.folder.state import StateFolder
 from chatbot.settings import Settings, TraderSection
 from chatbot.watch.metrics import Metrics
+from chatbot.watch.turns import Turns
 from chatbot.wiring.access import persons, rate_limit, second_factor
 from chatbot.wiring.frontends import Faces, faces_of
 from chatbot.wiring.platforms import StoredNotes
@@ -68,18 +69,24 @@ _UNTOLD = ("at", "origin", "halt", "trades")
 
 
 async def run(
-    settings: Settings, folder: StateFolder, *, for_seconds: float | None, signals: EndSignals
+    settings: Settings,
+    folder: StateFolder,
+    *,
+    for_seconds: float | None,
+    signals: EndSignals,
+    turns: Turns | None = None,
 ) -> int:
     """Run the desk in *folder* until somebody ends it.  Returns the exit code of the process.
 
-    Raises `Cut` when a signal ends the start before there is a desk to be ended.
+    *turns*: of the loop that runs it; None: how busy that is, is not told.  Raises `Cut`
+    when a signal ends the start before there is a desk to be ended.
     """
     clock = SystemClock()
     began = clock.monotonic()
     _cut_by(signals)
     try:
         async with history(folder.path, clock) as store:
-            app = await build(settings, folder, store, clock)
+            app = await build(settings, folder, store, clock, turns=turns)
             return await app.run(began=began, for_seconds=for_seconds, signals=signals)
     except asyncio.CancelledError:
         signals.check()
@@ -110,7 +117,13 @@ def direct(trader: str, venue: Venue) -> Venue:
 
 
 async def build(
-    settings: Settings, folder: StateFolder, store: SqlStore, clock: Clock, *, line: Line = direct
+    settings: Settings,
+    folder: StateFolder,
+    store: SqlStore,
+    clock: Clock,
+    *,
+    line: Line = direct,
+    turns: Turns | None = None,
 ) -> App:
     """Put everything together.  *line* stands between each trader, by its name, and its venue."""
     metrics = Metrics()
@@ -192,7 +205,8 @@ async def build(
         watching=Watching(
             settings=settings, desk=desk, traders=keepers, outbox=faces.outbox,
             notices=faces.notices, chats=faces.chat_watch, recorder=recorder, store=store,
-            folder=folder.path, metrics=metrics, clock=clock, on_jump=schedule.realign,
+            folder=folder.path, metrics=metrics, clock=clock, turns=turns or Turns(clock),
+            on_jump=schedule.realign,
         ),
     )  # fmt: skip
     return app

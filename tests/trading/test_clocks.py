@@ -142,3 +142,12 @@ def test_market_time_never_runs_back(steps: list[float], speed: float) -> None:
 )
 def test_every_clock_tells_aware_times(clock: SystemClock | ManualClock | ReplayClock) -> None:
     assert clock.now().utcoffset() is not None
+
+
+async def test_a_beat_ends_with_the_next_full_multiple_whenever_one_begins_to_wait() -> None:
+    clock, seconds = SystemClock(), 0.01
+    for late in (0.0, 0.003):
+        await clock.sleep(late)
+        began = clock.monotonic() // seconds
+        await clock.beat(seconds)
+        assert clock.monotonic() // seconds > began

@@ -127,6 +127,9 @@ class HandClock:
     async def sleep(self, seconds: float) -> None:
         raise RuntimeError("nothing in a backtest sleeps")
 
+    async def beat(self, seconds: float) -> None:
+        await self.sleep(seconds)
+
 
 def traded_columns(
     candles: Candles, strategy: Strategy, *, begin: datetime | None, end: datetime | None

@@ -31,16 +31,24 @@ class StopLimits:
         self._since: dict[str, float] = {}
         """When each was first known to work (monotonic)."""
 
+    @property
+    def rest(self) -> bool:
+        """There are some to look after."""
+        return bool(self._limits())
+
     async def watch(self) -> None:
         """Look after all of them once."""
-        legs = self._orders.ledger.alive_of(OrderRole.PROTECT)
-        limits = [o for o in legs if o.type in CONDITIONAL and o.price is not None]
+        limits = self._limits()
         self._since = {o.id: self._since[o.id] for o in limits if o.id in self._since}
         for order in limits:
             try:
                 await self._look_at(order)
             except VenueError as error:  # looked at again in a moment
                 log.warning("the stop %s was touched and may not have filled: %s", order.id, error)
+
+    def _limits(self) -> list[Order]:
+        legs = self._orders.ledger.alive_of(OrderRole.PROTECT)
+        return [o for o in legs if o.type in CONDITIONAL and o.price is not None]
 
     async def _look_at(self, order: Order) -> None:
         if not order.triggered and self._seems_touched(order):

@@ -42,6 +42,7 @@ class World:
         self.clock = SettableClock(start)
         self.metrics = Metrics()
         self.said: list[Event] = []
+        self._turn = 0.0
 
         def announce(event: Event) -> list[Alert]:
             self.said.append(event)
@@ -66,16 +67,26 @@ class World:
             await asyncio.wait([task])
             assert task.cancelled()
 
-    async def calm(self, seconds: float, *, step: float = 0.25) -> None:
+    def lag_watch(self) -> LagWatch:
+        return LagWatch(
+            busy=self._longest_turn, clock=self.clock, recorder=self.recorder,
+            metrics=self.metrics,
+        )  # fmt: skip
+
+    def _longest_turn(self) -> float:
+        longest, self._turn = self._turn, 0.0
+        return longest
+
+    async def calm(self, seconds: float, *, step: float = 1.0) -> None:
         """Time goes by, and everybody has a turn whenever it wants one."""
         for _ in range(round(seconds / step)):
             self.clock.advance(step)
             await settled(8)
 
     async def busy(self, seconds: float) -> None:
-        """Somebody keeps the loop to himself: who was to be woken is woken late."""
-        self.clock.advance(0.25)
-        self.clock.advance(seconds)
+        """Somebody keeps the loop to himself."""
+        self._turn = seconds
+        self.clock.advance(max(1.0, seconds))
         await settled()
 
 
@@ -84,7 +95,7 @@ class World:
 
 async def test_a_loop_that_hangs_is_told_with_how_long() -> None:
     world = World()
-    watch = LagWatch(clock=world.clock, recorder=world.recorder, metrics=world.metrics)
+    watch = world.lag_watch()
     async with world.running(watch.run):
         await world.calm(5)
         assert world.said == []
@@ -102,19 +113,19 @@ async def test_a_loop_that_hangs_is_told_with_how_long() -> None:
 
 async def test_a_loop_that_hangs_again_and_again_is_told_each_ten_minutes_with_the_worst() -> None:
     world = World()
-    watch = LagWatch(clock=world.clock, recorder=world.recorder, metrics=world.metrics)
+    watch = world.lag_watch()
     async with world.running(watch.run):
         for seconds in (2, 5, 4):
             await world.busy(seconds)
         assert len(world.said) == 1
-        await world.calm(600, step=5)  # each of these steps is a lag, too
+        await world.calm(600)
 
     assert [round(e.seconds) for e in world.said if isinstance(e, LoopLagged)] == [2, 5]
 
 
 async def test_the_worst_lag_is_forgotten_after_a_minute() -> None:
     world = World()
-    watch = LagWatch(clock=world.clock, recorder=world.recorder, metrics=world.metrics)
+    watch = world.lag_watch()
     async with world.running(watch.run):
         await world.busy(0.5)
         await world.calm(61)
