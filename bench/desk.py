@@ -1,7 +1,7 @@
 """A desk of the product's own parts, on real files, over a market that is made up.
 
-As `chatbot.build` builds it, with two differences: the market moves when the benchmark says so, and
-alerts are delivered to somebody who does not write them anywhere.
+As `chatbot.wiring.build` builds it, with two differences: the market moves when the benchmark says
+so, and alerts are delivered to somebody who does not write them anywhere.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ def scan(
 
 
 class PeriodOption(StrEnum):
-    """As `handlers.figures.Span`, which takes a while to load."""
+    """As `handlers.commands.figures.Span`, which takes a while to load."""
 
     DAY = "day"
     WEEK = "week"

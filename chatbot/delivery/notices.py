@@ -52,7 +52,7 @@ Price = Callable[[str, Symbol], Quote | None]
 
 
 class DeskNotices:
-    """Implements `handlers.notices.Notices` for commands, and `Followers` for the outbox.
+    """Implements `handlers.alert_prefs.Notices` for commands, and `Followers` for the outbox.
 
     *outbox* and *recorder* are asked for when they are needed: they know us, too.
     """

@@ -277,7 +277,7 @@ class TraderSection(Section):
 
 
 class WholeDesk(Section):
-    """The keys of `trading.desk_limits.DeskLimits`, with what is allowed."""
+    """The keys of `trading.safety.desk_limits.DeskLimits`, with what is allowed."""
 
     max_exposure: Share | None = Field(None, gt=0, le=1)
     max_positions: Whole | None = Field(None, ge=1, le=500)

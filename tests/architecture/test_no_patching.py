@@ -58,7 +58,7 @@ def test_nothing_of_ours_is_patched(path: Path) -> None:
 
 CAUGHT = [
     "from unittest.mock import patch",
-    "from unittest import mock\nmock.patch('trading.halt.Latch')",
+    "from unittest import mock\nmock.patch('trading.model.halt.Latch')",
     "import unittest.mock\nunittest.mock.patch.object(thing, 'name')",
     "def test(monkeypatch):\n    monkeypatch.setattr('trading.clocks.SystemClock', 1)",
     "from trading import clocks\ndef test(monkeypatch):\n    monkeypatch.setattr(clocks, 'x', 1)",

@@ -25,7 +25,7 @@ class Valuer:
     """The last equity that was known: good enough to tell a share of it, not to decide by."""
     spike_filter: SpikeFilter = field(default_factory=SpikeFilter)
     apart: dict[Symbol, Decimal] = field(default_factory=dict)
-    """What is not traded now (see `trading.set_aside`), and the price that it counts at."""
+    """What is not traded now (`trading.execution.set_aside`), and the price that it counts at."""
     marked: dict[Symbol, Decimal] = field(default_factory=dict)
     """The prices that were believed last, of what is held."""
 

@@ -13,8 +13,8 @@ from trading.errors import Refused
 
 HOLDING = """
 import os, sys
-from chatbot.folder.mark import Mark
-held = Mark(sys.argv[1])
+from chatbot.folder.mark import DeskMark
+held = DeskMark(sys.argv[1])
 held.hold()
 print(flush=True)
 sys.stdin.read()

@@ -384,7 +384,8 @@ async def test_after_kill_9_of_the_desk_no_process_is_left(cache: Path) -> None:
 
 
 def test_the_desk_itself_never_loads_matplotlib() -> None:
-    code = "import sys, chatbot.build, chatbot.render.pictures; print('matplotlib' in sys.modules)"
+    loaded = "chatbot.wiring.build, chatbot.render.pictures"
+    code = f"import sys, {loaded}; print('matplotlib' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
