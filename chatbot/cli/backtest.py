@@ -13,7 +13,8 @@ from chatbot.cli.page import Theme, drawn, image, page, preformatted, table
 from chatbot.settings import Settings, TraderSection
 from chatbot.wiring.trading import exit_rules_of, strategy_of
 from handlers.chart import EquityChart
-from handlers.commands.figures import (
+from handlers.format import duration, gained, listed, money, percent, plural
+from handlers.texts.figures import (
     averages,
     exit_name,
     extremes,
@@ -24,7 +25,6 @@ from handlers.commands.figures import (
     symbol_names,
     won,
 )
-from handlers.format import duration, gained, listed, money, percent, plural
 from trading.backtest.engine import Backtest, run
 from trading.backtest.result import Result
 from trading.backtest.rules import rules_for

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from handlers.commands.report import parts_json, risk_json, tally_json
+from handlers.texts.report import parts_json, risk_json, tally_json
 from trading.accounts.booking import book
 from trading.accounts.ledger import trade_id
 from trading.backtest.result import Result

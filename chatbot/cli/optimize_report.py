@@ -10,9 +10,9 @@ from typing import Any
 from chatbot.cli.optimize import BestParameters
 from chatbot.cli.page import Theme, drawn, image, page, preformatted, table
 from handlers.chart import EquityChart
-from handlers.commands.figures import ratio
-from handlers.commands.report import risk_json
 from handlers.format import percent
+from handlers.texts.figures import ratio
+from handlers.texts.report import risk_json
 from trading.backtest.result import last_day
 from trading.optimize.luck import SURE
 from trading.optimize.measure import Course

@@ -172,7 +172,7 @@ def report(
 ) -> None:
     """Tell what came of the trading, from history alone, whether the desk runs or not."""
     from chatbot.cli.report import report as figures
-    from handlers.commands.figures import Span
+    from handlers.texts.figures import Span
 
     try:
         settings = load(config, os.environ)

@@ -6,8 +6,8 @@ from datetime import date, datetime
 
 from chatbot.folder.history import HISTORY
 from chatbot.settings import Settings
-from handlers.commands.figures import Span
-from handlers.commands.report import PeriodReport
+from handlers.texts.figures import Span
+from handlers.texts.report import PeriodReport
 from storage.reports import read_day_books
 from trading.errors import StoreError
 from trading.risk.drawdown import day_of

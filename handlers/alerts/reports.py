@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import date
 
 from handlers.chart import EquityChart
-from handlers.commands.charts import equity_chart
 from handlers.format import MONTHS, duration, gain, gained, minute, money, percent, plural
 from handlers.reply import Choice, Reply
+from handlers.texts.charts import equity_chart
 from handlers.texts.describe import describe
 from handlers.texts.phrases import mode, sentence
 from trading import events

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from handlers.alerts.parts import STATUS, UNIVERSE
-from handlers.commands.universe import STAYS, some
 from handlers.format import duration, plural
 from handlers.reply import Level, Reply
 from handlers.texts.describe import describe
 from handlers.texts.phrases import DONE, LOOK, clipped, mode, sentence
+from handlers.texts.universe import STAYS, some
 from trading import events
 
 

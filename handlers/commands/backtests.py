@@ -6,22 +6,19 @@ edited.  Nothing of it touches the trading: no order, no history, no alert.
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
 from handlers import traders
-from handlers.chart import EquityChart
 from handlers.command import Range, TraderName, command
-from handlers.commands.figures import averages, fall, ratios, refusals, won
 from handlers.context import Context, RunningBacktest
-from handlers.format import gained, percent, plural, whole_percent
 from handlers.in_place import either
 from handlers.reply import Choice, Level, Outcome, Reply
 from handlers.texts.phrases import REFUSED
 from trading.errors import Refused
 
 if TYPE_CHECKING:
-    from trading.backtest.result import Summary
+    pass
+from handlers.texts.backtests import done_share, result_reply
 
 EVERY = 2.0
 """Seconds between two looks at how far it is."""
@@ -63,7 +60,7 @@ async def end_backtest(ctx: Context) -> Reply:
 def _busy(running: RunningBacktest) -> Reply:
     return Reply(
         f"{REFUSED} A backtest of {running.trader} runs already",
-        text=f"{_share(running.share)} is done. One runs at a time. Nothing was sent.",
+        text=f"{done_share(running.share)} is done. One runs at a time. Nothing was sent.",
         choices=_END,
         level=Level.NOTICE,
         outcome=Outcome.REFUSED,
@@ -76,7 +73,7 @@ def _progress(ctx: Context, running: RunningBacktest) -> Reply:
         return _told(ctx, running) if running.ended.is_set() else _progress(ctx, running)
 
     return Reply(
-        f"Backtest of {running.trader}: {_share(running.share)}",
+        f"Backtest of {running.trader}: {done_share(running.share)}",
         text="It runs beside the desk, and sends nothing.",
         choices=_END,
         then=then,
@@ -92,49 +89,3 @@ def _told(ctx: Context, running: RunningBacktest) -> Reply:
             outcome=Outcome.REFUSED,
         )
     return traders.addressed(ctx, TraderName(running.trader), result_reply(running.outcome))
-
-
-def result_reply(found: Summary) -> Reply:
-    """Figures, picture, buttons."""
-    profit = gained(Decimal(repr(round(found.profit, 2))), found.quote)
-    stats = found.stats
-    lines = [
-        f"{found.strategy}, {plural(found.symbols, 'symbol')}",
-        f"{found.begin:%d %b %H:%M} to {found.end:%d %b %H:%M} UTC",
-        f"Buy and hold {_percent(found.holding_growth)}",
-    ]
-    lines += [won(stats.total), averages(stats.total)] if stats.total.trades else ["No trades"]
-    lines.append(f"Worst drawdown {fall(stats.drawdown)}, {ratios(stats)}")
-    lines.append(f"In the market {_share(found.exposure)} of the time")
-    if found.refused:
-        reason, _ = refusals(found.refused)[0]
-        of = f"{sum(found.refused.values()):,} of {plural(found.signals, 'signal')}"
-        lines.append(f"{of} refused, most often: {reason}")
-    lines += [f"Halted {halt.at:%d %b %H:%M}: {halt.why}" for halt in found.halts[:1]]
-    return Reply(
-        f"Backtest: {profit} ({_percent(found.growth)}) after fees",
-        text="\n".join(lines),
-        choices=(Choice("30 days", "/backtest 30"), Choice("Stats", "/stats")),
-        chart=_chart(found),
-    )
-
-
-def _chart(found: Summary) -> EquityChart | None:
-    if found.curve is None:
-        return None
-    return EquityChart(
-        title=f"{found.trader}, backtest",
-        quote=found.quote,
-        times=found.curve.times,
-        equity=found.curve.equity,
-        drawdown=found.curve.drawdown,
-        zone=found.curve.zone,
-    )
-
-
-def _percent(share: float) -> str:
-    return percent(Decimal(repr(round(share, 6))))
-
-
-def _share(share: float) -> str:
-    return whole_percent(Decimal(repr(round(share, 2))))

@@ -8,7 +8,6 @@ from handlers import traders
 from handlers.access import require_fresh
 from handlers.caller import Role
 from handlers.command import Price, TraderName, command
-from handlers.commands.positions import check_unchanged, holding_of, price_of
 from handlers.confirmations import CANCEL, CONFIRM
 from handlers.context import Context
 from handlers.format import by_step, exact, gained, percent
@@ -16,6 +15,7 @@ from handlers.meaning import BadUsage
 from handlers.reply import Choice, Level, Reply
 from handlers.texts.guarded import holding_in, lacking
 from handlers.texts.phrases import DONE, LOOK, base_and_side, mode, price_time
+from handlers.texts.positions import check_unchanged, holding_of, price_of
 from trading.accounts.views import HoldingView, View
 from trading.errors import Refused
 from trading.types import Symbol

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from handlers.commands.flattening import ONLY, THEN, doubts, sweep_note, value_of
+from handlers.commands.flattening import ONLY, THEN
 from handlers.confirmations import CANCEL, CONFIRM
 from handlers.format import UNKNOWN, amount, gain, gained, listed, money, plural, took
 from handlers.reply import Choice, Column, Level, Reply, Table
+from handlers.texts.flattening import doubts, sweep_note, value_of
 from handlers.texts.phrases import (
     DONE,
     LOOK,

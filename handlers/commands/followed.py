@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from handlers import traders
 from handlers.command import TraderName
-from handlers.commands.flattening import flattening
 from handlers.commands.flattening_all import flattening_all
 from handlers.context import Context, Services
 from handlers.format import clock_time, took
 from handlers.in_place import either
 from handlers.reply import Choice, Column, Level, Reply
 from handlers.texts.describe import describe
+from handlers.texts.flattening import flattening
 from handlers.texts.phrases import DONE, HALTED, clipped, person, scope, whom
 from handlers.texts.screen import a_table
 from handlers.texts.stopped import after_stop, flat_reply, left_alone, stopped

@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Annotated
 
 from handlers import traders
 from handlers.command import Page, Range, Rows, TraderName, Traders, command
 from handlers.commands import whole
 from handlers.context import Context
-from handlers.format import amount, by_lot, gain, gained, minute, percent, plural
-from handlers.reply import Choice, Column, Reply
+from handlers.format import minute
+from handlers.reply import Choice, Reply
+from handlers.texts.history import against, in_full, said_of_exit, trades_reply
 from handlers.texts.phrases import clipped, mode, sentence
-from handlers.texts.screen import a_table
 from trading.accounts.views import View
-from trading.types import Decision, ExitReason, MarketRules, Symbol, Trade
-
-_COLUMNS = (
-    Column("UTC", right=False),
-    Column(right=False, gap=1),
-    Column(right=False, gap=1),
-    Column(),
-)
-REASONS = {
-    ExitReason.EXTERNAL: "outside",
-    ExitReason.WRITTEN_OFF: "written off",
-    ExitReason.FORGOTTEN: "unknown",
-}
-"""Where the word is not the reason's own."""
+from trading.types import Decision, MarketRules, Symbol
 
 
 @command(family="Look", rank=40, example="8 2")
@@ -66,36 +52,6 @@ async def why(
     return traders.addressed(ctx, trader, reply)
 
 
-def trades_reply(view: View, found: Sequence[Trade], n: int, page: int) -> Reply:
-    """*found* holds one more than *n* if there are older ones."""
-    shown = found[:n]
-    if not shown:
-        none = "No trades yet" if page == 1 else f"No trades on page {page}"
-        return Reply(f"{none} {mode(view.mode)}", as_of=view.as_of)
-    total = gained(sum((t.profit for t in shown), Decimal(0)), view.quote)
-    which = (
-        f"Last {plural(len(shown), 'trade')}"
-        if page == 1
-        else f"{plural(len(shown), 'trade')}, page {page}"
-    )
-    older = (Choice("Older", f"/trades {n} {page + 1}"),) if len(found) > n else ()
-    return Reply(
-        f"{which}: {total} after fees",
-        table=a_table(_COLUMNS, [_row(t) for t in shown]),
-        choices=older,
-        as_of=view.as_of,
-    )
-
-
-def _row(trade: Trade) -> tuple[str, ...]:
-    return (
-        minute(trade.closed_at),
-        f"{trade.symbol.base} {trade.side.held}",
-        REASONS.get(trade.reason, trade.reason.value),
-        gain(trade.profit),
-    )
-
-
 def why_reply(
     view: View,
     rules: MarketRules | None,
@@ -105,7 +61,7 @@ def why_reply(
     outside: str = "",
 ) -> Reply:
     """*rules*: None without decisions; *outside*: why it may not be entered now, as a clause."""
-    now = [sentence(why) for why in _against(view, symbol, outside) if not _said(why, found)]
+    now = [sentence(why) for why in against(view, symbol, outside) if not _said(why, found)]
     universe = (Choice("Universe", "/universe"),) if outside else ()
     if not found or rules is None:
         title = f"No decisions on {symbol.base} yet {mode(view.mode)}"
@@ -113,7 +69,7 @@ def why_reply(
     if len(found) == 1:
         return Reply(
             f"{symbol.base}: last decision",
-            text="\n".join([_in_full(view, rules, found[0]), *now]),
+            text="\n".join([in_full(view, rules, found[0]), *now]),
             choices=(Choice("Older", f"/why {symbol.base} 5"), *universe),
             as_of=view.as_of,
         )
@@ -125,43 +81,14 @@ def why_reply(
     )
 
 
-def _against(view: View, symbol: Symbol, outside: str) -> list[str]:
-    """What would keep it from being entered now."""
-    rests = [rest.told(view.market) for rest in view.symbol_rests if rest.symbol == symbol]
-    return [*([f"no entry now: {outside}"] if outside else []), *rests]
-
-
 def _said(why: str, found: Sequence[Decision]) -> bool:
     """The newest decision has said just that."""
     return bool(found) and why.removeprefix("no entry now: ") == found[0].reason
 
 
-def _in_full(view: View, rules: MarketRules, decision: Decision) -> str:
-    head = f"{minute(decision.bar)} {decision.side.held}"
-    if decision.leaves:
-        return f"{head} {_left(decision)}"
-    wish = f"{decision.signal}, confidence {decision.confidence}"
-    if not decision.approved:
-        return f"{head} refused: {sentence(decision.reason)} The signal was: {sentence(wish)}"
-    risk = amount(decision.risk, view.quote)
-    share = (
-        f" ({percent(decision.risk / view.known_equity, signed=False)})"
-        if view.known_equity > 0
-        else ""
-    )
-    size = by_lot(decision.quantity, rules.lot)
-    return f"{head} approved: {wish}. Size {size} risks {risk}{share}."
-
-
-def _left(decision: Decision) -> str:
-    if decision.approved:
-        return f"closed: {sentence(decision.signal)}"
-    return f"not closed: {sentence(decision.reason)} It was to be: {sentence(decision.signal)}"
-
-
 def _in_short(decision: Decision) -> str:
     if decision.leaves:
-        return f"{minute(decision.bar)} {decision.side.held} {_left(decision)}"
+        return f"{minute(decision.bar)} {decision.side.held} {said_of_exit(decision)}"
     answer = "approved" if decision.approved else "refused"
     why = decision.signal if decision.approved else decision.reason
     return f"{minute(decision.bar)} {decision.side.held} {answer}: {why}"

@@ -7,13 +7,13 @@ from decimal import Decimal
 from handlers import traders
 from handlers.caller import Role
 from handlers.command import TraderName, command
-from handlers.commands.positions import check_unchanged, holding_of
 from handlers.confirmations import CANCEL, CONFIRM
 from handlers.context import Context
 from handlers.format import amount, by_lot, by_step, gained
 from handlers.meaning import BadUsage
 from handlers.reply import Choice, Level, Reply
 from handlers.texts.phrases import DONE, LOOK, base_and_side, mode, sentence, what_to_do
+from handlers.texts.positions import check_unchanged, holding_of
 from trading.accounts.views import HoldingView, View
 from trading.types import ZERO, Symbol, Trade
 

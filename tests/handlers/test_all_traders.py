@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import pytest
 
-from handlers.commands.positions import positions_reply
 from handlers.dispatch import Dispatcher
 from handlers.reply import Level, Outcome, Reply
 from handlers.texts.describe import describe, describe_with_name
+from handlers.texts.positions import positions_reply
 from handlers.texts.stopped import paused
 from tests import builders
 from tests.handlers.fakes import ANNA, BEN, FakeDesk, House

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from handlers.commands.entries import entered
-from handlers.commands.orders import cancelled_reply
 from handlers.reply import Level, Outcome
+from handlers.texts.entries import entered
+from handlers.texts.orders import cancelled_reply
 from tests import builders
 from tests.handlers.fakes import ANNA, BEN, CLEO, House
 from tests.handlers.story import (

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from handlers.commands import status
-from handlers.commands.history import trades_reply, why_reply
-from handlers.commands.orders import orders_reply
-from handlers.commands.positions import position_reply, positions_reply
+from handlers.commands.history import why_reply
+from handlers.commands.positions import position_reply
 from handlers.reply import Level
+from handlers.texts import status as status_texts
+from handlers.texts.history import trades_reply
+from handlers.texts.orders import orders_reply
+from handlers.texts.positions import positions_reply
 from tests import builders
 from tests.handlers.fakes import House
 from tests.handlers.story import (
@@ -72,7 +74,7 @@ def halted(verb: Verb = Verb.STOP, **changes: Any) -> View:
 
 def test_status() -> None:
     reads(
-        status.one(the_view()),
+        status_texts.one(the_view()),
         """\
 Trading (paper), nothing needs you
 Equity 9,789.97 USDT, today +1.57 (+0.02 %)
@@ -90,7 +92,7 @@ As of 20:41:09 UTC
 
 
 def test_status_of_a_price_that_is_too_old() -> None:
-    reply = checked(status.one(degraded()))
+    reply = checked(status_texts.one(degraded()))
 
     assert lines_of(reply)[:4] == [
         "⚠ Trading (paper), SOL price is 48 s old",
@@ -104,7 +106,7 @@ def test_status_of_a_price_that_is_too_old() -> None:
 
 def test_status_while_halted() -> None:
     reply = checked(
-        status.one(halted(open_profit=D("-49.27"), equity=D("9725.34"), today=D("-63.06")))
+        status_texts.one(halted(open_profit=D("-49.27"), equity=D("9725.34"), today=D("-63.06")))
     )
 
     told = lines_of(reply)
@@ -118,8 +120,8 @@ def test_status_while_halted() -> None:
 
 
 def test_status_while_paused_and_while_cancels_are_not_confirmed() -> None:
-    paused = checked(status.one(halted(Verb.PAUSE)))
-    waiting = checked(status.one(the_view(halts=(a_halt(),))))
+    paused = checked(status_texts.one(halted(Verb.PAUSE)))
+    waiting = checked(status_texts.one(the_view(halts=(a_halt(),))))
 
     assert paused.title == "‖ Paused (paper) 1\u00a0min ago by ben"
     assert "No new entries; 0 entries may still fill." in paused.lead
@@ -129,7 +131,7 @@ def test_status_while_paused_and_while_cancels_are_not_confirmed() -> None:
 def test_status_while_halted_and_flat_offers_nothing_to_sell() -> None:
     halt = a_halt(stages=(reached(Stage.CANCELS_CONFIRMED),))
 
-    reply = checked(status.one(the_view(halts=(halt,), holdings=(), orders=())))
+    reply = checked(status_texts.one(the_view(halts=(halt,), holdings=(), orders=())))
 
     assert reply.lead == "Entries blocked; cancels confirmed.\nOpen 0."
     assert [c.label for c in reply.choices] == ["Halts", "Resume"]
@@ -197,7 +199,7 @@ def test_status_while_halted_and_flat_offers_nothing_to_sell() -> None:
     ],
 )
 def test_status_says_what_is_not_as_usual(changes: dict[str, Any], title: str, line: str) -> None:
-    told = lines_of(checked(status.one(the_view(**changes))))
+    told = lines_of(checked(status_texts.one(the_view(**changes))))
 
     assert told[0] == title
     assert line in told
@@ -212,7 +214,7 @@ def test_status_is_one_screen_with_a_hundred_positions_and_everything_wrong() ->
         venue_silent=timedelta(seconds=6),
     )
 
-    reply = checked(status.one(many))
+    reply = checked(status_texts.one(many))
 
     assert reply.table is not None
     assert reply.table.rows[-1][0].endswith(" more")
@@ -222,7 +224,7 @@ def test_status_of_several_traders_is_one_line_each() -> None:
     alts = replace(halted(), name="alts")
 
     reads(
-        status.several((the_view(), alts)),
+        status_texts.several((the_view(), alts)),
         """\
 ⚠ 2 traders (paper), alts needs you
                    open  today %
@@ -243,14 +245,14 @@ TROUBLED = {
 
 
 def test_status_names_the_chats_that_are_well() -> None:
-    reply = checked(status.one(the_view(), chats=WELL))
+    reply = checked(status_texts.one(the_view(), chats=WELL))
 
     assert reply.title == "Trading (paper), nothing needs you"
     assert "Feed 1 s, venue, Telegram, Discord: ok" in lines_of(reply)
 
 
 def test_status_says_what_is_wrong_with_a_chat_and_that_it_needs_you() -> None:
-    reply = checked(status.one(the_view(), chats=REFUSED))
+    reply = checked(status_texts.one(the_view(), chats=REFUSED))
 
     assert lines_of(reply)[:2] == [
         "⚠ Trading (paper), Telegram needs you",
@@ -263,7 +265,7 @@ def test_status_says_what_is_wrong_with_a_chat_and_that_it_needs_you() -> None:
 def test_status_names_the_chats_beside_a_venue_that_is_silent() -> None:
     silent = the_view(venue_silent=timedelta(seconds=6))
 
-    told = lines_of(checked(status.one(silent, chats=WELL)))
+    told = lines_of(checked(status_texts.one(silent, chats=WELL)))
 
     assert "Feed 1 s, venue silent 6 s; Telegram, Discord: ok" in told
 
@@ -280,7 +282,7 @@ async def test_status_asks_the_process_how_its_chats_do() -> None:
 def test_status_of_a_hundred_trades_is_one_screen(chats: dict[str, str], rest: str) -> None:
     hundred = the_view(holdings=(HOLDINGS * 34)[:100], rest=rest)
 
-    reply = checked(status.one(hundred, chats=chats))
+    reply = checked(status_texts.one(hundred, chats=chats))
 
     assert reply.table is not None
     shown_rows = len(reply.table.rows) - 1
@@ -291,8 +293,8 @@ def test_status_of_a_hundred_trades_is_one_screen(chats: dict[str, str], rest: s
 def test_status_of_several_counts_what_is_wrong_with_a_chat() -> None:
     both = (the_view(), the_view(name="alts"))
 
-    assert status.several(both, WELL).title == "2 traders (paper), nothing needs you"
-    reply = checked(status.several(both, REFUSED))
+    assert status_texts.several(both, WELL).title == "2 traders (paper), nothing needs you"
+    reply = checked(status_texts.several(both, REFUSED))
     assert reply.title == "⚠ 2 traders (paper), Telegram needs you"
     assert reply.lead == "Telegram: its token is refused"
     assert reply.level is Level.URGENT
@@ -301,8 +303,8 @@ def test_status_of_several_counts_what_is_wrong_with_a_chat() -> None:
 def test_status_of_several_does_not_say_that_all_is_well_while_one_is_starting() -> None:
     starting = the_view(name="alts", ready=False)
 
-    one = checked(status.several((the_view(), starting)))
-    two = checked(status.several((the_view(ready=False), starting)))
+    one = checked(status_texts.several((the_view(), starting)))
+    two = checked(status_texts.several((the_view(ready=False), starting)))
 
     assert one.title == "… 2 traders (paper), alts still compares its books"
     assert two.title == "… 2 traders (paper), 2 still compare their books"
@@ -311,7 +313,7 @@ def test_status_of_several_does_not_say_that_all_is_well_while_one_is_starting()
 def test_status_of_twenty_traders_is_one_screen() -> None:
     many = tuple(the_view(name=f"trader {n}") for n in range(20))
 
-    checked(status.several(many, TROUBLED))
+    checked(status_texts.several(many, TROUBLED))
 
 
 # -- /positions, /position ----------------------------------------------------------------
@@ -363,7 +365,7 @@ def test_ages_of_a_replay_are_told_in_our_own_seconds() -> None:
     view = the_view(holdings=(held,), replay_speed=60.0, price_age=timedelta(seconds=120))
 
     assert positions_reply(view, 1).as_of == NOW - timedelta(seconds=1)
-    assert "Feed 2 s, venue: ok" in lines_of(status.one(view))
+    assert "Feed 2 s, venue: ok" in lines_of(status_texts.one(view))
 
 
 def sol(**changes: Any) -> HoldingView:
@@ -435,7 +437,7 @@ def test_a_target_that_rests_is_told_as_one() -> None:
     lines = lines_of(checked(orders_reply(view, rules, 1)))
     assert lines[0] == "6 resting (paper): 2 entries, 3 stops, 1 target"
     assert "  SOL sell    1.80    225.28 goal" in lines
-    assert "Resting: 2 entries, 3 stops, 1 target" in lines_of(checked(status.one(view)))
+    assert "Resting: 2 entries, 3 stops, 1 target" in lines_of(checked(status_texts.one(view)))
 
 
 def test_position_tells_who_keeps_its_target() -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from chatbot.frontends.talk import People
 from handlers.caller import Role
-from handlers.commands.administration import audit_reply
 from handlers.reply import Reply
+from handlers.texts.administration import audit_reply
 from handlers.texts.phrases import person
 from tests.builders import a_word
 from tests.handlers.fakes import ANNA, BEN, House

@@ -12,7 +12,7 @@ import pytest
 
 from chatbot.cli.report import report
 from chatbot.settings import Settings, load
-from handlers.commands.figures import Span
+from handlers.texts.figures import Span
 from storage.store import SqlStore
 from tests.builders import ETH, NOON, a_trade
 from tests.chatbot.cli.test_say import quarterdeck

@@ -33,7 +33,7 @@ from handlers.chart import (
     chart_from_dict,
     chart_to_dict,
 )
-from handlers.commands.charts import Timeframe, candle_chart
+from handlers.texts.charts import Timeframe, candle_chart
 from tests.architecture.source import ROOT
 from tests.waiting import until
 from trading.clocks import ManualClock

@@ -9,9 +9,10 @@ import pytest
 
 from handlers.caller import Role
 from handlers.command import Command, Commands
-from handlers.commands.about import greeting, shutdown_question
+from handlers.commands.about import shutdown_question
 from handlers.commands.help import overview
 from handlers.reply import Outcome
+from handlers.texts.about import greeting
 from handlers.texts.screen import LINES, lines
 from tests.handlers.fakes import ANNA, BEN, CLEO, House
 from tests.handlers.story import (

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from handlers.chart import CandleChart, ChartMark, EquityChart, MarkKind, PriceLevel
-from handlers.commands.charts import MARKS, POINTS, Timeframe, candle_chart, possible
 from handlers.dispatch import Dispatcher
 from handlers.format import gain
 from handlers.reply import Outcome, Reply, dump, load
+from handlers.texts.charts import MARKS, POINTS, Timeframe, candle_chart, possible
 from handlers.texts.describe import describe
 from storage.memory import MemoryStore
 from tests import builders

@@ -10,16 +10,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from handlers.commands.figures import (
+from handlers.dispatch import Dispatcher
+from handlers.reply import Outcome, Reply
+from handlers.texts.figures import (
     Span,
     balance_reply,
     performance_reply,
     periods_reply,
     stats_reply,
 )
-from handlers.commands.report import PeriodReport
-from handlers.dispatch import Dispatcher
-from handlers.reply import Outcome, Reply
+from handlers.texts.report import PeriodReport
 from storage.memory import MemoryStore
 from tests import builders
 from tests.handlers.fakes import FakeTrader, House

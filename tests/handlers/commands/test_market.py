@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from handlers.commands.desk import strategies_reply, traders_reply
-from handlers.commands.market import price_reply, scan_reply
 from handlers.reply import Level, Outcome
+from handlers.texts.desk import strategies_reply, traders_reply
+from handlers.texts.market import price_reply, scan_reply
 from tests import builders
 from tests.handlers.fakes import CLEO, House
 from tests.handlers.story import (

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from handlers.commands.resume import halts_reply, now_line, resume_question, resumed, room_line
+from handlers.commands.resume import resume_question
 from handlers.reply import Level, Outcome
+from handlers.texts.resume import halts_reply, now_line, resumed, room_line
 from tests.handlers.fakes import ANNA, House
 from tests.handlers.story import (
     HOLDINGS,

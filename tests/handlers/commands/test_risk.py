@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from handlers.commands.risk import limits_reply, risk_reply
+from handlers.commands.risk import limits_reply
 from handlers.reply import Level
+from handlers.texts.risk import risk_reply
 from tests import builders
 from tests.handlers.fakes import CLEO, House
 from tests.handlers.story import HOLDINGS, D, a_halt, checked, lines_of, reads, the_view

@@ -9,12 +9,13 @@ from typing import Any, cast
 
 import pytest
 
-from handlers.commands.flattening import flatten_question, flattening
-from handlers.commands.positions import closed_reply
+from handlers.commands.flattening import flatten_question
 from handlers.commands.stops import target_of
 from handlers.dispatch import Dispatcher
 from handlers.in_place import InPlace
 from handlers.reply import Level, Outcome, to_json
+from handlers.texts.flattening import flattening
+from handlers.texts.positions import closed_reply
 from handlers.texts.stopped import flat_reply, paused, stopped
 from tests import builders
 from tests.handlers.fakes import BEN, FakeDesk, House

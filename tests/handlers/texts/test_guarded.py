@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from handlers.commands.positions import closed_reply, position_reply, positions_reply
-from handlers.commands.status import one
+from handlers.commands.positions import position_reply
 from handlers.reply import Level
+from handlers.texts.positions import closed_reply, positions_reply
+from handlers.texts.status import one
 from tests.handlers.story import HOLDINGS, NOW, RULES, SOL, D, a_halt, checked, sold, the_view
 from trading.accounts.views import View
 from trading.model.cover import Cover

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatbot.cli.backtest import as_text
-from handlers.commands.backtests import result_reply
+from handlers.texts.backtests import result_reply
 from tests.builders import BTC, ETH
 from tests.trading.backtest.worlds import a_backtest, a_walk
 from trading.backtest.engine import run

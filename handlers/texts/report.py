@@ -1,4 +1,4 @@
-"""The figures of a period in full: for the command line, for files, for other programs."""
+"""The figures of a period in full, for the command line, for files, for other programs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from handlers.commands.figures import (
+from handlers.format import MONTHS, duration, gain, gained, percent, plural
+from handlers.texts.figures import (
     Span,
     averages,
     exit_name,
@@ -20,7 +21,6 @@ from handlers.commands.figures import (
     symbol_names,
     won,
 )
-from handlers.format import MONTHS, duration, gain, gained, percent, plural
 from handlers.texts.phrases import whom
 from trading.stats.daybook import DayBook
 from trading.stats.ratios import Drawdown, Ratio
