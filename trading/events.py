@@ -51,6 +51,8 @@ class PositionOpened(SymbolEvent):
     risk: Decimal
     """Loss at the stop, in quote currency."""
     confidence: int
+    placing: bool = False
+    """The stop was written down with the fill, and goes to the venue next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

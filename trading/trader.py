@@ -283,6 +283,7 @@ class Trader:
         self.cycles.rest_as_before()
         self.valuer.note(self._clock.now())
         self.orders.on_touch.append(self._touched.set)
+        self.orders.on_held = self.protection.reserve
         self.enforcer.wake()
         change = Change(accounts=(self.ledger.account,))
         await self._recorder.keep(change, WritePriority.REST, self._started(start, result))

@@ -43,7 +43,8 @@ def _stop_and_target(event: events.PositionOpened) -> str:
     target = f"target {exact(event.target)}"
     if event.stop is None:
         return f"No stop{'' if event.target is None else f', {target}'}."
-    stop = f"Stop {exact(event.stop)} risks {money(event.risk)}"
+    placing = ", being placed," if event.placing else ""
+    stop = f"Stop {exact(event.stop)}{placing} risks {money(event.risk)}"
     if event.target is None:
         return f"{stop}."
     room = abs(event.price - event.stop)

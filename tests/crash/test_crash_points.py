@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -240,3 +242,23 @@ def test_a_crash_while_the_books_are_compared_changes_nothing(
 
     print(f"{name}: {len(before)} in doubt, {awaits} awaits, {crashes} second crashes")  # noqa: T201  # as above
     assert crashes >= 10
+
+
+@pytest.mark.parametrize("name", ["enter", "stop exit", "hand exit, cash"])
+def test_no_crash_leaves_a_fill_without_the_stop_that_it_asks_for(
+    name: str, place: Path, empty: bytes, loop: OneThread
+) -> None:
+    story = STORIES[name]
+    living = at_once(a_desk(develop({HISTORY: empty}, place / "alive"), story, at=NOON), loop)
+
+    held = 0
+    for number, left in enumerate(remains_of(told(living, loop))):
+        folder = develop(left.files, place / f"{number}")
+        with closing(sqlite3.connect(folder / HISTORY)) as history:
+            (fills,) = history.execute("SELECT count(*) FROM fills").fetchone()
+            (stops,) = history.execute(
+                "SELECT count(*) FROM orders WHERE role = 'protect' AND type = 'stop'"
+            ).fetchone()
+        held += bool(fills)
+        assert stops or not fills
+    assert held

@@ -1047,6 +1047,7 @@ def test_a_close_says_how_it_came_about(trade: Trade, title: str) -> None:
         ({"stop": None}, "No stop, target 225.28."),
         ({"stop": None, "target": None}, "No stop."),
         ({"target": None}, "Stop 187.20 risks 29.38."),
+        ({"target": None, "placing": True}, "Stop 187.20, being placed, risks 29.38."),
         ({"ordered": D("4.00")}, "1.80 of 4.00 filled so far."),
         ({"equity": D("0")}, "unknown of equity"),
     ],

@@ -71,7 +71,7 @@ class Recorder:
         """What history refuses although it takes the rest."""
         self._failed_since: datetime | None = None
         self._wake = asyncio.Event()
-        self._writing: set[asyncio.Task[None]] = set()
+        self._writing: set[asyncio.Task[bool]] = set()
 
     @property
     def unsaved(self) -> int:
@@ -112,9 +112,9 @@ class Recorder:
 
     def keep_soon(
         self, change: Change, priority: WritePriority, *events: Event
-    ) -> asyncio.Task[None]:
+    ) -> asyncio.Task[bool]:
         """As `keep`, for callers that cannot wait (what a venue says unasked)."""
-        task = asyncio.get_running_loop().create_task(self._kept(change, priority, events))
+        task = asyncio.get_running_loop().create_task(self.keep(change, priority, *events))
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
         return task
@@ -199,9 +199,6 @@ class Recorder:
                 now = self._clock.now()
                 waited = now - waiting.since
                 await self.say(HistoryRecovered(at=now, waited=waited, left=len(self._aside)))
-
-    async def _kept(self, change: Change, priority: WritePriority, events: Sequence[Event]) -> None:
-        await self.keep(change, priority, *events)
 
     async def _recovered(self) -> None:
         since, self._failed_since = self._failed_since, None

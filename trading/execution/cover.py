@@ -69,6 +69,13 @@ class Covers:
             state = self._states.setdefault(symbol, _State())
             state.since = state.since or self.clock.now()
 
+    def owes_word(self, symbol: Symbol) -> bool:
+        """Whether something else is noted, or was told, than that all is as it should be."""
+        state = self._states.get(symbol)
+        if state is None:
+            return False
+        return state.told is not None or bool(state.why) or state.since is not None
+
     async def tell_bare(self, symbol: Symbol, why: str) -> None:
         """Say once that no stop rests for (all of) a position, since when, and why."""
         position = self.orders.ledger.positions.get(symbol)

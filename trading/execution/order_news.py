@@ -33,11 +33,11 @@ class OrderNews:
     rules: Callable[[Symbol], Rules]
     clock: Clock
 
-    def of(self, applied: Applied, origin: str) -> list[Event]:
-        """All that is said because of *applied*."""
+    def of(self, applied: Applied, origin: str, *, placing: bool = False) -> list[Event]:
+        """All that is said because of *applied*; *placing*: its stop is on its way."""
         about = self.about(applied.order.symbol, origin)
         ended = self.ending(applied.before, applied.order, origin)
-        return [*self._of_fills(applied, about), *ended]
+        return [*self._of_fills(applied, about, placing=placing), *ended]
 
     def about(self, symbol: Symbol, origin: str = "") -> dict[str, Any]:
         return {
@@ -48,7 +48,7 @@ class OrderNews:
             "origin": origin,
         }
 
-    def _of_fills(self, applied: Applied, about: dict[str, Any]) -> list[Event]:
+    def _of_fills(self, applied: Applied, about: dict[str, Any], *, placing: bool) -> list[Event]:
         today = self.valuer.today() if applied.trades else None
         events: list[Event] = [
             PositionClosed(trade=trade, today=today, **about) for trade in applied.trades
@@ -58,10 +58,10 @@ class OrderNews:
             events.append(self._reduced(applied.order, partly, about))
         opened = [b for b in applied.booked if b.after and (b.before is None or b.closed)]
         if opened and applied.order.symbol in self.ledger.positions:
-            events.append(self._opened(applied.order, about))
+            events.append(self._opened(applied.order, about, placing=placing))
         return events
 
-    def _opened(self, order: Order, about: dict[str, Any]) -> PositionOpened:
+    def _opened(self, order: Order, about: dict[str, Any], *, placing: bool) -> PositionOpened:
         position = self.ledger.positions[order.symbol]
         plan = self.ledger.plans[order.symbol]
         rules = self.rules(order.symbol).shown
@@ -76,6 +76,7 @@ class OrderNews:
             target=plan.target,
             risk=risk if risk is not None else abs(position.quantity) * position.average_price,
             confidence=plan.confidence,
+            placing=placing,
             **about,
         )
 

@@ -66,6 +66,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+STALE = "it had not left yet, and what is open has changed since"
+"""Note of a protective order that was written down with a fill, and never sent."""
 _OF_A_DESK = re.compile(r"qd-[0-9a-z]+-[epx]-")
 
 ROLE_LETTERS = {OrderRole.ENTRY: "e", OrderRole.PROTECT: "p", OrderRole.EXIT: "x"}
@@ -121,6 +123,17 @@ class OrderIds:
         return next(role for role, known in ROLE_LETTERS.items() if known == letter)
 
 
+@dataclass(frozen=True, slots=True)
+class _Follows:
+    """What is written and said because of something that a venue told."""
+
+    change: Change
+    priority: WritePriority
+    events: Sequence[Event]
+    reserved: tuple[Order, ...]
+    """Protective orders among it that were made, or withdrawn, with the fill."""
+
+
 def is_of_a_desk(order_id: str) -> bool:
     """Of this one, or another: all of them tag their orders alike."""
     return _OF_A_DESK.match(order_id) is not None
@@ -169,7 +182,9 @@ class Orders:
         self._lost_at: dict[str, float] = {}
         """Monotonic time at which we gave up waiting for an order's answer."""
         self._prepared: dict[str, float] = {}
-        """Orders that nobody has begun to send yet, and since when (monotonic)."""
+        """Orders that have not left, and since when (monotonic)."""
+        self._reserved: set[str] = set()
+        """Of those, protective ones that were made with a fill and are written with it."""
         self._on_the_way: set[str] = set()
         """Orders being written down or sent: the venue cannot be expected to know them."""
         self._origins: dict[str, str] = {}
@@ -184,6 +199,9 @@ class Orders:
         """Symbols whose position or stop changed since protection last looked."""
         self.on_touch: list[Callable[[], None]] = []
         """Called, synchronously, whenever `touched` grows."""
+        self.on_held: Callable[[Symbol], tuple[Order, ...]] | None = None
+        """Called, synchronously, with a symbol of which a fill has left something open; the orders
+        that are returned are written in the same transaction."""
         self.on_booked: list[Callable[[Sequence[Booked]], tuple[tuple[str, str], ...]]] = []
         """Called, synchronously, with what fills did, before anybody sees it; the notes that are
         returned are written in the same transaction."""
@@ -286,6 +304,20 @@ class Orders:
         if leaving > (abs(position.quantity) if position else ZERO):
             raise ClosedAlready
 
+    def unsent(self, symbol: Symbol) -> tuple[Order, ...]:
+        """Protective orders that were made with a fill, and have not left yet."""
+        if not self._reserved:
+            return ()
+        legs = self.ledger.alive_of(OrderRole.PROTECT, symbol)
+        return tuple(order for order in legs if order.id in self._reserved)
+
+    def withdraw(self, order: Order) -> Order:
+        """End an order that has not left: it never will."""
+        self._forget_unsent(order)
+        return self.ledger.update(
+            order.changed(status=OrderStatus.NOT_SENT, note=STALE, updated_at=self._clock.now())
+        )
+
     async def protect_by_pair(self, stop: Order, target: Order) -> Order:
         """Send both in one list, of which only one can fill; return the stop.
 
@@ -318,6 +350,10 @@ class Orders:
             return await self._cancel(order, leaving)
 
     async def _cancel(self, order: Order, leaving: Leaving) -> Order:
+        if order in self.unsent(order.symbol):
+            ended = self.withdraw(order)
+            await self._recorder.keep(Change(orders=(ended,)), WritePriority.FILL)
+            return ended
         self.acts[order.symbol] += 1
         try:
             report = await self._answered(self.venue.cancel(order, leaving))
@@ -399,8 +435,7 @@ class Orders:
         if applied is None:
             self.strangers.see(report)
         elif applied.changed:
-            change, events = self._consequences(applied)
-            self._recorder.keep_soon(change, WritePriority.FILL, *events)
+            self._keep_soon(self._what_follows(applied))
             self._hear_ripe(applied)
 
     def concede(self) -> list[tuple[Order, Decimal]]:
@@ -420,26 +455,39 @@ class Orders:
         for early in self.ledger.ripe(applied.order.symbol) if applied.booked else ():
             self.hear(early)
 
-    async def _absorb(self, report: OrderReport) -> Order:
+    async def _absorb(self, report: OrderReport, *, answered: bool = False) -> Order:
+        """*answered*: to whoever sends the order, and looks at the books next."""
         applied = self.ledger.apply(report, now=self._clock.now())
         if applied is None:
             raise VenueUncertain(f"the venue answered about another order, {report.order_id}")
         if applied.changed:
-            change, events = self._consequences(applied)
+            follows = self._what_follows(applied, answered=answered)
             self._hear_ripe(applied)
-            await self._recorder.keep(change, WritePriority.FILL, *events)
+            if follows.reserved:
+                await asyncio.shield(self._keep_soon(follows))
+            else:
+                await self._recorder.keep(follows.change, follows.priority, *follows.events)
         return applied.order
+
+    def _keep_soon(self, follows: _Follows) -> asyncio.Task[bool]:
+        keeping = self._recorder.keep_soon(follows.change, follows.priority, *follows.events)
+        self.intents.are_saved(follows.reserved, keeping)
+        return keeping
 
     # -- inside ---------------------------------------------------------------------------
 
     @contextmanager
     def _carried(self, order: Order) -> Iterator[None]:
-        self._prepared.pop(order.id, None)
         self._on_the_way.add(order.id)
         try:
             yield
         finally:
             self._on_the_way.discard(order.id)
+            self._forget_unsent(order)
+
+    def _forget_unsent(self, order: Order) -> None:
+        self._prepared.pop(order.id, None)
+        self._reserved.discard(order.id)
 
     @contextmanager
     def _asked_by(self, order: Order, origin: str) -> Iterator[None]:
@@ -463,7 +511,7 @@ class Orders:
         """Whether somebody here is about to send it; not if he has broken off meanwhile."""
         began = self._prepared.get(order.id)
         if began is not None and self._clock.monotonic() - began >= self._timeouts.answer:
-            del self._prepared[order.id]
+            self._forget_unsent(order)
         return order.id in self._prepared or order.id in self._on_the_way
 
     async def _place(self, order: Order, permit: Permit) -> Order:
@@ -479,8 +527,7 @@ class Orders:
         now = [self.ledger.orders[order.id] for order in orders]
         if not all(order.is_alive for order in now):
             return now  # taken for lost before it was sent: its room was given away
-        began = self._clock.monotonic()
-        self.acts[orders[0].symbol] += 1
+        began = self._leaves(orders)
         try:
             reports = await self._answered(asking())
             self._meter.time("order", self._clock.monotonic() - began)
@@ -499,7 +546,14 @@ class Orders:
             for order in orders:
                 self._mark_unknown(order)
             raise
-        return [await self._absorb(report) for report in reports]
+        return [await self._absorb(report, answered=True) for report in reports]
+
+    def _leaves(self, orders: Sequence[Order]) -> float:
+        """From here on they may have left; return the monotonic time."""
+        for order in orders:
+            self._forget_unsent(order)
+        self.acts[orders[0].symbol] += 1
+        return self._clock.monotonic()
 
     async def _answered(self, asking: Awaitable[T]) -> T:
         """Wait for the venue, and keep count of whether it answers at all."""
@@ -554,6 +608,7 @@ class Orders:
         before = self.ledger.orders[order.id]
         if not before.is_alive:
             return before
+        self._forget_unsent(order)
         was_ours = self._lost_at.pop(order.id, None) is not None
         ended = self.ledger.update(
             before.changed(status=status, note=note, misfit=misfit, updated_at=self._clock.now())
@@ -568,17 +623,21 @@ class Orders:
         await self._recorder.keep(Change(orders=(ended,)), WritePriority.FILL, *told)
         return ended
 
-    def _consequences(self, applied: Applied) -> tuple[Change, list[Event]]:
-        """What is written and said because of *applied*."""
-        symbol = applied.order.symbol
+    def _what_follows(self, applied: Applied, *, answered: bool = False) -> _Follows:
+        """What is written and said because of *applied*, with the stop that a fill asks for: made
+        in the same instant, so that no crash leaves one without the other."""
+        order = applied.order
         # An exit that finds nobody to trade with is tried again in a while; told at once, it would
-        # be without end.
-        if applied.booked or applied.order.role is not OrderRole.EXIT:
-            self._touch(symbol)
+        # be without end.  That a protective order rests, whoever sends it sees.
+        rests = answered and order.role is OrderRole.PROTECT and order.is_alive
+        if applied.booked or not (rests or order.role is OrderRole.EXIT):
+            self._touch(order.symbol)
         positions = {b.fill.symbol for b in applied.booked} & self.ledger.positions.keys()
         notes = [note for hear in self.on_booked for note in hear(applied.booked)]
+        reserved = self._made_with(applied)
+        self._reserved.update(leg.id for leg in reserved if leg.is_alive)
         change = Change(
-            orders=(applied.order,),
+            orders=(order, *reserved),
             fills=tuple(b.fill for b in applied.booked),
             positions=tuple((self.ledger.positions[s], self.ledger.plans[s]) for s in positions),
             closed_positions=tuple(b.closed for b in applied.booked if b.closed),
@@ -586,7 +645,20 @@ class Orders:
             accounts=(self.ledger.account,) if applied.booked else (),
             notes=tuple(notes),
         )
-        return change, self._news.of(applied, self._origin_of(applied.order))
+        placing = any(leg.is_alive for leg in reserved)
+        events = self._news.of(applied, self._origin_of(order), placing=placing)
+        # All fills in one priority: a later one must not be on the disk before an earlier one.
+        priority = WritePriority.REDUCTION if applied.booked else WritePriority.FILL
+        return _Follows(change, priority, events, reserved)
+
+    def _made_with(self, applied: Applied) -> tuple[Order, ...]:
+        if self.on_held is None or not applied.booked:
+            return ()
+        try:
+            return self.on_held(applied.order.symbol)
+        except Exception:
+            log.exception("no stop could be made together with a fill: it is made after it")
+            return ()
 
     def _tell_foreign(self, symbol: Symbol, order_id: str) -> None:
         told = ForeignOrderSeen(order_id=order_id, **self._news.about(symbol))

@@ -1,28 +1,27 @@
 """Every position has a stop at its venue, and a target where the venue can hold one beside it.
 
-`converge` is the one way in which they are placed, resized, moved and taken away: it compares what
-rests with what should, and repairs the difference.  It may be called at any time, any number of
-times.  When one of the two has filled, the other is a leg too many, and goes.  What the desk keeps
-of a plan is in `trading.execution.exits`.
+`converge` is the one way in which they are placed, resized, moved and taken away: it asks for the
+next step (`trading.execution.steps`), takes it, and asks again, until there is none.  It may be
+called at any time, any number of times.  When one of the two has filled, the other is a leg too
+many, and goes.  What the desk keeps of a plan is in `trading.execution.exits`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 
 from trading.accounts.valuation import Valuer
 from trading.clocks import Clock
 from trading.errors import VenueError, VenueRejected
+from trading.execution import steps
 from trading.execution.closing import PositionCloser
-from trading.execution.orders import Orders
+from trading.execution.orders import STALE, Orders
+from trading.execution.steps import IN_DOUBT, Round, Step, Steps
 from trading.execution.wanted import Wanted
-from trading.model.legs import Leg
 from trading.model.plan import stop_reason
 from trading.types import (
     CONDITIONAL,
@@ -37,28 +36,8 @@ from trading.types import (
     Symbol,
 )
 
-log = logging.getLogger(__name__)
-
-STUCK = 60.0
-"""Seconds before something is tried again that could not replace a stop that rests."""
-IN_DOUBT = "it was cancelled for a sale that has no answer; none may join that until it is known"
-NO_ANSWER = "it was sent, and may rest or not; a second must not join it"
-NO_STOPS = "this market takes no stop orders"
 TOGETHER = 32
 """Symbols converged at a time: they share their commits, and none waits long for its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Stuck:
-    wanted: list[Leg]
-    until: float
-    """Monotonic."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    note: str
-    misfit: bool = False
 
 
 class Protection:
@@ -76,8 +55,6 @@ class Protection:
         self._orders = orders
         self._closing = closing
         self._ledger = orders.ledger
-        self._valuer = valuer
-        self._clock = clock
         self._locks: dict[Symbol, asyncio.Lock] = {}
         self.reached: set[Symbol] = set()
         """Those whose target did not rest, as the price was there already."""
@@ -85,27 +62,38 @@ class Protection:
         self.idle = asyncio.Event()
         """Set while nobody settles anything."""
         self.idle.set()
-        self._wanted = Wanted(orders=orders, covers=closing.covers, valuer=valuer, gap=gap)
-        self._stuck: dict[Symbol, _Stuck] = {}
-        """What could not replace an older stop that rests in its place."""
+        self._wanted = Wanted(orders=orders, valuer=valuer, gap=gap)
+        self._steps = Steps(
+            orders=orders, wanted=self._wanted, closing=closing, valuer=valuer, clock=clock
+        )
 
     def rests(self, symbol: Symbol, kind: OrderType = OrderType.STOP) -> bool:
         """Whether stops (or targets) for all that is open, in whole lots, rest or are sent."""
-        position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
-        if position is None or plan is None:
-            return False
-        if kind is OrderType.TARGET and self._wanted.target(plan, symbol) is None:
-            return False
-        is_leaving = self._orders.venue.cash and self._ledger.alive_of(OrderRole.EXIT, symbol)
-        return not is_leaving and not self._wanted.compared(position, plan).of(kind)
+        return self._steps.rests(symbol, kind)
 
     def confirmed(self, symbol: Symbol, kind: OrderType = OrderType.STOP) -> bool:
         """The venue has confirmed them for all that is open: when they fill is its business."""
-        resting = [order for order in self._wanted.resting(symbol) if order.type is kind]
-        confirmed = all(order.status is OrderStatus.OPEN for order in resting)
-        return bool(resting) and confirmed and self.rests(symbol, kind)
+        return self._steps.confirmed(symbol, kind)
 
-    # -- stops at the venue ---------------------------------------------------------------
+    # -- when -----------------------------------------------------------------------------
+
+    def reserve(self, symbol: Symbol) -> tuple[Order, ...]:
+        """Make the stop that a fill of *symbol* asks for, in the instant in which that is booked.
+
+        What was made for an earlier fill and has not left is made anew, for all that is open now.
+        Return what changed, to be written together with the fill; `converge` sends it.  Where
+        somebody converges at this moment, and where more than one step is needed, nothing is made.
+        """
+        unsent = self._orders.unsent(symbol)
+        position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
+        if position is None or plan is None or (self._is_held(symbol) and not unsent):
+            return ()
+        wrong = self._wanted.compared(position, plan).wrong if unsent else ()
+        stale = tuple(self._orders.withdraw(order) for order in unsent if order in wrong)
+        step = self._steps.next(symbol, Round())
+        if not isinstance(step, steps.SendStop):
+            return stale
+        return stale + self._wanted.stop(position, plan, step.leg)
 
     async def converge(self, symbol: Symbol) -> None:
         """Make what rests equal the open quantity and the plan's prices."""
@@ -122,6 +110,10 @@ class Protection:
         """Nobody else changes what rests for *symbol* meanwhile; see `repair`."""
         async with self._locks.setdefault(symbol, asyncio.Lock()):
             yield
+
+    def _is_held(self, symbol: Symbol) -> bool:
+        lock = self._locks.get(symbol)
+        return lock is not None and lock.locked()
 
     async def settle(self) -> None:
         """Converge every symbol that has changed, until nothing changes any more."""
@@ -147,131 +139,100 @@ class Protection:
         """Look again after every position whose legs do not rest as they should."""
         for symbol, position in list(self._ledger.positions.items()):
             plan = self._ledger.plans.get(symbol)
-            if plan is None or not self.rests(symbol) or self._wanted.compared(position, plan):
+            if plan is None or not self._steps.are_all_well(position, plan):
                 await self.converge(symbol)
         for order in self._ledger.alive_of(OrderRole.PROTECT):
             if order.symbol not in self._ledger.positions:
                 await self.converge(order.symbol)
 
-    # -- taking away what is wrong ----------------------------------------------------------
+    # -- step by step -----------------------------------------------------------------------
 
     async def repair(self, symbol: Symbol) -> None:
-        """As `converge`, for who has the symbol `held`.  Raises `VenueError`.
+        """As `converge`, for who has the symbol `held`.  Raises `VenueError`."""
+        done = Round()
+        while (step := self._steps.next(symbol, done)) is not None:
+            await self._take(step, symbol, done)
+        if done.stops_done and not done.keeps:
+            self._closing.freed.pop(symbol, None)
+            self._note_reached(symbol)
 
-        The stop first, so that it is away no longer than its own move takes.
-        """
-        position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
-        if position is None or plan is None:
-            await self._forget(symbol)
-            return
-        if any(order.triggered and order.price for order in self._wanted.resting(symbol)):
-            return  # its limit works now: see `trading.execution.stop_limits`
-        if not await self._is_traded(symbol, position, plan):
-            return  # what rests there rests, and nothing can join it
-        if self._is_due(symbol, position, plan):
-            await self._leave_now(symbol, position, plan)
-            await self._trim_targets(symbol)
-            return
-        gone = await self._make_room(symbol, position, plan)
-        if gone is None:
-            await self._trim_targets(symbol)
-            return
-        position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
-        if position is None or plan is None:
-            await self._forget(symbol)
-            return
-        await self._converge_stops(position, plan, gone)
-        await self._trim_targets(symbol)
-        if not self._wanted.paired:
-            await self._add_targets(symbol)
+    async def _take(self, step: Step, symbol: Symbol, done: Round) -> None:
+        """Nothing is awaited between the look at the books that led to *step* and what it reserves:
+        of two at the same time one sees what the other has reserved."""
+        match step:
+            case steps.Cancel():
+                await self._cancel(step.order, done)
+            case steps.Place():
+                await self._place(step.orders, done)
+            case steps.SendStop():
+                position, plan = self._ledger.positions[symbol], self._ledger.plans[symbol]
+                await self._place(self._wanted.stop(position, plan, step.leg), done)
+            case steps.SendTarget():
+                await self._send_target(symbol, step, done)
+            case steps.Leave() | steps.WriteOff() | steps.Forget():
+                await self._end(step, symbol, done)
+            case steps.AskRoom() | steps.AskRules() | steps.AskTraded():
+                await self._ask(step, symbol, done)
+            case _:
+                done.told = True
+                await self._tell(step, symbol, done)
 
-    async def _trim_targets(self, symbol: Symbol) -> None:
-        """Whatever becomes of the stop, no target rests for more than is open.
+    async def _cancel(self, order: Order, done: Round) -> None:
+        ended = await self._orders.cancel(order)
+        self.covers.look(order.symbol)
+        if ended.is_alive:  # in doubt: asked again later
+            done.doubted |= CONDITIONAL if self._wanted.paired else {order.type}
+        elif ended.status is OrderStatus.CANCELLED and not done.stops_done:
+            done.gone.append(ended)
 
-        One in a list goes with its stop, and stays with it.
-        """
-        if not self._wanted.paired:
-            await self._cancel_wrong(symbol, OrderType.TARGET)
+    async def _place(self, legs: Sequence[Order], done: Round) -> None:
+        """A stop, or a stop and its target in one list; alone if that is refused."""
+        done.places = True
+        symbol, target = legs[0].symbol, self._ledger.plans[legs[0].symbol].target
+        sent = await self._sent(legs)
+        if sent.status is OrderStatus.REJECTED and len(legs) > 1 and target is not None:
+            self._wanted.keep_target(symbol, target, sent.note)
+        elif _is_refused(sent):
+            done.refused = steps.Refusal(sent.note, sent.misfit)
 
-    def _is_due(self, symbol: Symbol, position: Position, plan: ExitPlan) -> bool:
-        """Whether the price is beyond a stop that does not rest: unless one is in doubt, it is
-        closed at once."""
-        if not self._crossed(plan, symbol) or self.rests(symbol):
-            return False
-        wrong = self._wanted.compared(position, plan).wrong
-        return all(order.status is OrderStatus.OPEN for order in wrong)
+    async def _sent(self, legs: Sequence[Order]) -> Order:
+        """What became of the stop among *legs*."""
+        stop, *target = legs
+        sending = (
+            self._orders.protect_by_pair(stop, *target) if target else self._orders.reduce(stop)
+        )
+        sent = await sending
+        self.covers.look(stop.symbol)
+        return sent
 
-    async def _leave_now(self, symbol: Symbol, position: Position, plan: ExitPlan) -> None:
-        reason = stop_reason(plan, self._orders.venue.rules(symbol).shown)
-        try:
-            orders = await self._closing.leave(symbol, abs(position.quantity), reason)
-            why = next((o.note for o in orders if o.status is OrderStatus.REJECTED), "")
-        except VenueRejected as refused:
-            why = str(refused)
-        if symbol not in self._ledger.positions:
-            await self._forget(symbol)
-        elif why and plan.stop is not None and self.covers.stops(symbol):
-            await self.covers.tell_stays(symbol, plan.stop, why)
-        elif why:
-            await self.covers.tell_bare(symbol, why)
-        elif self._orders.venue.cash and self._is_sale_in_doubt(symbol):
-            await self.covers.tell_bare(symbol, IN_DOUBT)
+    async def _send_target(self, symbol: Symbol, step: steps.SendTarget, done: Round) -> None:
+        done.adds = True
+        position, plan = self._ledger.positions[symbol], self._ledger.plans[symbol]
+        sent = await self._orders.reduce(self._wanted.a_target(position, step.leg))
+        if sent.status is OrderStatus.REJECTED and plan.target is not None:
+            self._wanted.keep_target(symbol, plan.target, sent.note)
+        done.targets_done = sent.status in _REFUSED
 
-    async def _is_traded(self, symbol: Symbol, position: Position, plan: ExitPlan) -> bool:
-        """Asked for again once in a while: what was not traded may be by now."""
-        if not self._orders.untraded(symbol):
-            return True
-        if not self._is_stuck(position, plan):
-            self._stick(symbol)
-            await self._orders.rules_now(symbol)
-        why = self._orders.untraded(symbol)
-        if not why:
-            self._stuck.pop(symbol, None)
-            return True
-        if plan.stop is None or not self.covers.stops(symbol):
-            await self.covers.tell_bare(symbol, why)
-        elif not self.confirmed(symbol):
-            await self.covers.tell_stays(symbol, plan.stop, why)
-        return False
-
-    async def _forget(self, symbol: Symbol) -> None:
-        """Nothing is open: nothing may rest for it."""
-        stops_first = CONDITIONAL if self._wanted.paired else (OrderType.STOP,)
-        await self._cancel_wrong(symbol, *stops_first)
-        await self._cancel_wrong(symbol, OrderType.TARGET)
-        self.covers.look(symbol)
-        self._wanted.forget(symbol)
-        self.reached.discard(symbol)
-        self._stuck.pop(symbol, None)
-        self._closing.freed.pop(symbol, None)
-        await self._closing.end_leftover_entries(symbol)
-
-    async def _make_room(
-        self, symbol: Symbol, position: Position, plan: ExitPlan
-    ) -> list[Order] | None:
-        """Cancel the stops that should be others, and return those that went with this or with the
-        latest sale.  None: they stay, because what should replace them could not be sent now."""
-        kinds = tuple(CONDITIONAL) if self._wanted.paired else (OrderType.STOP,)
-        wrong = [o for o in self._wanted.compared(position, plan).wrong if o.type in kinds]
-        if plan.stop is not None and self._may_stay(position, wrong):
-            if self._is_stuck(position, plan):
-                return None
-            why = await self._objection(symbol)
-            if why:
-                self._stick(symbol)
-                await self.covers.tell_stays(symbol, plan.stop, why)
-                return None
-        freed = self._closing.freed.pop(symbol, ())
-        return [*freed, *await self._cancel_wrong(symbol, *kinds)]
-
-    def _may_stay(self, position: Position, wrong: list[Order]) -> bool:
-        """Whether they protect, as far as they go, and harm nobody: on a cash account a stop for
-        more than is ours would sell the operator's own coins."""
-        stops = [order for order in wrong if order.type is OrderType.STOP]
-        sound = all(o.status is OrderStatus.OPEN and o.side is not position.side for o in stops)
-        total = sum((order.remaining for order in stops), ZERO)
-        fits = not self._orders.venue.cash or total <= self._wanted.to_protect(position)
-        return bool(stops) and sound and fits
+    async def _ask(
+        self, step: steps.AskRoom | steps.AskRules | steps.AskTraded, symbol: Symbol, done: Round
+    ) -> None:
+        match step:
+            case steps.AskRules():
+                done.asked_rules, done.refused = True, None
+                await self._orders.rules_now(symbol)
+            case steps.AskTraded():
+                done.asked_traded = True
+                self._steps.stick(symbol)
+                await self._orders.rules_now(symbol)
+                if not self._orders.untraded(symbol):
+                    self._steps.unstick(symbol)
+            case steps.AskRoom():
+                done.asked_room = True
+                why, plan = await self._objection(symbol), self._ledger.plans.get(symbol)
+                if why and plan is not None and plan.stop is not None:
+                    done.keeps = True
+                    self._steps.stick(symbol)
+                    await self.covers.tell_stays(symbol, plan.stop, why)
 
     async def _objection(self, symbol: Symbol) -> str:
         """Why what should rest could not be sent, by the market's rules as they are now; empty:
@@ -281,7 +242,7 @@ class Protection:
         if position is None or plan is None:
             return ""
         if rules.shown.stops is Stops.DESK:
-            return NO_STOPS
+            return steps.NO_STOPS
         stops = self._wanted.compared(position, plan).of(OrderType.STOP)
         if not stops.wrong:
             return ""
@@ -291,149 +252,104 @@ class Protection:
         )
         return next(filter(None, found), "")
 
-    def _is_stuck(self, position: Position, plan: ExitPlan) -> bool:
-        """Whether the same was refused a short while ago, by the same rules."""
-        stuck = self._stuck.get(position.symbol)
-        if stuck is None or self._clock.monotonic() >= stuck.until:
-            return False
-        return stuck.wanted == self._wanted.legs(position, plan)
+    async def _tell(self, step: Step, symbol: Symbol, done: Round) -> None:
+        plan = self._ledger.plans[symbol]
+        match step:
+            case steps.TellBare():
+                await self.covers.tell_bare(symbol, step.why)
+            case steps.TellStays() if plan.stop is not None:
+                await self.covers.tell_stays(symbol, plan.stop, step.why)
+            case steps.TellProtected():
+                await self._is_protected(symbol, plan)
+            case steps.PutBack():
+                gone = [*self._closing.freed.pop(symbol, ()), *done.gone]
+                await self._put_back(symbol, gone, step.why)
 
-    def _stick(self, symbol: Symbol) -> None:
-        position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
-        if position is not None and plan is not None:
-            until = self._clock.monotonic() + STUCK
-            self._stuck[symbol] = _Stuck(self._wanted.legs(position, plan), until)
+    # -- what ends a position, or takes more than one order --------------------------------
 
-    async def _cancel_wrong(self, symbol: Symbol, *kinds: OrderType) -> list[Order]:
-        """Return what was taken away."""
-        gone: list[Order] = []
-        while True:
-            position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
-            resting = self._wanted.resting(symbol)
-            if position is not None and plan is not None:
-                resting = list(self._wanted.compared(position, plan).wrong)
-            wrong = next((order for order in resting if order.type in kinds), None)
-            if wrong is None:
-                return gone
-            ended = await self._orders.cancel(wrong)
-            self.covers.look(symbol)
-            if ended.is_alive:
-                return gone  # in doubt: asked again later
-            if ended.status is OrderStatus.CANCELLED:
-                gone.append(ended)
+    async def _end(
+        self, step: steps.Leave | steps.WriteOff | steps.Forget, symbol: Symbol, done: Round
+    ) -> None:
+        match step:
+            case steps.Leave():
+                done.keeps = True
+                await self._leave(symbol)
+            case steps.WriteOff():
+                done.told = True
+                await self._closing.dust.write_off(self._ledger.positions[symbol])
+            case steps.Forget():
+                await self._forget(symbol)
 
-    # -- placing what is missing ------------------------------------------------------------
-
-    async def _converge_stops(self, position: Position, plan: ExitPlan, gone: list[Order]) -> None:
-        symbol = position.symbol
-        if self._closing.dust.is_left_over(position):
-            await self._closing.dust.write_off(position)
-        elif plan.stop is None:
-            await self.covers.tell_bare(symbol, "it has no stop price")
-        elif self.confirmed(symbol):
-            await self._is_protected(symbol, plan.stop)
-        elif not self.rests(symbol):
-            await self._add_stops(position, plan, gone)
-        # else one is on its way, or in doubt: a second must not join it
-        if self._orders.venue.cash and self._is_sale_in_doubt(symbol):
-            await self.covers.tell_bare(symbol, IN_DOUBT)
-
-    def _is_sale_in_doubt(self, symbol: Symbol) -> bool:
-        exits = self._ledger.alive_of(OrderRole.EXIT, symbol)
-        return any(order.status is OrderStatus.UNKNOWN for order in exits)
-
-    async def _add_stops(self, position: Position, plan: ExitPlan, gone: list[Order]) -> None:
-        symbol, found = position.symbol, self._wanted.compared(position, plan)
-        if found.of(OrderType.STOP).wrong or (found.wrong and self._wanted.paired):
-            if any(order.status is OrderStatus.UNKNOWN for order in found.wrong):
-                await self.covers.tell_bare(symbol, NO_ANSWER)
-            return  # one is in doubt: a second must not join it
-        refused = await self._send_missing(symbol)
-        if refused is not None and (refused.misfit or gone):
-            await self._orders.rules_now(symbol)
-            refused = await self._send_missing(symbol)
-        if refused is not None and gone:
-            await self._put_back(symbol, gone, refused.note)
-        elif refused is not None:
-            await self.covers.tell_bare(symbol, refused.note)
-
-    async def _send_missing(self, symbol: Symbol) -> _Refused | None:
-        """Send each stop that is missing; return why one of them could not be."""
-        position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
-        if position is None or plan is None or plan.stop is None:
-            return None
-        for leg in list(self._wanted.compared(position, plan).of(OrderType.STOP).missing):
-            if not leg.quantity:
-                selling = self._ledger.closable(symbol) < abs(position.quantity)
-                # What stays of a sale under way is booked out after it, if it is dust.
-                return None if selling else _Refused("it is smaller than one lot")
-            if self._orders.venue.rules(symbol).shown.stops is Stops.DESK:
-                return _Refused(NO_STOPS)
-            target = self._wanted.pairs_with(plan, symbol)
-            stop = leg.price or plan.stop
-            order = await self._wanted.send(position, plan, stop, leg.quantity, target)
-            if order.status in (OrderStatus.REJECTED, OrderStatus.NOT_SENT):
-                return _Refused(order.note, order.misfit)
-        if self.confirmed(symbol):
-            await self._is_protected(symbol, plan.stop)
-        return None
+    async def _leave(self, symbol: Symbol) -> None:
+        position, plan = self._ledger.positions[symbol], self._ledger.plans[symbol]
+        reason = stop_reason(plan, self._orders.venue.rules(symbol).shown)
+        try:
+            orders = await self._closing.leave(symbol, abs(position.quantity), reason)
+            why = next((o.note for o in orders if o.status is OrderStatus.REJECTED), "")
+        except VenueRejected as refused:
+            why = str(refused)
+        if symbol not in self._ledger.positions:
+            return
+        if why and plan.stop is not None and self.covers.stops(symbol):
+            await self.covers.tell_stays(symbol, plan.stop, why)
+        elif why or self._steps.is_sale_in_doubt(symbol):
+            await self.covers.tell_bare(symbol, why or IN_DOUBT)
 
     async def _put_back(self, symbol: Symbol, gone: list[Order], why: str) -> None:
         """The old stops, as they were, for as much of them as is still open."""
-        position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
-        if position is None or plan is None:
-            return
-        self._stick(symbol)
-        left = self._wanted.to_protect(position) - sum(
-            (
-                stop.remaining
-                for stop in self._wanted.resting(symbol)
-                if stop.type is OrderType.STOP
-            ),
-            ZERO,
-        )
-        target = next((o.stop_price for o in gone if o.type is OrderType.TARGET), None)
-        for old in gone:
-            quantity = min(old.remaining, left)
-            if old.type is not OrderType.STOP or old.stop_price is None or quantity <= ZERO:
-                continue
-            paired = target if self._wanted.paired else None
-            order = await self._wanted.send(position, plan, old.stop_price, quantity, paired)
-            left -= quantity
-            if order.status in (OrderStatus.REJECTED, OrderStatus.NOT_SENT):
-                again = f"{why}; the old one was not taken back either: {order.note}"
-                await self.covers.tell_bare(symbol, again)
+        self._steps.stick(symbol)
+        paired = next((o.stop_price for o in gone if o.type is OrderType.TARGET), None)
+        for old in (o for o in gone if o.type is OrderType.STOP and o.stop_price is not None):
+            position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
+            if position is None or plan is None:
                 return
-        if plan.stop is not None and self.confirmed(symbol):
-            await self._is_protected(symbol, plan.stop)
-        elif plan.stop is not None:
+            quantity = min(old.remaining, self._uncovered(position))
+            if quantity <= ZERO:
+                continue
+            price, target = old.stop_price or ZERO, paired if self._wanted.paired else None
+            sent = await self._sent(self._wanted.stop_at(position, plan, price, quantity, target))
+            if sent.status is OrderStatus.REJECTED and target is not None:
+                alone = self._wanted.stop_at(position, plan, price, quantity)
+                sent = await self._sent(alone)
+            if _is_refused(sent):
+                both = f"{why}; the old one was not taken back either: {sent.note}"
+                await self.covers.tell_bare(symbol, both)
+                return
+        plan = self._ledger.plans.get(symbol)
+        if plan is None or plan.stop is None:
+            return
+        if self.confirmed(symbol):
+            await self._is_protected(symbol, plan)
+        else:
             await self.covers.tell_stays(symbol, plan.stop, why)
 
-    async def _add_targets(self, symbol: Symbol) -> None:
-        """What is reached already is not sent: the desk closes in its next look."""
-        position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
-        if position is None or plan is None:
-            return
-        if self._wanted.is_reached(plan, symbol):
-            self.reached.add(symbol)
-            return
+    def _uncovered(self, position: Position) -> Decimal:
+        stops = (o for o in self._wanted.resting(position.symbol) if o.type is OrderType.STOP)
+        return self._wanted.to_protect(position) - sum((stop.remaining for stop in stops), ZERO)
+
+    async def _is_protected(self, symbol: Symbol, plan: ExitPlan) -> None:
+        self._steps.unstick(symbol)
+        await self.covers.tell_protected(symbol, plan.stop or ZERO)
+
+    async def _forget(self, symbol: Symbol) -> None:
+        self.covers.look(symbol)
+        self._wanted.forget(symbol)
         self.reached.discard(symbol)
-        targets = self._wanted.compared(position, plan).of(OrderType.TARGET)
-        for leg in [] if targets.wrong else list(targets.missing):
-            if leg.price is None or not leg.quantity:
-                continue
-            order = await self._orders.reduce(
-                self._wanted.a_target(position, leg.price, leg.quantity)
-            )
-            if order.status is OrderStatus.REJECTED and plan.target is not None:
-                self._wanted.keep_target(symbol, plan.target, order.note)
+        self._steps.unstick(symbol)
+        self._closing.freed.pop(symbol, None)
+        await self._closing.end_leftover_entries(symbol)
 
-    def _crossed(self, plan: ExitPlan, symbol: Symbol) -> bool:
-        quote = self._valuer.quote(symbol)
-        if quote is None or plan.stop is None:
-            return False
-        return (quote.price - plan.stop) * plan.side.sign <= ZERO
+    def _note_reached(self, symbol: Symbol) -> None:
+        plan = self._ledger.plans.get(symbol)
+        if plan is None or self._wanted.paired:
+            return
+        reached = self._wanted.is_reached(plan, symbol)
+        (self.reached.add if reached else self.reached.discard)(symbol)
 
-    async def _is_protected(self, symbol: Symbol, stop: Decimal) -> None:
-        self._stuck.pop(symbol, None)
-        await self.covers.tell_protected(symbol, stop)
+
+def _is_refused(sent: Order) -> bool:
+    """Not if it was withdrawn, for another fill had made it stale."""
+    return sent.status in _REFUSED and sent.note != STALE
+
+
+_REFUSED = (OrderStatus.REJECTED, OrderStatus.NOT_SENT)

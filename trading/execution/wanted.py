@@ -1,4 +1,4 @@
-"""What should rest for each position, how that differs from what does, and sending it."""
+"""What should rest for each position, how that differs from what does, and the orders for it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from trading.accounts.valuation import Valuer
-from trading.execution.cover import Covers
 from trading.execution.orders import Orders
 from trading.model.legs import Difference, Leg, compare, legs
 from trading.model.plan import stop_reason
@@ -18,7 +17,6 @@ from trading.types import (
     MarketRules,
     Order,
     OrderRole,
-    OrderStatus,
     Position,
     Stops,
     Symbol,
@@ -29,13 +27,10 @@ log = logging.getLogger(__name__)
 
 
 class Wanted:
-    def __init__(
-        self, *, orders: Orders, covers: Covers, valuer: Valuer, gap: Callable[[], Decimal]
-    ) -> None:
+    def __init__(self, *, orders: Orders, valuer: Valuer, gap: Callable[[], Decimal]) -> None:
         """*gap*: share of its price by which a stop that is a limit may fill worse."""
         self._orders = orders
         self._ledger = orders.ledger
-        self._covers = covers
         self._valuer = valuer
         self._gap = gap
         self._refused_targets: dict[Symbol, Decimal] = {}
@@ -94,17 +89,22 @@ class Wanted:
     def forget(self, symbol: Symbol) -> None:
         self._refused_targets.pop(symbol, None)
 
-    # -- sending it -------------------------------------------------------------------------
+    # -- the orders for it ------------------------------------------------------------------
 
-    async def send(
+    def stop(self, position: Position, plan: ExitPlan, leg: Leg) -> tuple[Order, ...]:
+        """The stop of *leg*, and its target where both go in one list: reserved, not sent."""
+        target = self._pairs_with(plan, position.symbol)
+        return self.stop_at(position, plan, leg.price or plan.stop or ZERO, leg.quantity, target)
+
+    def stop_at(
         self,
         position: Position,
         plan: ExitPlan,
         stop: Decimal,
         quantity: Decimal,
-        target: Decimal | None,
-    ) -> Order:
-        """A stop, with its *target* where both go in one list; alone if that is refused."""
+        target: Decimal | None = None,
+    ) -> tuple[Order, ...]:
+        """The same at the price *stop*, with the target at *target*, if at all."""
         rules = self._orders.venue.rules(position.symbol).shown
         order = self._orders.prepare(
             symbol=position.symbol,
@@ -116,15 +116,8 @@ class Wanted:
             reason=stop_reason(plan, rules).value,
         )
         if target is None:
-            sent = await self._orders.reduce(order)
-        else:
-            leg = self.a_target(position, target, quantity)
-            sent = await self._orders.protect_by_pair(order, leg)
-            if sent.status is OrderStatus.REJECTED:
-                self.keep_target(position.symbol, target, sent.note)
-                return await self.send(position, plan, stop, quantity, None)
-        self._covers.look(position.symbol)
-        return sent
+            return (order,)
+        return order, self._target_at(position, target, quantity)
 
     def _limit(self, position: Position, touched: Decimal, rules: MarketRules) -> Decimal | None:
         """Of what can rest as a limit only: the worst price it may fill at."""
@@ -133,7 +126,7 @@ class Wanted:
         sign = position.side.sign
         return rules.tightest(touched * (1 - sign * self._gap()), position.side.opposite)
 
-    def pairs_with(self, plan: ExitPlan, symbol: Symbol) -> Decimal | None:
+    def _pairs_with(self, plan: ExitPlan, symbol: Symbol) -> Decimal | None:
         """The target that goes in one list with the stop; one that is reached the desk keeps."""
         if self.paired and plan.target is not None and self.is_reached(plan, symbol):
             self.keep_target(symbol, plan.target, "it is reached")
@@ -143,7 +136,10 @@ class Wanted:
         log.warning("the desk keeps the target %s of %s: %s", price, symbol.base, why)
         self._refused_targets[symbol] = price
 
-    def a_target(self, position: Position, price: Decimal, quantity: Decimal) -> Order:
+    def a_target(self, position: Position, leg: Leg) -> Order:
+        return self._target_at(position, leg.price or ZERO, leg.quantity)
+
+    def _target_at(self, position: Position, price: Decimal, quantity: Decimal) -> Order:
         rules = self._orders.venue.rules(position.symbol).shown
         price = rules.price(price)
         return self._orders.prepare(

@@ -31,6 +31,7 @@ from trading.types import ONE, ZERO, ExitReason, Order, OrderRole, OrderStatus, 
 
 D = Decimal
 HASTY = replace(QUICK, answer=0.01, intent=0.01, unsaved=0.02)
+SLOW_DISK = replace(HASTY, answer=QUICK.answer)
 BY = "ben, Telegram"
 
 
@@ -321,7 +322,7 @@ async def until_heard(world: World, *kinds: type[Event]) -> None:
 
 async def test_what_a_slow_disk_saves_late_is_a_notice_once_an_hour() -> None:
     store = SlowStore()
-    async with a_world(store=store, timeouts=HASTY).running() as world:
+    async with a_world(store=store, timeouts=SLOW_DISK).running() as world:
         for closes, told in ((1, 1), (2, 1), (3, 1)):
             closing = asyncio.create_task(closed_on_a_slow_disk(world, store))
             while OrderRole.EXIT not in [o.role for o in world.venue.placed[-1:]]:
@@ -353,7 +354,7 @@ async def test_what_neither_history_nor_the_journal_takes_is_critical(
     journal: FailingJournal,
 ) -> None:
     store = SlowStore()
-    async with a_world(store=store, journal=journal, timeouts=HASTY).running() as world:
+    async with a_world(store=store, journal=journal, timeouts=SLOW_DISK).running() as world:
         closing = asyncio.create_task(closed_on_a_slow_disk(world, store))
         await until_heard(world, ReductionUnsaved, ReductionLate)
         assert not world.heard(ReductionLate)
@@ -364,7 +365,7 @@ async def test_what_neither_history_nor_the_journal_takes_is_critical(
 async def test_a_journal_that_takes_it_at_the_second_try_is_enough() -> None:
     store = SlowStore()
     journal = FailingJournal(failures=1)
-    async with a_world(store=store, journal=journal, timeouts=HASTY).running() as world:
+    async with a_world(store=store, journal=journal, timeouts=SLOW_DISK).running() as world:
         closing = asyncio.create_task(closed_on_a_slow_disk(world, store))
         await until_heard(world, ReductionUnsaved, ReductionLate)
         assert not world.heard(ReductionUnsaved)
@@ -375,7 +376,7 @@ async def test_a_journal_that_takes_it_at_the_second_try_is_enough() -> None:
 
 async def test_an_exit_does_not_wait_for_a_disk_that_hangs_and_that_is_told() -> None:
     store, journal = SlowStore(), MemoryJournal()
-    async with a_world(store=store, journal=journal, timeouts=HASTY).running() as world:
+    async with a_world(store=store, journal=journal, timeouts=SLOW_DISK).running() as world:
         await enter(world)
         await settled()
         store.gate.clear()

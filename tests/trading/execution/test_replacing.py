@@ -12,7 +12,7 @@ from tests.trading.held import STOP, Told, holding
 from tests.world import settled
 from trading.errors import Refused
 from trading.events import Protected, StopStays, Unprotected
-from trading.execution.protection import NO_ANSWER
+from trading.execution.steps import NO_ANSWER
 from trading.model.halt import Stage
 from trading.types import ONE, ZERO
 
