@@ -201,15 +201,20 @@ class Venue(Protocol):
     async def place(self, order: Order, permit: Permit) -> OrderReport:
         """Send *order*; call *permit* after the last wait, immediately before it leaves.
 
-        Raises `Halted` (from the permit), `VenueRejected`, `VenueUnavailable` (nothing happened)
-        or `VenueUncertain` (it may have).
+        Raises `Halted` (from the permit), `VenueRejected`, also for what cannot be done here,
+        `VenueMisfit` for what its rules do not take, `VenueUnavailable` (nothing happened) or
+        `VenueUncertain` (it may have); the latter also for an id that was sent before, and then
+        nothing is sent.
         """
         ...
 
     async def place_pair(
         self, stop: Order, target: Order, permit: Permit
     ) -> tuple[OrderReport, OrderReport]:
-        """As `place`, both in one list, where `targets` is PAIRED; refused or lost as a whole."""
+        """As `place`, both in one list; refused or lost as a whole.
+
+        Raises `VenueRejected` where `targets` is not PAIRED.
+        """
         ...
 
     async def cancel(self, order: Order, leaving: Leaving = unwatched) -> OrderReport:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from tests.servers.exchange import OWNER, ApiKey, ExchangeServer, Wish
 from trading.clocks import Clock, SystemClock
 from trading.ports import Feed, Venue
-from trading.types import Order, OrderReport, OrderRole, OrderType, Quote, Side, Symbol
+from trading.types import Order, OrderReport, OrderRole, OrderType, Quote, Side, Symbol, Targets
 from trading.venues.ccxt.breaker import Breaker
 from trading.venues.ccxt.connection import ApiAccess, Connection
 from trading.venues.ccxt.live_feed import LiveFeed
@@ -66,7 +67,7 @@ class CcxtWorld:
             "role": role,
             "quantity": D("0.01"),
             "created_at": self.clock.now(),
-            "reduce_only": role is not OrderRole.ENTRY,
+            "reduce_only": role is not OrderRole.ENTRY and not self.is_spot,
         }
         return Order(**(facts | changed))
 
@@ -118,10 +119,13 @@ def connect(
     *,
     key: ApiKey = OWNER,
     timeout: float = 4.0,
+    targets: Targets | None = None,
     **settings: Any,
 ) -> Connection:
+    """*targets*: as if the exchange took no others."""
+    quirks = QUIRKS["binance", Market(server.market)]
     return Connection(
-        quirks=QUIRKS["binance", Market(server.market)],
+        quirks=quirks if targets is None else replace(quirks, targets=targets),
         access=ApiAccess(key=key.key, secret=key.secret),
         clock=clock,
         url=server.url,

@@ -6,6 +6,7 @@ one-minute bars.  NOON is the close of the first bar.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from trading.clocks import ManualClock
+from trading.errors import StoreError
 from trading.market.candles import Candles
 from trading.market.recording import Recording
 from trading.ports import Journal
@@ -65,6 +67,44 @@ def recording(bars: Sequence[Bar], eth: Sequence[Bar] | None = None) -> Recordin
 
 def _row(bar: Bar) -> tuple[float, ...]:
     return bar if bar is not None else (np.nan,) * 5
+
+
+class FaultyJournal:
+    """A journal that fails when told to, and waits when told to."""
+
+    def __init__(self) -> None:
+        self.kept: list[Mapping[str, object]] = []
+        self.fails = False
+        self.writes_and_fails = False
+        self.unreadable = False
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.closed = False
+
+    async def append(self, *records: Mapping[str, object]) -> None:
+        await self.gate.wait()
+        if self.fails:
+            raise StoreError("no space left")
+        self.kept.extend(records)
+        if self.writes_and_fails:
+            raise StoreError("fdatasync failed")
+
+    async def records(self) -> Sequence[Mapping[str, object]]:
+        if self.unreadable:
+            raise StoreError("the disk is gone")
+        return tuple(self.kept)
+
+    async def rewrite(self, records: Sequence[Mapping[str, object]]) -> None:
+        await self.gate.wait()
+        if self.fails:
+            raise StoreError("no space left")
+        self.kept = list(records)
+
+    async def drop(self, is_done: Callable[[Mapping[str, object]], bool]) -> None:
+        await self.rewrite([record for record in self.kept if not is_done(record)])
+
+    async def close(self) -> None:
+        self.closed = True
 
 
 class PaperWorld:

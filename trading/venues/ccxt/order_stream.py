@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from trading.clocks import Clock
-from trading.errors import VenueError
+from trading.errors import VenueError, VenueRejected, VenueUnavailable, Withheld
 from trading.types import CONDITIONAL, ZERO, Order, OrderReport, OrderStatus, Symbol
 from trading.venues.ccxt.quirks import Quirks
 from trading.venues.ccxt.translation import Translation, child_of, number
@@ -34,6 +35,8 @@ _DONE = frozenset(
 @dataclass(slots=True, kw_only=True)
 class _Known:
     order: Order
+    used: bool = False
+    """The venue has it or may have it: its id must not go out again."""
     told: dict[str, Decimal] = field(default_factory=dict)
     """Quantity of each fill that the listener has heard of, by the venue's trade id."""
     ending: OrderReport | None = None
@@ -98,7 +101,26 @@ class OrderStream:
         for each in filter(None, (venue_id, child_of(raw))):
             if order_id:
                 _keep(self._ids, each, order_id)
+        if order_id in self._known:
+            self._known[order_id].used = True
         return order_id
+
+    def is_used(self, order_id: str) -> bool:
+        """Whether an order of this id has left, and was not turned away."""
+        known = self._known.get(order_id)
+        return known is not None and known.used
+
+    @contextmanager
+    def using(self, *orders: Order) -> Iterator[None]:
+        """Within it they are sent: their ids are used up, unless they were turned away."""
+        for order in orders:
+            self._known[order.id].used = True
+        try:
+            yield
+        except (VenueRejected, VenueUnavailable, Withheld):
+            for order in orders:
+                self._known[order.id].used = False
+            raise
 
     def is_known(self, venue_id: str) -> bool:
         return venue_id in self._ids

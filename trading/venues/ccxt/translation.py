@@ -341,7 +341,8 @@ def written_off(order: Order, price: Decimal, at: datetime) -> OrderReport:
         side=order.side, quantity=order.quantity, price=price, fee=ZERO, at=at,
     )  # fmt: skip
     return OrderReport(
-        order_id=order.id, status=OrderStatus.FILLED, filled=order.quantity, fills=(fill,),
+        order_id=order.id, status=OrderStatus.FILLED, filled=order.quantity,
+        average_price=price, fills=(fill,),
         note="written off: nobody trades it",
     )  # fmt: skip
 

@@ -66,6 +66,7 @@ from trading.venues.ccxt.translation import (
     written_off,
 )
 from trading.venues.ccxt.weights import Urgency
+from trading.venues.lacking import refuse_impossible, refuse_unpaired
 
 log = logging.getLogger(__name__)
 
@@ -284,37 +285,40 @@ class CcxtVenue:
     async def place(self, order: Order, permit: Permit) -> OrderReport:
         self._check(order)
         self._remember(order)
-        raw = await self._connection.act(
-            self._exchange.create_order,
-            self._name(order.symbol),
-            "market" if order.price is None else "limit",
-            order.side.value,
-            exact(order.quantity),
-            exact(order.price),
-            self._params(order),
-            permit=permit,
-            must_contain=self._marks(order),
-            urgency=_URGENCY[order.role],
-            orders=1,
-        )
+        with self._heard.using(order):
+            raw = await self._connection.act(
+                self._exchange.create_order,
+                self._name(order.symbol),
+                "market" if order.price is None else "limit",
+                order.side.value,
+                exact(order.quantity),
+                exact(order.price),
+                self._params(order),
+                permit=permit,
+                must_contain=self._marks(order),
+                urgency=_URGENCY[order.role],
+                orders=1,
+            )
         return await self._surely(self._report(order, raw))
 
     async def place_pair(
         self, stop: Order, target: Order, permit: Permit
     ) -> tuple[OrderReport, OrderReport]:
         """As an order list (OCO): each waits for its price, and is a market order then."""
+        refuse_unpaired(venue=self.name, targets=self.targets)
         for order in (stop, target):
             self._check(order)
             self._remember(order)
         market = self._market(stop.symbol)
-        raw = await self._connection.act(
-            self._exchange.private_post_orderlist_oco,
-            {"symbol": market["id"], **pair_params(stop, target)},
-            permit=permit,
-            must_contain=[stop.id, target.id, "Type=STOP_LOSS", "Type=TAKE_PROFIT"],
-            urgency=Urgency.REDUCTION,
-            orders=2,
-        )
+        with self._heard.using(stop, target):
+            raw = await self._connection.act(
+                self._exchange.private_post_orderlist_oco,
+                {"symbol": market["id"], **pair_params(stop, target)},
+                permit=permit,
+                must_contain=[stop.id, target.id, "Type=STOP_LOSS", "Type=TAKE_PROFIT"],
+                urgency=Urgency.REDUCTION,
+                orders=2,
+            )
         raws = {str(leg["clientOrderId"]): leg for leg in raw["orderReports"]}
         parse = self._exchange.parse_order
         return (
@@ -345,6 +349,9 @@ class CcxtVenue:
         rules = self.rules(order.symbol)
         if isinstance(rules, Untraded) and not self._may_be_tried(order):
             raise VenueRejected(rules.why)
+        refuse_impossible(order, rules.shown, venue=self.name, cash=self.cash, targets=self.targets)
+        if self._heard.is_used(order.id):
+            raise VenueUncertain(f"the id {order.id} was sent already: its order may be there")
         wrong = misfit(order, rules.shown)
         if wrong:
             raise VenueMisfit(wrong)

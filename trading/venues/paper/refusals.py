@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from trading.errors import VenueRejected
+from trading.errors import VenueMisfit, VenueRejected
 from trading.market import matching
 from trading.types import CONDITIONAL, ZERO, MarketRules, Order, OrderType, Side
 
@@ -43,9 +43,7 @@ def reduces(order: Order, held: Decimal) -> bool:
 
 def _refuse_odd_steps(order: Order, rules: MarketRules) -> None:
     if order.quantity <= ZERO or order.quantity % rules.lot:
-        raise VenueRejected(
-            f"the quantity {order.quantity} is not a multiple of the lot {rules.lot}"
-        )
+        raise VenueMisfit(f"the quantity {order.quantity} is not a multiple of the lot {rules.lot}")
     if order.type is OrderType.LIMIT:
         _refuse_odd_price("limit", order.price, rules)
     if order.type in CONDITIONAL:
@@ -55,14 +53,14 @@ def _refuse_odd_steps(order: Order, rules: MarketRules) -> None:
 def _refuse_large(order: Order, rules: MarketRules) -> None:
     most = rules.max_quantity
     if most is not None and order.type is not OrderType.LIMIT and order.quantity > most:
-        raise VenueRejected(f"the quantity {order.quantity} is above the market lot {most}")
+        raise VenueMisfit(f"the quantity {order.quantity} is above the market lot {most}")
 
 
 def _refuse_odd_price(kind: str, price: Decimal | None, rules: MarketRules) -> None:
     if price is None or price <= ZERO:
         raise VenueRejected(f"a {kind} order needs a price above 0")
     if price % rules.tick:
-        raise VenueRejected(f"the {kind} price {price} is not a multiple of the tick {rules.tick}")
+        raise VenueMisfit(f"the {kind} price {price} is not a multiple of the tick {rules.tick}")
 
 
 def _refuse_small(order: Order, rules: MarketRules, price: Decimal) -> None:
@@ -70,7 +68,7 @@ def _refuse_small(order: Order, rules: MarketRules, price: Decimal) -> None:
     notional = order.quantity * (order.price or order.stop_price or price)
     if notional < rules.min_notional:
         quote = order.symbol.quote
-        raise VenueRejected(
+        raise VenueMisfit(
             f"{notional.normalize():f} {quote} is below the least notional of"
             f" {rules.min_notional} {quote}"
         )

@@ -45,6 +45,7 @@ from trading.types import (
     Targets,
     Untraded,
 )
+from trading.venues.lacking import refuse_impossible, refuse_unpaired
 from trading.venues.paper.account import (
     Filled,
     HeldOrder,
@@ -173,6 +174,7 @@ class PaperVenue:
         self, stop: Order, target: Order, permit: Permit
     ) -> tuple[OrderReport, OrderReport]:
         """Accept both, or neither: of the coins that they lock, both sell the same."""
+        refuse_unpaired(venue=self.name, targets=self.targets)
         book = await self._ready()
         quote = self._check(book, stop)
         self._check(book, target)
@@ -288,10 +290,14 @@ class PaperVenue:
     # -- what is refused ---------------------------------------------------------------------
 
     def _check(self, book: PaperAccount, order: Order) -> Quote:
-        """Return the quote that *order* meets.  Raises `VenueRejected` with the reason."""
+        """Return the quote that *order* meets.  Raises `VenueRejected` with the reason.
+
+        Raises `VenueUncertain` for an id that was used: that order is to be asked for.
+        """
         rules = self._traded(order.symbol)
+        refuse_impossible(order, rules, venue=self.name, cash=self.cash, targets=self.targets)
         if book.get(order.id) is not None:
-            raise VenueRejected(f"duplicate order id {order.id}")
+            raise VenueUncertain(f"the id {order.id} was sent already: its order is there")
         quote = self._feed.quote(order.symbol, self._now(book))
         if quote is None:
             raise VenueRejected(f"there is no price for {order.symbol} yet")

@@ -1,4 +1,4 @@
-"""What a venue does that holds targets: at the touch, at their price, the stop first."""
+"""What bars do to targets on paper: at the touch, at their price, the stop first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.memory import MemoryJournal
-from tests.contracts.test_venue import OpenWorld, open_world
+from tests.trading.venues.paper.test_fills import OpenWorld, open_world
 from tests.trading.venues.paper_world import (
     BTC,
     FREE,
