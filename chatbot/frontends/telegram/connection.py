@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from telegram import Bot
     from telegram.request import BaseRequest
 
 OFFICIAL = "https://api.telegram.org"
-_CHATTERERS = ("telegram", "httpx", "httpcore")
-"""Libraries that log addresses, which hold the token, and each update, which may be a stranger's.
+_CHATTERERS = ("telegram",)
+"""Libraries that log what they were sent: each update may be a stranger's.
 
 What matters of it is told here, in words of our own.
 """
@@ -67,15 +67,7 @@ def connect(token: str, base_url: str, polling: Polling) -> TelegramConnection:
 
     from chatbot.frontends.telegram.wire import Saying, UpdateWire
 
-    timeouts: dict[str, Any] = {
-        "read_timeout": polling.answer,
-        "write_timeout": polling.answer,
-        "media_write_timeout": polling.answer * 2,
-        "connect_timeout": polling.connect,
-        "pool_timeout": polling.answer,
-    }
-    saying = Saying(**timeouts)
-    hearing = UpdateWire(patience=polling.patience, **timeouts)
+    saying, hearing = Saying(base_url, polling), UpdateWire(base_url, polling)
     bot = Bot(
         token,
         base_url=f"{base_url}/bot",

@@ -19,9 +19,10 @@ from typing import Any
 
 from telegram import CallbackQuery, Chat, Message, Update, User
 from telegram.error import TelegramError, TimedOut
-from telegram.request import HTTPXRequest
 
+from chatbot.frontends.telegram.connection import Polling
 from chatbot.frontends.telegram.places import UNREADABLE
+from chatbot.frontends.telegram.requests import Requests
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Garbled(TelegramError):
         super().__init__("garbled")
 
 
-class Saying(HTTPXRequest):
+class Saying(Requests):
     """Requests whose answers are read with care."""
 
     @staticmethod
@@ -50,12 +51,12 @@ class Saying(HTTPXRequest):
         return answer_in(payload)
 
 
-class UpdateWire(HTTPXRequest):
-    """Polls: no longer than *patience* in all, and with no update in them that cannot be read."""
+class UpdateWire(Requests):
+    """Polls: no longer than `patience` in all, and with no update in them that cannot be read."""
 
-    def __init__(self, *, patience: float, **given: Any) -> None:
-        super().__init__(**given)
-        self._patience = patience
+    def __init__(self, base_url: str, polling: Polling) -> None:
+        super().__init__(base_url, polling)
+        self._patience = polling.patience
 
     async def do_request(self, *args: Any, **given: Any) -> tuple[int, bytes]:
         # The library's own limits hold for each step; a server that dribbles keeps to them all.

@@ -1,0 +1,46 @@
+"""The library's requests over aiohttp: what is told of what goes wrong."""
+
+from __future__ import annotations
+
+import pytest
+from telegram.error import NetworkError, TelegramError, TimedOut
+
+from chatbot.frontends.telegram.connection import Polling, connect
+from tests.servers.telegram import TOKEN, Fault, TelegramServer
+
+SHORT = Polling(answer=0.05, connect=1.0, patience=0.05)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [(Fault.DROP, NetworkError), (Fault.DROP_AFTER, NetworkError), (Fault.HANG, TimedOut)],
+)
+async def test_a_request_that_fails_is_told_in_words_without_its_address(
+    fault: Fault, told: type[TelegramError]
+) -> None:
+    async with TelegramServer() as server:
+        server.fail("getMe", fault)
+        connection = connect(TOKEN, server.base_url, SHORT)
+        with pytest.raises(told) as failed:
+            await connection.bot.get_me()
+
+        assert type(failed.value) is told
+        assert TOKEN not in str(failed.value)
+        assert failed.value.__cause__ is None
+        assert (await connection.bot.get_me()).is_bot  # the next one connects again
+        for each in connection.requests:
+            await each.shutdown()
+
+
+async def test_a_proxy_that_the_environment_names_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with TelegramServer() as server:
+        monkeypatch.setenv("http_proxy", server.base_url)
+        through = connect(TOKEN, "http://telegram.example", SHORT)
+        monkeypatch.setenv("no_proxy", "telegram.example")
+        past = connect(TOKEN, "http://telegram.example", SHORT)
+
+        assert (await through.bot.get_me()).is_bot
+        with pytest.raises(NetworkError):
+            await past.bot.get_me()
+        for each in (*through.requests, *past.requests):
+            await each.shutdown()
