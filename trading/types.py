@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 from trading.common.frozen import fast_frozen, replace
@@ -144,7 +145,7 @@ class Symbol(NamedTuple):
     @property
     def coin(self) -> str:
         """What its base is made of: PEPE, also of 1000PEPE."""
-        return _BY_THE_THOUSAND.sub("", self.base)
+        return _coin(self.base)
 
     def __str__(self) -> str:
         return f"{self.base}/{self.quote}"
@@ -152,6 +153,11 @@ class Symbol(NamedTuple):
 
 _BY_THE_THOUSAND = re.compile(r"^(10{3,}|1M)(?=[A-Z])")
 """How perpetuals are called whose coin costs next to nothing: 1000SHIB, 1MBABYDOGE."""
+
+
+@lru_cache(maxsize=4096)
+def _coin(base: str) -> str:
+    return _BY_THE_THOUSAND.sub("", base)
 
 
 @fast_frozen

@@ -31,14 +31,17 @@ from trading.backtest.parts import (
     NoLatchFile,
 )
 from trading.backtest.result import Result
+from trading.backtest.universe import ForeseenUniverse
 from trading.backtest.untold import held_without_bars, too_short
 from trading.bus import Bus
 from trading.context.settings import TraderSettings
 from trading.cycle.cycles import Cycles
+from trading.cycle.universe import TradableUniverse
 from trading.execution.orders import OrderIds, OrderTimeouts
 from trading.market.candles import Candles, Panel
 from trading.market.flaws import flaws
 from trading.model.halt import Halt, Latch
+from trading.ports import MarketScanner
 from trading.risk.cooldown import Streak, streak
 from trading.risk.drawdown import READINGS, day_end, day_of
 from trading.safety.guards import KINDS
@@ -103,6 +106,16 @@ class _Cycles(Cycles):
 
 class _Trader(Trader):
     """The trader, and what it needs in order not to be shown every bar."""
+
+    def _new_universe(self, surveyor: MarketScanner | None) -> TradableUniverse:
+        plan, feed = self.settings.universe, self.feed
+        if plan is None or not isinstance(feed, HandFeed):
+            return super()._new_universe(surveyor)
+        return ForeseenUniverse(
+            candles=feed.whole, timeframe=self.settings.timeframe, trader=self.name,
+            mode=self.mode, plan=plan, store=self._store, recorder=self._recorder,
+            clock=self._clock, market=feed.now,
+        )  # fmt: skip
 
     def forget_spent(self, now: datetime) -> None:
         """Let go of closed trades that no rest can depend on any more: fewer to count each time."""

@@ -133,7 +133,7 @@ class ScannedUniverse(TradableUniverse):
         return UniverseStatus(
             universe=self._universe,
             plan=self._plan,
-            survey=self._last,
+            survey=self._newest(),
             age=None if self._at is None else self._market() - self._at,
             problem=self._problem,
         )
@@ -153,7 +153,7 @@ class ScannedUniverse(TradableUniverse):
 
     def objection(self, symbol: Symbol, at: datetime) -> str:
         if self.terms(symbol) is None:
-            return f"outside the universe, {self._universe.why_not(symbol, self._last)}"
+            return f"outside the universe, {self._universe.why_not(symbol, self._newest())}"
         if symbol in self._plan.listed or not self._is_stale(at):
             return ""
         age = at - self._at if self._at else None
@@ -186,16 +186,23 @@ class ScannedUniverse(TradableUniverse):
 
     # -- inside ---------------------------------------------------------------------------
 
+    def _newest(self) -> MarketScan | None:
+        """The last survey since the process began."""
+        return self._last
+
     def _due(self, at: datetime) -> Iterator[datetime]:
         every = self._plan.every
         if not self.by_bars:
             if self._at is None or at - self._at >= every:
                 yield at
             return
-        due = _floor(self._begin or at, every) + every
+        due = self._due_after(self._begin or at)
         while due <= at:
             yield due
             due += every
+
+    def _due_after(self, at: datetime) -> datetime:
+        return _floor(at, self._plan.every) + self._plan.every
 
     def _take(self, survey: MarketScan) -> None:
         if self._at is not None and survey.at - self._at > self._plan.max_age:

@@ -190,11 +190,14 @@ class Universe:
 
     def tier(self, symbol: Symbol) -> int | None:
         """Number of the tier in which *symbol* may be traded now; None: it may not."""
-        return None if self.never_trades(symbol) else self.members.get(symbol)
+        number = self.members.get(symbol)
+        return None if number is None or self.never_trades(symbol) else number
 
     def terms(self, symbol: Symbol) -> Tier | None:
         """What may be done in *symbol* now; None: nothing."""
         number = self.tier(symbol)
+        if number is None:
+            return None
         return next((tier for tier in self.tiers if tier.number == number), None)
 
     def _is_refused(self, symbol: Symbol) -> bool:
@@ -207,6 +210,8 @@ class Universe:
     def observe(self, survey: MarketScan) -> Universe:
         """The universe after one more survey."""
         met = self._met(survey)
+        if not self.drifts and met == self.members:
+            return self
         members, drifts = dict[Symbol, int](), dict[Symbol, Drift]()
         for symbol in sorted({*met, *self.members, *self.drifts}):
             if self.never_trades(symbol):

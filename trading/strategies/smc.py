@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated
 
 import numpy as np
@@ -235,9 +236,16 @@ class _Points:
     def told(self, row: int, column: int, score: float) -> str:
         if not score:
             return ""
-        here = _Points(*(getattr(self, name)[row, column] for name in self.__slots__))
-        parts = [f"{name} {part}" for name, part in here.of(1 if score > 0 else -1).items() if part]
-        return f"{'long' if score > 0 else 'short'} {abs(score):.0f}: {', '.join(parts)}"
+        here = (getattr(self, name).item(row, column) for name in self.__slots__)
+        return _told(*here, score=score)
+
+
+@lru_cache(maxsize=4096)  # there are some hundred sums, and a backtest asks thousands of times
+def _told(*points: int, score: float) -> str:
+    """What the *points* of one place, in the order of their names, add up to."""
+    here = _Points(*map(np.asarray, points))
+    parts = [f"{name} {part}" for name, part in here.of(1 if score > 0 else -1).items() if part]
+    return f"{'long' if score > 0 else 'short'} {abs(score):.0f}: {', '.join(parts)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
