@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache, partial
 
 from handlers.format import (
     ago,
@@ -29,7 +31,6 @@ from handlers.texts.phrases import (
     WAIT,
     apart,
     apart_notes,
-    base_and_side,
     clipped,
     count_entries,
     entries,
@@ -46,6 +47,7 @@ from handlers.texts.phrases import (
     unknown,
 )
 from handlers.texts.screen import TABLE_ROWS, a_table, first_fitting, fitting
+from handlers.texts.status_rows import Rows
 from trading.accounts.views import Cycle, View
 from trading.model.halt import Halt, Stage, Verb
 from trading.ports import FeedState
@@ -75,7 +77,8 @@ def one(
     sizes += [(least, spared) for spared in range(3)]
     sizes += [(rows, 2) for rows in range(least - 1, 0, -1)]
     sizes.append((min(least, 1), 3))
-    return first_fitting(addressed(_one(view, chats, rows, spared)) for rows, spared in sizes)
+    drafts = _Drafts(view, chats)
+    return first_fitting(addressed(drafts.of(rows, spared)) for rows, spared in sizes)
 
 
 FEW = 3
@@ -84,16 +87,30 @@ _CHATS_KEPT = {3: 1}
 """When nothing else is left to spare: the title names the others."""
 
 
-def _one(view: View, chats: Mapping[str, str], rows: int, spared: int) -> Reply:
-    return Reply(
-        title(view, chats),
-        lead="\n".join([*chat_lines(chats)[: _CHATS_KEPT.get(spared)], *_above(view, spared)]),
-        table=a_table(COLUMNS, _rows(view, rows)),
-        text="\n".join(_below(view, chats, spared)),
-        choices=_choices(view),
-        level=max(level(view), chat_level(chats)),
-        as_of=view.as_of,
-    )
+class _Drafts:
+    """One status at several lengths; what they have in common is written once."""
+
+    def __init__(self, view: View, chats: Mapping[str, str]) -> None:
+        self._chats = chat_lines(chats)
+        self._above = cache(partial(_above, view))
+        self._below = cache(partial(_below, view, chats))
+        self._rows = Rows(view)
+        self._bare = Reply(
+            title(view, chats),
+            choices=_choices(view),
+            level=max(level(view), chat_level(chats)),
+            as_of=view.as_of,
+        )
+
+    def of(self, rows: int, spared: int) -> Reply:
+        """With so many *rows*, and so many of the lines above and below *spared*."""
+        lead = [*self._chats[: _CHATS_KEPT.get(spared)], *self._above(spared)]
+        return replace(
+            self._bare,
+            lead="\n".join(lead),
+            table=a_table(COLUMNS, self._rows.at_most(rows)),
+            text="\n".join(self._below(spared)),
+        )
 
 
 def _choices(view: View) -> tuple[Choice, ...]:
@@ -283,25 +300,6 @@ def _open_halted(view: View) -> str:
     rest = "rests" if len(protective(view.orders)) == 1 else "rest"
     count = f"Open {len(view.holdings)}, P&L {gain(view.open_profit)}"
     return f"{count}; {stops} {rest}; exits go on."
-
-
-def _rows(view: View, rows: int) -> list[tuple[str, ...]]:
-    odd = [*apart(view), *stale(view)]
-    held = (*odd, *(h for h in view.holdings if h not in odd))
-    shown = view.holdings if rows >= len(held) else held[: max(rows - 1, 0)]
-    found: list[tuple[str, ...]] = [
-        (
-            base_and_side(h),
-            "not traded" if h.apart else gain(h.profit),
-            percent(h.share) if h.share is not None else "",
-        )
-        for h in shown
-    ]
-    hidden = held[len(shown) :]
-    if hidden:
-        profit = total([h.profit for h in hidden if not h.apart])
-        found.append((f"{len(hidden)} more", gain(profit), ""))
-    return found
 
 
 def _below(view: View, chats: Mapping[str, str], spared: int) -> list[str]:

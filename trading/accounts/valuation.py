@@ -10,7 +10,7 @@ from trading.accounts.ledger import Ledger
 from trading.market.spike_filter import SpikeFilter
 from trading.ports import Feed
 from trading.risk.exposure import exposures
-from trading.types import ZERO, Position, Quote, Symbol
+from trading.types import ZERO, OrderRole, Position, Quote, Symbol
 
 
 @dataclass(slots=True)
@@ -97,9 +97,10 @@ class Valuer:
     def exposures(self, at: datetime | None = None) -> dict[Symbol, Decimal]:
         """The same by symbol; what counts at 0 is no money at work."""
         positions = [p for p in self.ledger.positions.values() if self.apart.get(p.symbol) != ZERO]
+        entries = self.ledger.alive_of(OrderRole.ENTRY)
         return exposures(
             ((position, self._price(position.symbol, at)) for position in positions),
-            ((order, self._price(order.symbol, at)) for order in self.ledger.alive.values()),
+            ((order, self._price(order.symbol, at)) for order in entries),
         )
 
     def _price(self, symbol: Symbol, at: datetime | None) -> Decimal | None:

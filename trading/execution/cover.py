@@ -47,15 +47,18 @@ class Covers:
 
     def stops(self, symbol: Symbol) -> Sequence[Order]:
         """Those that rest, confirmed by the venue."""
-        return [o for o in self._sent(symbol) if o.status is OrderStatus.OPEN]
+        return _confirmed(self._sent(symbol))
 
     def of(self, symbol: Symbol) -> Cover:
-        stops, state = self.stops(symbol), self._states.get(symbol, _State())
+        sent, state = self._sent(symbol), self._states.get(symbol, _State())
+        stops = _confirmed(sent)
+        quantity = _sum(stops)
+        is_whole = self._is_enough(symbol, quantity)
         return Cover(
-            quantity=_sum(stops),
+            quantity=quantity,
             price=stops[0].stop_price if stops else None,
-            in_doubt=len(self._sent(symbol)) > len(stops),
-            bare_since=None if self._is_whole(symbol) else state.since or self._opened_at(symbol),
+            in_doubt=len(sent) > len(stops),
+            bare_since=None if is_whole else state.since or self._opened_at(symbol),
             why=state.why,
         )
 
@@ -129,11 +132,14 @@ class Covers:
 
     def _is_whole(self, symbol: Symbol) -> bool:
         """Whether stops rest for all that is open, in whole lots."""
+        return self._is_enough(symbol, _sum(self.stops(symbol)))
+
+    def _is_enough(self, symbol: Symbol, quantity: Decimal) -> bool:
         position = self.orders.ledger.positions.get(symbol)
         if position is None:
             return True
         lot = self.orders.venue.rules(symbol).shown.lot
-        return abs(position.quantity) - _sum(self.stops(symbol)) < lot
+        return abs(position.quantity) - quantity < lot
 
     def _opened_at(self, symbol: Symbol) -> datetime | None:
         position = self.orders.ledger.positions.get(symbol)
@@ -142,6 +148,10 @@ class Covers:
     def _about(self, symbol: Symbol) -> dict[str, Any]:
         now = self.clock.now()
         return {"at": now, "trader": self.trader, "mode": self.mode, "symbol": symbol}
+
+
+def _confirmed(stops: Sequence[Order]) -> list[Order]:
+    return [stop for stop in stops if stop.status is OrderStatus.OPEN]
 
 
 def _sum(stops: Sequence[Order]) -> Decimal:
