@@ -164,10 +164,7 @@ class PaperVenue:
         permit()
         turn = self._accept(book, order, quote)
         report = _report(book, order.id)
-        try:
-            await self._opened().put([record_of(turn.steps)], turn.reports(but=order.id))
-        except StoreError as error:
-            raise await self._what_became_of(order, error) from error
+        await self._acted(turn, order.id, done=lambda book: book.get(order.id) is not None)
         return report
 
     async def place_pair(
@@ -183,10 +180,7 @@ class PaperVenue:
         turn.take(Placed(stop, since, beside=target.id))
         turn.take(Placed(target, since, beside=stop.id))
         reports = _report(book, stop.id), _report(book, target.id)
-        try:
-            await self._opened().put([record_of(turn.steps)])
-        except StoreError as error:
-            raise await self._what_became_of(stop, error) from error
+        await self._acted(turn, stop.id, done=lambda book: book.get(stop.id) is not None)
         return reports
 
     async def write_off(self, order: Order, price: Decimal) -> OrderReport:
@@ -198,8 +192,9 @@ class PaperVenue:
             fee=ZERO,
         )
         turn.take(Filled(fill, at))
-        await self._saved("what was written off", [record_of(turn.steps)])
-        return _report(book, order.id)
+        report = _report(book, order.id)
+        await self._acted(turn, order.id, done=lambda book: book.get(order.id) is not None)
+        return report
 
     async def cancel(self, order: Order, leaving: Leaving = unwatched) -> OrderReport:
         book = await self._ready()
@@ -212,8 +207,7 @@ class PaperVenue:
         if other is not None:
             turn.end(other, self._now(book), "cancelled with the other order of its list")
         report = held.report()
-        records = [record_of(turn.steps)] if turn.steps else []
-        await self._saved("the cancel", records, turn.reports(but=order.id))
+        await self._acted(turn, order.id, done=lambda book: not _held(book, order.id).is_alive)
         return report
 
     async def find(self, order: Order) -> OrderReport | None:
@@ -432,15 +426,28 @@ class PaperVenue:
         await self._saved("what was asked for")
         return answer
 
-    async def _what_became_of(self, order: Order, error: StoreError) -> Exception:
-        """After a failed write the journal itself tells whether the order is in it."""
+    async def _acted(
+        self, turn: Turn, order_id: str, *, done: Callable[[PaperAccount], bool]
+    ) -> None:
+        """Wait until *turn* is durable; the listener hears of all but *order_id*, which is told.
+
+        After a failed write the journal itself says whether it is *done*.  Raises
+        `VenueUnavailable` if not, and `VenueUncertain` if it may be.
+        """
+        if not turn.steps:
+            return await self._saved("what was asked for")
         try:
-            book = await self._ready()
-        except VenueUnavailable as unreadable:
-            return VenueUncertain(str(unreadable))
-        if book.get(order.id) is not None:
-            return VenueUncertain(f"the order was written, but perhaps not for good: {error}")
-        return VenueUnavailable(str(error))
+            await self._opened().put([record_of(turn.steps)], turn.reports(but=order_id))
+        except StoreError as error:
+            try:
+                was_done = done(await self._ready())
+            except VenueUnavailable as unreadable:
+                raise VenueUncertain(str(unreadable)) from error
+            if was_done:
+                raise VenueUncertain(
+                    f"it was written, but perhaps not for good: {error}"
+                ) from error
+            raise VenueUnavailable(str(error)) from error
 
 
 def _free(book: PaperAccount, symbol: Symbol) -> Decimal:
