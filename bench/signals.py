@@ -26,6 +26,7 @@ from bench.figures import SLOW, Figure, median
 from bench.slow_disk import MILLISECONDS, slowed
 from storage.store import SqlStore
 from trading.ports import Change, WritePriority
+from trading.types import OrderRole
 
 AT_ONCE = 300
 ROUNDS, SLOW_ROUNDS = 5, 3
@@ -41,11 +42,12 @@ Round = Callable[[BenchDesk], Awaitable[float]]
 class History(SqlStore):
     """Remembers when a stop was first written down."""
 
-    first_reduction = 0.0
+    first_stop = 0.0
 
     async def commit(self, change: Change, priority: WritePriority = WritePriority.REST) -> None:
-        if priority is WritePriority.REDUCTION and not History.first_reduction:
-            History.first_reduction = perf_counter()
+        made = any(order.role is OrderRole.PROTECT for order in change.orders)
+        if made and not History.first_stop:
+            History.first_stop = perf_counter()
         await super().commit(change, priority)
 
 
@@ -99,7 +101,7 @@ async def rates(rounds: int) -> dict[str, tuple[float, float]]:
 
 async def _time(kind: Round) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
-        History.first_reduction = 0.0
+        History.first_stop = 0.0
         async with a_desk(Path(folder), symbols=AT_ONCE, store=History) as desk:
             used = process_time()
             seconds = await kind(desk)
@@ -124,9 +126,10 @@ async def protected(desk: BenchDesk) -> float:
 async def entries_alone(desk: BenchDesk) -> float:
     """Seconds of the same cycle until the first stop is begun: every entry is booked by then."""
     desk.trader.orders.on_touch.clear()  # else stops are placed while entries still wait
+    desk.trader.orders.on_held = None  # and made with their fills
     began = perf_counter()
     await desk.minute()
-    return History.first_reduction - began
+    return History.first_stop - began
 
 
 if __name__ == "__main__":

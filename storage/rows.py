@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from storage.halt_json import halt_number, stages_from_text, stages_to_text
@@ -41,6 +42,7 @@ Columns = Sequence[Any]
 """What a database gives back: one row, in the order of its columns, without `seq`."""
 
 
+@lru_cache(maxsize=512)  # each is written several times: of the bar, of the order
 def instant(at: datetime) -> str:
     """ISO 8601 in UTC with microseconds, always 32 characters.  Raises ValueError if naive."""
     if at.tzinfo is not UTC:

@@ -59,7 +59,10 @@ class RowKind:
         insert = _postgresql_insert() if dialect.name == "postgresql" else sqlite.insert
         one: dict[str, None] = dict.fromkeys(self.columns)
         statement = self.conflict(insert(self.table).inline().values(one))
-        before, word, after = str(statement.compile(dialect=dialect)).partition(" VALUES ")
+        known = (self, dialect.name)
+        if known not in _OF_ONE:
+            _OF_ONE[known] = str(statement.compile(dialect=dialect))
+        before, word, after = _OF_ONE[known].partition(" VALUES ")
         row, _, conflict = after.partition(") ")
         return f"{before}{word}{', '.join([row + ')'] * size)} {conflict}"
 
@@ -68,6 +71,10 @@ def _postgresql_insert() -> Callable[[Table], Insert]:
     from sqlalchemy.dialects import postgresql  # 0.1 s that a desk on SQLite need not wait
 
     return postgresql.insert
+
+
+_OF_ONE: dict[tuple[RowKind, str], str] = {}
+"""Statements of one row by what they write and in which dialect: worded once in a process."""
 
 
 def _kind(

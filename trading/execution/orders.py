@@ -267,7 +267,7 @@ class Orders:
 
         *origin* is the chat that is answered.
         """
-        with self._carried(order), self._asked_by(order, origin):
+        with self._carried(order, origin=origin):
             return await self._enter(order, permit, decision)
 
     async def _enter(self, order: Order, permit: Permit, decision: Decision | None) -> Order:
@@ -288,7 +288,7 @@ class Orders:
 
         *origin* is the chat that is answered.
         """
-        with self._carried(order), self._asked_by(order, origin):
+        with self._carried(order, origin=origin):
             await self.intents.save(order)
             return await self._place(order, partial(self._check_still_open, order))
 
@@ -323,14 +323,14 @@ class Orders:
 
         They are refused, or lost, together.
         """
-        with self._carried(stop), self._carried(target):
+        with self._carried(stop, target):
             await self.intents.save(stop, target)
             asking = partial(self.venue.place_pair, stop, target, _always)
             return (await self._sent((stop, target), asking))[0]
 
     async def write_off(self, order: Order, price: Decimal, *, origin: str = "") -> Order:
         """Book *order* out at *price*: nobody trades its symbol, and nothing is sent."""
-        with self._carried(order), self._asked_by(order, origin):
+        with self._carried(order, origin=origin):
             await self.intents.save(order)
 
             async def asking() -> tuple[OrderReport, ...]:
@@ -477,13 +477,20 @@ class Orders:
     # -- inside ---------------------------------------------------------------------------
 
     @contextmanager
-    def _carried(self, order: Order) -> Iterator[None]:
-        self._on_the_way.add(order.id)
+    def _carried(self, *orders: Order, origin: str = "") -> Iterator[None]:
+        """*origin* is the chat that is answered."""
+        ids = [order.id for order in orders]
+        self._on_the_way.update(ids)
+        if origin:
+            self._origins.update(dict.fromkeys(ids, origin))
         try:
             yield
         finally:
-            self._on_the_way.discard(order.id)
-            self._forget_unsent(order)
+            self._on_the_way.difference_update(ids)
+            for order in orders:
+                self._forget_unsent(order)
+                if origin:
+                    self._origins.pop(order.id, None)
 
     def _forget_unsent(self, order: Order) -> None:
         self._prepared.pop(order.id, None)

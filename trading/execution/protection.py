@@ -36,7 +36,7 @@ from trading.types import (
     Symbol,
 )
 
-TOGETHER = 32
+TOGETHER = 256
 """Symbols converged at a time: they share their commits, and none waits long for its own."""
 
 

@@ -132,6 +132,8 @@ class Latch:
         return self._last
 
     def covering(self, trader: str) -> tuple[Halt, ...]:
+        if not self._halts:  # asked at every fill
+            return ()
         return tuple(h for h in self.active if h.covers(trader))
 
     def strictest(self, trader: str) -> Halt | None:

@@ -36,10 +36,15 @@ class Difference:
 
     def of(self, kind: OrderType) -> Difference:
         """What concerns the stops alone, or the targets."""
+        if not self:
+            return self
         return Difference(
             tuple(order for order in self.wrong if order.type is kind),
             tuple(leg for leg in self.missing if leg.type is kind),
         )
+
+
+NONE = Difference((), ())
 
 
 def legs(
@@ -76,6 +81,8 @@ def compare(
     A price is right within a tick, a quantity within a lot, however it is sliced: what was placed
     by other rules than today's stays as long as it covers the same.
     """
+    if _are_just(resting, wanted, side, rules):
+        return NONE
     wrong, missing = list[Order](), list[Leg]()
     for kind in (OrderType.STOP, OrderType.TARGET):
         orders = [order for order in resting if order.type is kind]
@@ -85,6 +92,18 @@ def compare(
             wrong += odd
             missing += left
     return Difference(tuple(wrong), tuple(missing))
+
+
+def _are_just(
+    resting: Sequence[Order], wanted: Sequence[Leg], side: Side, rules: MarketRules
+) -> bool:
+    """Whether each that rests is the leg in its place: what is found nearly always."""
+    return len(resting) == len(wanted) and all(
+        order.type is leg.type
+        and order.remaining == leg.quantity
+        and _is_at(order, leg, side, rules)
+        for order, leg in zip(resting, wanted, strict=True)
+    )
 
 
 def _unmatched(

@@ -47,7 +47,11 @@ class ReplayFeed:
         self._load = recording
         self._rules = rules
         self._start = start
+        self._asked = (datetime.min.replace(tzinfo=UTC), 0)
+        """The moment that was asked for last, and how many bars have closed by then."""
         self._market: ReplayClock | None = None
+        self._latest: datetime | None = None
+        """Market time as it was asked for last."""
         self._next: datetime | None = None
         """The close at which market time waits until its bar is handled; None: nobody handles."""
         for symbol in self._wanted:
@@ -70,7 +74,15 @@ class ReplayFeed:
     def now(self) -> datetime:
         """Market time: as the recording runs, up to the close of the first bar not yet handled."""
         running = self._running()
-        return running if self._next is None else min(running, self._next)
+        self._latest = running if self._next is None else min(running, self._next)
+        return self._latest
+
+    def _shown(self, at: datetime | None) -> datetime:
+        """*at*, or now if that is earlier: market time never runs back."""
+        if at is not None and self._latest is not None and at <= self._latest:
+            return at
+        now = self.now()
+        return now if at is None else min(at, now)
 
     def handled(self, bar: datetime) -> None:
         """Go on to the close of the bar after *bar*: whoever is late misses nothing."""
@@ -93,8 +105,7 @@ class ReplayFeed:
         return self._candles.upto(self._columns_until(min(until, self.now()))).last(bars)
 
     def quote(self, symbol: Symbol, at: datetime | None = None) -> Quote | None:
-        now = self.now()
-        columns = self._columns_until(now if at is None else min(at, now))
+        columns = self._columns_until(self._shown(at))
         known = self._last_known.get(symbol)
         column = int(known[columns - 1]) if known is not None and columns else -1
         if column < 0:
@@ -162,7 +173,11 @@ class ReplayFeed:
         return quote
 
     def _columns_until(self, moment: datetime) -> int:
-        return bisect_right(self._times, (moment - _EPOCH) // _MILLISECOND)
+        asked, columns = self._asked
+        if moment != asked:
+            columns = bisect_right(self._times, (moment - _EPOCH) // _MILLISECOND)
+            self._asked = moment, columns
+        return columns
 
 
 def _moment(milliseconds: int) -> datetime:
