@@ -6,6 +6,7 @@ import os
 import random
 import signal
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -59,17 +60,31 @@ def starts_as_ever(desk: DeskProcess) -> None:
     assert desk.terminate() == 0
 
 
-@pytest.mark.parametrize("number", ENDING)
-@pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS)
+@pytest.mark.parametrize(("moment", "number"), zip(MOMENTS, cycle(ENDING), strict=False))
 async def test_a_start_that_is_cut_ends_in_words(
-    calm: DeskProcess, moment: Callable[[DeskProcess], bool], number: signal.Signals
+    calm: DeskProcess, moment: str, number: signal.Signals
 ) -> None:
-    calm.launch()
-    calm.until(lambda: listens(calm) and moment(calm), "the moment")
-    calm.signal(number)
-    await ended_in_words(calm, number)
+    """Each moment, and each signal twice: they are handled alike, so not every pair is tried."""
+    await is_cut(calm, moment, number)
     if number is signal.SIGHUP:
         starts_as_ever(calm)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", ENDING)
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_a_start_that_is_cut_at_each_moment_by_each_signal_ends_in_words(
+    calm: DeskProcess, moment: str, number: signal.Signals
+) -> None:
+    await is_cut(calm, moment, number)
+    starts_as_ever(calm)
+
+
+async def is_cut(desk: DeskProcess, moment: str, number: signal.Signals) -> None:
+    desk.launch()
+    desk.until(lambda: listens(desk) and MOMENTS[moment](desk), "the moment")
+    desk.signal(number)
+    await ended_in_words(desk, number)
 
 
 @pytest.mark.parametrize("seed", range(6))

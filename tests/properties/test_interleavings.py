@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +12,8 @@ from hypothesis import strategies as st
 
 from tests.builders import ADA, BTC, DOGE, ETH, NOON, XRP
 from tests.fakes import Wish
-from tests.properties.virtual import SkippingLoop, Ticker
+from tests.properties.virtual import Ticker
+from tests.skipping import tell
 from tests.world import World, a_world, settled
 from trading.clocks import ManualClock
 from trading.model.halt import EVERYONE
@@ -27,12 +26,6 @@ BY = "ben, Telegram"
 VERBS = ("pause", "stop", "flatten")
 
 pytestmark = pytest.mark.slow
-
-
-def tell(story: Coroutine[Any, Any, None]) -> None:
-    """On a loop of its own."""
-    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
-        runner.run(story)
 
 
 def a_busy_world(wishes: list[Wish], limits: Limits, prices: dict[Symbol, float]) -> World:

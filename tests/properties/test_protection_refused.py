@@ -3,7 +3,6 @@ quantity, never a stop gone without a try to have another, and what is told is w
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.builders import BTC
 from tests.servers.exchange.rules import LIMITS_ONLY, SPOT_TYPES
+from tests.skipping import tell
 from tests.trading.held import STOP, Told, holding
 from tests.world import settled
 from trading.errors import NotDone, Refused, VenueError
@@ -139,4 +139,4 @@ async def story(
 def test_whatever_is_refused_the_stop_is_there_or_told(
     market: str, types: Any, steps: list[tuple[str, list[str], list[str], dict[str, Any]]]
 ) -> None:
-    asyncio.run(story(market, types, steps))
+    tell(story(market, types, steps))

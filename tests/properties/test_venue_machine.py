@@ -40,7 +40,7 @@ from tests.properties.engine_world import (
     a_life,
     an_outside,
 )
-from tests.properties.virtual import SkippingLoop
+from tests.skipping import SkippingLoop
 from tests.world import settled
 from trading.errors import NotDone, Refused, VenueError
 from trading.events import CycleFailed

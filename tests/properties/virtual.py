@@ -1,10 +1,8 @@
-"""Time that passes only where everybody waits, and a market that goes where it is told."""
+"""A market that goes where it is told."""
 
 from __future__ import annotations
 
-import asyncio
-import selectors
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -15,35 +13,6 @@ from trading.clocks import Clock
 from trading.market.candles import Candles
 from trading.ports import FeedState
 from trading.types import Quote, Symbol
-
-
-class _Skipping(selectors.SelectSelector):
-    """Waits for nothing, and keeps count of how long it would have."""
-
-    waited = 0.0
-    each_round: Callable[[], None] = staticmethod(lambda: None)
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None:
-            raise RuntimeError("everybody waits for somebody else")
-        self.each_round()
-        self.waited += max(0.0, timeout)
-        return super().select(0)
-
-
-class SkippingLoop(asyncio.SelectorEventLoop):
-    """A loop whose timeouts come at once when nothing else can happen: each run is the same."""
-
-    def __init__(self) -> None:
-        self._skipping = _Skipping()
-        super().__init__(self._skipping)
-
-    def time(self) -> float:
-        return self._skipping.waited
-
-    def each_round(self, hear: Callable[[], None]) -> None:
-        """*hear* is called whenever every task stands at an await; it may stop the loop."""
-        self._skipping.each_round = hear
 
 
 class Ticker:

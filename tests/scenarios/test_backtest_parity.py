@@ -50,6 +50,8 @@ from trading.types import Costs, ExitReason, Fill, MarketRules, Order, OrderRole
 from trading.venues.paper.venue import PaperVenue
 from trading.venues.replay import ReplayFeed
 
+pytestmark = pytest.mark.real_time  # its history answers from a thread
+
 CRASHES = Path(__file__).parents[1] / "data" / "crashes"
 BUSY = Limits(
     max_positions=5,

@@ -16,6 +16,8 @@ from trading.errors import StoreError
 from trading.events import Event, FactRefused, HistoryFailed, HistoryRecovered
 from trading.ports import Alert, Change, WritePriority
 
+pytestmark = pytest.mark.real_time  # its history answers from a thread
+
 TOO_LARGE = 2**70
 """No database takes it as a number."""
 

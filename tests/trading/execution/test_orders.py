@@ -11,6 +11,7 @@ import pytest
 
 from storage.memory import MemoryJournal, MemoryStore
 from tests.builders import BTC, NOON, a_fill, a_report
+from tests.waiting import until
 from tests.world import QUICK, World, a_world, settled, wish
 from trading.clocks import ManualClock
 from trading.errors import StoreError, VenueUncertain
@@ -273,8 +274,7 @@ async def test_an_exit_does_not_leave_for_what_was_closed_meanwhile() -> None:
         await settled()
         world.venue.gate.clear()
         closing = asyncio.create_task(reduce_by_hand(world))
-        while not world.venue.waiting:
-            await asyncio.sleep(0)
+        await until(lambda: world.venue.waiting)
         position = world.trader.ledger.positions[BTC]
         elsewhere = world.trader.orders.prepare(
             symbol=BTC, side=Side.SELL, role=OrderRole.EXIT, quantity=position.quantity,
@@ -316,8 +316,7 @@ async def closed_on_a_slow_disk(world: World, store: SlowStore) -> Order:
 
 
 async def until_heard(world: World, *kinds: type[Event]) -> None:
-    while not any(world.heard(kind) for kind in kinds):
-        await asyncio.sleep(0)
+    await until(lambda: any(world.heard(kind) for kind in kinds), f"{kinds}")
 
 
 async def test_what_a_slow_disk_saves_late_is_a_notice_once_an_hour() -> None:
@@ -325,8 +324,7 @@ async def test_what_a_slow_disk_saves_late_is_a_notice_once_an_hour() -> None:
     async with a_world(store=store, timeouts=SLOW_DISK).running() as world:
         for closes, told in ((1, 1), (2, 1), (3, 1)):
             closing = asyncio.create_task(closed_on_a_slow_disk(world, store))
-            while OrderRole.EXIT not in [o.role for o in world.venue.placed[-1:]]:
-                await asyncio.sleep(0)
+            await until(lambda: OrderRole.EXIT in [o.role for o in world.venue.placed[-1:]])
             store.gate.set()
             await closing
             await settled()
@@ -334,8 +332,7 @@ async def test_what_a_slow_disk_saves_late_is_a_notice_once_an_hour() -> None:
             world.venue.placed.clear()
         world.clock.advance(TOLD_EVERY)
         closing = asyncio.create_task(closed_on_a_slow_disk(world, store))
-        while len(world.heard(ReductionLate)) == 1:
-            await asyncio.sleep(0)
+        await until(lambda: len(world.heard(ReductionLate)) > 1)
         store.gate.set()
         await closing
 
@@ -382,9 +379,8 @@ async def test_an_exit_does_not_wait_for_a_disk_that_hangs_and_that_is_told() ->
         store.gate.clear()
 
         closing = asyncio.create_task(reduce_by_hand(world))
-        while OrderRole.EXIT not in [o.role for o in world.venue.placed]:
-            assert not closing.done()
-            await asyncio.sleep(0)
+        await until(lambda: OrderRole.EXIT in [o.role for o in world.venue.placed])
+        assert not closing.done()
         await until_heard(world, ReductionLate)
         while BTC in world.trader.ledger.positions:
             await asyncio.sleep(0)
