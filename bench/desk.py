@@ -33,11 +33,13 @@ from storage.journal import FileJournal
 from storage.latch import SlotLatch
 from storage.store import SqlStore
 from trading.accounts.recorder import Recorder
+from trading.assembly import DeskParts, TraderParts, assemble, assemble_desk
 from trading.bus import Bus
 from trading.clocks import Clock, ManualClock, SystemClock
 from trading.context.settings import TraderSettings
+from trading.cycle.opening import Start
 from trading.desk import Desk
-from trading.execution.orders import OrderIds, OrderTimeouts
+from trading.execution.orders import OrderIds
 from trading.market.candles import Candles
 from trading.market.recording import Recording
 from trading.model.exit_rules import ExitRules
@@ -46,7 +48,7 @@ from trading.ports import Feed, Journal, Venue
 from trading.risk.limits import Limits
 from trading.safety.halting import Halter
 from trading.strategies.base import Signals, Strategy
-from trading.trader import Start, Trader
+from trading.trader import Trader
 from trading.types import MarketRules, Mode, Symbol
 from trading.venues.paper.venue import PaperVenue
 from trading.venues.replay import ReplayFeed
@@ -230,7 +232,11 @@ def _build(
         latch=Latch(), recorder=recorder, latch_file=latch_file, clock=clock,
         modes={TRADER: Mode.PAPER},
     )  # fmt: skip
-    trader = Trader(
+    shared = DeskParts(
+        store=store, recorder=recorder, halter=halter, journal=journals[0], clock=clock,
+        ids=OrderIds("b3c4", secrets.token_hex), offload=asyncio.to_thread,
+    )  # fmt: skip
+    own = TraderParts(
         settings=world.settings,
         strategy=world.strategy,
         feed=world.feed,
@@ -238,19 +244,8 @@ def _build(
             name="paper", feed=world.feed, journal=journals[1],
             capital=world.settings.capital, rules=world.rules,
         ),
-        store=store,
-        recorder=recorder,
-        halter=halter,
-        journal=journals[0],
-        clock=clock,
-        ids=OrderIds("b3c4", secrets.token_hex),
-        timeouts=OrderTimeouts(),
-        offload=asyncio.to_thread,
     )  # fmt: skip
-    desk = Desk(
-        traders={TRADER: trader}, halter=halter, recorder=recorder, clock=clock,
-        timeouts=OrderTimeouts(), end=lambda: None,
-    )  # fmt: skip
+    desk = assemble_desk(shared, {TRADER: assemble(shared, own)}, end=lambda: None)
     services = Services(
         name="bench", version="0", desk=desk, store=store, clock=clock,
         commands=load_commands(), confirmations=Confirmations(clock=clock),
@@ -259,7 +254,8 @@ def _build(
         notices=cast("Any", None),  # no command here uses them
     )  # fmt: skip
     built = BenchDesk(
-        market=world.market, clock=clock, store=store, recorder=recorder, trader=trader, desk=desk,
+        market=world.market, clock=clock, store=store, recorder=recorder,
+        trader=desk.traders[TRADER], desk=desk,
         dispatcher=Dispatcher(services),
     )  # fmt: skip
     return built, outbox, bus

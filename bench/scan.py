@@ -127,7 +127,7 @@ async def _cycles(
                 began = perf_counter()
                 await desk.minute()
                 seconds.append(perf_counter() - began)
-                cycle = desk.trader.view().last_cycle
+                cycle = desk.trader.cycles.last
                 decisions.append(0 if cycle is None else cycle.decisions)
     return median(seconds[WARM_UP:]), median(decisions[WARM_UP:])
 

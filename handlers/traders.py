@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def views(services: Services) -> tuple[View, ...]:
-    return tuple(trader.view() for trader in services.desk.traders.values())
+    return tuple(services.desk.views(name).view() for name in services.desk.traders)
 
 
 def known_symbols(services: Services) -> Known:
@@ -44,7 +44,7 @@ def may_hold(services: Services) -> Known:
 def described(services: Services, name: str) -> View | None:
     """How the trader *name* is, or None: that one cannot be described is no other's trouble."""
     try:
-        return services.desk.traders[name].view()
+        return services.desk.views(name).view()
     except Exception:
         log.exception("the view of %s failed", name)
         return None
@@ -105,7 +105,7 @@ def only(meant: Traders) -> TraderName | None:
 
 
 def view_of(ctx: Context, trader: TraderName) -> View:
-    return ctx.services.desk.traders[trader].view()
+    return ctx.services.desk.views(trader).view()
 
 
 def first_base(services: Services) -> str:
@@ -133,11 +133,10 @@ def _held(view: View | None) -> tuple[Symbol, ...]:
 
 async def require_traded(ctx: Context, trader: TraderName, symbol: Symbol) -> None:
     """Refuse what cannot be done where nobody trades, with what can be; looks again first."""
-    desk_trader = ctx.services.desk.traders[trader]
-    why = await desk_trader.untraded(symbol)
+    why = await ctx.services.desk.traders[trader].untraded(symbol)
     if not why:
         return
-    view = desk_trader.view()
+    view = view_of(ctx, trader)
     held = next((h for h in view.holdings if h.position.symbol == symbol), None)
     if held is None:
         raise BadUsage(why, usage=False)

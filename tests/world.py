@@ -14,9 +14,12 @@ from storage.memory import MemoryJournal, MemoryStore
 from tests.builders import BTC, NOON, RULES
 from tests.fakes import FaultyVenue, MemoryLatch, ScriptedStrategy, Wish, a_market, same_rules
 from trading.accounts.recorder import Recorder
+from trading.accounts.views import View
+from trading.assembly import DeskParts, TraderParts, assemble, assemble_desk
 from trading.bus import Bus
 from trading.clocks import ManualClock
 from trading.context.settings import TraderSettings
+from trading.cycle.opening import Start
 from trading.desk import Desk
 from trading.events import Event
 from trading.execution.orders import OrderIds, OrderTimeouts
@@ -37,7 +40,7 @@ from trading.ports import (
 )
 from trading.risk.limits import EntryRules, Limits
 from trading.safety.halting import Halter
-from trading.trader import Start, Trader
+from trading.trader import Trader
 from trading.types import MarketRules, Mode, Order, OrderRole, OrderType, Side, Symbol
 from trading.venues.paper.venue import PaperVenue
 from trading.venues.replay import ReplayFeed
@@ -66,7 +69,11 @@ class World:
     @property
     def manual(self) -> ManualTrading:
         """What a person does by hand."""
-        return self.trader.manual
+        return self.desk.manual("majors")
+
+    def view(self) -> View:
+        """What is seen of the trader now."""
+        return self.desk.views("majors").view()
 
     def heard(self, kind: type[Event]) -> list[Event]:
         return [event for event in self.said if type(event) is kind]
@@ -201,7 +208,17 @@ def a_world(  # the parts that tests choose
         )
     )
     ids = itertools.count(first_id)
-    trader = Trader(
+    shared = DeskParts(
+        store=store,
+        recorder=recorder,
+        halter=halter,
+        journal=journal or MemoryJournal(),
+        clock=clock,
+        ids=OrderIds("test", lambda size: f"{next(ids):0{size * 2}x}"),
+        timeouts=timeouts,
+        offload=offload,
+    )
+    own = TraderParts(
         settings=TraderSettings(
             name="majors",
             mode=mode,
@@ -218,32 +235,17 @@ def a_world(  # the parts that tests choose
             universe=universe,
         ),
         strategy=strategy,
-        surveyor=surveyor,
         feed=feed,
         venue=venue,
-        store=store,
-        recorder=recorder,
-        halter=halter,
-        journal=journal or MemoryJournal(),
-        clock=clock,
-        offload=offload,
-        ids=OrderIds("test", lambda size: f"{next(ids):0{size * 2}x}"),
-        timeouts=timeouts,
+        scanner=surveyor,
     )
-    desk = Desk(
-        traders={"majors": trader},
-        halter=halter,
-        recorder=recorder,
-        clock=clock,
-        timeouts=timeouts,
-        end=lambda: None,
-    )
+    desk = assemble_desk(shared, {"majors": assemble(shared, own)}, end=lambda: None)
     return World(
         clock=clock,
         feed=feed,
         venue=venue,
         store=store,
-        trader=trader,
+        trader=desk.traders["majors"],
         desk=desk,
         halter=halter,
         recorder=recorder,

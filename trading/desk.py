@@ -15,6 +15,9 @@ from trading.errors import Refused, StoreError
 from trading.events import DeskStopping
 from trading.execution.orders import OrderTimeouts
 from trading.model.halt import EVERYONE, Halt, Latch, Verb
+from trading.operators.acceptance import Acceptance
+from trading.operators.manual import ManualTrading
+from trading.operators.views import TraderViews
 from trading.safety.halting import Halter
 from trading.trader import Trader
 from trading.types import ExitReason, OrderRole, OrderStatus, OrderType, Symbol, Trade
@@ -41,24 +44,47 @@ class ClosingTrader:
     """Protective orders that were cancelled."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskTrader:
+    """A trader with what people see of it, and what they do to it."""
+
+    trader: Trader
+    views: TraderViews
+    manual: ManualTrading
+    acceptance: Acceptance
+
+
 class Desk:
     def __init__(
         self,
         *,
-        traders: Mapping[str, Trader],
+        traders: Mapping[str, DeskTrader],
         halter: Halter,
         recorder: Recorder,
         clock: Clock,
         timeouts: OrderTimeouts,
         end: Callable[[], None],
     ) -> None:
-        self.traders = traders
+        self._desk_traders = traders
+        self.traders = {name: each.trader for name, each in traders.items()}
         self._halter = halter
         self._recorder = recorder
         self._clock = clock
         self._timeouts = timeouts
         self._end = end
         self._ended_by = ""
+
+    def views(self, name: str) -> TraderViews:
+        """What is seen of the trader *name*."""
+        return self._desk_traders[name].views
+
+    def manual(self, name: str) -> ManualTrading:
+        """What a person does by hand to the trader *name*."""
+        return self._desk_traders[name].manual
+
+    def acceptance(self, name: str) -> Acceptance:
+        """What a person accepts of what differs in the books of the trader *name*."""
+        return self._desk_traders[name].acceptance
 
     @property
     def latch(self) -> Latch:

@@ -73,7 +73,7 @@ def _of_trader(trader: Trader, days: int) -> Backtest:
     from trading.backtest.engine import Backtest
 
     settings, feed = trader.settings, trader.feed
-    made = strategy(trader.view().strategy, settings.parameters)
+    made = strategy(trader.strategy.name, settings.parameters)
     wanted = timedelta(days=days) // settings.timeframe
     candles = feed.candles(feed.now(), wanted + made.warmup + 1)
     if candles.bars <= made.warmup + 1:

@@ -34,12 +34,13 @@ from storage.store import SqlStore
 from trading.accounts.recorder import Recorder
 from trading.bus import Bus
 from trading.clocks import Clock
+from trading.cycle.opening import Start
 from trading.desk import Desk
 from trading.errors import StoreError, VenueError
 from trading.events import ClockJumped
 from trading.ports import Change, WritePriority
 from trading.safety.halting import Halter
-from trading.trader import Start, Trader
+from trading.trader import Trader
 
 log = logging.getLogger(__name__)
 steps = structlog.get_logger(__name__)

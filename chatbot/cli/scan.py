@@ -19,8 +19,9 @@ from chatbot.settings import Settings
 from chatbot.wiring.build import build
 from trading.accounts.views import Scan, View
 from trading.clocks import SystemClock
+from trading.cycle.opening import Start
 from trading.ports import FeedState
-from trading.trader import Start, Trader
+from trading.trader import Trader
 
 LOOKS = 10
 """How often within a bar it is looked whether that has closed."""
@@ -70,7 +71,9 @@ class _Scanning:
             carrying_out.cancel()
             await asyncio.gather(carrying_out, return_exceptions=True)
         traded = self.trader.ledger.fills_booked > filled
-        return report_of(self.trader.view(), scan, self.durations, traded=traded)
+        return report_of(
+            self.app.desk.views(self.trader.name).view(), scan, self.durations, traded=traded
+        )
 
     async def _begin(self) -> None:
         began = self._now()

@@ -51,7 +51,7 @@ class ChatHealthWatch:
 
         Those of one trader stand under its name too, as in `majors.drawdown`.
         """
-        views = [trader.view() for trader in self._desk.traders.values()]
+        views = [self._desk.views(name).view() for name in self._desk.traders]
         services = self._services(views)
         values = {
             **self._of_views(views),
@@ -67,7 +67,7 @@ class ChatHealthWatch:
 
     def services(self) -> Mapping[str, bool]:
         """Whether each service is well: `feed majors`, `venue majors`, `chat console`, `store`."""
-        return self._services([trader.view() for trader in self._desk.traders.values()])
+        return self._services([self._desk.views(name).view() for name in self._desk.traders])
 
     def _services(self, views: Sequence[View]) -> dict[str, bool]:
         crashed = set(self._crashed())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields, replace
 from importlib.metadata import version
 
@@ -23,7 +23,7 @@ from chatbot.app.watching import Watching
 from chatbot.folder.history import HISTORY, history
 from chatbot.folder.mark import DeskMark
 from chatbot.folder.state import StateFolder
-from chatbot.settings import Settings, TraderSection
+from chatbot.settings import Settings
 from chatbot.watch.metrics import Metrics
 from chatbot.watch.turns import Turns
 from chatbot.wiring.access import persons, rate_limit, second_factor
@@ -46,18 +46,17 @@ from handlers.dispatch import Dispatcher
 from storage import latch
 from storage.journal import FileJournal
 from storage.store import SqlStore
-from trading.accounts.recorder import Recorder
+from trading.assembly import DeskParts, TraderParts, assemble, assemble_desk
 from trading.clocks import Clock, SystemClock
 from trading.context.settings import TraderSettings
-from trading.desk import Desk
+from trading.desk import Desk, DeskTrader
 from trading.events import CycleEnded, Event, OrderSent
-from trading.execution.orders import OrderIds, OrderTimeouts
+from trading.execution.orders import OrderIds
 from trading.model.halt import Latch
 from trading.ports import Change, Meter, Venue
 from trading.safety.desk_limits import DeskRisk
 from trading.safety.halting import Halter
 from trading.strategies import settings_in_use
-from trading.trader import Trader
 from trading.types import Mode, Order, Symbol, Trade
 
 DESK_TAG = "desk_tag"
@@ -142,31 +141,29 @@ async def build(
         clock=clock,
         modes={name: t.mode for name, t in enabled.items()},
     )
-    timeouts = OrderTimeouts()
     history_is_new = await store.note(DESK_TAG) is None
     tag = await _desk_tag(store)
     mark = DeskMark(tag)
     if any(section.mode is Mode.LIVE for section in enabled.values()):
         mark.hold()
-    ids = OrderIds(tag, secrets.token_hex)
     journals = [FileJournal(folder.path / "intents.journal")]
-    connections = Connections(settings, clock)
-    traders: dict[str, Trader] = {}
-    keepers: dict[str, KeptTrader] = {}
-    desk_risk = DeskRisk(settings.limits.build(), lambda: tuple(traders.values()))
-    for name, section in enabled.items():
-        journals.append(FileJournal(folder.path / f"paper-{name}.journal"))
-        traders[name] = _trader(
-            settings, name, section,
-            clock=clock, store=store, recorder=recorder, halter=halter, timeouts=timeouts,
-            journal=journals[0], book=journals[-1], ids=ids,
-            desk_risk=desk_risk, line=line, meter=metrics.of(name), connections=connections,
-        )  # fmt: skip
-    schedule = Schedule(misfire_grace=settings.schedule.misfire_grace)
-    desk = Desk(
-        traders=traders, halter=halter, recorder=recorder, clock=clock, timeouts=timeouts,
-        end=ending.set,
+    shared = DeskParts(
+        store=store, recorder=recorder, halter=halter, journal=journals[0], clock=clock,
+        ids=OrderIds(tag, secrets.token_hex), desk_risk=DeskRisk(settings.limits.build()),
+        offload=asyncio.to_thread,
     )  # fmt: skip
+    connections = Connections(settings, clock)
+    traders: dict[str, DeskTrader] = {}
+    keepers: dict[str, KeptTrader] = {}
+    for name in enabled:
+        journals.append(FileJournal(folder.path / f"paper-{name}.journal"))
+        parts = _trader(
+            settings, name, clock=clock, book=journals[-1], line=line, meter=metrics.of(name),
+            connections=connections,
+        )  # fmt: skip
+        traders[name] = assemble(shared, parts)
+    schedule = Schedule(misfire_grace=settings.schedule.misfire_grace)
+    desk = assemble_desk(shared, traders, end=ending.set)
     administration = ProcessAdministration(
         settings=settings,
         folder=folder,
@@ -176,7 +173,7 @@ async def build(
         people=(_local_owner(faces.owner), *persons(settings)),
         chats=faces.chat_watch.problems,
         lost=store.lost,
-        apply=lambda fresh: _apply(fresh, traders, desk_risk, app.watching),
+        apply=lambda fresh: _apply(fresh, desk, shared.desk_risk, app.watching),
     )
     app = App(
         settings=settings,
@@ -197,7 +194,7 @@ async def build(
         schedule=schedule,
         ending=ending,
         closing=(
-            *(trader.close for trader in traders.values()), faces.close, latch_file.close,
+            *(trader.close for trader in desk.traders.values()), faces.close, latch_file.close,
             mark.release,
             *(journal.close for journal in journals),
         ),
@@ -238,24 +235,17 @@ def _dispatcher(
 def _trader(
     settings: Settings,
     name: str,
-    section: TraderSection,
     *,
     clock: Clock,
-    store: SqlStore,
-    recorder: Recorder,
-    halter: Halter,
-    timeouts: OrderTimeouts,
-    journal: FileJournal,
     book: FileJournal,
-    ids: OrderIds,
-    desk_risk: DeskRisk,
     line: Line,
     meter: Meter,
     connections: Connections,
-) -> Trader:
+) -> TraderParts:
+    section = settings.traders[name]
     feed = feed_of(settings, name, clock, connections)
     venue = venue_of(settings, name, feed, book=book, clock=clock, connections=connections)
-    return Trader(
+    return TraderParts(
         settings=TraderSettings(
             name=name,
             mode=section.mode,
@@ -276,28 +266,17 @@ def _trader(
         strategy=strategy_of(settings, name),
         feed=feed,
         venue=line(name, venue),
-        store=store,
-        recorder=recorder,
-        halter=halter,
-        journal=journal,
-        clock=clock,
-        ids=ids,
-        timeouts=timeouts,
-        desk_risk=desk_risk,
-        surveyor=surveyor_of(settings, name, connections),
+        scanner=surveyor_of(settings, name, connections),
         meter=meter,
-        offload=asyncio.to_thread,
     )
 
 
-def _apply(
-    fresh: Settings, traders: Mapping[str, Trader], desk_risk: DeskRisk, watching: Watching
-) -> None:
+def _apply(fresh: Settings, desk: Desk, desk_risk: DeskRisk, watching: Watching) -> None:
     """Go by the limits, exits and thresholds of *fresh*; nothing else can change while trading."""
     desk_risk.limits = fresh.limits.build()
     desk_risk.restart()
     watching.use(fresh)
-    for name, trader in traders.items():
+    for name, trader in desk.traders.items():
         section = fresh.traders[name]
         trader.use(
             replace(

@@ -279,8 +279,7 @@ async def _on(ctx: Context, word: str, way: str, price: str) -> Reply:
     if way.lower() not in ("above", "below"):
         raise BadUsage(f"Way is above or below, not {_what(way)}")
     above, level = way.lower() == "above", _price(price)
-    trader = ctx.services.desk.traders[next(iter(known))]
-    known_price = trader.price(symbol)
+    known_price = ctx.services.desk.views(next(iter(known))).price(symbol)
     quote = known_price.quote
     now = "unknown" if quote is None else by_step(quote.price, known_price.rules.tick)
     if quote is not None and (quote.price > level if above else quote.price < level):

@@ -20,12 +20,12 @@ async def accept_books(ctx: Context, *, trader: TraderName) -> Reply:
     The venue's wallet becomes ours; orders with our tag that prove nothing become a stranger's.
     Entries wait, and nothing is called flat, while the books differ.
     """
-    desk_trader = ctx.services.desk.traders[trader]
-    gap = await desk_trader.books.gap()
+    acceptance = ctx.services.desk.acceptance(trader)
+    gap = await acceptance.gap()
 
     async def act() -> Reply:
         by, origin = ctx.caller.signature, ctx.caller.chat
-        accepted = await desk_trader.books.accept(gap, by=by, origin=origin)
+        accepted = await acceptance.accept(gap, by=by, origin=origin)
         return accepted_reply(traders.view_of(ctx, trader), accepted)
 
     question = accept_question(traders.view_of(ctx, trader), gap)

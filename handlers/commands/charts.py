@@ -47,7 +47,8 @@ async def chart(
     timeframe: 1m, 5m, 15m, 1h, 4h or 1d; the trader's own if left out
     """
     desk_trader = ctx.services.desk.traders[trader]
-    view, price = desk_trader.view(), desk_trader.price(symbol)  # of one moment
+    views = ctx.services.desk.views(trader)
+    view, price = views.view(), views.price(symbol)  # of one moment
     there = possible(view.timeframe)
     asked = meant(timeframe, view.timeframe, symbol)
     ratio = asked.length // view.timeframe

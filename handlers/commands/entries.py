@@ -45,11 +45,12 @@ async def sell(ctx: Context, symbol: Symbol, notional: Money, *, trader: TraderN
 async def _ask(
     ctx: Context, symbol: Symbol, side: Side, notional: Decimal, trader: TraderName
 ) -> Reply:
-    desk_trader, view = ctx.services.desk.traders[trader], traders.view_of(ctx, trader)
+    desk, view = ctx.services.desk, traders.view_of(ctx, trader)
+    manual = desk.manual(trader)
     await traders.require_traded(ctx, trader, symbol)
     _check_free(view, symbol)
     try:
-        ticket = await desk_trader.manual.preview(symbol, side, notional)
+        ticket = await manual.preview(symbol, side, notional)
     except Refused as refusal:
         if view.halt is None:
             raise
@@ -57,15 +58,15 @@ async def _ask(
         raise BadUsage(str(refusal), choices, usage=False) from None
 
     async def act() -> Reply:
-        rules = traded(desk_trader.rules(symbol))
-        check_drift(ticket, desk_trader.manual.ticket(symbol, side, notional), rules.tick)
-        order = await desk_trader.manual.enter(
+        rules = traded(desk.traders[trader].rules(symbol))
+        check_drift(ticket, manual.ticket(symbol, side, notional), rules.tick)
+        order = await manual.enter(
             symbol, side, notional, by=ctx.caller.signature, origin=ctx.caller.chat
         )
         reply = entered(order, traders.view_of(ctx, trader), rules)
         return traders.addressed(ctx, trader, reply, title=False)
 
-    question = entry_question(view, ticket, desk_trader.price(symbol))
+    question = entry_question(view, ticket, desk.views(trader).price(symbol))
     question = traders.addressed(ctx, trader, question)
     return ctx.services.confirmations.ask(ctx.caller, ctx.message.text, question, act)
 

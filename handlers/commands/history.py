@@ -45,7 +45,7 @@ async def why(
     """
     desk_trader = ctx.services.desk.traders[trader]
     found = await ctx.services.store.decisions(trader, symbol, limit=n)
-    view = desk_trader.view()
+    view = traders.view_of(ctx, trader)
     outside = desk_trader.universe.objection(symbol, view.market)
     rules = desk_trader.steps(symbol) if found else None
     reply = why_reply(view, rules, symbol, found, outside=outside)

@@ -17,14 +17,13 @@ async def price(ctx: Context, symbol: Symbol, *, trader: TraderName) -> Reply:
 
     symbol: as in BTC
     """
-    desk_trader = ctx.services.desk.traders[trader]
-    reply = price_reply(desk_trader.view(), desk_trader.price(symbol))
+    views = ctx.services.desk.views(trader)
+    reply = price_reply(views.view(), views.price(symbol))
     return traders.addressed(ctx, trader, reply)
 
 
 @command(role=Role.OPERATOR, family="Trade", rank=60, acts=True)
 async def scan(ctx: Context, *, trader: TraderName) -> Reply:
     """Look at the market now, as every cycle does, and say what was found."""
-    desk_trader = ctx.services.desk.traders[trader]
-    found = await desk_trader.scan()
-    return traders.addressed(ctx, trader, scan_reply(desk_trader.view(), found))
+    found = await ctx.services.desk.traders[trader].scan()
+    return traders.addressed(ctx, trader, scan_reply(traders.view_of(ctx, trader), found))

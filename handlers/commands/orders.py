@@ -32,7 +32,7 @@ async def orders(ctx: Context, page: Page = 1, *, trader: Traders) -> Reply:
             page,
             kind_or_doubt,
         )
-    reply = orders_reply(there[one].view(), there[one].steps, page)
+    reply = orders_reply(traders.view_of(ctx, one), there[one].steps, page)
     return traders.addressed(ctx, one, reply)
 
 
@@ -45,17 +45,18 @@ async def cancel_order(ctx: Context, id: str = "", *, trader: TraderName | None 
     """
     meant = [trader] if trader else list(ctx.services.desk.traders)
     found = [
-        (name, o) for name in meant for o in ending_with(ctx.services.desk.traders[name].view(), id)
+        (name, o) for name in meant for o in ending_with(ctx.services.desk.views(name).view(), id)
     ]
     if not id or len(found) != 1:
         resting = [
-            o for name in meant for o in entries(ctx.services.desk.traders[name].view().orders)
+            o for name in meant for o in entries(ctx.services.desk.views(name).view().orders)
         ]
         return _which(id, len(found), resting)
     name, order = found[0]
-    desk_trader = ctx.services.desk.traders[name]
-    ended = await desk_trader.manual.cancel_order(order.id, origin=ctx.caller.chat)
-    reply = cancelled_reply(desk_trader.view(), ended, desk_trader.steps(order.symbol))
+    desk = ctx.services.desk
+    ended = await desk.manual(name).cancel_order(order.id, origin=ctx.caller.chat)
+    rules = desk.traders[name].steps(order.symbol)
+    reply = cancelled_reply(desk.views(name).view(), ended, rules)
     return traders.addressed(ctx, name, reply, title=False)
 
 

@@ -73,18 +73,19 @@ async def close(ctx: Context, symbol: Symbol, share: Share = ALL, *, trader: Tra
     """
     holding = holding_of(traders.view_of(ctx, trader), symbol)
     await traders.require_traded(ctx, trader, symbol)
-    await ctx.services.desk.traders[trader].manual.look_at_lots(symbol, share)
+    await ctx.services.desk.manual(trader).look_at_lots(symbol, share)
     holding = holding_of(traders.view_of(ctx, trader), symbol)
     quantity = part_of(holding, share)
 
     async def act() -> Reply:
         view = traders.view_of(ctx, trader)
         check_unchanged(holding, holding_of(view, symbol))
-        desk_trader = ctx.services.desk.traders[trader]
-        closed = await desk_trader.manual.close(
+        desk = ctx.services.desk
+        closed = await desk.manual(trader).close(
             symbol, share=share, by=ctx.caller.signature, origin=ctx.caller.chat
         )
-        reply = closed_reply(closed, traders.view_of(ctx, trader), desk_trader.steps(symbol))
+        rules = desk.traders[trader].steps(symbol)
+        reply = closed_reply(closed, traders.view_of(ctx, trader), rules)
         return traders.addressed(ctx, trader, reply, title=False)
 
     view = traders.view_of(ctx, trader)

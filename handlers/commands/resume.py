@@ -85,7 +85,7 @@ async def halts(ctx: Context, *, trader: TraderName | None = None) -> Reply:
     """Which halts hold trading back, by whom, why, and how far they are."""
     found = [h for h in ctx.services.desk.latch.active if trader is None or h.covers(trader)]
     names = [trader] if trader else list(ctx.services.desk.traders)
-    return halts_reply(found, [ctx.services.desk.traders[name].view() for name in names])
+    return halts_reply(found, [ctx.services.desk.views(name).view() for name in names])
 
 
 # -- which --------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ async def write_off(ctx: Context, symbol: Symbol, *, trader: TraderName) -> Repl
     """
     desk_trader = ctx.services.desk.traders[trader]
     if not await desk_trader.untraded(symbol):
-        holding_of(desk_trader.view(), symbol)
+        holding_of(traders.view_of(ctx, trader), symbol)
         close = Choice("Close", f"/close {symbol.base}")
         raise BadUsage(f"{symbol.base} is traded: /close sells it", (close,), usage=False)
     await desk_trader.aside.look()

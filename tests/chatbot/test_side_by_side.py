@@ -95,7 +95,7 @@ class TwoTraders:
         await until(true, meanwhile=lambda: self.clock.advance(step), pause=0.001)
 
     async def buy(self, name: str, symbol: Symbol, notional: int = 400) -> None:
-        await self.trader(name).manual.enter(
+        await self.app.desk.manual(name).enter(
             symbol, Side.BUY, Decimal(notional), by="anna, console"
         )
 
@@ -229,7 +229,7 @@ async def test_a_stop_does_not_wait_until_a_crashed_trader_is_started_again(
 
 async def rest_an_entry(desk: TwoTraders, name: str, symbol: Symbol) -> Order:
     trader = desk.trader(name)
-    quote = trader.price(symbol).quote
+    quote = desk.app.desk.views(name).price(symbol).quote
     assert quote is not None
     rules = trader.steps(symbol)
     order = trader.orders.prepare(

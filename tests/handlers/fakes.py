@@ -72,10 +72,6 @@ class FakeTrader:
     def settings(self) -> SimpleNamespace:
         return SimpleNamespace(zone=self.zone)
 
-    @property
-    def manual(self) -> FakeTrader:
-        return self
-
     def view(self) -> View:
         if self.broken:
             raise self.broken
@@ -194,6 +190,12 @@ class FakeDesk:
     """How a flatten ends before it is answered."""
     closes: tuple[Trade, ...] = ()
     """What it closed."""
+
+    def views(self, name: str) -> FakeTrader:
+        return self.traders[name]
+
+    def manual(self, name: str) -> FakeTrader:
+        return self.traders[name]
 
     async def pause(self, scope: str, *, by: str, why: str, origin: str = "") -> Halting:
         return self._engage("pause", Verb.PAUSE, scope, by, why)

@@ -20,9 +20,12 @@ from tests.servers.exchange.spot import SpotEngine
 from tests.servers.exchange.swap import SwapEngine
 from tests.world import QUICK
 from trading.accounts.recorder import Recorder
+from trading.accounts.views import View
+from trading.assembly import DeskParts, TraderParts, assemble, assemble_desk
 from trading.bus import Bus
 from trading.clocks import Clock, ManualClock
 from trading.context.settings import TraderSettings
+from trading.cycle.opening import Start
 from trading.desk import Desk
 from trading.events import Event
 from trading.execution.orders import OrderIds, OrderTimeouts
@@ -32,7 +35,7 @@ from trading.operators.manual import ManualTrading
 from trading.ports import Alert, Change, Store, Venue, WritePriority
 from trading.risk.limits import EntryRules, EntryStyle, Limits
 from trading.safety.halting import Halter
-from trading.trader import Start, Trader
+from trading.trader import Trader
 from trading.types import Mode, Symbol
 
 MARKETS = ("spot", "swap", "hedge")
@@ -161,7 +164,11 @@ class Living:
     @property
     def manual(self) -> ManualTrading:
         """What a person does by hand."""
-        return self.trader.manual
+        return self.desk.manual(TRADER)
+
+    def view(self) -> View:
+        """What is seen of the trader now."""
+        return self.desk.views(TRADER).view()
 
     def heard(self, kind: type[Event]) -> list[Event]:
         return [event for event in self.said if type(event) is kind]
@@ -222,11 +229,7 @@ def a_life(
     venue = venue or EngineVenue(outside.exchange, trader=TRADER)
     strategy = ScriptedStrategy(*wishes)
     ids = itertools.count(number * IDS_OF_A_LIFE)
-    trader = Trader(
-        settings=_settings(limits, exits, style),
-        strategy=strategy,
-        feed=outside.ticker,
-        venue=venue,
+    shared = DeskParts(
         store=keeping.store,
         recorder=recorder,
         halter=halter,
@@ -235,19 +238,18 @@ def a_life(
         ids=OrderIds(keeping.tag, lambda size: f"{next(ids):0{size * 2}x}"),
         timeouts=timeouts,
     )
-    desk = Desk(
-        traders={TRADER: trader},
-        halter=halter,
-        recorder=recorder,
-        clock=clock,
-        timeouts=QUICK,
-        end=lambda: None,
+    own = TraderParts(
+        settings=_settings(limits, exits, style),
+        strategy=strategy,
+        feed=outside.ticker,
+        venue=venue,
     )
+    desk = assemble_desk(shared, {TRADER: assemble(shared, own)}, end=lambda: None)
     return Living(
         outside=outside,
         keeping=keeping,
         venue=venue,
-        trader=trader,
+        trader=desk.traders[TRADER],
         desk=desk,
         halter=halter,
         recorder=recorder,

@@ -39,9 +39,9 @@ async def do(told: Told, deed: str) -> None:
     with suppress(Refused, NotDone, VenueError):
         match deed:
             case "close half":
-                await trader.manual.close(BTC, share=D("0.5"), by=BY)
+                await told.living.manual.close(BTC, share=D("0.5"), by=BY)
             case "close":
-                await trader.manual.close(BTC, share=D(1), by=BY)
+                await told.living.manual.close(BTC, share=D(1), by=BY)
             case "nearer":
                 await trader.exits.move_stop(BTC, D(97), by=BY)
             case "farther":
@@ -71,7 +71,7 @@ def in_doubt(told: Told) -> bool:
 
 
 def assert_told_is_so(told: Told) -> None:
-    for held in told.living.trader.view().holdings:
+    for held in told.living.view().holdings:
         there = sum((quantity for _, quantity in stops(told)), ZERO)
         if in_doubt(told):
             continue  # the venue has not told yet

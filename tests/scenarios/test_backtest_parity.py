@@ -28,12 +28,14 @@ from tests.trading.strategies.recorded import majors
 from tests.world import settled
 from trading.accounts.ledger import exit_reason
 from trading.accounts.recorder import Recorder
+from trading.assembly import DeskParts, TraderParts, assemble
 from trading.backtest.engine import Backtest, run
 from trading.backtest.feed import moment
 from trading.backtest.result import Result
 from trading.backtest.rules import rules_for
 from trading.bus import Bus
 from trading.clocks import ManualClock
+from trading.cycle.opening import Start
 from trading.execution.orders import OrderIds, OrderTimeouts
 from trading.market.candles import Candles
 from trading.market.recording import Recording, crash_of_may_2021, recording
@@ -45,7 +47,6 @@ from trading.risk.limits import EntryRules, Limits
 from trading.safety.halting import Halter
 from trading.strategies import strategy
 from trading.strategies.base import Strategy
-from trading.trader import Start, Trader
 from trading.types import Costs, ExitReason, Fill, MarketRules, Order, OrderRole, Symbol, Trade
 from trading.venues.paper.venue import PaperVenue
 from trading.venues.replay import ReplayFeed
@@ -113,11 +114,13 @@ class Playing:
             participation=test.costs.participation,
         )  # fmt: skip
         numbers = itertools.count(1)
-        self.trader = Trader(
-            settings=test.trader, strategy=test.strategy, feed=feed, venue=venue, store=store,
-            recorder=self.recorder, halter=halter, journal=self._journals[0], clock=clock,
-            ids=OrderIds("back", lambda size: f"{next(numbers):0{size * 2}x}"), timeouts=PATIENT,
+        shared = DeskParts(
+            store=store, recorder=self.recorder, halter=halter, journal=self._journals[0],
+            clock=clock, timeouts=PATIENT,
+            ids=OrderIds("back", lambda size: f"{next(numbers):0{size * 2}x}"),
         )  # fmt: skip
+        own = TraderParts(settings=test.trader, strategy=test.strategy, feed=feed, venue=venue)
+        self.trader = assemble(shared, own).trader
 
     async def bar(self, seconds: float) -> None:
         """Let time pass until the next bar closes, then handle it."""

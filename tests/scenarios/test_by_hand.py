@@ -448,7 +448,7 @@ class BrokenStrategy:
 
 async def test_a_scan_that_breaks_says_so() -> None:
     world = a_world()
-    world.trader._decider._strategy = BrokenStrategy()
+    world.trader.cycles.strategist.strategy = BrokenStrategy()
     async with world.running():
         world.clock.advance(60)
 
@@ -493,12 +493,10 @@ async def test_the_day_of_a_price_begins_at_midnight() -> None:
 async def test_the_limits_of_the_whole_desk_are_measured() -> None:
     async with a_world().running() as world:
         desk = DeskRisk(
-            DeskLimits(
-                max_exposure=Decimal("0.6"), max_positions=6, max_daily_loss=Decimal("0.05")
-            ),
-            lambda: (world.trader,),
+            DeskLimits(max_exposure=Decimal("0.6"), max_positions=6, max_daily_loss=Decimal("0.05"))
         )
-        world.trader._sight._desk_risk = desk
+        desk.add(world.trader.valuer)
+        world.desk.views("majors")._desk_risk = desk
         chat = await long_btc(world)
 
         reply = await chat.say("/risk")
@@ -506,7 +504,7 @@ async def test_the_limits_of_the_whole_desk_are_measured() -> None:
         assert "Whole desk: exposure 10.00 of 60.00 %, 1 of 6 open, day 0.00 of -5.00 %" in (
             shown(reply)
         )
-    assert DeskRisk(DeskLimits(), lambda: (world.trader,)).use() is None
+    assert DeskRisk(DeskLimits()).use() is None
 
 
 async def test_an_exit_on_its_way_is_not_cancelled() -> None:

@@ -330,7 +330,7 @@ async def test_before_the_books_are_compared_entries_are_cancelled_and_nothing_i
 
         assert [r.status for r in await world.venue.open_orders()] == [OrderStatus.OPEN], "the stop"
         assert BTC in await world.venue.positions()
-        assert "being compared" in world.trader.view().holding_up
+        assert "being compared" in world.view().holding_up
     async with world.running():
         await seconds(world, 2)
         assert stages(world)[-1] is Stage.FLAT
@@ -520,7 +520,9 @@ async def test_told_to_flatten_again_it_still_asks_the_venue_about_what_it_close
     async with a_world(wishes=[wish(2)]).running() as world:
         await a_held_position(world)
         world.venue.strange = {BTC: Held(long=Decimal("0.4"))}
-        async with world.trader._busy:  # the books cannot be compared: whose it is stays open
+        async with (
+            world.trader.cycles._busy
+        ):  # the books cannot be compared: whose it is stays open
             await world.desk.flatten(EVERYONE, by=BY, why="")
 
             again = await world.desk.flatten(EVERYONE, by=BY, why="")
@@ -528,7 +530,7 @@ async def test_told_to_flatten_again_it_still_asks_the_venue_about_what_it_close
 
             assert not again.flat
             assert Stage.FLAT not in stages(world)
-            assert world.trader.view().holding_up == "BTC: the venue still has 0.4"
+            assert world.view().holding_up == "BTC: the venue still has 0.4"
 
 
 async def test_flat_waits_for_a_stop_of_which_nothing_is_known_yet() -> None:
@@ -543,7 +545,7 @@ async def test_flat_waits_for_a_stop_of_which_nothing_is_known_yet() -> None:
 
         assert not halting.flat
         assert world.trader.ledger.positions == {}
-        assert world.trader.view().holding_up == "stops of BTC have not ended yet"
+        assert world.view().holding_up == "stops of BTC have not ended yet"
         await seconds(world, 5)
         assert not world.trader.ledger.orders[stop.id].is_alive
         assert stages(world)[-1] is Stage.FLAT
@@ -621,7 +623,7 @@ async def test_resume_is_refused_until_the_venue_has_confirmed_flat() -> None:
     async with a_world(wishes=[wish(2)]).running() as world:
         await a_held_position(world)
         world.venue.strange = {BTC: Held(long=Decimal("0.4"))}
-        async with world.trader._busy:
+        async with world.trader.cycles._busy:
             halting = await world.desk.flatten(EVERYONE, by=BY, why="")
             assert world.trader.ledger.positions == {}
 

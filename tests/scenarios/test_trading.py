@@ -147,7 +147,7 @@ async def test_a_large_entry_fills_in_parts_and_its_stop_grows_with_it() -> None
     async with a_world(wishes=[wish(2)], volume=20).running() as world:
         await world.minutes(2)
         assert world.trader.ledger.positions[BTC].quantity == Decimal(2)
-        assert world.trader.view().holdings[0].stop_on_venue
+        assert world.view().holdings[0].stop_on_venue
         await world.minutes(2)
 
         assert world.trader.ledger.positions[BTC].quantity == Decimal(6)
@@ -179,16 +179,16 @@ async def test_three_losses_in_a_row_begin_a_rest_that_is_told_once_and_outlives
         assert len(world.heard(CooldownBegan)) == 1
         newest = (await world.store.decisions("majors", BTC, limit=1))[0]
         assert newest.reason == "rests until 13:09 after 3 losses in a row"
-        assert world.trader.view().rest
-        told = world.trader.view().rest
+        assert world.view().rest
+        told = world.view().rest
 
     later = a_world(*closes, limits=limits, store=world.store, clock=world.clock, book=book)
     async with later.running():
-        assert later.trader.view().rest == told
+        assert later.view().rest == told
         assert later.heard(CooldownBegan) == []
         await later.minutes(58)
-        assert later.trader.view().rest == ""
-        assert later.trader.view().losses_in_row == 0
+        assert later.view().rest == ""
+        assert later.view().losses_in_row == 0
 
 
 async def test_a_drawdown_is_told_once_per_fall() -> None:
@@ -272,7 +272,7 @@ async def test_the_end_of_a_replay_is_an_end_and_not_a_fault() -> None:
 
         assert len(world.heard(FeedEnded)) == 1
         assert not world.heard(FeedLost)
-        assert world.trader.view().feed is FeedState.ENDED
+        assert world.view().feed is FeedState.ENDED
 
 
 async def test_a_cycle_that_breaks_is_told_and_the_next_one_works() -> None:
@@ -290,7 +290,7 @@ async def test_a_cycle_that_breaks_is_told_and_the_next_one_works() -> None:
 async def test_a_view_is_true_at_one_instant() -> None:
     async with a_world(100, 100, 100, 103, wishes=[wish(2)]).running() as world:
         await world.minutes(3)
-        view = world.trader.view()
+        view = world.view()
 
         (holding,) = view.holdings
         assert (view.equity, view.open_profit, view.today) == (

@@ -173,7 +173,7 @@ async def test_a_win_is_booked_as_a_win_on_either_side(
         assert (
             world.trader.ledger.account.wallet == D(10_000) + profit == await world.venue.wallet()
         )
-        assert world.trader.view().losses_in_row == (0 if profit > 0 else 1)
+        assert world.view().losses_in_row == (0 if profit > 0 else 1)
 
 
 # -- a restart adopted positions with new stops on top of the old ----------------------------

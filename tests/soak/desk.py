@@ -35,9 +35,11 @@ from tests.builders import a_caller
 from tests.fakes import same_rules
 from tests.world import settled
 from trading.accounts.recorder import Recorder
+from trading.assembly import DeskParts, TraderParts, assemble, assemble_desk
 from trading.bus import Bus
 from trading.clocks import ManualClock
 from trading.context.settings import TraderSettings
+from trading.cycle.opening import Start
 from trading.desk import Desk
 from trading.events import Event
 from trading.execution.orders import OrderIds, OrderTimeouts
@@ -49,7 +51,7 @@ from trading.ports import Alert
 from trading.risk.limits import Limits
 from trading.safety.halting import Halter
 from trading.strategies import strategy
-from trading.trader import Start, Trader
+from trading.trader import Trader
 from trading.types import ONE, Mode, Symbol
 from trading.venues.paper.venue import PaperVenue
 from trading.venues.replay import ReplayFeed
@@ -234,23 +236,18 @@ def _build(
         slippage=Decimal("0.0001"), commission=Decimal("0.0001"),
     )  # fmt: skip
     numbers = itertools.count(1)
-    trader = Trader(
+    shared = DeskParts(
+        store=store, recorder=recorder, halter=halter, journal=journals[0], clock=clock,
+        ids=OrderIds("50a4", lambda size: f"{next(numbers):0{size * 2}x}"), timeouts=PATIENT,
+    )  # fmt: skip
+    own = TraderParts(
         settings=_settings(),
         strategy=strategy("ema_cross", {"fast": 3, "slow": 8, "atr": 14}),
         feed=feed,
         venue=venue,
-        store=store,
-        recorder=recorder,
-        halter=halter,
-        journal=journals[0],
-        clock=clock,
-        ids=OrderIds("50a4", lambda size: f"{next(numbers):0{size * 2}x}"),
-        timeouts=PATIENT,
     )
-    desk = Desk(
-        traders={TRADER: trader}, halter=halter, recorder=recorder, clock=clock, timeouts=PATIENT,
-        end=lambda: None,
-    )  # fmt: skip
+    desk = assemble_desk(shared, {TRADER: assemble(shared, own)}, end=lambda: None)
+    trader = desk.traders[TRADER]
     services = Services(
         name="soak", version="0", desk=desk, store=store, clock=clock, commands=load_commands(),
         confirmations=Confirmations(clock=clock), notices=notices,

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trading.accounts.recorder import Recorder
+from trading.assembly import DeskParts, TraderParts, assemble
 from trading.backtest.feed import HandClock, HandFeed, bars_needed, moment, traded_columns
 from trading.backtest.leaps import NEVER, Leaps
 from trading.backtest.loop import InstantLoop
@@ -35,19 +36,20 @@ from trading.backtest.universe import ForeseenUniverse
 from trading.backtest.untold import held_without_bars, too_short
 from trading.bus import Bus
 from trading.context.settings import TraderSettings
-from trading.cycle.cycles import Cycles
+from trading.context.trader import TraderContext
+from trading.cycle.bars import Bars
+from trading.cycle.opening import Start
 from trading.cycle.universe import TradableUniverse
-from trading.execution.orders import OrderIds, OrderTimeouts
+from trading.execution.orders import OrderIds
 from trading.market.candles import Candles, Panel
 from trading.market.flaws import flaws
 from trading.model.halt import Halt, Latch
-from trading.ports import MarketScanner
 from trading.risk.cooldown import Streak, streak
 from trading.risk.drawdown import READINGS, day_end, day_of
 from trading.safety.guards import KINDS
 from trading.safety.halting import Halter
 from trading.strategies.base import Strategy
-from trading.trader import Start, Trader
+from trading.trader import Trader
 from trading.types import ZERO, Costs, MarketRules, Order, OrderRole, OrderStatus, Symbol
 
 Floats = NDArray[np.float64]
@@ -95,31 +97,26 @@ def run(test: Backtest, *, leap: bool = True, progress: Progress | None = None) 
     return InstantLoop().run(_Run(replace(test, candles=candles), first, leap=leap).all(progress))
 
 
-class _Cycles(Cycles):
+class _Bars(Bars):
     async def _tell_rest(self, bar: datetime) -> None:
         """Nobody listens; who decides asks for himself."""
 
-    async def _save_cursor(self, bar: datetime, decisions: int, seconds: float) -> None:
+    async def _save_cursor(self, bar: datetime, decisions: int) -> None:
         """The equity of all bars is computed at once."""
-        self._ledger.change_account(cursor=bar)
+        self._orders.ledger.change_account(cursor=bar)
 
 
-class _Trader(Trader):
-    """The trader, and what it needs in order not to be shown every bar."""
+class _Unseen:
+    """What a trader misses of the bars that it is not shown."""
 
-    def _new_universe(self, surveyor: MarketScanner | None) -> TradableUniverse:
-        plan, feed = self.settings.universe, self.feed
-        if plan is None or not isinstance(feed, HandFeed):
-            return super()._new_universe(surveyor)
-        return ForeseenUniverse(
-            candles=feed.whole, timeframe=self.settings.timeframe, trader=self.name,
-            mode=self.mode, plan=plan, store=self._store, recorder=self._recorder,
-            clock=self._clock, market=feed.now,
-        )  # fmt: skip
+    def __init__(self, trader: Trader) -> None:
+        self._ledger = trader.ledger
+        self._guards = trader.losses.guards
+        self._limits = trader.settings.limits
 
     def forget_spent(self, now: datetime) -> None:
         """Let go of closed trades that no rest can depend on any more: fewer to count each time."""
-        trades, limits = self.ledger.trades, self.settings.limits
+        trades, limits = self._ledger.trades, self._limits
         for cut in range(_REMEMBERED // 2, len(trades)) if len(trades) > _REMEMBERED else ():
             newest = trades[cut].rests_from
             if trades[cut - 1].rests_from == newest or newest + limits.looks_back > now:
@@ -130,18 +127,18 @@ class _Trader(Trader):
 
     def pass_over(self, equity: Floats, peak: float) -> None:
         """Take the readings of bars in which no guard was near: only the last ones matter."""
-        recent = self.guards._recent  # noqa: SLF001  # what it would hold, had it seen them
+        recent = self._guards._recent  # noqa: SLF001  # what it would hold, had it seen them
         recent.extend(Decimal(repr(round(value, _CENTS))) for value in equity[-3:].tolist())
-        if peak > float(self.ledger.account.peak) * (1 + _DOUBT):
-            self.ledger.change_account(peak=Decimal(repr(round(peak, _CENTS))))
+        if peak > float(self._ledger.account.peak) * (1 + _DOUBT):
+            self._ledger.change_account(peak=Decimal(repr(round(peak, _CENTS))))
 
     def counting(self, kinds: Sequence[str]) -> bool:
         """Whether a guard of *kinds* has begun to count readings past its limit."""
-        return any(self.guards._guards[kind].readings for kind in kinds)  # noqa: SLF001  # as below
+        return any(self._guards._guards[kind].readings for kind in kinds)  # noqa: SLF001  # as below
 
     @property
     def recent(self) -> list[float]:
-        return [float(value) for value in self.guards._recent]  # noqa: SLF001  # as above
+        return [float(value) for value in self._guards._recent]  # noqa: SLF001  # as above
 
 
 class _Run:
@@ -169,13 +166,17 @@ class _Run:
         )  # fmt: skip
         self._strategy = Foreseen(test.strategy, candles)
         numbers = itertools.count(1)
-        self._trader = _Trader(
-            settings=test.trader, strategy=self._strategy, feed=self._feed, venue=self._venue,
+        shared = DeskParts(
             store=self._history, recorder=self._recorder, halter=self._halter,
             journal=NoJournal(), clock=self._clock,
             ids=OrderIds("back", lambda size: f"{next(numbers):0{size * 2}x}"),
-            timeouts=OrderTimeouts(), cycles=_Cycles,
         )  # fmt: skip
+        own = TraderParts(
+            settings=test.trader, strategy=self._strategy, feed=self._feed, venue=self._venue,
+            bars=_Bars, universe=None if test.trader.universe is None else self._universe,
+        )  # fmt: skip
+        self._trader = assemble(shared, own).trader
+        self._unseen = _Unseen(self._trader)
         self._ledger = self._trader.ledger
         self._leaps = Leaps(candles=candles, rules=test.rules, exits=self._strategy.exits)
         self._signals = np.append(self._strategy.columns, NEVER)
@@ -194,6 +195,15 @@ class _Run:
         }
         self._cash, self._open = float(test.trader.capital), list[tuple[int, float]]()
         """Wallet less what the open positions cost; their rows and signed quantities."""
+
+    def _universe(self, context: TraderContext) -> TradableUniverse:
+        settings = self._test.trader
+        assert settings.universe is not None  # noqa: S101  # else nobody asks for it
+        return ForeseenUniverse(
+            candles=self._feed.whole, timeframe=settings.timeframe, context=context,
+            plan=settings.universe, store=self._history, recorder=self._recorder,
+            market=self._feed.now,
+        )  # fmt: skip
 
     async def all(self, progress: Progress | None) -> Result:
         await self._trader.load()
@@ -215,8 +225,8 @@ class _Run:
         if self._uncovered:
             await self._trader.upkeep()
         self._venue.untouched = self._leap and self._leaps.next() > column
-        await self._trader.cycles.bars()
-        self._trader.forget_spent(at)
+        await self._trader.cycles.bars.handle()
+        self._unseen.forget_spent(at)
         if self._halter.latch.active:
             await self._carry_out_halts(column)
         self._look(column)
@@ -225,7 +235,7 @@ class _Run:
 
     def _leap_from(self, column: int) -> int:
         """The next bar to handle; what lies between is accounted for."""
-        if not self._leap or self._trader.counting(self._unhalted()) or self._day_waits(column):
+        if not self._leap or self._unseen.counting(self._unhalted()) or self._day_waits(column):
             return column + 1
         signal = self._signals[np.searchsorted(self._signals, column, side="right")]
         day = self._days[np.searchsorted(self._days, column, side="right")]
@@ -238,7 +248,7 @@ class _Run:
         until = column + 1 + len(equity)
         self._equity[column + 1 : until] = equity
         self._held[column + 1 : until] = len(self._open)
-        self._trader.pass_over(equity, peak)
+        self._unseen.pass_over(equity, peak)
         return until
 
     def _day_waits(self, column: int) -> bool:
@@ -263,12 +273,12 @@ class _Run:
         peak = max(before, float(equity.max()))
         lowest = float(equity.min())
         if peak > before:
-            peaks = np.maximum(before, _lasting(self._trader.recent, equity))
+            peaks = np.maximum(before, _lasting(self._unseen.recent, equity))
             peak = float(peaks[-1])
         else:
             peaks = np.full(many, before)
         for kind in self._unhalted():
-            base = peak if kind == "drawdown" else float(self._trader.guards.baseline(kind))
+            base = peak if kind == "drawdown" else float(self._trader.losses.guards.baseline(kind))
             limit = self._limits[kind] - _DOUBT
             if base > 0 and (base - lowest) / base < limit:
                 continue

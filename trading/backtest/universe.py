@@ -7,16 +7,19 @@ others are observed one after the other, as on a desk.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trading.accounts.recorder import Recorder
+from trading.context.trader import TraderContext
 from trading.cycle.universe import ScannedUniverse
 from trading.market.candle_scan import CandleScan, DayVolumes, day_volumes, in_ms
 from trading.market.candles import Candles
-from trading.market.universe import MarketScan, Universe
+from trading.market.universe import MarketScan, Universe, UniversePlan
+from trading.ports import Store
 
 _NONE = -1
 """In place of a tier's number."""
@@ -29,9 +32,21 @@ Numbers = NDArray[np.int32]
 class ForeseenUniverse(ScannedUniverse):
     """Is at each moment what a `ScannedUniverse` is that has taken every survey until then."""
 
-    def __init__(self, *, candles: Candles, timeframe: timedelta, **of: Any) -> None:
-        """*of*: as for a `ScannedUniverse`, without its surveyor."""
-        super().__init__(surveyor=CandleScan(_unasked, timeframe), **of)
+    def __init__(
+        self,
+        *,
+        candles: Candles,
+        timeframe: timedelta,
+        context: TraderContext,
+        plan: UniversePlan,
+        store: Store,
+        recorder: Recorder,
+        market: Callable[[], datetime],
+    ) -> None:
+        super().__init__(
+            surveyor=CandleScan(_unasked, timeframe), context=context, plan=plan, store=store,
+            recorder=recorder, market=market,
+        )  # fmt: skip
         self._candles, self._timeframe = candles, timeframe
         self._taken = 0
         """How many surveys have been."""

@@ -41,3 +41,18 @@ class TraderSettings:
     """How it finds its symbols; None: they are a fixed list."""
     place: str = ""
     """Where real orders go, as in `binance swap`; empty where none do."""
+
+    @property
+    def quote(self) -> str:
+        """The currency that the account counts in."""
+        return self.symbols[0].quote
+
+
+@dataclass(slots=True)
+class SettingsInForce:
+    """The settings that a trader goes by now: whoever needs one asks here, and keeps none.
+
+    `/reload` replaces them as a whole, and so does the choice of another strategy.
+    """
+
+    now: TraderSettings

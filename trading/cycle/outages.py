@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
-from typing import Any
 
 from trading.accounts.recorder import Recorder
-from trading.clocks import Clock
+from trading.context.trader import TraderContext
 from trading.errors import VenueError
 from trading.events import FeedBack, FeedEnded, FeedLost, VenueBack, VenueLost
 from trading.execution.orders import Orders
 from trading.ports import Feed, FeedState
-from trading.types import Mode
 
 log = logging.getLogger(__name__)
 
 
 class FeedWatch:
-    def __init__(
-        self, *, trader: str, mode: Mode, feed: Feed, recorder: Recorder, clock: Clock
-    ) -> None:
-        self._trader = trader
-        self._mode = mode
+    def __init__(self, *, context: TraderContext, feed: Feed, recorder: Recorder) -> None:
+        self._context = context
         self._feed = feed
         self._recorder = recorder
-        self._clock = clock
-        self._heard_at = clock.now()
+        self._clock = context.clock
+        self._heard_at = context.clock.now()
         self._lost_at: datetime | None = None
         self._ended = False
 
@@ -43,11 +38,11 @@ class FeedWatch:
         self._heard_at = now
         if self._lost_at is not None:
             gap, self._lost_at = now - self._lost_at, None
-            await self._recorder.say(FeedBack(gap=gap, **self._about()))
+            await self._recorder.say(FeedBack(gap=gap, **self._context.about()))
         if all_done and self._feed.state() is FeedState.ENDED and not self._ended:
             self._ended = True
             await self._recorder.say(
-                FeedEnded(last_bar=last_bar, open_positions=open_positions, **self._about())
+                FeedEnded(last_bar=last_bar, open_positions=open_positions, **self._context.about())
             )
 
     async def failed(self, error: VenueError) -> None:
@@ -56,21 +51,15 @@ class FeedWatch:
         if self._lost_at is None:
             self._lost_at = self._heard_at
             silent = self._clock.now() - self._heard_at
-            await self._recorder.say(FeedLost(silent=silent, **self._about()))
-
-    def _about(self) -> dict[str, Any]:
-        return {"at": self._clock.now(), "trader": self._trader, "mode": self._mode}
+            await self._recorder.say(FeedLost(silent=silent, **self._context.about()))
 
 
 class VenueWatch:
-    def __init__(
-        self, *, trader: str, mode: Mode, orders: Orders, recorder: Recorder, clock: Clock
-    ) -> None:
-        self._trader = trader
-        self._mode = mode
+    def __init__(self, *, context: TraderContext, orders: Orders, recorder: Recorder) -> None:
+        self._context = context
         self._orders = orders
         self._recorder = recorder
-        self._clock = clock
+        self._clock = context.clock
         self._lost_at: datetime | None = None
         self._refused = False
         """People have heard that the venue refuses us, and until when."""
@@ -84,7 +73,7 @@ class VenueWatch:
     async def look(self) -> None:
         """Tell once that the venue is silent or refuses us, and once that it is back."""
         silent, until, now = self.silent, self._orders.venue.refuses_until, self._clock.now()
-        about: dict[str, Any] = {"at": now, "trader": self._trader, "mode": self._mode}
+        about = self._context.about()
         if silent is None and until is None:
             if self._lost_at is not None:
                 gap, self._lost_at, self._refused = now - self._lost_at, None, False

@@ -10,16 +10,15 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from trading.accounts.recorder import Recorder
-from trading.clocks import Clock
 from trading.common import words
+from trading.context.trader import TraderContext
 from trading.errors import InvalidSymbol, VenueError
 from trading.events import Event, SurveyFailed, SurveyRecovered, TierChange, UniverseChanged
 from trading.market.universe import Drift, MarketScan, Tier, Universe, UniversePlan
 from trading.ports import Change, MarketScanner, Store, WritePriority
-from trading.types import Mode, Symbol
+from trading.types import Symbol
 
 log = logging.getLogger(__name__)
 
@@ -99,24 +98,22 @@ class ScannedUniverse(TradableUniverse):
     def __init__(
         self,
         *,
-        trader: str,
-        mode: Mode,
+        context: TraderContext,
         plan: UniversePlan,
         surveyor: MarketScanner,
         store: Store,
         recorder: Recorder,
-        clock: Clock,
         market: Callable[[], datetime],
     ) -> None:
         """*market* tells market time."""
         super().__init__(plan.listed)
         self.by_bars = surveyor.by_bars
-        self._trader, self._mode = trader, mode
+        self._context = context
         self._plan = plan
         self._surveyor = surveyor
         self._store = store
         self._recorder = recorder
-        self._clock = clock
+        self._clock = context.clock
         self._market = market
         self._universe = plan.empty
         self._last: MarketScan | None = None
@@ -213,22 +210,24 @@ class ScannedUniverse(TradableUniverse):
         self._at = self._begin = survey.at
 
     async def _failed(self, error: VenueError, at: datetime) -> None:
-        log.warning("%s has no new survey of its market: %s", self._trader, error)
+        log.warning("%s has no new survey of its market: %s", self._context.name, error)
         self._problem = str(error)
         if self._is_stale(at) and not self._told:
             self._told = True
             age = None if self._at is None else at - self._at
-            await self._recorder.say(SurveyFailed(why=str(error), age=age, **self._about()))
+            await self._recorder.say(SurveyFailed(why=str(error), age=age, **self._context.about()))
 
     async def _save(self, before: Universe) -> None:
         events: list[Event] = []
         changes = _changes(before, self._universe, self._last)
         if changes:
             size = len(self._universe.members)
-            events.append(UniverseChanged(changes=changes, size=size, **self._about()))
+            events.append(UniverseChanged(changes=changes, size=size, **self._context.about()))
         if self._told:
             self._told = False
-            events.append(SurveyRecovered(size=len(self._universe.members), **self._about()))
+            events.append(
+                SurveyRecovered(size=len(self._universe.members), **self._context.about())
+            )
         note = (self._note, _written(self._at, self._universe))
         await self._recorder.keep(Change(notes=(note,)), WritePriority.REST, *events)
 
@@ -237,10 +236,7 @@ class ScannedUniverse(TradableUniverse):
 
     @property
     def _note(self) -> str:
-        return f"universe:{self._trader}"
-
-    def _about(self) -> dict[str, Any]:
-        return {"at": self._clock.now(), "trader": self._trader, "mode": self._mode}
+        return f"universe:{self._context.name}"
 
 
 def _changes(

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trading.accounts.recorder import Recorder
-from trading.clocks import Clock
+from trading.context.trader import TraderContext
 from trading.errors import VenueError, VenueRejected, VenueUnavailable
 from trading.events import ProtectionPaused
 from trading.execution.cover import Covers
@@ -25,7 +25,6 @@ from trading.types import (
     ZERO,
     ExitReason,
     Held,
-    Mode,
     Order,
     OrderRole,
     OrderStatus,
@@ -44,24 +43,21 @@ class PositionCloser:
     def __init__(
         self,
         *,
-        trader: str,
-        mode: Mode,
+        context: TraderContext,
         orders: Orders,
         dust: Dust,
         covers: Covers,
         recorder: Recorder,
-        clock: Clock,
     ) -> None:
         self.dust = dust
         self.covers = covers
         self.freed: dict[Symbol, Sequence[Order]] = {}
         """Stops that were taken away for the latest sale, for whoever puts them back."""
-        self._trader = trader
-        self._mode = mode
+        self._context = context
         self._orders = orders
         self._ledger = orders.ledger
         self._recorder = recorder
-        self._clock = clock
+        self._clock = context.clock
 
     async def leave(
         self,
@@ -225,10 +221,7 @@ class PositionCloser:
                 ProtectionPaused(
                     quantity=abs(position.quantity) if position else ZERO,
                     lasted=timedelta(seconds=seconds),
-                    at=self._clock.now(),
-                    trader=self._trader,
-                    mode=self._mode,
-                    symbol=symbol,
+                    **self._context.about_symbol(symbol),
                 )
             )
 

@@ -10,16 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from trading.accounts.recorder import Recorder
-from trading.clocks import Clock
+from trading.context.trader import TraderContext
 from trading.events import Protected, StopStays, Unprotected
 from trading.execution.orders import Orders
 from trading.model.cover import Cover
 from trading.types import (
     ZERO,
-    Mode,
     Order,
     OrderRole,
     OrderStatus,
@@ -38,11 +36,9 @@ class _State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Covers:
-    trader: str
-    mode: Mode
+    context: TraderContext
     orders: Orders
     recorder: Recorder
-    clock: Clock
     _states: dict[Symbol, _State] = field(default_factory=dict)
 
     def stops(self, symbol: Symbol) -> Sequence[Order]:
@@ -70,7 +66,7 @@ class Covers:
             self._states.setdefault(symbol, _State()).since = None
         else:
             state = self._states.setdefault(symbol, _State())
-            state.since = state.since or self.clock.now()
+            state.since = state.since or self.context.clock.now()
 
     def owes_word(self, symbol: Symbol) -> bool:
         """Whether something else is noted, or was told, than that all is as it should be."""
@@ -90,7 +86,7 @@ class Covers:
             reason=why,
             covered=self.of(symbol).quantity,
             since=self._states[symbol].since,
-            **self._about(symbol),
+            **self.context.about_symbol(symbol),
         )
         await self.recorder.say(told)
 
@@ -106,7 +102,7 @@ class Covers:
             price=stops[0].stop_price or ZERO,
             wanted=wanted,
             reason=why,
-            **self._about(symbol),
+            **self.context.about_symbol(symbol),
         )
         await self.recorder.say(told)
 
@@ -118,7 +114,9 @@ class Covers:
         if told is None:
             return
         quantity = abs(self.orders.ledger.positions[symbol].quantity)
-        await self.recorder.say(Protected(quantity=quantity, stop=stop, **self._about(symbol)))
+        await self.recorder.say(
+            Protected(quantity=quantity, stop=stop, **self.context.about_symbol(symbol))
+        )
 
     def _is_news(self, symbol: Symbol, kind: type[Unprotected | StopStays], why: str) -> bool:
         state = self._states.setdefault(symbol, _State())
@@ -144,10 +142,6 @@ class Covers:
     def _opened_at(self, symbol: Symbol) -> datetime | None:
         position = self.orders.ledger.positions.get(symbol)
         return None if position is None else position.opened_at
-
-    def _about(self, symbol: Symbol) -> dict[str, Any]:
-        now = self.clock.now()
-        return {"at": now, "trader": self.trader, "mode": self.mode, "symbol": symbol}
 
 
 def _confirmed(stops: Sequence[Order]) -> list[Order]:

@@ -11,14 +11,13 @@ from decimal import Decimal
 from trading.accounts.ledger import exit_reason
 from trading.accounts.recorder import Recorder
 from trading.accounts.valuation import Valuer
-from trading.clocks import Clock
+from trading.context.trader import TraderContext
 from trading.events import DustLeft
 from trading.execution.orders import Orders
 from trading.types import (
     ZERO,
     ExitReason,
     Fill,
-    Mode,
     OrderReport,
     OrderRole,
     OrderStatus,
@@ -32,12 +31,10 @@ MOST_DUST = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dust:
-    trader: str
-    mode: Mode
+    context: TraderContext
     orders: Orders
     valuer: Valuer
     recorder: Recorder
-    clock: Clock
     left: dict[Symbol, Decimal] = field(default_factory=dict)
     """What was left at the venue, latest of each symbol."""
 
@@ -73,7 +70,7 @@ class Dust:
         self.left[symbol] = quantity
         fill = Fill(
             id=f"dust-{order.id}", order_id=order.id, trader=order.trader, symbol=symbol,
-            side=order.side, quantity=quantity, price=price, fee=ZERO, at=self.clock.now(),
+            side=order.side, quantity=quantity, price=price, fee=ZERO, at=self.context.clock.now(),
         )  # fmt: skip
         self.orders.hear(
             OrderReport(
@@ -83,7 +80,7 @@ class Dust:
         )  # fmt: skip
         await self.recorder.say(
             DustLeft(
-                at=self.clock.now(), trader=self.trader, mode=self.mode, symbol=symbol,
+                **self.context.about_symbol(symbol),
                 quantity=quantity, worth=quantity * price,
             )
         )  # fmt: skip

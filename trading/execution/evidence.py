@@ -10,28 +10,25 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 from trading.accounts.recorder import Recorder
 from trading.accounts.valuation import Valuer
-from trading.clocks import Clock
 from trading.common.frozen import replace
-from trading.context.settings import TraderSettings
+from trading.context.settings import SettingsInForce
+from trading.context.trader import TraderContext
 from trading.errors import StoreError, VenueRejected, VenueUnavailable
 from trading.events import OrdersFound, OrdersUnproven
 from trading.execution.orders import Orders
-from trading.ports import Change, WritePriority
+from trading.ports import Change, Store, WritePriority
 from trading.types import (
     ZERO,
     ExitPlan,
     ExitReason,
-    Fill,
     Held,
-    Mode,
     Order,
     OrderReport,
     OrderRole,
@@ -52,8 +49,6 @@ IDLE_MOST = 20
 a request; of hundreds, a start would wait minutes for its share of the venue's limit.  What is open
 or rests is found all the same; what was opened and closed again in the others shows as money that
 differs, which holds entries back."""
-
-InHistory = Callable[[str], Awaitable[Order | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,27 +98,22 @@ class Evidence:
     def __init__(
         self,
         *,
-        trader: str,
-        mode: Mode,
+        context: TraderContext,
         orders: Orders,
         valuer: Valuer,
         recorder: Recorder,
-        clock: Clock,
-        settings: Callable[[], TraderSettings],
-        in_history: InHistory,
-        fills: Callable[[], Awaitable[Sequence[Fill]]],
+        settings: SettingsInForce,
+        store: Store,
     ) -> None:
-        """*in_history* finds an order, *fills* are all of this trader that history has."""
-        self._trader = trader
-        self._mode = mode
+        self._context = context
         self._orders = orders
         self._ledger = orders.ledger
         self._venue = orders.venue
         self._valuer = valuer
         self._recorder = recorder
-        self._clock = clock
+        self._clock = context.clock
         self._settings = settings
-        self._in_history, self._fills = in_history, fills
+        self._store = store
         self._found: dict[str, Order] = {}
         """What this comparison has adopted."""
         self._resting: list[OrderReport] = []
@@ -173,7 +163,7 @@ class Evidence:
         held = await self._venue.positions()
         alive = (order.symbol for order in self._ledger.alive.values())
         touched = {*held, *self._ledger.positions, *alive}
-        idle = [symbol for symbol in self._settings().symbols if symbol not in touched]
+        idle = [symbol for symbol in self._settings.now.symbols if symbol not in touched]
         return touched.union(idle[:IDLE_MOST])
 
     async def _told_since(self, symbols: Iterable[Symbol]) -> Sequence[OrderReport]:
@@ -191,7 +181,7 @@ class Evidence:
 
     async def _is_lost(self, report: OrderReport) -> bool:
         try:
-            return await self._in_history(report.order_id) is None
+            return await self._store.order(report.order_id) is None
         except StoreError as error:
             raise VenueUnavailable(f"history cannot be asked what it knows: {error}") from error
 
@@ -212,9 +202,9 @@ class Evidence:
         """A reduction that is told after what came later may belong among what history has."""
         early = self._ledger.told_early()
         try:
-            fills = await self._fills() if early else ()
+            fills = await self._store.fills(self._context.name) if early else ()
             for symbol in {self._ledger.orders[report.order_id].symbol for report in early}:
-                await self._ledger.retelling.recall(symbol, fills, self._in_history)
+                await self._ledger.retelling.recall(symbol, fills, self._store.order)
         except StoreError as error:
             raise VenueUnavailable(f"history cannot be asked for its fills: {error}") from error
         for report in early:
@@ -247,7 +237,7 @@ class Evidence:
         unproven = self.unproven[order.id] = Unproven(order=order, held=held)
         if order.id not in self._told:
             self._told.add(order.id)
-            told = OrdersUnproven(what=unproven.words, **self._about(order.symbol))
+            told = OrdersUnproven(what=unproven.words, **self._context.about_symbol(order.symbol))
             await self._recorder.say(told)
 
     # -- what people accept ---------------------------------------------------------------
@@ -260,13 +250,29 @@ class Evidence:
         """What lies beside ours, unsigned, and a person has taken for not ours."""
         return self.accepted.held.get(f"{symbol} {side}", ZERO)
 
-    def accept(self) -> None:
-        """What is unproven now is not ours from now on, and holds nothing back."""
+    async def load(self) -> None:
+        """Remember what was accepted.  Raises `VenueUnavailable` where history does not tell."""
+        try:
+            kept = await self._store.note(self._accepted_note)
+        except StoreError as error:
+            raise VenueUnavailable(f"history cannot be asked what was accepted: {error}") from error
+        self.accepted = Accepted.loaded(kept)
+
+    @property
+    def _accepted_note(self) -> str:
+        return f"books_accepted:{self._context.name}"
+
+    def accept(self) -> tuple[str, str]:
+        """What is unproven now is not ours from now on, and holds nothing back.
+
+        Returns the note by which the next process knows.
+        """
         held = {f"{u.reduces[0]} {u.reduces[1]}": u.held for u in self.unproven.values()}
         self.accepted = Accepted(
             orders=self.accepted.orders | self.unproven.keys(), held={**self.accepted.held, **held}
         )
         self.unproven = {}
+        return self._accepted_note, self.accepted.dumped()
 
     # -- plans ----------------------------------------------------------------------------
 
@@ -290,7 +296,7 @@ class Evidence:
             return
         told = OrdersFound(
             orders=len(found), held=position.quantity if position else ZERO, stop=stop,
-            stop_made=made, lost=lost, **self._about(symbol),
+            stop_made=made, lost=lost, **self._context.about_symbol(symbol),
         )  # fmt: skip
         await self._recorder.keep(change, WritePriority.FILL, told)
 
@@ -314,13 +320,13 @@ class Evidence:
         """As far from the price as for an entry by hand."""
         quote = self._valuer.quote(position.symbol)
         price = quote.price if quote is not None else position.average_price
-        distance = price * self._settings().manual_stop
+        distance = price * self._settings.now.manual_stop
         rules = self._venue.rules(position.symbol).shown
         return rules.price(price - distance * position.side.sign)
 
     def _lost_rules(self) -> tuple[str, ...]:
         """What an entry of this trader has besides stop and target, and no venue tells of."""
-        rules = self._settings().exit_rules
+        rules = self._settings.now.exit_rules
         had = {
             "trailing stop": rules.trail_r is not None,
             "time limit": rules.time_limit is not None,
@@ -328,10 +334,6 @@ class Evidence:
             "break-even": rules.break_even,
         }
         return tuple(name for name, is_set in had.items() if is_set)
-
-    def _about(self, symbol: Symbol) -> dict[str, Any]:
-        now = self._clock.now()
-        return {"at": now, "trader": self._trader, "mode": self._mode, "symbol": symbol}
 
 
 def _plain(number: Decimal) -> str:

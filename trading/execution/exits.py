@@ -10,12 +10,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from trading.accounts.recorder import Recorder
 from trading.accounts.valuation import Valuer
-from trading.clocks import Clock
 from trading.common.frozen import replace
+from trading.context.trader import TraderContext
 from trading.errors import Refused, VenueError, VenueRejected
 from trading.events import ExitDropped, ExitSentAgain, StopMoved
 from trading.execution.closing import PositionCloser
@@ -28,7 +27,6 @@ from trading.types import (
     ExitPlan,
     ExitReason,
     MarketRules,
-    Mode,
     Order,
     OrderType,
     Symbol,
@@ -47,28 +45,25 @@ class Exits:
     def __init__(
         self,
         *,
-        trader: str,
-        mode: Mode,
+        context: TraderContext,
         orders: Orders,
         protection: Protection,
         closing: PositionCloser,
         valuer: Valuer,
         recorder: Recorder,
-        clock: Clock,
     ) -> None:
         self.dust = closing.dust
         self._absent: list[Order] = []
         """Exits that the venue never had, and that nobody has looked after yet."""
         orders.on_absent.append(self._absent.append)
-        self._trader = trader
-        self._mode = mode
+        self._context = context
         self._orders = orders
         self._ledger = orders.ledger
-        self._protection = protection
+        self.protection = protection
         self._closing = closing
         self._valuer = valuer
         self._recorder = recorder
-        self._clock = clock
+        self._clock = context.clock
 
     async def carry_out(self, bar: datetime) -> None:
         """Carry out what the plans want at the close of *bar*: trailing, target, time, partials."""
@@ -103,8 +98,8 @@ class Exits:
 
     def _resting(self, symbol: Symbol) -> dict[str, bool]:
         return {
-            "stop_rests": self._protection.confirmed(symbol),
-            "target_rests": self._protection.confirmed(symbol, OrderType.TARGET),
+            "stop_rests": self.protection.confirmed(symbol),
+            "target_rests": self.protection.confirmed(symbol, OrderType.TARGET),
         }
 
     async def _exit(self, symbol: Symbol, price: Decimal, at: datetime) -> None:
@@ -158,21 +153,19 @@ class Exits:
             self._absent.append(order)
             return
         for again in sent:
-            told = ExitSentAgain(order=self._ledger.orders[again.id], **self._about(order.symbol))
+            told = ExitSentAgain(
+                order=self._ledger.orders[again.id], **self._context.about_symbol(order.symbol)
+            )
             await self._recorder.say(told)
 
     async def _drop(self, order: Order, why: str) -> None:
-        await self._protection.converge(order.symbol)
+        await self.protection.converge(order.symbol)
         plan = self._ledger.plans.get(order.symbol)
-        rests = plan is not None and self._protection.confirmed(order.symbol)
+        rests = plan is not None and self.protection.confirmed(order.symbol)
         stop = plan.stop if plan is not None and rests else None
         await self._recorder.say(
-            ExitDropped(order=order, why=why, stop=stop, **self._about(order.symbol))
+            ExitDropped(order=order, why=why, stop=stop, **self._context.about_symbol(order.symbol))
         )
-
-    def _about(self, symbol: Symbol) -> dict[str, Any]:
-        now = self._clock.now()
-        return {"at": now, "trader": self._trader, "mode": self._mode, "symbol": symbol}
 
     # -- changing the plan --------------------------------------------------------------------
 
@@ -186,14 +179,14 @@ class Exits:
         change = Change(positions=((self._ledger.positions[symbol], plan),))
         await self._recorder.keep(change, WritePriority.REDUCTION)
         if (plan.stop, plan.target) != (before.stop, before.target):
-            await self._protection.converge(symbol)
+            await self.protection.converge(symbol)
         if plan.stop is None or plan.stop == before.stop:
             return
         await self._recorder.say(
             StopMoved(
-                at=self._clock.now(), trader=self._trader, mode=self._mode, symbol=symbol,
+                **self._context.about_symbol(symbol),
                 old=before.stop or ZERO, new=plan.stop, why=why,
-                on_venue=self._protection.confirmed(symbol), origin=origin,
+                on_venue=self.protection.confirmed(symbol), origin=origin,
             )
         )  # fmt: skip
 
@@ -247,12 +240,12 @@ class Exits:
         """
         if not self._orders.venue.cash:
             orders = await self._closing.leave(symbol, quantity, reason, by, origin=origin, at=at)
-            await self._protection.converge(symbol)
+            await self.protection.converge(symbol)
             return orders
-        async with self._protection.held(symbol):
+        async with self.protection.held(symbol):
             try:
                 return await self._closing.leave(symbol, quantity, reason, by, origin=origin, at=at)
             finally:
                 self._orders.touched.add(symbol)
                 with suppress(VenueError):  # looked at again before long
-                    await self._protection.repair(symbol)
+                    await self.protection.repair(symbol)

@@ -15,13 +15,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from trading.accounts.recorder import Recorder
-from trading.clocks import Clock
 from trading.common.frozen import replace
+from trading.context.trader import TraderContext
 from trading.errors import StoreError
 from trading.events import ReductionLate, ReductionUnsaved
 from trading.model import records
 from trading.ports import Change, Journal, WritePriority
-from trading.types import Order, Symbol
+from trading.types import Order
 
 if TYPE_CHECKING:
     from trading.execution.orders import OrderTimeouts
@@ -38,20 +38,16 @@ class Intents:
     def __init__(
         self,
         *,
-        trader: str,
+        context: TraderContext,
         recorder: Recorder,
         journal: Journal,
-        clock: Clock,
         timeouts: OrderTimeouts,
-        about: Callable[[Symbol], dict[str, Any]],
     ) -> None:
-        """*about* gives what every event of this trader on a symbol says."""
-        self._trader = trader
+        self._context = context
         self._recorder = recorder
         self._journal = journal
-        self._clock = clock
+        self._clock = context.clock
         self._timeouts = timeouts
-        self._about = about
         self._noted: set[str] = set()
         """Ids of ours in the fallback journal."""
         self._late_since_told = 0
@@ -92,7 +88,7 @@ class Intents:
         found = [
             replace(records.to_order(record), by=str(record["by"]))
             for record in await self._journal.records()
-            if record["trader"] == self._trader
+            if record["trader"] == self._context.name
         ]
         self._noted.update(order.id for order in found)
         return found
@@ -122,7 +118,7 @@ class Intents:
             return
         waited = timedelta(seconds=self._clock.monotonic() - began)
         await self._recorder.say(
-            ReductionUnsaved(order=order, waited=waited, **self._about(order.symbol))
+            ReductionUnsaved(order=order, waited=waited, **self._context.about_symbol(order.symbol))
         )
 
     async def _note(self, order: Order) -> bool:
@@ -140,7 +136,7 @@ class Intents:
         if self._told_late is not None and now - self._told_late < TOLD_EVERY:
             return
         others, self._late_since_told, self._told_late = self._late_since_told - 1, 0, now
-        about = self._about(order.symbol)
+        about = self._context.about_symbol(order.symbol)
         waited = timedelta(seconds=now - began)
         await self._recorder.say(ReductionLate(order=order, waited=waited, others=others, **about))
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from trading.accounts.booking import Booked
 from trading.accounts.ledger import Applied, Ledger, exit_reason
 from trading.accounts.valuation import Valuer
-from trading.clocks import Clock
+from trading.context.trader import AboutOrder, TraderContext
 from trading.events import (
     Event,
     OrderRefused,
@@ -19,36 +18,25 @@ from trading.events import (
     PositionReduced,
 )
 from trading.model.plan import next_price
-from trading.types import ZERO, Mode, Order, OrderStatus, Rules, Symbol
+from trading.types import ZERO, Order, OrderStatus, Rules, Symbol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderNews:
     """*origin*, everywhere: the chat that is answered, so that no alert tells it the same."""
 
-    trader: str
-    mode: Mode
+    context: TraderContext
     ledger: Ledger
     valuer: Valuer
     rules: Callable[[Symbol], Rules]
-    clock: Clock
 
     def of(self, applied: Applied, origin: str, *, placing: bool = False) -> list[Event]:
         """All that is said because of *applied*; *placing*: its stop is on its way."""
-        about = self.about(applied.order.symbol, origin)
+        about = self.context.about_order(applied.order.symbol, origin)
         ended = self.ending(applied.before, applied.order, origin)
         return [*self._of_fills(applied, about, placing=placing), *ended]
 
-    def about(self, symbol: Symbol, origin: str = "") -> dict[str, Any]:
-        return {
-            "at": self.clock.now(),
-            "trader": self.trader,
-            "mode": self.mode,
-            "symbol": symbol,
-            "origin": origin,
-        }
-
-    def _of_fills(self, applied: Applied, about: dict[str, Any], *, placing: bool) -> list[Event]:
+    def _of_fills(self, applied: Applied, about: AboutOrder, *, placing: bool) -> list[Event]:
         today = self.valuer.today() if applied.trades else None
         events: list[Event] = [
             PositionClosed(trade=trade, today=today, **about) for trade in applied.trades
@@ -61,7 +49,7 @@ class OrderNews:
             events.append(self._opened(applied.order, about, placing=placing))
         return events
 
-    def _opened(self, order: Order, about: dict[str, Any], *, placing: bool) -> PositionOpened:
+    def _opened(self, order: Order, about: AboutOrder, *, placing: bool) -> PositionOpened:
         position = self.ledger.positions[order.symbol]
         plan = self.ledger.plans[order.symbol]
         rules = self.rules(order.symbol).shown
@@ -80,7 +68,7 @@ class OrderNews:
             **about,
         )
 
-    def _reduced(self, order: Order, parts: list[Booked], about: dict[str, Any]) -> PositionReduced:
+    def _reduced(self, order: Order, parts: list[Booked], about: AboutOrder) -> PositionReduced:
         position = self.ledger.positions[order.symbol]
         quantity = sum((b.reduced for b in parts), ZERO)
         value = sum((b.reduced * b.fill.price for b in parts), ZERO)
@@ -99,9 +87,9 @@ class OrderNews:
 
     def ending(self, before: Order, order: Order, origin: str) -> list[Event]:
         """What is said of an order that has ended, or was in doubt and is no more."""
-        about = self.about(order.symbol, origin)
+        about = self.context.about_order(order.symbol, origin)
         if before.status is OrderStatus.UNKNOWN and order.status is not OrderStatus.UNKNOWN:
-            took = self.clock.now() - (before.updated_at or before.created_at)
+            took = self.context.clock.now() - (before.updated_at or before.created_at)
             return [OrderResolved(order=order, outcome=order.status, took=took, **about)]
         if before.is_alive and order.status is OrderStatus.REJECTED:
             position = self.ledger.positions.get(order.symbol)

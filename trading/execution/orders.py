@@ -24,7 +24,7 @@ from trading.accounts.booking import Booked
 from trading.accounts.ledger import Applied, Ledger
 from trading.accounts.recorder import Recorder
 from trading.accounts.valuation import Valuer
-from trading.clocks import Clock
+from trading.context.trader import TraderContext
 from trading.errors import (
     ClosedAlready,
     Halted,
@@ -50,7 +50,6 @@ from trading.types import (
     ZERO,
     Decision,
     ExitPlan,
-    Mode,
     Order,
     OrderReport,
     OrderRole,
@@ -150,14 +149,12 @@ class Orders:
     def __init__(  # noqa: PLR0915  # one assignment for each thing that is kept
         self,
         *,
-        trader: str,
-        mode: Mode,
+        context: TraderContext,
         ledger: Ledger,
         venue: Venue,
         valuer: Valuer,
         recorder: Recorder,
         journal: Journal,
-        clock: Clock,
         ids: OrderIds,
         timeouts: OrderTimeouts,
         meter: Meter,
@@ -166,17 +163,14 @@ class Orders:
         self.venue = venue
         self.ids = ids
         self.strangers = ForeignOrders(ledger=ledger, is_ours=ids.is_ours, tell=self._tell_foreign)
-        self._trader = trader
-        self._news = OrderNews(
-            trader=trader, mode=mode, ledger=ledger, valuer=valuer, rules=venue.rules, clock=clock
-        )
+        self._context = context
+        self._news = OrderNews(context=context, ledger=ledger, valuer=valuer, rules=venue.rules)
         self.intents = Intents(
-            trader=trader, recorder=recorder, journal=journal, clock=clock, timeouts=timeouts,
-            about=self._news.about,
+            context=context, recorder=recorder, journal=journal, timeouts=timeouts
         )  # fmt: skip
         self._valuer = valuer
         self._recorder = recorder
-        self._clock = clock
+        self._clock = context.clock
         self._timeouts = timeouts
         self._meter = meter
         self._lost_at: dict[str, float] = {}
@@ -238,7 +232,7 @@ class Orders:
         kind = next((kind for told, kind in kinds if told), OrderType.MARKET)
         order = Order(
             id=self.ids.new(role),
-            trader=self._trader,
+            trader=self._context.name,
             symbol=symbol,
             side=side,
             type=kind,
@@ -595,7 +589,9 @@ class Orders:
             Change(orders=(lost,)),
             WritePriority.REDUCTION,
             OrderUnknown(
-                order=lost, waited=waited, **self._news.about(order.symbol, self._origin_of(order))
+                order=lost,
+                waited=waited,
+                **self._context.about_order(order.symbol, self._origin_of(order)),
             ),
         )
         return lost
@@ -668,7 +664,7 @@ class Orders:
             return ()
 
     def _tell_foreign(self, symbol: Symbol, order_id: str) -> None:
-        told = ForeignOrderSeen(order_id=order_id, **self._news.about(symbol))
+        told = ForeignOrderSeen(order_id=order_id, **self._context.about_symbol(symbol))
         self._spawn(self._recorder.say(told))
 
     def _touch(self, symbol: Symbol) -> None:

@@ -9,13 +9,14 @@ many, and goes.  What the desk keeps of a plan is in `trading.execution.exits`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from itertools import islice
 
 from trading.accounts.valuation import Valuer
 from trading.clocks import Clock
+from trading.context.settings import SettingsInForce
 from trading.errors import VenueError, VenueRejected
 from trading.execution import steps
 from trading.execution.closing import PositionCloser
@@ -48,9 +49,8 @@ class Protection:
         closing: PositionCloser,
         valuer: Valuer,
         clock: Clock,
-        gap: Callable[[], Decimal],
+        settings: SettingsInForce,
     ) -> None:
-        """*gap*: share of its price by which a stop that is a limit may fill worse."""
         self.covers = closing.covers
         self._orders = orders
         self._closing = closing
@@ -62,7 +62,7 @@ class Protection:
         self.idle = asyncio.Event()
         """Set while nobody settles anything."""
         self.idle.set()
-        self._wanted = Wanted(orders=orders, valuer=valuer, gap=gap)
+        self._wanted = Wanted(orders=orders, valuer=valuer, settings=settings)
         self._steps = Steps(
             orders=orders, wanted=self._wanted, closing=closing, valuer=valuer, clock=clock
         )

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from trading.accounts.recorder import Recorder
 from trading.accounts.valuation import Valuer
 from trading.clocks import Clock
+from trading.context.trader import TraderContext
 from trading.events import (
     BooksDiffered,
     Event,
@@ -33,7 +33,6 @@ from trading.types import (
     ExitReason,
     Fill,
     Held,
-    Mode,
     Movement,
     MovementKind,
     Order,
@@ -91,26 +90,23 @@ class Reconciler:
     def __init__(
         self,
         *,
-        trader: str,
-        mode: Mode,
+        context: TraderContext,
         orders: Orders,
         valuer: Valuer,
         recorder: Recorder,
-        clock: Clock,
         quote: str,
         evidence: Evidence,
     ) -> None:
         """*quote*: the currency that the account counts in."""
-        self._evidence = evidence
-        self._trader = trader
+        self.evidence = evidence
+        self._context = context
         self._quote = quote
-        self._mode = mode
         self._orders = orders
         self._ledger = orders.ledger
         self._venue = orders.venue
         self._valuer = valuer
         self._recorder = recorder
-        self._clock = clock
+        self._clock = context.clock
         self._told: dict[tuple[Symbol, Side], Decimal] = {}
         """Foreign quantities that people have heard of."""
 
@@ -127,15 +123,15 @@ class Reconciler:
         in_doubt = [o for o in self._ledger.alive.values() if o.status is not OrderStatus.OPEN]
         fills_before = self._ledger.fills_booked
         known = await self._orders.ask_all(list(self._ledger.alive.values()))
-        await self._orders.absorb([*known, *await self._evidence.gather(deep=deep)])
+        await self._orders.absorb([*known, *await self.evidence.gather(deep=deep)])
         missed = self._ledger.fills_booked - fills_before
         theirs = await self._while_quiet()
         if theirs is None:
             return None
-        lost = await self._evidence.judge(theirs.positions)
+        lost = await self.evidence.judge(theirs.positions)
         await self._concede()
         gap = await self._explain(theirs.wallet)
-        unproven = self._evidence.unproven.values()
+        unproven = self.evidence.unproven.values()
         acceptable = {each.words for each in unproven}
         problems = [
             *acceptable,
@@ -173,7 +169,7 @@ class Reconciler:
 
     async def _concede(self) -> None:
         """Everything is told: what a reduction of ours sold beyond our position was not ours."""
-        await self._evidence.retell()
+        await self.evidence.retell()
         for order, excess in self._orders.concede():
             position = self._ledger.positions.get(order.symbol)
             ours = position.quantity if position else ZERO
@@ -199,7 +195,7 @@ class Reconciler:
 
     async def _measure(self, theirs: Decimal) -> None:
         """At the first comparison ever: whatever lies there besides our capital is not ours."""
-        known = tuple((self._trader, movement) for movement in await self._news())
+        known = tuple((self._context.name, movement) for movement in await self._news())
         self._ledger.movements.update(m.id for _, m in known)  # the wallet has them already
         self._ledger.shift_offset(theirs - self._ours())
         change = Change(accounts=(self._ledger.account,), movements=known)
@@ -218,7 +214,7 @@ class Reconciler:
             ours = self._is_ours(movement)
             self._ledger.move(movement, ours=ours)
             events.append(self._event(movement, ours=ours))
-        moved = tuple((self._trader, movement) for movement in news)
+        moved = tuple((self._context.name, movement) for movement in news)
         change = Change(accounts=(self._ledger.account,), movements=moved)
         await self._recorder.keep(change, WritePriority.FILL, *events)
 
@@ -231,10 +227,12 @@ class Reconciler:
     def _event(self, movement: Movement, *, ours: bool) -> Event:
         symbol, amount = movement.symbol, movement.amount
         if not ours or symbol is None:
-            return TransferSeen(amount=amount, quote=self._quote, **self._about())
+            return TransferSeen(amount=amount, quote=self._quote, **self._context.about())
         if movement.kind is MovementKind.FUNDING:
-            return FundingBooked(symbol=symbol, amount=amount, **self._about())
-        return LiquidationBooked(amount=amount, quote=symbol.quote, symbol=symbol, **self._about())
+            return FundingBooked(symbol=symbol, amount=amount, **self._context.about())
+        return LiquidationBooked(
+            amount=amount, quote=symbol.quote, symbol=symbol, **self._context.about()
+        )
 
     # -- positions ------------------------------------------------------------------------
 
@@ -269,21 +267,21 @@ class Reconciler:
         position = self._ledger.positions.get(symbol)
         ours = abs(position.quantity) if position and position.side is side else ZERO
         foreign = held - ours
-        if foreign <= self._evidence.accepted_beside(symbol, side):
+        if foreign <= self.evidence.accepted_beside(symbol, side):
             self._told.pop((symbol, side), None)
             return ""
         is_news = self._told.get((symbol, side)) != foreign
         self._told[symbol, side] = foreign
         if self._venue.cash:
             if is_news and foreign >= self._venue.rules(symbol).shown.lot:
-                about = self._about(symbol)
+                about = self._context.about_symbol(symbol)
                 await self._recorder.say(ForeignHoldingSeen(quantity=foreign, **about))
             return ""
         if is_news:
             done = "left untouched; entries wait"
             await self._tell(symbol, ours * side.sign, held * side.sign, done)
         words = f"{symbol.base}: {foreign * side.sign} at the venue is not ours"
-        if self._evidence.leaves_open(symbol, side):
+        if self.evidence.leaves_open(symbol, side):
             acceptable.add(words)
         return words
 
@@ -328,12 +326,10 @@ class Reconciler:
     # -- telling --------------------------------------------------------------------------
 
     async def _tell(self, symbol: Symbol, ours: Decimal, venue: Decimal, done: str) -> None:
-        told = BooksDiffered(ours=ours, venue=venue, done=done, **self._about(symbol))
+        told = BooksDiffered(
+            ours=ours, venue=venue, done=done, **self._context.about_symbol(symbol)
+        )
         await self._recorder.say(told)
-
-    def _about(self, symbol: Symbol | None = None) -> dict[str, Any]:
-        about = {"at": self._clock.now(), "trader": self._trader, "mode": self._mode}
-        return about if symbol is None else about | {"symbol": symbol}
 
 
 def _external_report(order: Order, price: Decimal, why: str, clock: Clock) -> OrderReport:

@@ -9,33 +9,33 @@ an entry is never sent again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from trading.accounts.recorder import Recorder
 from trading.accounts.valuation import Valuer
-from trading.clocks import Clock
 from trading.common import words
 from trading.common.frozen import replace
+from trading.context.block import EntryBlock
+from trading.context.settings import SettingsInForce
+from trading.context.trader import TraderContext
 from trading.errors import Halted, VenueError
 from trading.events import EntryGivenUp
+from trading.execution import order_book
+from trading.execution.order_book import Look
 from trading.execution.orders import Orders
 from trading.market import matching
-from trading.model.halt import Permit
-from trading.risk.limits import EntryRules
+from trading.model.halt import Latch
 from trading.risk.liquidity import UNUSABLE, slippage
 from trading.types import (
     ZERO,
     Depth,
     MarketRules,
-    Mode,
     Order,
     OrderRole,
     OrderStatus,
     OrderType,
     Side,
-    Symbol,
     Untraded,
 )
 
@@ -44,23 +44,25 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestingEntries:
-    """`rules`, `blocked` (why no entries are taken), and `permit` are asked anew each time."""
+    """They are asked anew each time whether they may go on."""
 
-    trader: str
-    mode: Mode
+    context: TraderContext
     orders: Orders
     valuer: Valuer
     recorder: Recorder
-    clock: Clock
-    rules: Callable[[], EntryRules]
-    blocked: Callable[[], str]
-    permit: Callable[[], Permit]
-    look: Callable[[Symbol], Awaitable[Depth | str | None]]
+    settings: SettingsInForce
+    block: EntryBlock
+    latch: Latch
+
+    async def look(self) -> None:
+        """End those that are too old now; a recording's go with its bars, as in a backtest."""
+        if self.valuer.feed.speed is None:
+            await self.watch(self.valuer.feed.now())
 
     async def watch(self, at: datetime) -> None:
         """End those that are too old at market time *at*."""
         for order in self.orders.ledger.alive_of(OrderRole.ENTRY):
-            if order.status is OrderStatus.OPEN and at >= self.rules().ends(order):
+            if order.status is OrderStatus.OPEN and at >= self.settings.now.entries.ends(order):
                 await self._end(order)
 
     async def pass_bar(self, bar: datetime) -> None:
@@ -114,13 +116,13 @@ class RestingEntries:
             await self._take_rest(ended)
 
     async def _take_rest(self, order: Order) -> None:
-        look = await self.look(order.symbol)
+        look = await order_book.look(self.orders.venue, order.symbol)
         # Nothing is awaited from here to the reservation: the symbol must still be free.
         rules = self.orders.venue.rules(order.symbol)
         quantity = rules.shown.quantity(order.remaining)
         why = rules.why if isinstance(rules, Untraded) else self._objection(order, rules, look)
         try:
-            permit = self.permit()
+            permit = self.latch.permit(self.context.name)
         except Halted:
             why = "entries are halted"
         if why:
@@ -137,10 +139,10 @@ class RestingEntries:
         )
         await self.orders.enter(rest, permit)
 
-    def _objection(self, order: Order, rules: MarketRules, look: Depth | str | None) -> str:
+    def _objection(self, order: Order, rules: MarketRules, look: Look) -> str:
         ledger = self.orders.ledger
-        if self.blocked():
-            return self.blocked()
+        if self.block.why:
+            return self.block.why
         if ledger.alive_of(OrderRole.ENTRY, order.symbol):
             return "another entry is under way"
         if (order.symbol in ledger.positions) is not (order.filled > ZERO):
@@ -159,14 +161,14 @@ class RestingEntries:
             lost = (quote.price - order.price) * order.side.sign / order.price
         else:
             lost = slippage(order.side, order.price, look)
-        if lost <= self.rules().max_slippage:
+        if lost <= self.settings.now.entries.max_slippage:
             return ""
         return f"the price has run {words.percent(lost)}"
 
     async def _give_up(self, order: Order, why: str) -> None:
         await self.recorder.say(
             EntryGivenUp(
-                at=self.clock.now(), trader=self.trader, mode=self.mode, symbol=order.symbol,
+                **self.context.about_symbol(order.symbol),
                 filled=order.filled, ordered=order.quantity, why=why,
             )
         )  # fmt: skip

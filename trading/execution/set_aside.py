@@ -13,14 +13,14 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Self
 
 from trading.accounts.booking import Booked
 from trading.accounts.recorder import Recorder
 from trading.accounts.valuation import Valuer
-from trading.clocks import Clock
+from trading.context.settings import SettingsInForce
+from trading.context.trader import TraderContext
 from trading.errors import InvalidSymbol, NotDone, Refused, VenueError, VenueRejected
 from trading.events import CountedAgain, SetAside
 from trading.execution.orders import Orders
@@ -29,7 +29,6 @@ from trading.ports import Change, Store, WritePriority
 from trading.types import (
     ZERO,
     ExitReason,
-    Mode,
     OrderRole,
     OrderStatus,
     Position,
@@ -83,28 +82,25 @@ class Aside:
     def __init__(
         self,
         *,
-        trader: str,
-        mode: Mode,
+        context: TraderContext,
         orders: Orders,
         protection: Protection,
         valuer: Valuer,
         store: Store,
         recorder: Recorder,
-        clock: Clock,
-        max_age: Callable[[], timedelta],
+        settings: SettingsInForce,
     ) -> None:
         self.apart: dict[Symbol, Apart] = {}
         self.on_change: list[Callable[[], None]] = []
-        self._trader = trader
-        self._mode = mode
+        self._context = context
         self._orders = orders
         self._protection = protection
         self._ledger = orders.ledger
         self._valuer = valuer
         self._store = store
         self._recorder = recorder
-        self._clock = clock
-        self._max_age = max_age
+        self._clock = context.clock
+        self._settings = settings
         self._look_at, self._delay = float("-inf"), FIRST_LOOK
         orders.on_booked.append(self._reduced)
 
@@ -146,11 +142,14 @@ class Aside:
         try:
             await self._orders.venue.reread()
         except VenueError as error:
-            log.warning("%s cannot look at its markets again: %s", self._trader, error)
+            log.warning("%s cannot look at its markets again: %s", self._context.name, error)
 
     def _is_priced(self, symbol: Symbol) -> bool:
         quote = self._valuer.quote(symbol)
-        return quote is not None and self._valuer.feed.now() - quote.at <= self._max_age()
+        return (
+            quote is not None
+            and self._valuer.feed.now() - quote.at <= self._settings.now.limits.max_price_age
+        )
 
     async def _set_aside(self, position: Position, why: str) -> None:
         symbol = position.symbol
@@ -165,7 +164,8 @@ class Aside:
             apart.moved,
             SetAside(
                 symbol=symbol, why=why, quantity=abs(position.quantity), cost=cost,
-                moved=apart.moved, written_off=self._orders.venue.writes_off, **self._about(),
+                moved=apart.moved, written_off=self._orders.venue.writes_off,
+                **self._context.about(),
             ),
         )  # fmt: skip
 
@@ -178,7 +178,7 @@ class Aside:
     async def _count_again(self, symbol: Symbol) -> None:
         apart = self.apart.pop(symbol)
         self._count()
-        told = CountedAgain(symbol=symbol, moved=-apart.moved, **self._about())
+        told = CountedAgain(symbol=symbol, moved=-apart.moved, **self._context.about())
         await self._keep(-apart.moved, told)
 
     def _reduced(self, booked: Sequence[Booked]) -> tuple[tuple[str, str], ...]:
@@ -255,14 +255,11 @@ class Aside:
 
     @property
     def _note(self) -> str:
-        return f"apart:{self._trader}"
+        return f"apart:{self._context.name}"
 
     @property
     def _marks_note(self) -> str:
-        return f"marks:{self._trader}"
-
-    def _about(self) -> dict[str, Any]:
-        return {"at": self._clock.now(), "trader": self._trader, "mode": self._mode}
+        return f"marks:{self._context.name}"
 
 
 def _read(saved: str | None, of: Callable[[Any], Any]) -> dict[Symbol, Any]:

@@ -18,6 +18,8 @@ from trading.types import CONDITIONAL, ZERO, Order, OrderRole, OrderStatus, Orde
 
 log = logging.getLogger(__name__)
 
+LOOK_EVERY, SELDOM = 0.5, 1.0
+"""Seconds between two looks, and where none rests."""
 UNFILLED = 2.0
 """Seconds that a limit has to fill once it was touched."""
 
@@ -30,6 +32,12 @@ class StopLimits:
         self._clock = clock
         self._since: dict[str, float] = {}
         """When each was first known to work (monotonic)."""
+
+    async def run(self) -> None:
+        """What was touched has two seconds to fill: it is looked at more often than prices."""
+        while True:
+            await self._clock.beat(LOOK_EVERY if self.rest else SELDOM)
+            await self.watch()
 
     @property
     def rest(self) -> bool:

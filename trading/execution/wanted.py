@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from decimal import Decimal
 
 from trading.accounts.valuation import Valuer
+from trading.context.settings import SettingsInForce
 from trading.execution.orders import Orders
 from trading.model.legs import Difference, Leg, compare, legs
 from trading.model.plan import stop_reason
@@ -27,12 +27,11 @@ log = logging.getLogger(__name__)
 
 
 class Wanted:
-    def __init__(self, *, orders: Orders, valuer: Valuer, gap: Callable[[], Decimal]) -> None:
-        """*gap*: share of its price by which a stop that is a limit may fill worse."""
+    def __init__(self, *, orders: Orders, valuer: Valuer, settings: SettingsInForce) -> None:
         self._orders = orders
         self._ledger = orders.ledger
         self._valuer = valuer
-        self._gap = gap
+        self._settings = settings
         self._refused_targets: dict[Symbol, Decimal] = {}
         """Targets that the venue would not take: the desk keeps those."""
 
@@ -124,7 +123,10 @@ class Wanted:
         if rules.stops is not Stops.LIMIT:
             return None
         sign = position.side.sign
-        return rules.tightest(touched * (1 - sign * self._gap()), position.side.opposite)
+        return rules.tightest(
+            touched * (1 - sign * self._settings.now.exit_rules.stop_limit_gap),
+            position.side.opposite,
+        )
 
     def _pairs_with(self, plan: ExitPlan, symbol: Symbol) -> Decimal | None:
         """The target that goes in one list with the stop; one that is reached the desk keeps."""

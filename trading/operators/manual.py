@@ -6,15 +6,18 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from trading.accounts.ledger import trade_id
 from trading.accounts.views import Closed, Ticket
 from trading.clocks import Clock
-from trading.cycle.deciding import LOOK_WITHIN, Decider, Look
+from trading.cycle.deciding import Decider
 from trading.errors import NotDone, Refused, VenueError
+from trading.execution import order_book
+from trading.execution.order_book import LOOK_WITHIN, Look
 from trading.model.halt import Latch, Verb
+from trading.operators.views import TraderViews
 from trading.ports import FeedState
+from trading.trader import Trader
 from trading.types import (
     ONE,
     ZERO,
@@ -31,13 +34,19 @@ from trading.types import (
     traded,
 )
 
-if TYPE_CHECKING:
-    from trading.trader import Trader
-
 
 class ManualTrading:
-    def __init__(self, trader: Trader, *, decider: Decider, latch: Latch, clock: Clock) -> None:
+    def __init__(
+        self,
+        trader: Trader,
+        *,
+        views: TraderViews,
+        decider: Decider,
+        latch: Latch,
+        clock: Clock,
+    ) -> None:
         self._trader = trader
+        self._views = views
         self._decider = decider
         self._latch = latch
         self._clock = clock
@@ -150,7 +159,7 @@ class ManualTrading:
         """The ticket with what it would meet at the venue; nothing is sent.  Raises `Refused`."""
         wish = self.ticket(symbol, side, notional)
         look, met = await asyncio.gather(
-            self._decider.look(symbol), self._preview(symbol, side, wish.quantity)
+            order_book.look(self._trader.venue, symbol), self._preview(symbol, side, wish.quantity)
         )
         return replace(self.ticket(symbol, side, notional, look), met=met)
 
@@ -167,10 +176,10 @@ class ManualTrading:
     ) -> Order:
         """Enter by hand, at market, protected like any other.  Raises `Refused`."""
         self._check_entries()
-        looks = await self._decider.looks([symbol])
+        look = await order_book.look(self._trader.venue, symbol)
         self._check_entries()
         wish = self._wish_by_hand(symbol, side)
-        quantity, _ = self._decider.propose(wish, notional=notional, look=looks[symbol])
+        quantity, _ = self._decider.propose(wish, notional=notional, look=look)
         approval = self._decider.approve(wish, quantity, now=self._clock.now(), by=by)
         order = await self._trader.orders.enter(
             approval.order, approval.permit, approval.decision, origin=origin
@@ -197,7 +206,7 @@ class ManualTrading:
         outside = self._trader.universe.objection(symbol, self._trader.feed.now())
         if outside:
             raise Refused(f"No entry in {symbol.base}: {outside}")
-        price = self._trader.price(symbol)
+        price = self._views.price(symbol)
         quote = price.quote
         if symbol not in self._trader.symbols or quote is None:
             raise Refused(f"There is no price of {symbol.base}")

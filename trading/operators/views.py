@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from trading.accounts.recorder import Recorder
 from trading.accounts.views import HoldingView, Price, View
@@ -14,10 +13,8 @@ from trading.ports import FeedState
 from trading.risk.cooldown import streak, symbol_rests
 from trading.risk.drawdown import day_begin, day_end
 from trading.safety.desk_limits import DeskRisk
+from trading.trader import Trader
 from trading.types import ZERO, OrderType, Symbol, Untraded
-
-if TYPE_CHECKING:
-    from trading.trader import Trader
 
 
 class TraderViews:
@@ -57,7 +54,7 @@ class TraderViews:
         return View(
             name=trader.name,
             mode=trader.mode,
-            quote=trader.settings.symbols[0].quote,
+            quote=trader.settings.quote,
             strategy=trader.strategy.name,
             timeframe=trader.settings.timeframe,
             limits=trader.settings.limits,
@@ -76,13 +73,13 @@ class TraderViews:
             day_start=account.day_start,
             week_start=account.week_start,
             peak=account.peak,
-            drawdown=trader.guards.lost("drawdown", equity),
+            drawdown=trader.losses.guards.lost("drawdown", equity),
             exposure=sum(at_work.values(), ZERO),
             exposures=at_work,
             holdings=holdings,
             orders=tuple(trader.ledger.alive.values()),
             halts=tuple(sorted(halts, key=lambda h: (-h.verb, h.at))),
-            rest=trader.block or trader.cycles.resting(market),
+            rest=trader.block or trader.cycles.bars.rests.why(market),
             symbol_rests=symbol_rests(trader.ledger.last_trades(), trader.settings.limits, market),
             feed=self._feed_watch.state,
             price_age=market - max(newest) if newest else None,

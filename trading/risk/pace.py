@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from trading.common import words
 from trading.risk.limits import Limits
 from trading.risk.snapshot import RiskSnapshot
+from trading.types import Position, Trade
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -32,6 +33,11 @@ def full(book: RiskSnapshot, limits: Limits, now: datetime) -> str:
 def entered(times: Iterable[datetime], now: datetime) -> tuple[datetime, ...]:
     """Those of *times* that can still matter at *now*, oldest first."""
     return tuple(sorted(time for time in times if now - time < DAY))
+
+
+def entered_in(held: Position | Trade) -> datetime:
+    """The bar in which it was entered, where that is known: what the pace is counted by."""
+    return held.paced_from or held.opened_at
 
 
 def _this_cycle(book: RiskSnapshot, limits: Limits) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
 
 from trading.accounts.ledger import Ledger
 from trading.accounts.valuation import Valuer
@@ -28,23 +26,17 @@ class DeskLimits:
     max_daily_loss: Decimal | None = None
 
 
-class Member(Protocol):
-    """What the desk needs of a trader to add it up."""
-
-    @property
-    def ledger(self) -> Ledger: ...
-
-    @property
-    def valuer(self) -> Valuer: ...
-
-
 class DeskRisk:
     """Adds the traders up.  Nothing here waits, so an answer holds until the next await."""
 
-    def __init__(self, limits: DeskLimits, members: Callable[[], Sequence[Member]]) -> None:
+    def __init__(self, limits: DeskLimits) -> None:
         self.limits = limits
-        self._members = members
+        self._accounts: list[Valuer] = []
         self._guard = _guard(limits)
+
+    def add(self, account: Valuer) -> None:
+        """Count another trader's account from now on."""
+        self._accounts.append(account)
 
     def headroom(self) -> Decimal | None:
         """Exposure that is left for the whole desk, in quote currency; None: no limit."""
@@ -67,13 +59,13 @@ class DeskRisk:
 
     def equity(self) -> Decimal | None:
         """Of all traders; None while any of it is unknown."""
-        parts = [m.valuer.equity() for m in self._members()]
+        parts = [account.equity() for account in self._accounts]
         known = [part for part in parts if part is not None]
         return sum(known, ZERO) if len(known) == len(parts) else None
 
     def day_loss(self) -> Decimal | None:
         """Share of the day's first equity that all traders together have lost."""
-        start = sum((m.ledger.account.day_start for m in self._members()), ZERO)
+        start = sum((a.ledger.account.day_start for a in self._accounts), ZERO)
         return loss_share(self.equity(), start)
 
     def use(self) -> DeskUse | None:
@@ -92,10 +84,10 @@ class DeskRisk:
         )
 
     def _exposure(self) -> Decimal:
-        return sum((m.valuer.exposure() for m in self._members()), ZERO)
+        return sum((account.exposure() for account in self._accounts), ZERO)
 
     def _positions(self) -> int:
-        return sum(len(m.ledger.positions) for m in self._members())
+        return sum(len(account.ledger.positions) for account in self._accounts)
 
     def observe(self, at: datetime) -> str:
         """Take a reading at market time *at*; return the breach, or nothing."""

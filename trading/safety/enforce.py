@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import partial
 
-from trading.clocks import Clock
 from trading.common.precedence import PRECEDENCE
+from trading.context.trader import TraderContext
 from trading.errors import VenueError, VenueRejected
 from trading.execution.exits import Exits
 from trading.execution.orders import Orders, OrderTimeouts
-from trading.execution.protection import Protection
 from trading.model.halt import Halt, Stage, Verb
+from trading.safety.account_reconciler import AccountReconciler
 from trading.safety.halting import Halter
 from trading.types import (
     ZERO,
@@ -30,7 +29,6 @@ from trading.types import (
     Order,
     OrderRole,
     OrderStatus,
-    Side,
     Symbol,
     Trade,
 )
@@ -58,40 +56,28 @@ class Entries:
 
 
 class Enforcer:
+    _begins = False
+    """The books are being compared: what they say is open may be closed already."""
     _asked_at: float | None = None
     """When a flatten that waits for shut markets asked for them (monotonic); None: none does."""
 
     def __init__(
         self,
         *,
-        trader: str,
+        context: TraderContext,
         halter: Halter,
         orders: Orders,
-        protection: Protection,
         exits: Exits,
-        clock: Clock,
+        books: AccountReconciler,
         timeouts: OrderTimeouts,
-        foreign: Callable[[Symbol, Side], Decimal],
-        compare: Callable[[], Awaitable[bool]],
-        closes: Callable[[], bool],
-        unproven: Callable[[], str],
     ) -> None:
-        """*foreign* quantity, unsigned, is a stranger's as far as is known; *compare* finds out.
-
-        *closes*: the books were compared, so that what they hold may be closed; entries are
-        cancelled before that, too.  *unproven*: why it may not be called flat although our books
-        are.
-        """
-        self._may_close, self._unproven = closes, unproven
-        self._foreign = foreign
-        self._compare = compare
-        self._trader = trader
+        self._books = books
+        self._trader = context.name
         self._halter = halter
         self._orders = orders
-        self._protection = protection
         self._exits = exits
         self._ledger = orders.ledger
-        self._clock = clock
+        self._clock = context.clock
         self._timeouts = timeouts
         self._wake = asyncio.Event()
         self._nudged = asyncio.Event()
@@ -131,6 +117,41 @@ class Enforcer:
         if self._entries:
             PRECEDENCE.take(self)
         self._wake.set()
+
+    @asynccontextmanager
+    async def cancelling(self) -> AsyncIterator[None]:
+        """Until it runs: halts cancel what rests, however long it takes to compare the books."""
+        self._begins = True
+        task = asyncio.create_task(self.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            self._begins = False
+            self.go_on()  # with what was cut off, once it runs
+
+    @property
+    def strictest(self) -> Halt | None:
+        """Of the halts that hold its trader."""
+        return self._halter.latch.strictest(self._trader)
+
+    def resume_refusal(self, halt: Halt) -> str:
+        """Why *halt* is not carried out yet; empty if it is."""
+        if halt.verb is not Verb.FLATTEN:
+            return ""
+        if self._ledger.positions:
+            return f"{self._trader} is still being flattened: {self._still_open()}"
+        if not halt.is_flat(self._trader):
+            return f"{self._trader} is still being flattened: the venue has not confirmed it"
+        return ""
+
+    def _still_open(self) -> str:
+        held = self._ledger.positions
+        stuck = [symbol.base for symbol in held if self._orders.untraded(symbol)]
+        if len(stuck) < len(held):
+            return f"{len(held)} open"
+        return f"{', '.join(stuck)} cannot be sold; /write_off {stuck[0]} books it out"
 
     def go_on(self) -> None:
         """Look again at what every halt still wants."""
@@ -237,7 +258,7 @@ class Enforcer:
         flattening = [h for h in halts if h.verb is Verb.FLATTEN]
         if all(map(self._is_flat_now, flattening)):
             return True
-        if not self._may_close():
+        if self._begins:
             self.problem = "the books are still being compared with the venue"
             return False
         return await self._flatten(flattening)
@@ -326,9 +347,9 @@ class Enforcer:
         if left:
             self.problem = left
             self._block_unproven(halts)
-            await self._compare()
+            await self._books.again()
             return False
-        await self._protection.watch()
+        await self._exits.protection.watch()
         if self._ledger.positions or self._ledger.alive:
             self.problem = self._still_alive()
             return False
@@ -391,7 +412,7 @@ class Enforcer:
 
     def _block_unproven(self, halts: list[Halt]) -> None:
         """Not by trying on: a person has to look."""
-        if self._unproven():
+        if self._books.unproven():
             self._block(halts, self.problem)
 
     def _count(self) -> str:
@@ -408,13 +429,13 @@ class Enforcer:
         On a cash account the coins beside ours are the operator's, and the fills tell.  Never
         said over what carries our tag and is not proven.
         """
-        if unproven := self._unproven():
+        if unproven := self._books.unproven():
             return f"{unproven}: see /accept_books"
         theirs = await self._orders.venue.positions()
         closed = {(t.symbol, t.side) for t in self._ledger.trades}
         for symbol, side in [] if self._orders.venue.cash else sorted(closed):
             held = theirs.get(symbol, Held()).on(side)
-            if held > self._foreign(symbol, side):
+            if held > self._books.foreign(symbol, side):
                 return f"{symbol.base}: the venue still has {held:f}"
         return ""
 

@@ -13,6 +13,7 @@ from datetime import date, datetime, tzinfo
 from decimal import Decimal
 
 from trading.accounts.ledger import Ledger
+from trading.context.settings import SettingsInForce
 from trading.risk.drawdown import (
     READINGS,
     Guard,
@@ -22,7 +23,6 @@ from trading.risk.drawdown import (
     loss_share,
     week_of,
 )
-from trading.risk.limits import Limits
 from trading.types import AccountState
 
 KINDS = ("day", "week", "drawdown")
@@ -94,18 +94,18 @@ class _Once:
 class Guards:
     """All guards of one trader, and the drawdown that is only told, not acted on."""
 
-    def __init__(
-        self, *, ledger: Ledger, limits: Limits, zone: tzinfo, drawdown_alert: Decimal | None
-    ) -> None:
+    def __init__(self, *, ledger: Ledger, settings: SettingsInForce) -> None:
         self._ledger = ledger
-        self._zone = zone
-        self.use(limits, drawdown_alert)
+        self._settings = settings
+        self._zone = settings.now.zone
+        self.begin_anew()
         self._recent: deque[Decimal] = deque(maxlen=READINGS)
         self.ended: list[PeriodOver] = []
         """Days and weeks that are over and not told yet."""
 
-    def use(self, limits: Limits, drawdown_alert: Decimal | None) -> None:
-        """Go by these limits; every count of readings begins afresh."""
+    def begin_anew(self) -> None:
+        """Go by the settings in force; every count of readings begins afresh."""
+        limits, drawdown_alert = self._settings.now.limits, self._settings.now.drawdown_alert
         self._limits = {
             "day": limits.max_daily_loss,
             "week": limits.max_weekly_loss,

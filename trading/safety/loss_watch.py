@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
 
 from trading.accounts.recorder import Recorder
 from trading.accounts.valuation import Valuer
-from trading.clocks import Clock
-from trading.errors import StoreError
+from trading.context.settings import SettingsInForce
+from trading.context.trader import TraderContext
+from trading.errors import Refused, StoreError
 from trading.events import DrawdownReached, LimitNear, PeriodEnded
 from trading.model.halt import EVERYONE, Halt, Verb
-from trading.ports import Store
+from trading.ports import Change, Store, WritePriority
 from trading.risk.drawdown import day_of
 from trading.safety.desk_limits import DESK_DAY, DeskRisk
 from trading.safety.guards import Guards, PeriodOver
 from trading.safety.halting import Halter
 from trading.stats.curve import Curve, curve
 from trading.stats.daybook import EquityReading
-from trading.types import Mode
-
-if TYPE_CHECKING:
-    from trading.context.settings import TraderSettings
 
 _POINTS = 300
 """Of a report's picture."""
@@ -38,14 +33,14 @@ class LossWatch:
     def __init__(
         self,
         *,
-        settings: Callable[[], TraderSettings],
+        context: TraderContext,
+        settings: SettingsInForce,
         guards: Guards,
         desk_risk: DeskRisk,
         valuer: Valuer,
         halter: Halter,
         recorder: Recorder,
         store: Store,
-        clock: Clock,
     ) -> None:
         self._settings = settings
         self.guards = guards
@@ -54,17 +49,17 @@ class LossWatch:
         self._halter = halter
         self._recorder = recorder
         self._store = store
-        self._clock = clock
+        self._context = context
 
     async def observe(self, bar: datetime) -> None:
         """Take a reading at *bar*; halt, warn and report as it demands."""
         equity = self._valuer.equity(bar)
         marked = self._valuer.oldest_mark(bar)
-        stale = marked is not None and bar - marked > self._settings().limits.max_price_age
+        stale = marked is not None and bar - marked > self._settings.now.limits.max_price_age
         if equity is not None and not stale:
             self._valuer.remember(bar)
         for breach in self.guards.observe(equity, bar, stale=stale):
-            self._halt(self._settings().name, breach.kind, str(breach))
+            self._halt(self._context.name, breach.kind, str(breach))
         desk_breach = self._desk_risk.observe(bar)
         if desk_breach:
             self._halt(EVERYONE, DESK_DAY, desk_breach)
@@ -80,25 +75,32 @@ class LossWatch:
         breach = self.guards.breached(halt.guard, self._valuer.equity()) if halt.guard else None
         return "" if breach is None else breach.past
 
-    def rebase(self, halt: Halt, equity: Decimal) -> None:
-        """Measure the guard of *halt* afresh from *equity*."""
+    async def rebase(self, halt: Halt) -> None:
+        """Measure the guard of *halt* afresh from the equity now.  Raises `Refused`."""
+        equity = self._valuer.equity()
+        if equity is None:
+            raise Refused("Equity is unknown, so there is nothing to measure from")
         if halt.guard == DESK_DAY:
             self._desk_risk.restart()
         self.guards.rebase("day" if halt.guard == DESK_DAY else halt.guard, equity)
+        account = self._valuer.ledger.account
+        await self._recorder.keep(Change(accounts=(account,)), WritePriority.HALT)
 
     def _halt(self, scope: str, guard: str, why: str) -> None:
         """A guard halts once; while its halt stands, it has nothing to add."""
-        covering = self._halter.latch.covering(self._settings().name)
+        covering = self._halter.latch.covering(self._context.name)
         if not any(h.guard == guard and h.scope == scope for h in covering):
             self._halter.engage(scope=scope, verb=Verb.STOP, by="guard", why=why, guard=guard)
 
     async def _warn(self, equity: Decimal | None, bar: datetime, *, stale: bool) -> None:
-        quote = self._quote
+        quote = self._settings.now.quote
         for near in self.guards.near(equity, bar, stale=stale):
             start = self.guards.baseline(near.kind)
             lost, limit = near.share * start, near.limit * start
             await self._recorder.say(
-                LimitNear(kind=near.kind, lost=lost, limit=limit, quote=quote, **self._about())
+                LimitNear(
+                    kind=near.kind, lost=lost, limit=limit, quote=quote, **self._context.about()
+                )
             )
         fall = self.guards.fall(equity, bar, stale=stale)
         if fall is not None and equity is not None:
@@ -107,15 +109,15 @@ class LossWatch:
                     drawdown=fall,
                     equity=equity,
                     peak=self._valuer.ledger.account.peak,
-                    limit=self._settings().limits.max_drawdown,
+                    limit=self._settings.now.limits.max_drawdown,
                     open_profit=equity - self._valuer.ledger.account.wallet,
                     quote=quote,
-                    **self._about(),
+                    **self._context.about(),
                 )
             )
 
     async def _report(self, period: PeriodOver, bar: datetime) -> None:
-        zone, today = self._settings().zone, day_of(bar, self._settings().zone)
+        zone, today = self._settings.now.zone, day_of(bar, self._settings.now.zone)
         closed = ((t, day_of(t.closed_at, zone)) for t in self._valuer.ledger.trades)
         await self._recorder.say(
             PeriodEnded(
@@ -125,28 +127,20 @@ class LossWatch:
                 profit=period.equity - period.start,
                 start=period.start,
                 equity=period.equity,
-                quote=self._quote,
+                quote=self._settings.now.quote,
                 trades=tuple(trade for trade, day in closed if period.first <= day < today),
                 curve=await self._curve(period, bar),
-                **self._about(),
+                **self._context.about(),
             )
         )
 
     async def _curve(self, period: PeriodOver, bar: datetime) -> Curve | None:
-        zone = self._settings().zone
+        zone = self._settings.now.zone
         try:
             async with asyncio.timeout(_HISTORY):
-                book = await self._store.day_book(self._settings().name, zone)
+                book = await self._store.day_book(self._context.name, zone)
         except (StoreError, TimeoutError):
             return None
         last = day_of(bar, zone) - timedelta(days=1)
         now = EquityReading(bar, period.equity)
         return curve(book, first=period.first, last=last, most=_POINTS, latest=now)
-
-    @property
-    def _quote(self) -> str:
-        return self._settings().symbols[0].quote
-
-    def _about(self) -> dict[str, Any]:
-        mode: Mode = self._settings().mode
-        return {"at": self._clock.now(), "trader": self._settings().name, "mode": mode}

@@ -177,7 +177,10 @@ async def test_a_strategy_is_changed_between_two_cycles(tmp_path: Path) -> None:
         fast = majors.settings.parameters["fast"]
 
         await majors.choose("smc", by="anna, console")
-        assert (majors.view().strategy, dict(majors.view().parameters)) == ("smc", {})
+        assert (
+            desk.app.desk.views("majors").view().strategy,
+            dict(desk.app.desk.views("majors").view().parameters),
+        ) == ("smc", {})
         await desk.bars("majors", 3)
         with pytest.raises(Refused, match="rules expects bars of 60 minutes"):
             await majors.choose("rules", by="anna, console")
@@ -185,6 +188,6 @@ async def test_a_strategy_is_changed_between_two_cycles(tmp_path: Path) -> None:
             await majors.regime()
 
         await majors.choose("ema_cross", by="anna, console")
-        assert majors.view().strategy == "ema_cross"
+        assert desk.app.desk.views("majors").view().strategy == "ema_cross"
         assert majors.settings.parameters["fast"] == fast, "its own, as bot.toml has it"
         assert [e for e in desk.said if isinstance(e, CycleFailed)] == []

@@ -164,7 +164,7 @@ async def test_a_fee_in_coins_leaves_a_fraction_and_the_stop_covers_whole_lots()
 async def test_dust_is_booked_out_and_flat_says_so() -> None:
     async with a_cash_desk(wishes=[]).running() as world:
         await bought(world, "1", less="0.0004")
-        equity = world.trader.view().equity
+        equity = world.view().equity
 
         halting = await world.desk.flatten("all", by=BY, why="")
         await settled()
@@ -178,7 +178,7 @@ async def test_dust_is_booked_out_and_flat_says_so() -> None:
             if isinstance(e, HaltAdvanced) and e.reached.stage is Stage.FLAT_EXCEPT_DUST
         )  # fmt: skip
         assert flat.reached.note == "0.0006 BTC"
-        assert world.trader.view().equity == equity, "it was worth what it was booked at"
+        assert world.view().equity == equity, "it was worth what it was booked at"
         await world.trader.reconcile()
         assert world.trader.block == "", "the coins lie beside our money now"
         sent = len(world.venue.placed)

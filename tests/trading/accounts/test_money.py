@@ -64,7 +64,7 @@ async def test_what_lies_there_at_the_first_start_is_not_ours_and_no_difference(
         assert world.trader.block == ""
         assert world.trader.ledger.account.wallet == D(10_000)
         assert world.trader.ledger.account.offset == D(25_000)
-        assert world.trader.view().equity == D(10_000)
+        assert world.view().equity == D(10_000)
         await world.minutes(1)
 
     again = files.a_desk(first_id=100)
@@ -145,14 +145,14 @@ async def test_a_deposit_hides_no_drawdown_and_a_withdrawal_makes_none(amount: s
     closes = (100, 100, 100, 95, 95, 95)
     async with Files().a_desk(*closes, wishes=[wish(2, stop=50.0)]).running() as world:
         await world.minutes(4)
-        before = world.trader.view()
+        before = world.view()
         assert before.drawdown is not None
         assert before.drawdown > 0
 
         world.venue.moved.append(a_move(world, amount, MovementKind.TRANSFER, symbol=None))
         await looked(world)
         await world.minutes(1)
-        after = world.trader.view()
+        after = world.view()
         assert (after.drawdown, after.equity) == (before.drawdown, before.equity)
         assert (after.today, after.peak) == (before.today, before.peak)
         assert after.halts == ()

@@ -17,6 +17,7 @@ from trading.accounts.recorder import Recorder
 from trading.backtest.universe import ForeseenUniverse
 from trading.bus import Bus
 from trading.clocks import ManualClock
+from trading.context.trader import TraderContext
 from trading.cycle.universe import ScannedUniverse
 from trading.market.candle_scan import CandleScan, day_volumes
 from trading.market.candles import Candles
@@ -94,8 +95,8 @@ async def test_every_bar_finds_the_universe_of_a_desk_that_takes_every_survey(
         store=store, bus=Bus(), clock=clock, announce=lambda event: (), offer=lambda alerts: None
     )
     given_: dict[str, Any] = {
-        "trader": "scanner", "mode": Mode.PAPER, "plan": plan, "store": store,
-        "recorder": recorder, "clock": clock, "market": clock.now,
+        "context": TraderContext(name="scanner", mode=Mode.PAPER, clock=clock),
+        "plan": plan, "store": store, "recorder": recorder, "market": clock.now,
     }  # fmt: skip
     desk = ScannedUniverse(
         surveyor=CandleScan(lambda until, bars: shown(candles, until, bars), step), **given_

@@ -347,7 +347,7 @@ async def test_wishes_of_one_cycle_share_what_their_theme_leaves() -> None:
         assert held == {DOGE: D(6), ADA: D(2), BTC: D(6), XRP: D(6)}
         told = (await answers(world, ADA))[ADA]
         assert told.reason.endswith("held to 8.00 % in theme meme")
-        assert world.trader.view().exposures == {s: q * 100 for s, q in held.items()}
+        assert world.view().exposures == {s: q * 100 for s, q in held.items()}
 
 
 async def test_a_full_theme_refuses_also_what_is_bought_by_hand() -> None:
@@ -378,8 +378,8 @@ async def test_a_scan_counts_what_happened_and_what_was_wished() -> None:
         again = (await world.trader.scan()).cycle
         assert again is not None
         assert (again.bars, again.triggers, again.decisions) == (0, 0, 0)
-        assert world.trader.view().last_look is not None
-        assert world.trader.view().last_look != world.trader.view().last_cycle
+        assert world.view().last_look is not None
+        assert world.view().last_look != world.view().last_cycle
 
 
 async def test_wishes_count_as_triggers_where_a_strategy_has_none() -> None:
@@ -395,8 +395,8 @@ async def test_round_trips_of_the_day_are_counted_and_yesterdays_are_not() -> No
     wishes = [wish(2), wish(3, side=Side.SELL, stop=105.0)]
     async with a_desk(wishes=wishes).running() as world:
         await world.minutes(3)
-        assert world.trader.view().trades_today == 1
-        assert world.trader.view().symbols == 1
+        assert world.view().trades_today == 1
+        assert world.view().symbols == 1
 
         closed_since = world.trader.ledger.closed_since
         assert [closed_since(at_minute(n)) for n in (3, 4)] == [1, 0]
@@ -423,12 +423,12 @@ async def test_an_hour_that_is_full_is_shown_and_ends_by_itself() -> None:
     market = [100.0] * 70
     async with a_desk(*market, wishes=wishes, symbols=FIVE, limits=limits).running() as world:
         await world.minutes(2)
-        assert world.trader.view().rest == ""
+        assert world.view().rest == ""
         await world.minutes(2)
         told = "2 entries in the last hour of 2 allowed: none before 13:02"
-        assert world.trader.view().rest == told == (await answers(world, XRP))[XRP].reason
+        assert world.view().rest == told == (await answers(world, XRP))[XRP].reason
         await world.minutes(58)
-        assert world.trader.view().rest == ""
+        assert world.view().rest == ""
 
 
 async def test_round_trips_count_and_a_restart_forgets_none() -> None:
@@ -443,7 +443,10 @@ async def test_round_trips_count_and_a_restart_forgets_none() -> None:
 
     later = a_desk(wishes=wishes, limits=limits, store=store, clock=world.clock)
     await later.trader.load()
-    assert later.trader._decider.book(at_minute(5)).entered_at == (at_minute(2), at_minute(3))
+    assert later.trader.cycles.bars.wishes.decider.book(at_minute(5)).entered_at == (
+        at_minute(2),
+        at_minute(3),
+    )
 
 
 KINDS = Limits(
@@ -474,7 +477,7 @@ async def test_a_symbol_rests_by_how_it_was_left_also_after_a_restart(
     async with world.running():
         await world.minutes(3)
         assert len(trades(world)) == 1
-        (rest,) = world.trader.view().symbol_rests
+        (rest,) = world.view().symbol_rests
         assert rest.told(at_minute(3)) == f"BTC rests until {at_minute(until):%H:%M} {told}"
 
     later = a_desk(*market, **kept, store=world.store, clock=world.clock, first_id=50)
@@ -484,7 +487,7 @@ async def test_a_symbol_rests_by_how_it_was_left_also_after_a_restart(
         assert (await answers(later, BTC))[BTC].reason == rest.told(at_minute(until - 1))
         await later.minutes(1)
         assert BTC in later.trader.ledger.positions
-        assert later.trader.view().symbol_rests == ()
+        assert later.view().symbol_rests == ()
 
 
 async def test_a_resting_entry_keeps_others_away() -> None:
@@ -526,7 +529,7 @@ async def test_another_strategy_decides_from_the_next_cycle_on() -> None:
         plan = world.trader.ledger.plans[BTC]
 
         await world.trader.choose("smc", by=BY)
-        assert world.trader.view().strategy == "smc"
+        assert world.view().strategy == "smc"
         await world.minutes(2)
 
         assert world.trader.ledger.plans[BTC] == plan, "what is open keeps its plan"
@@ -595,7 +598,7 @@ async def test_limits_that_change_meanwhile_leave_the_chosen_strategy() -> None:
         settings = replace(world.trader.settings, parameters={"of": "the file"})
         world.trader.use(replace(settings, limits=THREE))
 
-        view = world.trader.view()
+        view = world.view()
         assert (view.strategy, view.parameters, view.limits) == ("smc", {}, THREE)
 
 

@@ -125,7 +125,7 @@ async def test_one_wrong_tick_neither_closes_nor_halts(wrong: str) -> None:
         assert reasons(world) == []
         assert world.desk.latch.active == ()
         assert world.heard(CycleFailed) == []
-        equity = world.trader.view().equity
+        equity = world.view().equity
         assert equity is not None
         assert abs(equity - 10_000) < 20
 

@@ -276,7 +276,7 @@ async def test_an_owner_accepts_what_is_not_proven_and_it_stays_so(account: Acco
         assert "left to you" in done.text
         assert world.trader.block == ""
         with pytest.raises(Refused, match="nothing to accept"):
-            await world.trader.books.gap()
+            await world.desk.acceptance("majors").gap()
     again = account.a_desk()
     again.venue.faults.unlisted = {entry}
     async with again.running():

@@ -45,7 +45,7 @@ async def test_bare_is_told_at_once_and_no_stop_joins_a_sale_in_doubt(fault: str
         (bare,) = told.living.heard(Unprotected)
         assert isinstance(bare, Unprotected)
         assert bare.since == told.outside.clock.now()
-        (held,) = told.living.trader.view().holdings
+        (held,) = told.living.view().holdings
         assert held.cover.bare_since == bare.since
         assert not held.stop_on_venue
         assert bare.quantity - bare.covered == D("14.985"), "the other half has its stop"

@@ -239,7 +239,7 @@ async def test_a_stop_without_an_answer_is_not_told_as_resting() -> None:
 
         (stop,) = world.trader.ledger.alive_of(OrderRole.PROTECT)
         assert stop.status is not OrderStatus.OPEN
-        (held,) = world.trader.view().holdings
+        (held,) = world.view().holdings
         assert not held.stop_on_venue
         assert len(await stops(world)) == 1
         await cycling

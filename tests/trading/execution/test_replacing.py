@@ -43,7 +43,7 @@ def cover(told: Told) -> Any:
 
 def assert_told_is_so(told: Told) -> None:
     """What the view says rests is what rests at the venue."""
-    (held,) = told.living.trader.view().holdings
+    (held,) = told.living.view().holdings
     there = sum((quantity for _, quantity in stops(told)), ZERO)
     assert held.cover.quantity == there
     rules, wanted = told.outside.exchange.rules(BTC), held.plan.stop

@@ -123,7 +123,7 @@ async def test_guards_see_what_the_rest_loses(cash: bool) -> None:
 async def test_it_counts_at_nothing_for_whoever_sizes_the_next_entry() -> None:
     async with a_desk(cash=True).running() as world:
         await delisted(world)
-        view = world.trader.view()
+        view = world.view()
         held = view.holdings[1].position.quantity
         assert view.equity == D(10_000) - held * 100
         assert view.exposures.get(ETH, ZERO) == ZERO, "what is worth nothing is no money at work"
@@ -204,10 +204,10 @@ async def test_one_that_the_settings_name_no_more_is_held_priced_and_protected(
         await holding(world)
     again = a_desk(files=files, cash=cash, wishes=(), symbols=(BTC,), first_id=100)
     async with again.running():
-        view = again.trader.view()
+        view = again.view()
         assert [h.position.symbol for h in view.holdings] == [BTC, ETH]
         assert told(again)[0].symbol == ETH, "a market that has no such symbol trades it not"
-        assert again.trader.view().equity is not None
+        assert again.view().equity is not None
 
 
 async def test_nothing_is_cancelled_for_a_sale_that_nobody_takes() -> None:

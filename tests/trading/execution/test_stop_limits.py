@@ -51,7 +51,7 @@ async def test_a_stop_limit_rests_below_the_stop_by_the_gap(target: float) -> No
     async with holding("spot", types=LIMITS_ONLY, target=target) as told:
         pair = [("TAKE_PROFIT_LIMIT", D(110), D("108.9"), SIZE)] if target > 0 else []
         assert limits(told) == [("STOP_LOSS_LIMIT", D(95), D("94.05"), SIZE), *pair]
-        (held,) = told.living.trader.view().holdings
+        (held,) = told.living.view().holdings
         assert held.stop_on_venue
         (said,) = told.living.heard(StopsAreLimits)
         assert isinstance(said, StopsAreLimits)
@@ -168,7 +168,7 @@ async def test_a_symbol_that_takes_no_stop_at_all_is_told_and_kept_by_the_desk()
     none = tuple(kind for kind in LIMITS_ONLY if not kind.startswith(("STOP", "TAKE")))
     async with holding("spot", types=none, target=float("nan")) as told:
         assert told.resting == []
-        (held,) = told.living.trader.view().holdings
+        (held,) = told.living.view().holdings
         assert held.cover.why == "this market takes no stop orders"
 
         await told.minute(94.0)

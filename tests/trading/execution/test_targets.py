@@ -32,7 +32,7 @@ def _at_the_target(market: str, fault: str) -> list[str]:
 async def test_both_rest_for_all_that_is_open(market: str) -> None:
     async with holding(market) as told:
         assert told.resting == [(STOP, D(95), told.size), (TARGET, D(110), told.size)]
-        (held,) = told.living.trader.view().holdings
+        (held,) = told.living.view().holdings
         assert held.stop_on_venue
         assert held.target_on_venue
 
@@ -172,7 +172,7 @@ async def test_a_target_that_the_venue_refuses_is_kept_by_the_desk(market: str) 
     async with holding(market, place=_at_the_target(market, "refuse")) as told:
         await told.upkeep()
         assert [kind for kind, _, _ in told.resting] == [STOP]
-        (held,) = told.living.trader.view().holdings
+        (held,) = told.living.view().holdings
         assert not held.target_on_venue
         sent = [o for o in told.living.trader.ledger.orders.values() if o.type is OrderType.TARGET]
         assert len(sent) == 1, "it is not asked again and again"

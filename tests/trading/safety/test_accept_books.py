@@ -88,7 +88,7 @@ async def test_only_an_owner_may_and_nothing_happens_without_a_yes() -> None:
 async def test_books_that_are_equal_leave_nothing_to_accept() -> None:
     async with a_desk(Files()).running() as world:
         with pytest.raises(Refused, match="nothing to accept"):
-            await world.trader.books.gap()
+            await world.desk.acceptance("majors").gap()
 
 
 async def test_a_position_that_is_not_ours_is_no_matter_of_money() -> None:
@@ -96,18 +96,18 @@ async def test_a_position_that_is_not_ours_is_no_matter_of_money() -> None:
         await by_hand(world, an_order(id="theirs", quantity=D(2)))
 
         with pytest.raises(Refused, match="Not only the wallet differs: BTC: 2 at the venue"):
-            await world.trader.books.gap()
+            await world.desk.acceptance("majors").gap()
 
 
 async def test_a_yes_counts_for_the_difference_that_was_shown() -> None:
     async with a_desk(Files()).running() as world:
         before = await differ(world)
-        shown = await world.trader.books.gap()
+        shown = await world.desk.acceptance("majors").gap()
         await by_hand(world, an_order(id="more", quantity=D(2)))
         await by_hand(world, an_exit(id="gone", quantity=D(2)))
 
         with pytest.raises(Refused, match="has changed since you were asked"):
-            await world.trader.books.accept(shown, by=ANNA.signature)
+            await world.desk.acceptance("majors").accept(shown, by=ANNA.signature)
 
         assert world.trader.ledger.account.wallet == before.wallet
         assert "wallet" in world.trader.block
@@ -116,8 +116,8 @@ async def test_a_yes_counts_for_the_difference_that_was_shown() -> None:
 async def test_what_would_leave_nothing_to_measure_from_is_refused() -> None:
     async with a_desk(Files()).running() as world:
         await differ(world)
-        gap = await world.trader.books.gap()
+        gap = await world.desk.acceptance("majors").gap()
         world.trader.ledger.change_account(peak=-gap.amount)
 
         with pytest.raises(Refused, match="Nothing would be left to measure losses from"):
-            await world.trader.books.accept(gap, by=ANNA.signature)
+            await world.desk.acceptance("majors").accept(gap, by=ANNA.signature)
