@@ -9,10 +9,11 @@ PYTHON ?= python3
 # Three for two cores: a desk in a process of its own is waited for half of the time.
 JOBS ?= 3
 N ?= 30
-PEER := smartmoneyconcepts==0.0.27
+PEERS := freqtrade==2026.9 smartmoneyconcepts==0.0.27
 BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
+PEERS_READY := .venv/peers/.ready
 CODE = $(wildcard chatbot handlers storage trading tests bench)
 
 # uv does not read pip's configuration; this hands it over, unless uv was told something itself.
@@ -63,13 +64,8 @@ bench: $(DEV)  ## measure, print a table, write bench/latest.json
 bench-readme: $(DEV)  ## write README's table of what is measured from bench/latest.json
 	@exec $(BIN)/python -m bench.readme
 
-bench-peers: $(DEV)  ## the analysis beside smartmoneyconcepts, in an environment of its own
-	@$(LIKE_PIP)
-	$(PYTHON) -m venv --without-pip --clear .venv/peers
-	export VIRTUAL_ENV="$(CURDIR)/.venv/peers"
-	$(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.lock
-	$(BIN)/uv pip install --quiet $(PEER) "numpy==$$($(BIN)/python -c 'import numpy; print(numpy.__version__)')"
-	exec .venv/peers/bin/python -m bench analysis
+bench-peers: $(DEV) $(PEERS_READY)  ## measure freqtrade and smartmoneyconcepts beside us
+	@exec $(BIN)/python -m bench peers
 
 soak: $(DEV)  ## the long tests; N=100 rounds
 	@QUARTERDECK_SOAK=$(N) exec $(BIN)/python -m pytest -m soak $(ARGS)
@@ -139,3 +135,11 @@ $(DEV): requirements-dev.lock $(RUNTIME)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	touch $@
 	echo "Ready after $$SECONDS s"
+
+# What we are measured against; pandas and much else comes with it, so it is in no lock.
+$(PEERS_READY): Makefile | $(BIN)/uv
+	@$(LIKE_PIP)
+	echo "Installing $(PEERS)"
+	$(PYTHON) -m venv --without-pip --clear .venv/peers
+	$(BIN)/uv pip install --quiet --compile-bytecode --python .venv/peers/bin/python $(PEERS)
+	touch $@

@@ -114,12 +114,12 @@ async def _answers(count: int, goal: float, *, scan: bool) -> list[Figure]:
         async with (
             WatchedTelegram() as there,
             WatchedDiscord() as here,
-            _desk_with(count, Path(folder), there, here, scan=scan) as pid,
+            desk_with(count, Path(folder), there, here, scan=scan) as pid,
         ):
-            before = _cpu(pid)
-            times = {"Telegram": await _asked(there.ask, count)}
-            used = (_cpu(pid) - before) / (WARM_UP + ASKED)
-            times["Discord"] = await _asked(here.ask, count)
+            before = cpu_of(pid)
+            times = {"Telegram": await asked(there.ask, count)}
+            used = (cpu_of(pid) - before) / (WARM_UP + ASKED)
+            times["Discord"] = await asked(here.ask, count)
     when = "during scans" if scan else "idle"
     costs = Figure(name=f"CPU per /status on Telegram, {count} open", value=used * 1000, unit="ms")
     answers = [
@@ -136,7 +136,7 @@ async def _answers(count: int, goal: float, *, scan: bool) -> list[Figure]:
     return answers if scan else [*answers, costs]
 
 
-async def _asked(ask: Callable[[], Awaitable[tuple[float, str]]], count: int) -> list[float]:
+async def asked(ask: Callable[[], Awaitable[tuple[float, str]]], count: int) -> list[float]:
     times = []
     for _ in range(WARM_UP + ASKED):
         await asyncio.sleep(PAUSE)
@@ -148,7 +148,7 @@ async def _asked(ask: Callable[[], Awaitable[tuple[float, str]]], count: int) ->
 
 
 @asynccontextmanager
-async def _desk_with(
+async def desk_with(
     count: int, folder: Path, there: WatchedTelegram, here: WatchedDiscord, *, scan: bool
 ) -> AsyncIterator[int]:
     """The desk of this module with *count* positions, once it listens to both; its process id."""
@@ -169,8 +169,10 @@ async def _desk_with(
         await process.wait()
 
 
-async def until(true: Callable[[], object], alive: Callable[[], bool]) -> None:
-    until = perf_counter() + LONGEST
+async def until(
+    true: Callable[[], object], alive: Callable[[], bool], longest: float = LONGEST
+) -> None:
+    until = perf_counter() + longest
     while not true():
         if not alive() or perf_counter() > until:
             raise RuntimeError("the desk does not listen")
@@ -204,12 +206,12 @@ async def _cost(desks: tuple[DeskProcess, ...]) -> list[Figure]:
         await asyncio.to_thread(start_once, desk)  # compiles
         await asyncio.to_thread(desk.start)
     await asyncio.sleep(AFTER)
-    before, began = [_cpu(desk.pid) for desk in desks], perf_counter()
+    before, began = [cpu_of(desk.pid) for desk in desks], perf_counter()
     memory = rss(desks[0])
     await asyncio.sleep(WATCHED)
     seconds = perf_counter() - began
     quiet, alone, busy = (
-        (_cpu(desk.pid) - used) / seconds * 100 for desk, used in zip(desks, before, strict=True)
+        (cpu_of(desk.pid) - used) / seconds * 100 for desk, used in zip(desks, before, strict=True)
     )
     share = "% of a core"
     return [
@@ -274,7 +276,7 @@ def both_chats(there: WatchedTelegram, here: WatchedDiscord) -> dict[str, str]:
     }
 
 
-def _cpu(pid: int) -> float:
+def cpu_of(pid: int) -> float:
     """Seconds that the process has used so far, all threads."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -31,10 +31,17 @@ def read() -> Latest:
 
 
 def write(machine: str, figures: Sequence[Measured], subjects: Iterable[str]) -> None:
-    """Put *figures* in the place of those that their subjects had; in the order of *subjects*."""
-    known = _by_subject(read().figures) | _by_subject(figures)
-    rows = [asdict(figure) for subject in subjects for figure in known.get(subject, ())]
+    """Put *figures* in the place of those that their subjects had."""
+    rows = [asdict(figure) for figure in merged(read().figures, figures, subjects)]
     LATEST.write_text(json.dumps({"machine": machine, "figures": rows}, indent=1) + "\n")
+
+
+def merged(
+    old: Sequence[Measured], new: Sequence[Measured], subjects: Iterable[str]
+) -> list[Measured]:
+    """What is new, and what is old of all other subjects, in the order of *subjects*."""
+    known = _by_subject(old) | _by_subject(new)
+    return [figure for subject in subjects for figure in known.get(subject, ())]
 
 
 def _by_subject(figures: Sequence[Measured]) -> dict[str, list[Measured]]:

@@ -20,16 +20,26 @@ def main() -> int:
     if not found.figures:
         print(f"There is nothing in {latest.LATEST}: make bench", file=sys.stderr)
         return 1
-    text = README.read_text()
+    try:
+        README.write_text(with_table(README.read_text(), found))
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def with_table(text: str, found: latest.Latest) -> str:
+    """Return *text* with the table of *found* in its place.
+
+    Raises `ValueError`, a sentence, where there is no such place, or several.
+    """
     table = f"{BEGIN}\n{HEAD}\n{rows(found.figures)}\n\n{_machine(found)}\n{END}"
     made, places = re.subn(
-        f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: table, text, flags=re.DOTALL
+        f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: table, text, flags=re.DOTALL
     )
     if places != 1:
-        print(f"README.md has no place for it: {BEGIN} ... {END}", file=sys.stderr)
-        return 1
-    README.write_text(made)
-    return 0
+        raise ValueError(f"README.md has {places} places for the table: {BEGIN} ... {END}")
+    return made
 
 
 def rows(figures: Sequence[Measured]) -> str:
