@@ -82,7 +82,8 @@ async def test_what_is_told_again_is_the_same_fill(a_market: Opener) -> None:
     told += [await world.cancel(order)]
     told += await (await world.venue()).ours_since(BTC, order.created_at - timedelta(seconds=5))
     told += [report for report in world.heard if report.order_id == order.id]
-    assert len({fill for report in told for fill in report.fills}) == len(told[1].fills)
+    fills = {(f.id, f.quantity, f.price, f.fee) for report in told for f in report.fills}
+    assert len(fills) == len(told[1].fills), "whoever books by the ids books each once"
 
 
 # -- ids --------------------------------------------------------------------------------------

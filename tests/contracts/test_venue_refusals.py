@@ -88,7 +88,7 @@ async def test_a_symbol_that_is_not_traded_here_is_refused_in_its_own_words(
 # -- what some cannot do ----------------------------------------------------------------------
 
 
-async def test_what_cannot_rest_here_is_refused_in_words_and_not_sent(
+async def test_what_cannot_be_done_here_is_refused_in_words_and_not_sent(
     a_poorer_market: Opener,
 ) -> None:
     world = await a_poorer_market()
@@ -96,19 +96,19 @@ async def test_what_cannot_rest_here_is_refused_in_words_and_not_sent(
     venue, sent = await world.venue(), world.sent()
     rules = venue.rules(BTC)
     assert isinstance(rules, MarketRules)
-    stop, target = await world.stop(-5), await world.target(5)
-    limited = replace(stop, price=world.at(-6), id=world.buy().id)
-    lacking = {
-        "stop": rules.stops is not Stops.MARKET,
-        "stop-limit": rules.stops is Stops.DESK,
-        "target": venue.targets is Targets.DESK,
-    }
-    assert any(lacking.values())
-    orders = {"stop": stop, "stop-limit": limited, "target": target}
-    for order in (orders[name] for name, lacks in lacking.items() if lacks):
-        with pytest.raises(VenueRejected, match="rest") as refused:
+    limited = replace(await world.stop(-5), price=world.at(-6))
+    asked = (
+        (await world.stop(-5), rules.stops is not Stops.MARKET, "can rest"),
+        (limited, rules.stops is Stops.DESK, "can rest"),
+        (await world.target(5), venue.targets is Targets.DESK, "can rest"),
+        (await world.sell(), a_poorer_market.name.endswith("no reduce-only"), "marked"),
+    )
+    lacking = [(order, words) for order, lacks, words in asked if lacks]
+    assert lacking
+    for order, words in lacking:
+        with pytest.raises(VenueRejected, match=words) as refused:
             await world.place(order)
         assert a_sentence(refused.value)
         assert world.sent() == sent
-    if not lacking["stop-limit"] and venue.cash:
+    if rules.stops is Stops.LIMIT:
         assert (await world.place(limited)).status is OPEN

@@ -147,15 +147,14 @@ class OnLoopback(World):
         return sum(request.is_new_order for request in self._world.server.requests)
 
 
-def on_binance(market: str, *, targets: Targets | None = None, **rules: Any) -> OpenWorld:
-    """*market* as in `a_world`; *targets*: as if the exchange took no others."""
+def on_binance(market: str, lacks: Mapping[str, Any] | None = None, **rules: Any) -> OpenWorld:
+    """*market* and *lacks* as in `a_world`; *rules* of each symbol."""
     make: Callable[..., Rules] = spot_rules if market == "spot" else swap_rules
 
     @asynccontextmanager
     async def opened(moves: Sequence[Move]) -> AsyncIterator[World]:
         symbols = (make("BTC", **rules), make("ETH", **rules))
-        access = {} if targets is None else {"targets": targets}
-        async with a_world(market, symbols=symbols, access=access) as world:
+        async with a_world(market, symbols=symbols, access={"lacks": lacks}) as world:
             if market == "spot":  # whose coins the account has from elsewhere is another test's
                 world.engine.balances |= {"BTC": D(0), "BNB": D(10)}
                 world.engine.fee_asset = "BNB"
@@ -178,6 +177,7 @@ POORER: Mapping[str, OpenWorld] = {
     "paper, no stops": on_paper(cash=True, stops=Stops.DESK),
     "binance spot, stop-limits only": on_binance("spot", types=LIMITS_ONLY),
     "binance spot, no stops": on_binance("spot", types=("LIMIT", "LIMIT_MAKER", "MARKET")),
-    "binance swap, no targets": on_binance("swap", targets=Targets.DESK),
+    "binance swap, no targets": on_binance("swap", {"targets": Targets.DESK}),
+    "binance swap, no reduce-only": on_binance("swap", {"reduce_only": False}),
 }
 """Those that can do less than the others, for what they must refuse."""

@@ -7,11 +7,16 @@ from trading.types import CONDITIONAL, MarketRules, Order, OrderType, Stops, Tar
 
 
 def refuse_impossible(
-    order: Order, rules: MarketRules, *, venue: str, cash: bool, targets: Targets
+    order: Order, rules: MarketRules, *, venue: str, marks: bool, targets: Targets
 ) -> None:
-    """Raise `VenueRejected` where nothing that *venue* takes would be what *order* means."""
-    if cash and order.reduce_only:
-        raise VenueRejected(f"{venue} marks nothing reduce-only: it sells coins that are there")
+    """Raise `VenueRejected` where nothing that *venue* takes would be what *order* means.
+
+    *marks*: it can be told that an order must not open anything.
+    """
+    if order.reduce_only and not marks:
+        raise VenueRejected(
+            f"nothing can be marked reduce-only on {venue}: it might open something"
+        )
     if order.type is OrderType.TARGET and targets is Targets.DESK:
         raise VenueRejected(f"no target can rest on {venue}: the desk keeps it")
     if order.type not in CONDITIONAL:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -12,7 +12,7 @@ from typing import Any
 from tests.servers.exchange import OWNER, ApiKey, ExchangeServer, Wish
 from trading.clocks import Clock, SystemClock
 from trading.ports import Feed, Venue
-from trading.types import Order, OrderReport, OrderRole, OrderType, Quote, Side, Symbol, Targets
+from trading.types import Order, OrderReport, OrderRole, OrderType, Quote, Side, Symbol
 from trading.venues.ccxt.breaker import Breaker
 from trading.venues.ccxt.connection import ApiAccess, Connection
 from trading.venues.ccxt.live_feed import LiveFeed
@@ -119,13 +119,13 @@ def connect(
     *,
     key: ApiKey = OWNER,
     timeout: float = 4.0,
-    targets: Targets | None = None,
+    lacks: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Connection:
-    """*targets*: as if the exchange took no others."""
+    """*lacks*: what its row would say if the exchange could do less."""
     quirks = QUIRKS["binance", Market(server.market)]
     return Connection(
-        quirks=quirks if targets is None else replace(quirks, targets=targets),
+        quirks=replace(quirks, **(lacks or {})),
         access=ApiAccess(key=key.key, secret=key.secret),
         clock=clock,
         url=server.url,

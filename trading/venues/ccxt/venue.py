@@ -349,7 +349,8 @@ class CcxtVenue:
         rules = self.rules(order.symbol)
         if isinstance(rules, Untraded) and not self._may_be_tried(order):
             raise VenueRejected(rules.why)
-        refuse_impossible(order, rules.shown, venue=self.name, cash=self.cash, targets=self.targets)
+        marks = self._quirks.reduce_only or self._hedged
+        refuse_impossible(order, rules.shown, venue=self.name, marks=marks, targets=self.targets)
         if self._heard.is_used(order.id):
             raise VenueUncertain(f"the id {order.id} was sent already: its order may be there")
         wrong = misfit(order, rules.shown)

@@ -289,7 +289,8 @@ class PaperVenue:
         Raises `VenueUncertain` for an id that was used: that order is to be asked for.
         """
         rules = self._traded(order.symbol)
-        refuse_impossible(order, rules, venue=self.name, cash=self.cash, targets=self.targets)
+        marks = not self.cash
+        refuse_impossible(order, rules, venue=self.name, marks=marks, targets=self.targets)
         if book.get(order.id) is not None:
             raise VenueUncertain(f"the id {order.id} was sent already: its order is there")
         quote = self._feed.quote(order.symbol, self._now(book))
