@@ -143,7 +143,7 @@ class FaultyVenue:
         self._venue = venue
         self.name = venue.name
         self.window = venue.window
-        self.cash = venue.cash
+        self.cash, self.reduce_only = venue.cash, venue.reduce_only
         self.targets = venue.targets
         self.writes_off = venue.writes_off
         self.costs = venue.costs

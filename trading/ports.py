@@ -166,12 +166,17 @@ class Venue(Protocol):
     """Seconds after which a request that is not found can no longer arrive: its validity plus
     the clocks' skew; 0 where nothing can be under way."""
     cash: bool
-    """What is bought is paid in full and lies beside the operator's own coins (spot): nothing can
-    be marked reduce-only, and a resting stop locks what it would sell."""
+    """What is bought is paid in full and lies beside the operator's own coins (spot): a resting
+    stop locks what it would sell."""
     targets: Targets
     """Where a target can rest."""
     writes_off: bool
     """What it trades no more stays until a person books it out; else it is settled there."""
+
+    @property
+    def reduce_only(self) -> bool:
+        """It can be told that an order must not open anything."""
+        ...
 
     @property
     def costs(self) -> Costs | None:

@@ -97,11 +97,12 @@ async def test_what_cannot_be_done_here_is_refused_in_words_and_not_sent(
     rules = venue.rules(BTC)
     assert isinstance(rules, MarketRules)
     limited = replace(await world.stop(-5), price=world.at(-6))
+    marked = replace(await world.sell(), reduce_only=True)
     asked = (
         (await world.stop(-5), rules.stops is not Stops.MARKET, "can rest"),
         (limited, rules.stops is Stops.DESK, "can rest"),
         (await world.target(5), venue.targets is Targets.DESK, "can rest"),
-        (await world.sell(), a_poorer_market.name.endswith("no reduce-only"), "marked"),
+        (marked, not venue.reduce_only, "marked"),
     )
     lacking = [(order, words) for order, lacks, words in asked if lacks]
     assert lacking

@@ -113,7 +113,7 @@ class World(ABC):
         self, side: Side, units: float = 1, role: OrderRole = OrderRole.EXIT, **more: Any
     ) -> Order:
         """What reduces, marked as such wherever that can be."""
-        marked = not (await self.venue()).cash
+        marked = (await self.venue()).reduce_only
         return self.order(side, units, role, **{"reduce_only": marked, **more})
 
     async def sell(self, units: float = 1, *, at: float | None = None) -> Order:

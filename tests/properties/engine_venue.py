@@ -239,6 +239,7 @@ class EngineVenue:
         self.name = name
         self.window = WINDOW
         self.cash = exchange.spot
+        self.reduce_only = not exchange.spot
         self.writes_off = exchange.spot
         self.targets = Targets.PAIRED if exchange.spot else Targets.BESIDE
         self._exchange = exchange

@@ -241,7 +241,7 @@ class Orders:
             created_at=self._clock.now(),
             price=price,
             stop_price=stop_price or target_price,
-            reduce_only=role is not OrderRole.ENTRY and not self.venue.cash,
+            reduce_only=role is not OrderRole.ENTRY and self.venue.reduce_only,
             post_only=post_only,
             reason=reason,
             by=by,

@@ -157,6 +157,11 @@ class CcxtVenue:
         )
 
     @property
+    def reduce_only(self) -> bool:
+        """Marked so, or by the side of the position, which a reduction names in hedge mode."""
+        return self._quirks.reduce_only or self._hedged
+
+    @property
     def interruptions(self) -> int:
         return self._news.interruptions + self._heard.interruptions
 
@@ -305,7 +310,7 @@ class CcxtVenue:
         self, stop: Order, target: Order, permit: Permit
     ) -> tuple[OrderReport, OrderReport]:
         """As an order list (OCO): each waits for its price, and is a market order then."""
-        refuse_unpaired(venue=self.name, targets=self.targets)
+        refuse_unpaired(self)
         for order in (stop, target):
             self._check(order)
             self._remember(order)
@@ -349,8 +354,7 @@ class CcxtVenue:
         rules = self.rules(order.symbol)
         if isinstance(rules, Untraded) and not self._may_be_tried(order):
             raise VenueRejected(rules.why)
-        marks = self._quirks.reduce_only or self._hedged
-        refuse_impossible(order, rules.shown, venue=self.name, marks=marks, targets=self.targets)
+        refuse_impossible(self, order, rules.shown)
         if self._heard.is_used(order.id):
             raise VenueUncertain(f"the id {order.id} was sent already: its order may be there")
         wrong = misfit(order, rules.shown)

@@ -100,6 +100,7 @@ class PaperVenue:
         """*reread* reads *rules* anew, where they can change."""
         self.name = name
         self.cash = cash
+        self.reduce_only = not cash
         self._feed = feed
         self._journal = journal
         self._capital = capital
@@ -171,7 +172,7 @@ class PaperVenue:
         self, stop: Order, target: Order, permit: Permit
     ) -> tuple[OrderReport, OrderReport]:
         """Accept both, or neither: of the coins that they lock, both sell the same."""
-        refuse_unpaired(venue=self.name, targets=self.targets)
+        refuse_unpaired(self)
         book = await self._ready()
         quote = self._check(book, stop)
         self._check(book, target)
@@ -289,8 +290,7 @@ class PaperVenue:
         Raises `VenueUncertain` for an id that was used: that order is to be asked for.
         """
         rules = self._traded(order.symbol)
-        marks = not self.cash
-        refuse_impossible(order, rules, venue=self.name, marks=marks, targets=self.targets)
+        refuse_impossible(self, order, rules)
         if book.get(order.id) is not None:
             raise VenueUncertain(f"the id {order.id} was sent already: its order is there")
         quote = self._feed.quote(order.symbol, self._now(book))
