@@ -9,8 +9,6 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from importlib.metadata import version
 
-import structlog
-
 from chatbot import logs
 from chatbot.app.administration import ProcessAdministration
 from chatbot.app.backtests import ProcessBacktests
@@ -23,7 +21,9 @@ from chatbot.app.watching import Watching
 from chatbot.folder.history import HISTORY, history
 from chatbot.folder.mark import DeskMark
 from chatbot.folder.state import StateFolder
+from chatbot.logs import get_logger
 from chatbot.settings import Settings
+from chatbot.watch.memory import loaded
 from chatbot.watch.metrics import Metrics
 from chatbot.watch.turns import Turns
 from chatbot.wiring.access import persons, rate_limit, second_factor
@@ -61,7 +61,7 @@ from trading.types import Mode, Order, Symbol, Trade
 
 DESK_TAG = "desk_tag"
 """The first note of every history."""
-facts = structlog.stdlib.get_logger("facts")
+facts = get_logger("facts")
 
 _UNTOLD = ("at", "origin", "halt", "trades")
 """Fields of events that the log has already, or that would fill it."""
@@ -86,6 +86,7 @@ async def run(
     try:
         async with history(folder.path, clock) as store:
             app = await build(settings, folder, store, clock, turns=turns)
+            loaded()
             return await app.run(began=began, for_seconds=for_seconds, signals=signals)
     except asyncio.CancelledError:
         signals.check()
