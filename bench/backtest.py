@@ -17,7 +17,8 @@ import numpy as np
 
 from bench.figures import Figure, median
 from bench.machine import in_loops
-from trading.backtest.engine import Backtest, run
+from trading.backtest.asked import Backtest
+from trading.backtest.engine import run
 from trading.context.settings import TraderSettings
 from trading.market.candles import Candles
 from trading.model.exit_rules import ExitRules

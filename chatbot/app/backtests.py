@@ -24,7 +24,7 @@ from trading.trader import Trader
 from trading.types import Costs, Mode
 
 if TYPE_CHECKING:
-    from trading.backtest.engine import Backtest
+    from trading.backtest.asked import Backtest
     from trading.backtest.result import Summary
 
 COMMAND = (sys.executable, "-P", "-m", "trading.backtest")
@@ -70,7 +70,7 @@ class ProcessBacktests:
 
 def _of_trader(trader: Trader, days: int) -> Backtest:
     """Its settings over the candles that its feed has.  Raises `Refused` if there are too few."""
-    from trading.backtest.engine import Backtest
+    from trading.backtest.asked import Backtest
 
     settings, feed = trader.settings, trader.feed
     made = strategy(trader.strategy.name, settings.parameters)

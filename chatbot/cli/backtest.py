@@ -25,7 +25,8 @@ from handlers.texts.figures import (
     symbol_names,
     won,
 )
-from trading.backtest.engine import Backtest, run
+from trading.backtest.asked import Backtest
+from trading.backtest.engine import run
 from trading.backtest.result import Result
 from trading.backtest.rules import rules_for
 from trading.context.settings import TraderSettings
@@ -63,9 +64,12 @@ class BacktestArguments:
     lift: Literal["never", "daily"] = "never"
 
 
-def backtest(settings: Settings, asked: BacktestArguments) -> Result:
-    """Run it.  Raises `SettingsError`, or `ValueError` with a sentence for the operator."""
-    return run(made(settings, asked))
+def backtest(settings: Settings, asked: BacktestArguments, *, every_bar: bool = False) -> Result:
+    """Run it, by the trader alone if *every_bar*.
+
+    Raises `SettingsError`, or `ValueError` with a sentence for the operator.
+    """
+    return run(made(settings, asked), every_bar=every_bar)
 
 
 def made(settings: Settings, asked: BacktestArguments) -> Backtest:

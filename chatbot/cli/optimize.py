@@ -20,7 +20,7 @@ from chatbot.cli.backtest import BacktestArguments, made
 from chatbot.settings import Settings, load
 from chatbot.settings import TraderSection as Section
 from chatbot.wiring.trading import exit_rules_of
-from trading.backtest.engine import Backtest
+from trading.backtest.asked import Backtest
 from trading.backtest.feed import moment
 from trading.optimize.folds import WalkFold, Windows, folds
 from trading.optimize.measure import Measure, Metric

@@ -198,6 +198,9 @@ def backtest(  # noqa: PLR0917  # each is an option of the command line
     resume_daily: Annotated[  # noqa: FBT002  # as above
         bool, typer.Option("--resume-daily", help="Lift halts by guards at the next 00:00.")
     ] = False,
+    every_bar: Annotated[  # noqa: FBT002  # as above
+        bool, typer.Option("--every-bar", help="By the trader alone: slow, and the reference.")
+    ] = False,
     as_json: Annotated[  # noqa: FBT002  # as above
         bool, typer.Option("--json", help="As JSON, with every fill and the whole curve.")
     ] = False,
@@ -216,7 +219,7 @@ def backtest(  # noqa: PLR0917  # each is an option of the command line
             trader=trader, data=data, begin=begin, end=end, symbols=symbols,
             timeframe=history.timeframe_of(timeframe), lift="daily" if resume_daily else "never",
         )  # fmt: skip
-        found = history.backtest(settings, asked)
+        found = history.backtest(settings, asked, every_bar=every_bar)
         if page is not None:
             history.write_page(found, page, theme=settings.chat.theme)
         if export is not None:

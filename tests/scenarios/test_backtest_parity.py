@@ -29,7 +29,8 @@ from tests.world import settled
 from trading.accounts.ledger import exit_reason
 from trading.accounts.recorder import Recorder
 from trading.assembly import DeskParts, TraderParts, assemble
-from trading.backtest.engine import Backtest, run
+from trading.backtest.asked import Backtest
+from trading.backtest.engine import run
 from trading.backtest.feed import moment
 from trading.backtest.result import Result
 from trading.backtest.rules import rules_for

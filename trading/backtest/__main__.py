@@ -14,7 +14,8 @@ import resource
 import sys
 from typing import BinaryIO
 
-from trading.backtest.engine import Backtest, run
+from trading.backtest.asked import Backtest
+from trading.backtest.engine import run
 from trading.backtest.result import Summary
 
 NICE = 15

@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from trading.backtest.proof import Standing
 from trading.errors import StoreError
 from trading.market.candles import Candles
 from trading.model.halt import Halt
@@ -20,10 +21,20 @@ from trading.model.records import Record
 from trading.ports import Alert, AuditEntry, Books, Change, Tidied, WritePriority
 from trading.stats.daybook import DayBook
 from trading.strategies.base import ExitWishes, Signals, Strategy
-from trading.types import Decision, EquityPoint, Fill, Order, OrderReport, OrderType, Symbol, Trade
-from trading.venues.paper.account import BarDone, HeldOrder
+from trading.types import (
+    Decision,
+    EquityPoint,
+    Fill,
+    Order,
+    OrderReport,
+    OrderStatus,
+    OrderType,
+    Symbol,
+    Trade,
+)
+from trading.venues.paper.account import BarDone, HeldOrder, OrderEnded, PaperAccount, Placed
 from trading.venues.paper.filling import Filling, Turn
-from trading.venues.paper.venue import PaperVenue
+from trading.venues.paper.venue import PaperVenue, report_of, waits_from
 from trading.venues.paper.writer import JournalWriter
 
 _FIGURE = re.compile(r"[-+]?[0-9][0-9.,:]*(E[-+]?[0-9]+)?( %| s| min| h)?")
@@ -32,7 +43,10 @@ _FIGURE = re.compile(r"[-+]?[0-9][0-9.,:]*(E[-+]?[0-9]+)?( %| s| min| h)?")
 class KeptHistory:
     """A `Store` of what a backtest is about; the rest is let go."""
 
-    def __init__(self) -> None:
+    def __init__(self, since: Standing | None = None) -> None:
+        """*since*: what happened before."""
+        self._books = Books() if since is None else since.books
+        self._notes: Mapping[str, str] = {} if since is None else since.notes
         self.orders_sent: dict[str, Order] = {}
         self.fills_made: list[Fill] = []
         self.trades_closed: list[Trade] = []
@@ -52,9 +66,9 @@ class KeptHistory:
         self.points += change.equity
         self.changed.update(position.symbol for position, _ in change.positions)
         for decision in change.decisions:
-            self._count(decision)
+            self.count(decision)
 
-    def _count(self, decision: Decision) -> None:
+    def count(self, decision: Decision) -> None:
         if decision.leaves:
             return
         if decision.approved:
@@ -65,7 +79,7 @@ class KeptHistory:
         self.refused[kind] = self.refused.get(kind, 0) + 1
 
     async def books(self, trader: str) -> Books:
-        return Books()
+        return self._books
 
     async def halts(self) -> Sequence[Halt]:
         return ()
@@ -111,7 +125,7 @@ class KeptHistory:
         return None
 
     async def note(self, name: str) -> str | None:
-        return None
+        return self._notes.get(name)
 
     async def tidy(self, now: datetime) -> Tidied:
         return Tidied(removed={}, size=0)
@@ -123,11 +137,15 @@ class KeptHistory:
 class NoJournal:
     """A `Journal` of what is gone with the process."""
 
+    def __init__(self, since: Standing | None = None) -> None:
+        """*since*: how the account stands that it is the journal of."""
+        self._begin = () if since is None else (since.account,)
+
     async def append(self, *records: Mapping[str, object]) -> None:
         return None
 
     async def records(self) -> Sequence[Mapping[str, object]]:
-        return ()
+        return self._begin
 
     async def rewrite(self, records: Sequence[Mapping[str, object]]) -> None:
         return None
@@ -190,9 +208,6 @@ class _Measured(Filling):
 class InstantPaper(PaperVenue):
     """The paper venue, its book in memory only."""
 
-    untouched = False
-    """The bar to come touches no order here: that is known already."""
-
     fills = _Measured
 
     @property
@@ -201,11 +216,56 @@ class InstantPaper(PaperVenue):
         assert isinstance(self._filling, _Measured)  # noqa: S101  # as was said above
         return self._filling.slippage_of
 
-    async def catch_up(self, until: datetime) -> None:
-        if self.untouched and self._book is not None:
-            self._book.apply(BarDone(until))
-            return
-        await super().catch_up(until)
+    # -- without a journal nothing has to wait -------------------------------------------------
+
+    def fill_bar(self, bar: datetime, *, untouched: bool) -> Sequence[OrderReport]:
+        """As `catch_up` with one bar, which is known to touch nothing if it is *untouched*."""
+        book = self._of_now()
+        if book.bar is not None and book.bar >= bar:
+            return ()
+        if untouched:
+            book.apply(BarDone(bar))
+            return ()
+        return self._filling.pass_bars(book, self._feed.candles(bar, 1))[1]
+
+    def take(self, order: Order) -> tuple[OrderReport, Sequence[OrderReport]]:
+        """As `place` of what goes at market: its report, and those of what it has ended."""
+        book, quote = self._of_now(), self._feed.quote(order.symbol)
+        if quote is None:
+            raise KeyError(order.symbol)
+        turn = self._accept(book, order, quote)
+        return report_of(book, order.id), turn.reports(but=order.id)
+
+    def rest(self, order: Order) -> OrderReport:
+        """As `place` of what waits for a price."""
+        book, quote = self._of_now(), self._feed.quote(order.symbol)
+        if quote is None:
+            raise KeyError(order.symbol)
+        book.apply(Placed(order, waits_from(book, quote)))
+        return report_of(book, order.id)
+
+    def drop(self, order: Order) -> OrderReport:
+        """As `cancel`."""
+        book = self._of_now()
+        book.apply(OrderEnded(order.id, OrderStatus.CANCELLED, "cancelled", self._now(book)))
+        return report_of(book, order.id)
+
+    def room(self, symbol: Symbol) -> Decimal:
+        """How much an order at market would get in the bar that has closed, in whole lots."""
+        book = self._of_now()
+        bar, volume = self._last_volume(symbol, self._now(book))
+        most = volume * self._filling.participation - book.taken(symbol, bar)
+        return self._rules[symbol].quantity(most)
+
+    def standing(self) -> Mapping[str, object]:
+        """As a journal keeps it, for who goes on from it; without what has ended."""
+        account = self._of_now().snapshot()
+        return {"book": account | {"ended": []}}
+
+    def _of_now(self) -> PaperAccount:
+        if self._book is None:
+            raise RuntimeError("the book is read before the first bar")
+        return self._book
 
     async def open(self, listener: Callable[[OrderReport], None]) -> None:
         await super().open(listener)

@@ -82,6 +82,11 @@ class TradableUniverse:
         """Why *symbol* may not be entered at market time *at*, as a clause; empty if it may."""
         return "" if symbol in self._symbols else "the settings do not name it"
 
+    @property
+    def notes(self) -> tuple[tuple[str, str], ...]:
+        """What history keeps of it, so that `load` finds it."""
+        return ()
+
     async def load(self, cursor: datetime) -> None:
         """Take over what the last process knew; a trader goes on at market time *cursor*."""
 
@@ -158,6 +163,10 @@ class ScannedUniverse(TradableUniverse):
             f"the last survey of the market is {words.span(age) if age else 'of unknown age'} old"
         )
 
+    @property
+    def notes(self) -> tuple[tuple[str, str], ...]:
+        return ((self._note, _written(self._at, self._universe)),)
+
     async def load(self, cursor: datetime) -> None:
         saved = await self._store.note(self._note)
         at, universe = _read(saved, self._plan.empty) if saved else (None, self._plan.empty)
@@ -228,8 +237,7 @@ class ScannedUniverse(TradableUniverse):
             events.append(
                 SurveyRecovered(size=len(self._universe.members), **self._context.about())
             )
-        note = (self._note, _written(self._at, self._universe))
-        await self._recorder.keep(Change(notes=(note,)), WritePriority.REST, *events)
+        await self._recorder.keep(Change(notes=self.notes), WritePriority.REST, *events)
 
     def _is_stale(self, at: datetime) -> bool:
         return self._at is None or at - self._at > self._plan.max_age

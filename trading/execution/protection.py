@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from itertools import islice
 
 from trading.accounts.valuation import Valuer
 from trading.clocks import Clock
@@ -122,7 +121,7 @@ class Protection:
         self._settling += 1
         self.idle.clear()
         try:
-            while touched := list(islice(self._orders.touched, TOGETHER)):
+            while touched := sorted(self._orders.touched)[:TOGETHER]:
                 self._orders.touched.difference_update(touched)
                 await asyncio.gather(*map(self.converge, touched))
         finally:

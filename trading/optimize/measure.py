@@ -12,7 +12,8 @@ from typing import Self
 
 import numpy as np
 
-from trading.backtest.engine import Backtest, run
+from trading.backtest.asked import Backtest
+from trading.backtest.engine import run
 from trading.backtest.feed import columns_until
 from trading.backtest.result import Result, book_of, last_day, whole
 from trading.optimize.spaces import Value

@@ -7,7 +7,7 @@ or an owner measures afresh.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
@@ -91,6 +91,14 @@ class _Once:
         return past and not told
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The readings that guards still count with: a restart forgets them."""
+
+    recent: tuple[Decimal, ...]
+    counts: Mapping[str, Guard]
+
+
 class Guards:
     """All guards of one trader, and the drawdown that is only told, not acted on."""
 
@@ -114,6 +122,15 @@ class Guards:
         self._guards = {kind: Guard(kind=kind, limit=self._limits[kind]) for kind in KINDS}
         self._near = {kind: _Once(kind, self._limits[kind] * NEAR) for kind in KINDS}
         self._fall = drawdown_alert and _Once("drawdown", drawdown_alert)
+
+    @property
+    def memory(self) -> Memory:
+        return Memory(tuple(self._recent), dict(self._guards))
+
+    def recall(self, memory: Memory) -> None:
+        """Go on as those do whose *memory* it is."""
+        self._recent.extend(memory.recent)
+        self._guards = dict(memory.counts)
 
     def near(self, equity: Decimal | None, at: datetime, *, stale: bool) -> list[Breach]:
         """Limits of which four fifths are used, each told once until it has recovered."""

@@ -16,7 +16,8 @@ from chatbot.cli.backtest_export import as_json, write_tables
 from tests.builders import BTC, ETH
 from tests.chatbot.cli.test_say import quarterdeck
 from tests.trading.backtest.worlds import a_backtest, a_walk
-from trading.backtest.engine import Backtest, run
+from trading.backtest.asked import Backtest
+from trading.backtest.engine import run
 from trading.backtest.result import Result
 from trading.market.recording import crash_of_may_2021
 from trading.model.exit_rules import ExitRules, PartialRule

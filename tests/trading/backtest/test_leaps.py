@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests.builders import BTC, ETH
 from tests.trading.backtest.worlds import a_backtest, a_walk
-from trading.backtest.engine import Backtest, run
+from trading.backtest.asked import Backtest
+from trading.backtest.engine import run
 from trading.backtest.result import Result
 from trading.model.exit_rules import ExitRules, PartialRule
 from trading.risk.limits import EntryRules, EntryStyle, Limits
@@ -91,7 +92,7 @@ def test_leaping_gives_what_every_single_bar_gives(  # noqa: PLR0917  # hypothes
     uses = strategy("ema_cross", {"fast": 3, "slow": 8, "target_atr": target})
     test = a_backtest(candles, exits=exits, limits=limits, uses=uses)
     test = replace(test, trader=replace(test.trader, entries=entries), lift=lift)  # type: ignore[arg-type]  # hypothesis gives a string
-    same(run(test), run(test, leap=False))
+    same(run(test), run(test, every_bar=True))
 
 
 @pytest.mark.slow
@@ -118,7 +119,7 @@ def test_a_halt_by_a_guard_comes_at_the_same_bar() -> None:
     candles = a_walk(900, symbols=(BTC,), seed=5)
     limits = Limits(max_daily_loss=Decimal("0.002"), risk_per_trade=Decimal("0.01"))
     test = a_backtest(candles, limits=limits)
-    leaping, plain = run(test), run(test, leap=False)
+    leaping, plain = run(test), run(test, every_bar=True)
     assert [halt.guard for halt in leaping.halts] == ["day"]
     same(leaping, plain)
 
@@ -131,7 +132,7 @@ def test_two_guards_that_come_near_within_one_leap_are_both_watched() -> None:
         max_drawdown=Decimal("0.008"), loss_streak=2, symbol_rest=timedelta(0),
     )  # fmt: skip
     test = a_backtest(candles, limits=limits)
-    same(run(test), run(test, leap=False))
+    same(run(test), run(test, every_bar=True))
 
 
 def test_an_owner_who_looks_once_a_day_lets_it_trade_again() -> None:

@@ -29,7 +29,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.trading.backtest.worlds import trader_settings
-from trading.backtest.engine import Backtest, run
+from trading.backtest.asked import Backtest
+from trading.backtest.engine import run
 from trading.backtest.result import Result
 from trading.market.candles import Candles
 from trading.risk.limits import Limits

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.trading.optimize.worlds import OWN, of_hours, went
-from trading.backtest.engine import Backtest, run
+from trading.backtest.asked import Backtest
+from trading.backtest.engine import run
 from trading.backtest.feed import moment
 from trading.market.candles import Candles
 from trading.optimize.measure import BEYOND, Course, Measure, Metric

@@ -10,7 +10,7 @@ import numpy as np
 
 from tests.trading.backtest.worlds import trader_settings
 from tests.trading.strategies.recorded import majors
-from trading.backtest.engine import Backtest
+from trading.backtest.asked import Backtest
 from trading.backtest.rules import rules_for
 from trading.optimize.measure import Course, Measured
 from trading.optimize.spaces import Value

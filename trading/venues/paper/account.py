@@ -189,7 +189,7 @@ class PaperAccount:
         return [held for orders in self._alive.values() for held in orders.values()]
 
     def symbols_with_orders(self) -> list[Symbol]:
-        return [symbol for symbol, orders in self._alive.items() if orders]
+        return sorted(symbol for symbol, orders in self._alive.items() if orders)
 
     def taken(self, symbol: Symbol, bar: datetime) -> Decimal:
         """How much of that bar's volume our fills have used up."""

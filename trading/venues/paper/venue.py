@@ -164,7 +164,7 @@ class PaperVenue:
         quote = self._check(book, order)
         permit()
         turn = self._accept(book, order, quote)
-        report = _report(book, order.id)
+        report = report_of(book, order.id)
         await self._acted(turn, order.id, done=lambda book: book.get(order.id) is not None)
         return report
 
@@ -177,10 +177,10 @@ class PaperVenue:
         quote = self._check(book, stop)
         self._check(book, target)
         permit()
-        since, turn = _since(book, quote), Turn(book)
+        since, turn = waits_from(book, quote), Turn(book)
         turn.take(Placed(stop, since, beside=target.id))
         turn.take(Placed(target, since, beside=stop.id))
-        reports = _report(book, stop.id), _report(book, target.id)
+        reports = report_of(book, stop.id), report_of(book, target.id)
         await self._acted(turn, stop.id, done=lambda book: book.get(stop.id) is not None)
         return reports
 
@@ -193,7 +193,7 @@ class PaperVenue:
             fee=ZERO,
         )
         turn.take(Filled(fill, at))
-        report = _report(book, order.id)
+        report = report_of(book, order.id)
         await self._acted(turn, order.id, done=lambda book: book.get(order.id) is not None)
         return report
 
@@ -337,7 +337,7 @@ class PaperVenue:
         at = quote.at if self._feed.speed is None else self._now(book)
         bar, volume = self._last_volume(order.symbol, at)
         turn = Turn(book)  # from here on nothing can fail: a step taken is a step recorded
-        turn.take(Placed(order, _since(book, quote)))
+        turn.take(Placed(order, waits_from(book, quote)))
         if price is not None:
             held = _held(book, order.id)
             self._filling.fill(turn, held, price, at=self._now(book), bar=bar, of=volume)
@@ -464,7 +464,7 @@ def _pairs(book: PaperAccount, held: HeldOrder) -> bool:
     return other is not None and other.is_alive
 
 
-def _since(book: PaperAccount, quote: Quote) -> datetime:
+def waits_from(book: PaperAccount, quote: Quote) -> datetime:
     """The last bar that cannot fill what is placed now."""
     return max(quote.at, book.bar or quote.at)
 
@@ -480,7 +480,7 @@ def _held(book: PaperAccount, order_id: str) -> HeldOrder:
     return held
 
 
-def _report(book: PaperAccount, order_id: str) -> OrderReport:
+def report_of(book: PaperAccount, order_id: str) -> OrderReport:
     return _held(book, order_id).report()
 
 
