@@ -19,7 +19,7 @@ from chatbot.folder.calling import NoAnswer, NobodyThere, ask
 
 SETTINGS = Path(__file__).parents[1] / "bot.toml"
 SOCKET = "control.sock"
-LONGEST = 20.0
+LONGEST = 60.0
 """Seconds after which a desk that has not answered never will."""
 
 

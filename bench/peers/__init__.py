@@ -248,8 +248,11 @@ async def _statuses(
                 "messages": Side(pid=bot.pid, ask=lambda: chat.asks("/status", count)),
                 "table": Side(pid=bot.pid, ask=lambda: chat.asks("/status table", -(-count // 50))),
             }
+            before = len(_rounds(notes))
             await _by_turns(list(sides.values()))
-        rounds = _rounds(notes)[1:] if scan else []
+            rounds = _rounds(notes)
+    if scan and len(rounds) == before:
+        print("BUSY: freqtrade ended no round while it was asked under scans", file=sys.stderr)
     when = " under scans" if scan else ""
     figures, our = [], sides["ours"]
     for what, goal in zip(("messages", "table"), goals, strict=True):
@@ -257,7 +260,7 @@ async def _statuses(
         figures += _times(name, sides[what].typical, our.typical, "ms", goal)
         if not scan:
             figures += _times(f"{name}, processor time", sides[what].cost, our.cost, "ms")
-    return [*figures, *(_scans(median(rounds)) if rounds else ())]
+    return [*figures, *(_scans(median(rounds[1:])) if scan else ())]
 
 
 @dataclass(slots=True, kw_only=True)
