@@ -39,7 +39,7 @@ from trading.clocks import Clock, ManualClock, SystemClock
 from trading.context.settings import TraderSettings
 from trading.cycle.opening import Start
 from trading.desk import Desk
-from trading.execution.orders import OrderIds
+from trading.execution.order_ids import OrderIds
 from trading.market.candles import Candles
 from trading.market.recording import Recording
 from trading.model.exit_rules import ExitRules

@@ -125,8 +125,8 @@ async def protected(desk: BenchDesk) -> float:
 
 async def entries_alone(desk: BenchDesk) -> float:
     """Seconds of the same cycle until the first stop is begun: every entry is booked by then."""
-    desk.trader.orders.on_touch.clear()  # else stops are placed while entries still wait
-    desk.trader.orders.on_held = None  # and made with their fills
+    desk.trader.orders.outcomes.on_touch.clear()  # else stops are placed while entries still wait
+    desk.trader.orders.outcomes.on_held = None  # and made with their fills
     began = perf_counter()
     await desk.minute()
     return History.first_stop - began

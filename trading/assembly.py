@@ -37,12 +37,14 @@ from trading.execution.cover import Covers
 from trading.execution.dust import Dust
 from trading.execution.evidence import Evidence
 from trading.execution.exits import Exits
-from trading.execution.orders import OrderIds, Orders, OrderTimeouts
+from trading.execution.order_ids import OrderIds
+from trading.execution.orders import Orders
 from trading.execution.protection import Protection
 from trading.execution.reconcile import Reconciler
 from trading.execution.resting import RestingEntries
 from trading.execution.set_aside import Aside
 from trading.execution.stop_limits import StopLimits
+from trading.execution.timeouts import OrderTimeouts
 from trading.operators.acceptance import Acceptance
 from trading.operators.manual import ManualTrading
 from trading.operators.views import TraderViews

@@ -13,7 +13,7 @@ from trading.accounts.views import Halting, Swept
 from trading.clocks import Clock
 from trading.errors import Refused, StoreError
 from trading.events import DeskStopping
-from trading.execution.orders import OrderTimeouts
+from trading.execution.timeouts import OrderTimeouts
 from trading.model.halt import EVERYONE, Halt, Latch, Verb
 from trading.operators.acceptance import Acceptance
 from trading.operators.manual import ManualTrading

@@ -228,7 +228,7 @@ class Trader:
 
     async def untraded(self, symbol: Symbol) -> str:
         """Why its venue does not trade *symbol*, looked at again; empty: it does."""
-        if self.orders.untraded(symbol):
+        if self.orders.line.untraded(symbol):
             with suppress(VenueError):  # then it is as it was
                 await self.venue.reread()
-        return self.orders.untraded(symbol)
+        return self.orders.line.untraded(symbol)

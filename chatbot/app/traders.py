@@ -103,9 +103,9 @@ class KeptTrader:
     def _begin_again(self) -> None:
         self._trader.broken = ""
         # It may have broken in the midst of either: look at everything again.
-        self._trader.orders.touched.update(self._trader.ledger.positions)
+        self._trader.orders.outcomes.touched.update(self._trader.ledger.positions)
         self._trader.enforcer.wake()
-        for wake in self._trader.orders.on_touch:
+        for wake in self._trader.orders.outcomes.on_touch:
             wake()
 
     async def _say_when_steady(self) -> None:

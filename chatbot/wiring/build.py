@@ -51,7 +51,7 @@ from trading.clocks import Clock, SystemClock
 from trading.context.settings import TraderSettings
 from trading.desk import Desk, DeskTrader
 from trading.events import CycleEnded, Event, OrderSent
-from trading.execution.orders import OrderIds
+from trading.execution.order_ids import OrderIds
 from trading.model.halt import Latch
 from trading.ports import Change, Meter, Venue
 from trading.safety.desk_limits import DeskRisk

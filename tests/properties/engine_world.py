@@ -28,7 +28,8 @@ from trading.context.settings import TraderSettings
 from trading.cycle.opening import Start
 from trading.desk import Desk
 from trading.events import Event
-from trading.execution.orders import OrderIds, OrderTimeouts
+from trading.execution.order_ids import OrderIds
+from trading.execution.timeouts import OrderTimeouts
 from trading.model.exit_rules import ExitRules
 from trading.model.halt import Latch
 from trading.operators.manual import ManualTrading

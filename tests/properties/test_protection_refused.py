@@ -113,7 +113,9 @@ async def story(
                 assert_never_two(told)
         faults.clear()
         engine.rules[MARKET] = usual
-        await told.living.trader.orders.rules_now(BTC)  # they are read again every quarter hour
+        await told.living.trader.orders.line.rules_now(
+            BTC
+        )  # they are read again every quarter hour
         for _ in range(5):
             await told.upkeep(15)
         assert_never_two(told)

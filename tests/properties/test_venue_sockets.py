@@ -44,7 +44,7 @@ from tests.world import settled
 from trading.clocks import ManualClock, SystemClock
 from trading.errors import NotDone, Refused, VenueError
 from trading.events import CycleFailed
-from trading.execution.orders import OrderTimeouts
+from trading.execution.timeouts import OrderTimeouts
 from trading.model.halt import EVERYONE
 from trading.types import ONE, Quote, Side, Symbol
 from trading.venues.ccxt.venue import CcxtVenue

@@ -37,7 +37,8 @@ from trading.backtest.rules import rules_for
 from trading.bus import Bus
 from trading.clocks import ManualClock
 from trading.cycle.opening import Start
-from trading.execution.orders import OrderIds, OrderTimeouts
+from trading.execution.order_ids import OrderIds
+from trading.execution.timeouts import OrderTimeouts
 from trading.market.candles import Candles
 from trading.market.recording import Recording, crash_of_may_2021, recording
 from trading.market.recordings import HOURS

@@ -111,11 +111,11 @@ async def test_the_answer_waits_for_the_stop_whoever_is_placing_it() -> None:
         trader, begun = world.trader, set[asyncio.Task[None]]()
 
         def the_upkeep_is_first() -> None:
-            for symbol in trader.orders.touched:
+            for symbol in trader.orders.outcomes.touched:
                 begun.add(asyncio.create_task(trader.protection.converge(symbol)))
-            trader.orders.touched.clear()
+            trader.orders.outcomes.touched.clear()
 
-        trader.orders.on_touch.append(the_upkeep_is_first)
+        trader.orders.outcomes.on_touch.append(the_upkeep_is_first)
         done = await chat.yes(await chat.say("/buy BTC 1000"))
 
         assert "Done: stop 98.00 rests at the venue" in done.text.replace("\u00a0", " ")

@@ -30,7 +30,7 @@ from tests.handlers.story import checked, shown
 from tests.world import World, a_world, settled, wish
 from trading.bus import Bus
 from trading.clocks import ManualClock
-from trading.execution.orders import OrderTimeouts
+from trading.execution.timeouts import OrderTimeouts
 
 PHONE = Caller("telegram:2", "ben", Role.OPERATOR, "Telegram", "telegram:2", edits=True)
 TERMINAL = replace(PHONE, edits=False)

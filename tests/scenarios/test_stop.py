@@ -323,7 +323,7 @@ async def test_before_the_books_are_compared_entries_are_cancelled_and_nothing_i
         await before.rest_an_entry()
     world = a_world(store=store, book=book, clock=clock, first_id=100)
     await world.trader.load()
-    await world.venue.open(world.trader.orders.hear)
+    await world.venue.open(world.trader.orders.outcomes.hear)
 
     async with world.trader.obeying():
         await world.desk.flatten(EVERYONE, by=BY, why="")
@@ -561,7 +561,7 @@ async def test_what_fills_after_all_once_it_was_flat_is_closed_too() -> None:
         halting = await world.desk.flatten(EVERYONE, by=BY, why="")
         assert halting.flat, "the venue has said twice that it never had it"
 
-        world.trader.orders.hear(await world.venue.arrives_late(late))
+        world.trader.orders.outcomes.hear(await world.venue.arrives_late(late))
         assert BTC in world.trader.ledger.positions
         assert world.trader.resume_refusal(halting.halt) != ""
         await seconds(world, 3)

@@ -42,7 +42,8 @@ from trading.context.settings import TraderSettings
 from trading.cycle.opening import Start
 from trading.desk import Desk
 from trading.events import Event
-from trading.execution.orders import OrderIds, OrderTimeouts
+from trading.execution.order_ids import OrderIds
+from trading.execution.timeouts import OrderTimeouts
 from trading.market.candles import Candles
 from trading.market.recording import Recording
 from trading.model.exit_rules import ExitRules, PartialRule

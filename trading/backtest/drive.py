@@ -38,7 +38,7 @@ from trading.context.trader import TraderContext
 from trading.cycle.bars import Bars
 from trading.cycle.opening import Start
 from trading.cycle.universe import TradableUniverse
-from trading.execution.orders import OrderIds
+from trading.execution.order_ids import OrderIds
 from trading.market.candles import Candles, Panel
 from trading.market.flaws import flaws
 from trading.model.halt import Halt, Latch

@@ -19,7 +19,7 @@ from decimal import Decimal
 from trading.backtest.feed import HandFeed
 from trading.backtest.parts import InstantPaper, KeptHistory
 from trading.cycle.deciding import Approval, approvals
-from trading.execution.orders import OrderIds
+from trading.execution.order_ids import OrderIds
 from trading.model.plan import due, observe, stop_reason
 from trading.risk.limits import EntryStyle
 from trading.trader import Trader
@@ -78,7 +78,7 @@ class FastPath:
         reports = self._venue.fill_bar(at, untouched=not touched)
         if not all(report.status.is_terminal for report in reports):  # something is left of one
             for report in reports:
-                self._trader.orders.hear(report)
+                self._trader.orders.outcomes.hear(report)
             return False
         for report in reports:
             self._take_in(report, at)
@@ -155,7 +155,7 @@ class FastPath:
             return True
         for approval in approved:
             self._history.count(approval.decision)
-            self._trader.orders._prepared.pop(approval.order.id, None)  # noqa: SLF001  # it leaves
+            self._trader.orders.on_the_way.leave((approval.order,))
             self._meet(approval.order, at)
         for symbol in sorted(approval.order.symbol for approval in approved):
             self._protect(symbol, at)

@@ -67,7 +67,7 @@ class VenueWatch:
     @property
     def silent(self) -> timedelta | None:
         """For how long the venue has not answered; None: it does."""
-        since = self._orders.silent_since
+        since = self._orders.line.silent_since
         return None if since is None else timedelta(seconds=self._clock.monotonic() - since)
 
     async def look(self) -> None:

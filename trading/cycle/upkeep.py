@@ -11,8 +11,9 @@ from trading.context.trader import TraderContext
 from trading.cycle.outages import VenueWatch
 from trading.errors import VenueError
 from trading.execution.exits import Exits
-from trading.execution.orders import Orders, OrderTimeouts
+from trading.execution.orders import Orders
 from trading.execution.resting import RestingEntries
+from trading.execution.timeouts import OrderTimeouts
 from trading.safety.account_reconciler import AccountReconciler
 from trading.safety.enforce import Enforcer
 
@@ -44,7 +45,7 @@ class Upkeep:
         self._enforcer = enforcer
         self._others = others
         self._touched = asyncio.Event()
-        orders.on_touch.append(self._touched.set)
+        orders.outcomes.on_touch.append(self._touched.set)
 
     async def run(self) -> None:
         """All that goes on, halts carried out first, until cancelled."""

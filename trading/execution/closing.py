@@ -81,7 +81,7 @@ class PositionCloser:
         if not self._orders.venue.cash:
             await self._check_lots(symbol, quantity)
             return await self._sell(symbol, quantity, reason, by, origin=origin, at=at)
-        self._check(symbol, quantity, await self._orders.rules_now(symbol))
+        self._check(symbol, quantity, await self._orders.line.rules_now(symbol))
         async with self._without_stops(symbol):
             theirs = (await self._orders.venue.positions()).get(symbol, Held())
             if await self._is_all_dust(symbol, quantity, reason):
@@ -97,7 +97,7 @@ class PositionCloser:
         sold = min(quantity, self._ledger.closable(symbol))
         if self._orders.venue.rules(symbol).shown.quantity(sold) == sold:
             return
-        why = _objection((await self._orders.rules_now(symbol)).shown, sold, ZERO, cash=False)
+        why = _objection((await self._orders.line.rules_now(symbol)).shown, sold, ZERO, cash=False)
         if why:
             raise VenueRejected(f"{why}; its stop was not touched")
 
@@ -147,10 +147,10 @@ class PositionCloser:
 
         Raises `VenueRejected` if it is not: before anything is cancelled for the sale.
         """
-        if self._orders.untraded(symbol):
+        if self._orders.line.untraded(symbol):
             await self._orders.venue.reread()
-        if self._orders.untraded(symbol):
-            raise VenueRejected(self._orders.untraded(symbol))
+        if self._orders.line.untraded(symbol):
+            raise VenueRejected(self._orders.line.untraded(symbol))
 
     async def _sell(
         self,
@@ -167,7 +167,7 @@ class PositionCloser:
         misfits = sum((order.quantity for order in orders if order.misfit), ZERO)
         if not misfits:
             return orders
-        await self._orders.rules_now(symbol)
+        await self._orders.line.rules_now(symbol)
         again = await self._send(symbol, misfits, reason, by, origin=origin, at=at)
         return (*(order for order in orders if not order.misfit), *again) if again else orders
 

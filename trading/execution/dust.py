@@ -72,7 +72,7 @@ class Dust:
             id=f"dust-{order.id}", order_id=order.id, trader=order.trader, symbol=symbol,
             side=order.side, quantity=quantity, price=price, fee=ZERO, at=self.context.clock.now(),
         )  # fmt: skip
-        self.orders.hear(
+        self.orders.outcomes.hear(
             OrderReport(
                 order_id=order.id, status=OrderStatus.FILLED, filled=quantity, fills=(fill,),
                 note="too small to sell: left at the venue",

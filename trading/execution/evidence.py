@@ -146,7 +146,7 @@ class Evidence:
         protects in its place.
         """
         found = {}
-        for report in await self._orders.open_at_venue():
+        for report in await self._orders.line.open_orders():
             known = self._ledger.orders.get(report.order_id)
             if known is not None and not known.is_alive:
                 await self._orders.cancel(known)
@@ -155,7 +155,7 @@ class Evidence:
             if self._orders.ids.is_ours(report.order_id):
                 found[report.order_id] = report
             else:
-                self._orders.hear(report)
+                self._orders.outcomes.hear(report)
         return found
 
     async def _symbols(self) -> set[Symbol]:
@@ -208,7 +208,7 @@ class Evidence:
         except StoreError as error:
             raise VenueUnavailable(f"history cannot be asked for its fills: {error}") from error
         for report in early:
-            self._orders.hear(report)
+            self._orders.outcomes.hear(report)
 
     async def judge(self, theirs: Mapping[Symbol, Held]) -> int:
         """Once fills are booked: take over plans, name what is unproven.
@@ -232,7 +232,7 @@ class Evidence:
         held = theirs.get(order.symbol, Held()).on(order.side.opposite)
         is_ours = position is not None and position.side is not order.side
         if is_ours or not held:
-            await self._orders.absorb([await self._adopt(report)])
+            await self._orders.outcomes.absorb_all([await self._adopt(report)])
             return
         unproven = self.unproven[order.id] = Unproven(order=order, held=held)
         if order.id not in self._told:

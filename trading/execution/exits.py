@@ -55,7 +55,7 @@ class Exits:
         self.dust = closing.dust
         self._absent: list[Order] = []
         """Exits that the venue never had, and that nobody has looked after yet."""
-        orders.on_absent.append(self._absent.append)
+        orders.outcomes.on_absent.append(self._absent.append)
         self._context = context
         self._orders = orders
         self._ledger = orders.ledger
@@ -246,6 +246,6 @@ class Exits:
             try:
                 return await self._closing.leave(symbol, quantity, reason, by, origin=origin, at=at)
             finally:
-                self._orders.touched.add(symbol)
+                self._orders.outcomes.touched.add(symbol)
                 with suppress(VenueError):  # looked at again before long
                     await self.protection.repair(symbol)

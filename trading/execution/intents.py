@@ -24,7 +24,7 @@ from trading.ports import Change, Journal, WritePriority
 from trading.types import Order
 
 if TYPE_CHECKING:
-    from trading.execution.orders import OrderTimeouts
+    from trading.execution.timeouts import OrderTimeouts
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Every position has a stop at its venue, and a target where the venue can hold one beside it.
 
 `converge` is the one way in which they are placed, resized, moved and taken away: it asks for the
-next step (`trading.execution.steps`), takes it, and asks again, until there is none.  It may be
+next step (`trading.execution.next_step`), takes it, and asks again, until there is none.  It may be
 called at any time, any number of times.  When one of the two has filled, the other is a leg too
 many, and goes.  What the desk keeps of a plan is in `trading.execution.exits`.
 """
@@ -19,8 +19,10 @@ from trading.context.settings import SettingsInForce
 from trading.errors import VenueError, VenueRejected
 from trading.execution import steps
 from trading.execution.closing import PositionCloser
-from trading.execution.orders import STALE, Orders
-from trading.execution.steps import IN_DOUBT, Round, Step, Steps
+from trading.execution.next_step import IN_DOUBT, NO_STOPS, NextStep
+from trading.execution.orders import Orders
+from trading.execution.outcomes import STALE
+from trading.execution.steps import Round, Step
 from trading.execution.wanted import Wanted
 from trading.model.plan import stop_reason
 from trading.types import (
@@ -62,17 +64,17 @@ class Protection:
         """Set while nobody settles anything."""
         self.idle.set()
         self._wanted = Wanted(orders=orders, valuer=valuer, settings=settings)
-        self._steps = Steps(
+        self._next = NextStep(
             orders=orders, wanted=self._wanted, closing=closing, valuer=valuer, clock=clock
         )
 
     def rests(self, symbol: Symbol, kind: OrderType = OrderType.STOP) -> bool:
         """Whether stops (or targets) for all that is open, in whole lots, rest or are sent."""
-        return self._steps.rests(symbol, kind)
+        return self._next.rests(symbol, kind)
 
     def confirmed(self, symbol: Symbol, kind: OrderType = OrderType.STOP) -> bool:
         """The venue has confirmed them for all that is open: when they fill is its business."""
-        return self._steps.confirmed(symbol, kind)
+        return self._next.confirmed(symbol, kind)
 
     # -- when -----------------------------------------------------------------------------
 
@@ -88,8 +90,8 @@ class Protection:
         if position is None or plan is None or (self._is_held(symbol) and not unsent):
             return ()
         wrong = self._wanted.compared(position, plan).wrong if unsent else ()
-        stale = tuple(self._orders.withdraw(order) for order in unsent if order in wrong)
-        step = self._steps.next(symbol, Round())
+        stale = tuple(self._orders.outcomes.withdraw(order) for order in unsent if order in wrong)
+        step = self._next.of(symbol, Round())
         if not isinstance(step, steps.SendStop):
             return stale
         return stale + self._wanted.stop(position, plan, step.leg)
@@ -116,13 +118,13 @@ class Protection:
 
     async def settle(self) -> None:
         """Converge every symbol that has changed, until nothing changes any more."""
-        if not self._orders.touched:
+        if not self._orders.outcomes.touched:
             return
         self._settling += 1
         self.idle.clear()
         try:
-            while touched := sorted(self._orders.touched)[:TOGETHER]:
-                self._orders.touched.difference_update(touched)
+            while touched := sorted(self._orders.outcomes.touched)[:TOGETHER]:
+                self._orders.outcomes.touched.difference_update(touched)
                 await asyncio.gather(*map(self.converge, touched))
         finally:
             self._settling -= 1
@@ -138,7 +140,7 @@ class Protection:
         """Look again after every position whose legs do not rest as they should."""
         for symbol, position in list(self._ledger.positions.items()):
             plan = self._ledger.plans.get(symbol)
-            if plan is None or not self._steps.are_all_well(position, plan):
+            if plan is None or not self._next.are_all_well(position, plan):
                 await self.converge(symbol)
         for order in self._ledger.alive_of(OrderRole.PROTECT):
             if order.symbol not in self._ledger.positions:
@@ -149,7 +151,7 @@ class Protection:
     async def repair(self, symbol: Symbol) -> None:
         """As `converge`, for who has the symbol `held`.  Raises `VenueError`."""
         done = Round()
-        while (step := self._steps.next(symbol, done)) is not None:
+        while (step := self._next.of(symbol, done)) is not None:
             await self._take(step, symbol, done)
         if done.stops_done and not done.keeps:
             self._closing.freed.pop(symbol, None)
@@ -218,30 +220,30 @@ class Protection:
         match step:
             case steps.AskRules():
                 done.asked_rules, done.refused = True, None
-                await self._orders.rules_now(symbol)
+                await self._orders.line.rules_now(symbol)
             case steps.AskTraded():
                 done.asked_traded = True
-                self._steps.stick(symbol)
-                await self._orders.rules_now(symbol)
-                if not self._orders.untraded(symbol):
-                    self._steps.unstick(symbol)
+                self._next.stick(symbol)
+                await self._orders.line.rules_now(symbol)
+                if not self._orders.line.untraded(symbol):
+                    self._next.unstick(symbol)
             case steps.AskRoom():
                 done.asked_room = True
                 why, plan = await self._objection(symbol), self._ledger.plans.get(symbol)
                 if why and plan is not None and plan.stop is not None:
                     done.keeps = True
-                    self._steps.stick(symbol)
+                    self._next.stick(symbol)
                     await self.covers.tell_stays(symbol, plan.stop, why)
 
     async def _objection(self, symbol: Symbol) -> str:
         """Why what should rest could not be sent, by the market's rules as they are now; empty:
         they do not speak against it."""
-        rules = await self._orders.rules_now(symbol)
+        rules = await self._orders.line.rules_now(symbol)
         position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
         if position is None or plan is None:
             return ""
         if rules.shown.stops is Stops.DESK:
-            return steps.NO_STOPS
+            return NO_STOPS
         stops = self._wanted.compared(position, plan).of(OrderType.STOP)
         if not stops.wrong:
             return ""
@@ -291,12 +293,12 @@ class Protection:
             return
         if why and plan.stop is not None and self.covers.stops(symbol):
             await self.covers.tell_stays(symbol, plan.stop, why)
-        elif why or self._steps.is_sale_in_doubt(symbol):
+        elif why or self._next.is_sale_in_doubt(symbol):
             await self.covers.tell_bare(symbol, why or IN_DOUBT)
 
     async def _put_back(self, symbol: Symbol, gone: list[Order], why: str) -> None:
         """The old stops, as they were, for as much of them as is still open."""
-        self._steps.stick(symbol)
+        self._next.stick(symbol)
         paired = next((o.stop_price for o in gone if o.type is OrderType.TARGET), None)
         for old in (o for o in gone if o.type is OrderType.STOP and o.stop_price is not None):
             position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
@@ -327,14 +329,14 @@ class Protection:
         return self._wanted.to_protect(position) - sum((stop.remaining for stop in stops), ZERO)
 
     async def _is_protected(self, symbol: Symbol, plan: ExitPlan) -> None:
-        self._steps.unstick(symbol)
+        self._next.unstick(symbol)
         await self.covers.tell_protected(symbol, plan.stop or ZERO)
 
     async def _forget(self, symbol: Symbol) -> None:
         self.covers.look(symbol)
         self._wanted.forget(symbol)
         self.reached.discard(symbol)
-        self._steps.unstick(symbol)
+        self._next.unstick(symbol)
         self._closing.freed.pop(symbol, None)
         await self._closing.end_leftover_entries(symbol)
 

@@ -123,7 +123,7 @@ class Reconciler:
         in_doubt = [o for o in self._ledger.alive.values() if o.status is not OrderStatus.OPEN]
         fills_before = self._ledger.fills_booked
         known = await self._orders.ask_all(list(self._ledger.alive.values()))
-        await self._orders.absorb([*known, *await self.evidence.gather(deep=deep)])
+        await self._orders.outcomes.absorb_all([*known, *await self.evidence.gather(deep=deep)])
         missed = self._ledger.fills_booked - fills_before
         theirs = await self._while_quiet()
         if theirs is None:
@@ -170,7 +170,7 @@ class Reconciler:
     async def _concede(self) -> None:
         """Everything is told: what a reduction of ours sold beyond our position was not ours."""
         await self.evidence.retell()
-        for order, excess in self._orders.concede():
+        for order, excess in self._orders.outcomes.concede():
             position = self._ledger.positions.get(order.symbol)
             ours = position.quantity if position else ZERO
             done = f"our order {order.id} took {excess:f} more than we held; that was not ours"
@@ -287,7 +287,7 @@ class Reconciler:
 
     async def _book_external(self, gone: _Gone, gap: Decimal | None) -> None:
         """Book what is gone as EXTERNAL, with the reason in words."""
-        seen = self._orders.strangers.reduced(gone.symbol)
+        seen = self._orders.outcomes.strangers.reduced(gone.symbol)
         why = (seen.why if seen else "") or self._gone_how(gone.symbol)
         price = self._price(gone, gap, seen.price if seen else None)
         side = Side.SELL if gone.ours > ZERO else Side.BUY
@@ -295,7 +295,7 @@ class Reconciler:
             symbol=gone.symbol, side=side, role=OrderRole.EXIT,
             quantity=gone.quantity, reason=ExitReason.EXTERNAL.value,
         )  # fmt: skip
-        self._orders.hear(_external_report(order, price, why, self._clock))
+        self._orders.outcomes.hear(_external_report(order, price, why, self._clock))
         await self._recorder.settle()
         venue = gone.held.on(side.opposite) * side.opposite.sign
         done = f"{gone.quantity} booked as closed elsewhere: {why}"

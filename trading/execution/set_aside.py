@@ -102,7 +102,7 @@ class Aside:
         self._clock = context.clock
         self._settings = settings
         self._look_at, self._delay = float("-inf"), FIRST_LOOK
-        orders.on_booked.append(self._reduced)
+        orders.outcomes.on_booked.append(self._reduced)
 
     async def load(self) -> None:
         """Take over what the last process knew."""
@@ -123,7 +123,7 @@ class Aside:
         for symbol in [s for s in self.apart if s not in self._ledger.positions]:
             await self._keep(-self.apart.pop(symbol).moved)  # nobody knows what came of it
         for symbol, position in list(self._ledger.positions.items()):
-            why = self._orders.untraded(symbol)
+            why = self._orders.line.untraded(symbol)
             if why and symbol not in self.apart:
                 await self._set_aside(position, why)
             elif not why and symbol in self.apart and self._is_priced(symbol):

@@ -91,7 +91,7 @@ class ManualTrading:
         held = self._trader.ledger.positions.get(symbol)
         part = ZERO if held is None else abs(held.quantity) * share
         if part and self._trader.steps(symbol).quantity(part) == ZERO:
-            await self._trader.orders.rules_now(symbol)
+            await self._trader.orders.line.rules_now(symbol)
 
     def _not_done(self, why: str, symbol: Symbol, acts: int) -> Refused | NotDone:
         """*acts*: as they were counted before; a stop may have been cancelled for the sale."""

@@ -83,7 +83,7 @@ class TraderViews:
             symbol_rests=symbol_rests(trader.ledger.last_trades(), trader.settings.limits, market),
             feed=self._feed_watch.state,
             price_age=market - max(newest) if newest else None,
-            asked_at=trader.orders.answered_at,
+            asked_at=trader.orders.line.answered_at,
             day_ends_in=day_end(market, trader.settings.zone) - market,
             venue_silent=self._venue_watch.silent,
             unsaved=self._recorder.unsaved,

@@ -80,7 +80,7 @@ class AccountReconciler:
         call again.
         """
         try:
-            await self._orders.venue.open(self._orders.hear)
+            await self._orders.venue.open(self._orders.outcomes.hear)
             await self._orders.venue.catch_up(cursor)
             await self._reconciler.evidence.load()
             await self.aside.look()
@@ -96,11 +96,11 @@ class AccountReconciler:
         await self._recorder.settle()
         await self._forget_noted()
         await self.aside.look()
-        self._orders.touched.update(self._orders.ledger.positions)
+        self._orders.outcomes.touched.update(self._orders.ledger.positions)
         await self._protection.settle()
         self.block.differs = result.problems[0] if result.problems else ""
-        self._orders.strangers.on_reduced.append(self._note_reduced)
-        self._orders.on_held = self._protection.reserve
+        self._orders.outcomes.strangers.on_reduced.append(self._note_reduced)
+        self._orders.outcomes.on_held = self._protection.reserve
         self.ready = True
         return result
 
@@ -139,7 +139,7 @@ class AccountReconciler:
 
     async def _halt_beside_another(self) -> None:
         """Two desks on one account would close each other's positions: start halted."""
-        reports = await self._orders.open_at_venue()
+        reports = await self._orders.line.open_orders()
         theirs = [r for r in reports if self._orders.ids.is_another_desks(r.order_id)]
         if not theirs:
             return

@@ -18,7 +18,8 @@ from trading.common.precedence import PRECEDENCE
 from trading.context.trader import TraderContext
 from trading.errors import VenueError, VenueRejected
 from trading.execution.exits import Exits
-from trading.execution.orders import Orders, OrderTimeouts
+from trading.execution.orders import Orders
+from trading.execution.timeouts import OrderTimeouts
 from trading.model.halt import Halt, Stage, Verb
 from trading.safety.account_reconciler import AccountReconciler
 from trading.safety.halting import Halter
@@ -96,7 +97,7 @@ class Enforcer:
         self.problem = ""
         self.tries = 0
         halter.on_engage(self._engaged)
-        orders.on_touch.append(self._nudge)
+        orders.outcomes.on_touch.append(self._nudge)
 
     def _engaged(self) -> None:
         """Another trader's halt changes nothing here, least of all what is told of ours."""
@@ -148,7 +149,7 @@ class Enforcer:
 
     def _still_open(self) -> str:
         held = self._ledger.positions
-        stuck = [symbol.base for symbol in held if self._orders.untraded(symbol)]
+        stuck = [symbol.base for symbol in held if self._orders.line.untraded(symbol)]
         if len(stuck) < len(held):
             return f"{len(held)} open"
         return f"{', '.join(stuck)} cannot be sold; /write_off {stuck[0]} books it out"
@@ -173,7 +174,7 @@ class Enforcer:
         if self._is_stuck() and self._clock.monotonic() - self._asked_at >= ASK_EVERY:
             self._asked_at = self._clock.monotonic()
             for symbol in list(self._ledger.positions):
-                await self._orders.rules_now(symbol)
+                await self._orders.line.rules_now(symbol)
         if not self._is_stuck():
             self._asked_at = None
             self.go_on()
@@ -309,7 +310,7 @@ class Enforcer:
 
     async def _cancel_strays(self) -> None:
         """Entries with our tag that our books do not have, or believe to have ended."""
-        for report in await self._orders.open_at_venue():
+        for report in await self._orders.line.open_orders():
             known = self._ledger.orders.get(report.order_id)
             stray = known or report.order
             if stray is None or not self._orders.ids.is_ours(report.order_id):
@@ -364,7 +365,7 @@ class Enforcer:
         held = self._ledger.positions
         return (
             bool(held)
-            and all(map(self._orders.untraded, held))
+            and all(map(self._orders.line.untraded, held))
             and not self._ledger.alive_of(OrderRole.EXIT)
         )
 
@@ -388,7 +389,7 @@ class Enforcer:
     ) -> None:
         """What was refused for sure, again and again, blocks; anything else is only tried on."""
         for symbol, outcome in zip(symbols, outcomes, strict=True):
-            untraded = self._orders.untraded(symbol)
+            untraded = self._orders.line.untraded(symbol)
             if untraded:
                 self._block(halts, untraded)
             if isinstance(outcome, BaseException):

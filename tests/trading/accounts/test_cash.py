@@ -59,7 +59,7 @@ async def bought(world: World, quantity: str = "1", less: str = "0") -> None:
         id="base-fee", order_id=order.id, trader="majors", symbol=BTC, side=Side.BUY,
         quantity=D(quantity) - D(less), price=D(100), fee=D(less) * 100, at=world.clock.now(),
     )  # fmt: skip
-    world.trader.orders.hear(
+    world.trader.orders.outcomes.hear(
         OrderReport(order_id=order.id, status=OrderStatus.FILLED, filled=D(quantity), fills=(fill,))
     )
     stranger = world.trader.orders.prepare(

@@ -119,7 +119,7 @@ async def test_a_fee_in_another_currency_is_a_cost_and_no_difference() -> None:
         report = await world.venue._venue.place(order, lambda: None)
         (fill,) = report.fills
         paid = replace(fill, fee=D("0.4"), fee_elsewhere=D("0.4"))
-        world.trader.orders.hear(replace(report, fills=(paid,)))
+        world.trader.orders.outcomes.hear(replace(report, fills=(paid,)))
         await looked(world)
         assert world.trader.ledger.account.wallet == D("9999.6")
         assert await world.venue.wallet() == D(10_000)
@@ -226,7 +226,7 @@ async def test_a_forced_close_is_booked_at_once_with_its_reason() -> None:
         held = world.trader.ledger.positions[BTC].quantity
         await by_hand(world, an_exit(id="autoclose-1", quantity=held))
         fill = a_fill(id="f-9", order_id="autoclose-1", side=Side.SELL, quantity=held)
-        world.trader.orders.hear(
+        world.trader.orders.outcomes.hear(
             OrderReport(
                 order_id="autoclose-1", status=OrderStatus.FILLED, filled=held, fills=(fill,),
                 note="liquidated by the venue",

@@ -234,7 +234,7 @@ async def test_what_is_told_unasked_comes_before_the_answer_and_counts() -> None
         (order,) = world.trader.ledger.alive.values()
 
         told = a_fill(id="v-1", order_id=order.id)
-        world.trader.orders.hear(a_report(order_id=order.id, fills=(told,)))
+        world.trader.orders.outcomes.hear(a_report(order_id=order.id, fills=(told,)))
         assert world.trader.ledger.positions[BTC].quantity == D(1)
         world.venue.faults.place = ["unavailable"]
         world.venue.gate.set()
@@ -247,7 +247,7 @@ async def test_an_answer_about_another_order_is_no_answer() -> None:
     async with a_world().running() as world:
         orders = world.trader.orders
         with pytest.raises(VenueUncertain, match="another order"):
-            await orders._absorb(a_report(order_id="qd-test-e-theirs"))
+            await orders.outcomes.absorb(a_report(order_id="qd-test-e-theirs"))
 
 
 async def test_an_order_on_its_way_out_is_not_taken_for_lost_by_a_comparison() -> None:
@@ -281,7 +281,7 @@ async def test_an_exit_does_not_leave_for_what_was_closed_meanwhile() -> None:
             reason=ExitReason.EXTERNAL.value,
         )  # fmt: skip
         fill = a_fill(id="x", order_id=elsewhere.id, side=Side.SELL, quantity=position.quantity)
-        world.trader.orders.hear(a_report(order_id=elsewhere.id, fills=(fill,)))
+        world.trader.orders.outcomes.hear(a_report(order_id=elsewhere.id, fills=(fill,)))
         world.venue.gate.set()
         ended = await closing
 
@@ -522,7 +522,7 @@ async def test_fills_that_come_together_are_told_once_and_booked_all() -> None:
             for n in range(2)
         )
 
-        world.trader.orders.hear(a_report(order_id=order.id, fills=parts))
+        world.trader.orders.outcomes.hear(a_report(order_id=order.id, fills=parts))
         await world.recorder.settle()
 
         assert len(world.heard(PositionClosed)) == 1

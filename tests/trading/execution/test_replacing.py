@@ -12,7 +12,7 @@ from tests.trading.held import STOP, Told, holding
 from tests.world import settled
 from trading.errors import Refused
 from trading.events import Protected, StopStays, Unprotected
-from trading.execution.steps import NO_ANSWER
+from trading.execution.next_step import NO_ANSWER
 from trading.model.halt import Stage
 from trading.types import ONE, ZERO
 
@@ -240,7 +240,7 @@ async def test_what_rests_by_older_rules_is_left_alone(market: str, target: floa
     async with holding(market, target=target) as told:
         before = told.resting
         told.outside.exchange.engine.change_rules(MARKET, lot=D(100), least=D(100))
-        await told.living.trader.orders.rules_now(BTC)
+        await told.living.trader.orders.line.rules_now(BTC)
 
         for _ in range(3):
             await told.upkeep()
@@ -257,7 +257,7 @@ async def test_a_stop_that_does_not_fit_goes_again_by_the_rules_as_they_are(
     """The rules change between the look at them and the order: it is refused once."""
     async with holding(market, target=target) as told:
         engine = told.outside.exchange.engine
-        await told.living.trader.orders.rules_now(BTC)
+        await told.living.trader.orders.line.rules_now(BTC)
 
         def change(_order: object) -> None:
             engine.change_rules(MARKET, tick=D("0.5"), lot=D("0.1"), least=D("0.1"))
@@ -329,7 +329,7 @@ async def test_a_flatten_goes_on_once_a_market_that_was_shut_for_a_moment_is_ope
     """It may be open again before anybody has counted what is held there as apart."""
     async with holding(market) as told:
         told.outside.exchange.engine.halt(MARKET)
-        await told.living.trader.orders.rules_now(BTC)
+        await told.living.trader.orders.line.rules_now(BTC)
         await told.living.desk.flatten("all", by=BY, why="")
         assert told.size > ZERO
 

@@ -108,8 +108,8 @@ async def test_a_stop_that_the_next_fill_makes_stale_never_leaves_and_is_ended_i
     store = RememberingStore()
     async with a_world(store=store).running() as world:
         entry = await an_entry(world)
-        world.trader.orders.hear(told(entry, "4", number=1))
-        world.trader.orders.hear(told(entry, "2", number=2))
+        world.trader.orders.outcomes.hear(told(entry, "4", number=1))
+        world.trader.orders.outcomes.hear(told(entry, "2", number=2))
         await settled()
 
         first, second = store.with_fills()
@@ -124,11 +124,11 @@ async def test_a_stop_that_has_not_left_is_taken_back_when_nothing_is_open_any_m
     store = RememberingStore()
     async with a_world(store=store).running() as world:
         entry = await an_entry(world)
-        world.trader.orders.hear(told(entry, "6", number=1))
+        world.trader.orders.outcomes.hear(told(entry, "6", number=1))
         exit_order = world.trader.orders.prepare(
             symbol=BTC, side=entry.side.opposite, role=OrderRole.EXIT, quantity=D(6), reason="hand"
         )
-        world.trader.orders.hear(told(exit_order, "6", number=2))
+        world.trader.orders.outcomes.hear(told(exit_order, "6", number=2))
         await settled()
 
         assert not world.trader.ledger.positions

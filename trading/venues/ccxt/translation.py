@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from trading.clocks import Clock
-from trading.execution.orders import ROLE_LETTERS
+from trading.execution.order_ids import ROLE_LETTERS
 from trading.types import (
     ZERO,
     Depth,

@@ -23,7 +23,7 @@ from trading.errors import (
     VenueUnavailable,
     VenueUncertain,
 )
-from trading.execution.orders import is_of_a_desk
+from trading.execution.order_ids import is_of_a_desk
 from trading.model.halt import Permit
 from trading.ports import Leaving, unwatched
 from trading.types import (

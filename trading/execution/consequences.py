@@ -1,4 +1,4 @@
-"""What is said because of what a venue told of an order."""
+"""What follows from what a venue told of an order: what is written, and what is said."""
 
 from __future__ import annotations
 
@@ -18,11 +18,21 @@ from trading.events import (
     PositionReduced,
 )
 from trading.model.plan import next_price
+from trading.ports import Change, WritePriority
 from trading.types import ZERO, Order, OrderStatus, Rules, Symbol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderNews:
+class Follows:
+    change: Change
+    priority: WritePriority
+    events: tuple[Event, ...]
+    legs: tuple[Order, ...]
+    """Protective orders in the change that were made, or withdrawn, with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consequences:
     """*origin*, everywhere: the chat that is answered, so that no alert tells it the same."""
 
     context: TraderContext
@@ -30,11 +40,47 @@ class OrderNews:
     valuer: Valuer
     rules: Callable[[Symbol], Rules]
 
-    def of(self, applied: Applied, origin: str, *, placing: bool = False) -> list[Event]:
-        """All that is said because of *applied*; *placing*: its stop is on its way."""
-        about = self.context.about_order(applied.order.symbol, origin)
-        ended = self.ending(applied.before, applied.order, origin)
-        return [*self._of_fills(applied, about, placing=placing), *ended]
+    def of(
+        self,
+        applied: Applied,
+        *,
+        legs: tuple[Order, ...] = (),
+        notes: tuple[tuple[str, str], ...] = (),
+        origin: str = "",
+    ) -> Follows:
+        """All that follows from *applied*.
+
+        *legs* are the protective orders that were made, or withdrawn, because of it; *notes* what
+        else is written with it.
+        """
+        order = applied.order
+        about = self.context.about_order(order.symbol, origin)
+        placing = any(leg.is_alive for leg in legs)
+        fills = self._of_fills(applied, about, placing=placing)
+        return Follows(
+            change=self._change(applied, legs, notes),
+            # All fills in one: a later one must not be on the disk before an earlier one.
+            priority=WritePriority.REDUCTION if applied.booked else WritePriority.FILL,
+            events=(*fills, *self.ending(applied.before, order, origin)),
+            legs=legs,
+        )
+
+    def _change(
+        self, applied: Applied, legs: tuple[Order, ...], notes: tuple[tuple[str, str], ...]
+    ) -> Change:
+        if not applied.booked:
+            return Change(orders=(applied.order, *legs), trades=applied.trades, notes=notes)
+        positions, plans = self.ledger.positions, self.ledger.plans
+        held = {done.fill.symbol for done in applied.booked} & positions.keys()
+        return Change(
+            orders=(applied.order, *legs),
+            fills=tuple(done.fill for done in applied.booked),
+            positions=tuple((positions[symbol], plans[symbol]) for symbol in held),
+            closed_positions=tuple(done.closed for done in applied.booked if done.closed),
+            trades=applied.trades,
+            accounts=(self.ledger.account,),
+            notes=notes,
+        )
 
     def _of_fills(self, applied: Applied, about: AboutOrder, *, placing: bool) -> list[Event]:
         today = self.valuer.today() if applied.trades else None
