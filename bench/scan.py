@@ -33,7 +33,7 @@ from bench.figures import Figure, median
 from bench.process import resident
 from chatbot.watch.memory import give_back
 from trading.backtest.rules import rules_for
-from trading.clocks import ManualClock
+from trading.clocks import ManualClock, SystemClock
 from trading.context.settings import TraderSettings
 from trading.market.candles import Candles
 from trading.market.recording import Recording
@@ -47,6 +47,7 @@ from trading.strategies.base import Strategy
 from trading.types import Mode, Symbol
 from trading.venues.ccxt.connection import Connection
 from trading.venues.ccxt.live_feed import LiveFeed
+from trading.venues.ccxt.markets import Markets
 from trading.venues.ccxt.quirks import QUIRKS, Market
 from trading.venues.replay import ReplayFeed
 
@@ -157,6 +158,12 @@ class InMemory:
     def __init__(self, candles: Candles) -> None:
         self.quirks = QUIRKS["binance", Market.SWAP]
         self.exchange = self
+        self.markets = Markets(
+            quirks=self.quirks,
+            clock=SystemClock(),
+            exchange=lambda: None,  # all are traded
+            load=asyncio.Event().wait,
+        )
         self.tickers: Mapping[str, Any] = {}
         opens = (candles.times - HOUR // timedelta(milliseconds=1)).tolist()
         panels = (candles.open, candles.high, candles.low, candles.close, candles.volume)
