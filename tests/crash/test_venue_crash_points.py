@@ -23,6 +23,7 @@ import pytest
 from storage.memory import MemoryJournal
 from tests.builders import BTC
 from tests.fakes import Wish
+from tests.loops import SkippingLoop
 from tests.properties import quiet
 from tests.properties.engine_venue import TAG, Exchange, role_of
 from tests.properties.engine_world import (
@@ -34,7 +35,6 @@ from tests.properties.engine_world import (
     a_life,
     an_outside,
 )
-from tests.skipping import SkippingLoop
 from tests.world import settled
 from trading.errors import NotDone, Refused, VenueError
 from trading.model.exit_rules import ExitRules, PartialRule

@@ -3,9 +3,11 @@ from __future__ import annotations
 import pytest
 
 from tests.handlers.fakes import House
-from tests.skipping import pytest_asyncio_loop_factories
+from tests.loops import Loops, for_worlds_in_memory
 
-__all__ = ["house", "pytest_asyncio_loop_factories"]
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Loops:
+    return for_worlds_in_memory(item)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from storage.store import SqlStore
+from tests.loops import SteadyLoop
 from tests.process import books
 from tests.process.desk_process import DeskProcess
 from tests.servers.exchange import OWNER, ApiKey, ExchangeServer, Fault, Recorded, Wish
@@ -118,7 +119,7 @@ class Exchange:
         self.bases = tuple(bases)
         self._hedge = hedge
         self._keys = keys
-        self._loop = asyncio.new_event_loop()
+        self._loop = SteadyLoop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.server: ExchangeServer
 

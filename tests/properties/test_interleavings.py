@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.builders import ADA, BTC, DOGE, ETH, NOON, XRP
 from tests.fakes import Wish
+from tests.loops import tell
 from tests.properties.virtual import Ticker
-from tests.skipping import tell
 from tests.world import World, a_world, settled
 from trading.clocks import ManualClock
 from trading.model.halt import EVERYONE

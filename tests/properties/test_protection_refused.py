@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.builders import BTC
+from tests.loops import tell
 from tests.servers.exchange.rules import LIMITS_ONLY, SPOT_TYPES
-from tests.skipping import tell
 from tests.trading.held import STOP, Told, holding
 from tests.world import settled
 from trading.errors import NotDone, Refused, VenueError

@@ -18,8 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from storage.memory import MemoryJournal, MemoryStore
 from tests.builders import BTC, ETH, NOON
 from tests.fakes import MemoryLatch, Wish
+from tests.loops import SkippingLoop
 from tests.properties.virtual import Ticker
-from tests.skipping import SkippingLoop
 from tests.world import a_world, settled
 from trading.clocks import ManualClock
 from trading.errors import NotDone, Refused, StoreError

@@ -24,6 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from storage.memory import MemoryJournal
 from tests.builders import BTC
 from tests.fakes import Wish
+from tests.loops import SkippingLoop
 from tests.properties import quiet
 from tests.properties.engine_venue import (
     ASK_FAULTS,
@@ -40,7 +41,6 @@ from tests.properties.engine_world import (
     a_life,
     an_outside,
 )
-from tests.skipping import SkippingLoop
 from tests.world import settled
 from trading.errors import NotDone, Refused, VenueError
 from trading.events import CycleFailed

@@ -1,5 +1,11 @@
 """Worlds in memory."""
 
-from tests.skipping import pytest_asyncio_loop_factories
+from __future__ import annotations
 
-__all__ = ["pytest_asyncio_loop_factories"]
+import pytest
+
+from tests.loops import Loops, for_worlds_in_memory
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Loops:
+    return for_worlds_in_memory(item)

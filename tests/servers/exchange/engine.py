@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
-from typing import Any, Protocol
+from functools import wraps
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from tests.servers.exchange import refusals
 from tests.servers.exchange.book import Book, Level, Resting, levels
@@ -45,6 +46,27 @@ class WallClock(Protocol):
     def now(self) -> datetime: ...
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def at_one_moment(act: Callable[P, T]) -> Callable[P, T]:
+    """All that follows from one order has one time, as a matching engine tells it."""
+
+    @wraps(act)
+    def acted(*given: P.args, **named: P.kwargs) -> T:
+        engine: Any = given[0]
+        if engine.moment is not None:
+            return act(*given, **named)
+        engine.moment = engine.now
+        try:
+            return act(*given, **named)
+        finally:
+            engine.moment = None
+
+    return acted
+
+
 class Engine(ABC):
     """Fees are shares of the notional.  Refuses by `Refusal`; what it does not refuse, it did."""
 
@@ -53,6 +75,7 @@ class Engine(ABC):
     ) -> None:
         self.rules = {rule.symbol: rule for rule in rules}
         self.clock = clock
+        self.moment: int | None = None
         self.maker_fee = maker_fee
         self.taker_fee = taker_fee
         self.books = {symbol: Book() for symbol in self.rules}
@@ -72,7 +95,7 @@ class Engine(ABC):
 
     @property
     def now(self) -> int:
-        return int(self.clock.now().timestamp() * 1000)
+        return int(self.clock.now().timestamp() * 1000) if self.moment is None else self.moment
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
@@ -266,6 +289,7 @@ class Engine(ABC):
         self._tell(OrderTold(order=order, kind="NEW", time=self.now))
         return order
 
+    @at_one_moment
     def _work(self, order_id: int) -> None:
         """A working order meets the book; what is left rests, or expires."""
         order = self.orders[order_id]
@@ -315,6 +339,7 @@ class Engine(ABC):
             left = left - traded if left is not None else None
         return left
 
+    @at_one_moment
     def _hit(self, symbol: str, resting: Resting, most: Decimal) -> Decimal:
         order = self.orders[resting.order_id]
         if not order.is_open:  # ended by an earlier trade of this very sweep

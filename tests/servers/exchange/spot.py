@@ -9,7 +9,7 @@ from decimal import ROUND_DOWN, Decimal
 
 from tests.servers.exchange import refusals
 from tests.servers.exchange.book import crosses
-from tests.servers.exchange.engine import Engine, Number, WallClock, money, trailed
+from tests.servers.exchange.engine import Engine, Number, WallClock, at_one_moment, money, trailed
 from tests.servers.exchange.rules import Rules, check_spot
 from tests.servers.exchange.values import (
     LIMITS,
@@ -89,6 +89,7 @@ class SpotEngine(Engine):
 
     # --- orders ---
 
+    @at_one_moment
     def place(self, wish: Wish) -> Order:
         wish = self._checked(wish)
         quantity = wish.quantity or self._affordable(wish)

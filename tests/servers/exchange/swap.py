@@ -11,7 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from tests.servers.exchange import refusals
-from tests.servers.exchange.engine import Engine, Number, WallClock, money, trailed
+from tests.servers.exchange.engine import Engine, Number, WallClock, at_one_moment, money, trailed
 from tests.servers.exchange.rules import Rules, check_swap
 from tests.servers.exchange.values import (
     LIMITS,
@@ -198,6 +198,7 @@ class SwapEngine(Engine):
 
     # --- orders ---
 
+    @at_one_moment
     def place(self, wish: Wish) -> Order:
         if wish.type in CONDITIONAL:
             raise refusals.use_algo_endpoint()

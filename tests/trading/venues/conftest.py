@@ -1,7 +1,9 @@
 """Over sockets."""
 
-from tests.skipping import REAL, Loops
+from __future__ import annotations
+
+from tests.loops import STEADY, Loops
 
 
 def pytest_asyncio_loop_factories() -> Loops:
-    return REAL
+    return STEADY

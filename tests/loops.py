@@ -1,7 +1,7 @@
-"""Time that passes only where everybody waits.
+"""Loops whose time does not depend on how busy the machine is.
 
-A timeout of a tenth of a second is one on a machine that is busy with something else, too, and none
-is waited out.
+A timeout of a tenth of a second is one, too, where nobody gave this process the processor for a
+second; and where everything happens in the loop itself, none need be waited out.
 """
 
 from __future__ import annotations
@@ -16,25 +16,61 @@ from typing import Any, TypeVar
 import pytest
 
 T = TypeVar("T")
+Found = list[tuple[selectors.SelectorKey, int]]
+
+AT_ONCE = 0.01
+"""Seconds that pass at most while nobody waits: whatever takes longer was held up."""
+
+
+class _Steady(selectors.DefaultSelector):
+    """Counts what is waited.  Where something came, nobody's patience ends with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passed = 0.0
+        self._seen = time.monotonic()
+
+    def select(self, timeout: float | None = None) -> Found:
+        began = time.monotonic()
+        self.passed += min(began - self._seen, AT_ONCE)
+        found = super().select(timeout)
+        self._seen = time.monotonic()
+        if timeout is None:
+            self.passed += self._seen - began
+        else:
+            most = timeout / 2 if found else timeout + AT_ONCE
+            self.passed += max(0.0, min(self._seen - began, most))
+        return found
+
+
+class SteadyLoop(asyncio.SelectorEventLoop):
+    """A loop that waits for threads and sockets, and counts no time in which it was held up."""
+
+    def __init__(self) -> None:
+        self._steady = _Steady()
+        super().__init__(self._steady)
+
+    def time(self) -> float:
+        return self._steady.passed
 
 
 class _Skipping(selectors.SelectSelector):
     """Waits for nothing but threads, and keeps count of how long it would have."""
 
-    waited = 0.0
+    passed = 0.0
     in_threads = 0
     each_round: Callable[[], None] = staticmethod(lambda: None)
 
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+    def select(self, timeout: float | None = None) -> Found:
         if self.in_threads:
             began = time.monotonic()
             found = super().select(timeout)
-            self.waited += time.monotonic() - began
+            self.passed += time.monotonic() - began
             return found
         if timeout is None:
             raise RuntimeError("everybody waits for somebody else")
         self.each_round()
-        self.waited += max(0.0, timeout)
+        self.passed += max(0.0, timeout)
         return super().select(0)
 
 
@@ -50,7 +86,7 @@ class SkippingLoop(asyncio.SelectorEventLoop):
         super().__init__(self._skipping)
 
     def time(self) -> float:
-        return self._skipping.waited
+        return self._skipping.passed
 
     def each_round(self, hear: Callable[[], None]) -> None:
         """*hear* is called whenever every task stands at an await; it may stop the loop."""
@@ -80,10 +116,9 @@ def tell(story: Coroutine[Any, Any, T]) -> T:
 
 
 Loops = Mapping[str, Callable[[], asyncio.AbstractEventLoop]]
-REAL: Loops = {"real": asyncio.new_event_loop}
+STEADY: Loops = {"steady": SteadyLoop}
 SKIPPING: Loops = {"skipping": SkippingLoop}
 
 
-def pytest_asyncio_loop_factories(item: pytest.Item) -> Loops:
-    """For the `conftest.py` of a folder whose worlds are in memory."""
-    return REAL if item.get_closest_marker("real_time") else SKIPPING
+def for_worlds_in_memory(item: pytest.Item) -> Loops:
+    return STEADY if item.get_closest_marker("real_time") else SKIPPING
