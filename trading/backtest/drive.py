@@ -19,9 +19,9 @@ from trading.assembly import DeskParts, TraderParts, assemble
 from trading.backtest.asked import Backtest
 from trading.backtest.fast import FastPath
 from trading.backtest.feed import HandClock, HandFeed, bars_needed, moment
+from trading.backtest.foreseen import Foreseen
 from trading.backtest.leaps import NEVER, Leaps
 from trading.backtest.parts import (
-    Foreseen,
     InstantPaper,
     KeptHistory,
     KnowsRegime,

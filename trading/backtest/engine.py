@@ -16,8 +16,8 @@ from dataclasses import replace
 from trading.backtest.asked import Backtest
 from trading.backtest.drive import Drive
 from trading.backtest.feed import traded_columns
+from trading.backtest.foreseen import Foreseen
 from trading.backtest.loop import InstantLoop
-from trading.backtest.parts import Foreseen
 from trading.backtest.proof import refuse_difference
 from trading.backtest.result import Result
 
@@ -47,7 +47,7 @@ def run(
     """
     first, end = traded_columns(test.candles, test.strategy, begin=test.begin, end=test.end)
     test = replace(test, candles=test.candles.upto(end))
-    strategy = Foreseen(test.strategy, test.candles)
+    strategy = Foreseen(test.strategy, test.candles, test.rules)
     drive = Drive(test, strategy, first, every_bar=every_bar, by_trader=by_trader)
     if every_bar:
         return InstantLoop().run(drive.all(progress))

@@ -10,9 +10,6 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
 from trading.backtest.proof import Standing
 from trading.errors import StoreError
 from trading.market.candles import Candles
@@ -20,7 +17,6 @@ from trading.model.halt import Halt
 from trading.model.records import Record
 from trading.ports import Alert, AuditEntry, Books, Change, Tidied, WritePriority
 from trading.stats.daybook import DayBook
-from trading.strategies.base import ExitWishes, Signals, Strategy
 from trading.types import (
     Decision,
     EquityPoint,
@@ -277,43 +273,6 @@ class InstantPaper(PaperVenue):
         """Whether nothing fills *order* but a price that is touched; else the next bar may."""
         held = None if self._book is None else self._book.get(order.id)
         return held is not None and order.type is not OrderType.MARKET and not held.triggered
-
-
-class Foreseen:
-    """A strategy whose signals over all candles are computed once, and then shown bar by bar.
-
-    As strategies are causal, each bar's are what the strategy would have said at that bar; that it
-    needs no more than its warm-up is tested for each of them.
-    """
-
-    warmup = 0
-
-    def __init__(self, strategy: Strategy, candles: Candles) -> None:
-        self.name = strategy.name
-        self._strategy = strategy
-        self._candles = candles
-        self.signals_of_all = strategy.signals(candles)
-
-    @property
-    def columns(self) -> NDArray[np.intp]:
-        """Those in which there is a wish."""
-        return np.flatnonzero(self.signals_of_all.score.any(axis=0))
-
-    @property
-    def exits(self) -> ExitWishes | None:
-        return self.signals_of_all.exits
-
-    def signals(self, candles: Candles) -> Signals:
-        """Of the last bar of *candles* only."""
-        return self.signals_of_all.at(self._column(candles, candles.bars - 1))
-
-    def explain(self, candles: Candles, row: int, column: int) -> str:
-        at = self._column(candles, column)
-        window = self._candles.upto(at + 1).last(self._strategy.warmup + 1)
-        return self._strategy.explain(window, row, window.bars - 1)
-
-    def _column(self, candles: Candles, column: int) -> int:
-        return int(np.searchsorted(self._candles.times, candles.times[column]))
 
 
 @runtime_checkable

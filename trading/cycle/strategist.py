@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,20 +19,27 @@ from trading.execution.orders import Orders
 from trading.market.candles import Candles
 from trading.ports import Offload
 from trading.risk.pace import entered_in
-from trading.strategies.base import Signals, Strategy, last_signals, leaving
+from trading.strategies.base import (
+    Seen,
+    Signals,
+    Strategy,
+    foresees,
+    last_signals,
+    leaving,
+    size_of,
+)
 from trading.types import ONE, Side, Signal, Symbol
 
 if TYPE_CHECKING:  # it brings TA-Lib, which a trader with another strategy does without
     from trading.strategies.rules.regime import RegimeReading
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Thought:
     """What the strategy said last."""
 
     bar: datetime
-    candles: Candles
-    signals: Signals
+    seen: Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,34 +81,43 @@ class Strategist:
 
     async def signals(self, bar: datetime) -> list[Signal]:
         """The strategy's wishes at *bar*, most confident first."""
-        candles = self._valuer.feed.candles(bar, self.strategy.warmup + 1)
         self.triggers = 0
-        if candles.bars == 0:
-            return []
-        found = await self._offload(partial(last_signals, self.strategy, candles))
-        self._thought, last = _Thought(bar=bar, candles=candles, signals=found), 0
-        self.triggers = found.triggers(last)
-        rows = np.flatnonzero(found.score[:, last])
-        wishes = [
-            Signal(
-                symbol=candles.symbols[row],
-                side=Side.BUY if found.score[row, last] > 0 else Side.SELL,
+        strategy = self.strategy
+        if foresees(strategy):
+            seen = strategy.seen(bar)
+            wishes = strategy.wishes(seen, bar, self._valuer.quote)
+        else:
+            candles = self._valuer.feed.candles(bar, strategy.warmup + 1)
+            if candles.bars == 0:
+                return []
+            found = await self._offload(partial(last_signals, strategy, candles))
+            seen = Seen(candles=candles, signals=found, column=0)
+            wishes = sorted(self._wishes(seen, bar), key=lambda s: (-s.confidence, s.symbol))
+        self._thought = _Thought(bar, seen)
+        self.triggers = seen.signals.triggers(seen.column)
+        return wishes
+
+    def _wishes(self, seen: Seen, bar: datetime) -> Iterator[Signal]:
+        found, last = seen.signals, seen.column
+        for row in np.flatnonzero(found.score[:, last]).tolist():
+            symbol = seen.candles.symbols[row]
+            quote = self._valuer.quote(symbol, bar)
+            if quote is None:
+                continue
+            rules = self._orders.venue.rules(symbol).shown
+            score, target = found.score.item(row, last), found.target.item(row, last)
+            yield Signal(
+                symbol=symbol,
+                side=Side.BUY if score > 0 else Side.SELL,
                 bar=bar,
                 price=quote.price,
-                stop=rules.price(float(found.stop[row, last])),
-                target=None if np.isnan(target) else rules.price(float(target)),
-                confidence=round(abs(float(found.score[row, last]))),
-                reason=self._why(candles, found, int(row)),
-                size=_size(found, int(row), last),
-                hold=_hold(found, int(row), last),
+                stop=rules.price(found.stop.item(row, last)),
+                target=None if math.isnan(target) else rules.price(target),
+                confidence=round(abs(score)),
+                reason=self._why(seen.candles, found, row),
+                size=ONE if found.size is None else size_of(found.size.item(row, last)),
+                hold=None if found.hold is None else timedelta(hours=found.hold.item(row, last)),
             )
-            for row in rows
-            for quote in [self._valuer.quote(candles.symbols[row], bar)]
-            for rules in [self._orders.venue.rules(candles.symbols[row]).shown]
-            for target in [found.target[row, last]]
-            if quote is not None
-        ]
-        return sorted(wishes, key=lambda s: (-s.confidence, s.symbol))
 
     def leaving(self, bar: datetime) -> dict[Symbol, str]:
         """Open positions that the strategy has lost its confidence in at *bar*, and why.
@@ -112,12 +128,13 @@ class Strategist:
         thought, self._thought = self._thought, None
         if thought is None or thought.bar != bar:
             return {}
-        found, last = thought.signals, 0
+        seen = thought.seen
+        found, last = seen.signals, seen.column
         reasons = {
             symbol: leaving(found, row, last, sign=position.side.sign, confidence=plan.confidence)
             for symbol, position in self._orders.ledger.positions.items()
             for plan in [self._orders.ledger.plans.get(symbol)]
-            for row in [thought.candles.row(symbol)]
+            for row in [seen.candles.row(symbol)]
             if plan is not None and plan.confidence and row is not None
             if self._since is None or entered_in(position) > self._since
         }
@@ -179,11 +196,3 @@ class Strategist:
             raise Refused(f"{trader} has no candles yet")
         readings = await self._offload(partial(self.strategy.regimes, candles))
         return readings.at(-1)
-
-
-def _size(found: Signals, row: int, column: int) -> Decimal:
-    return ONE if found.size is None else Decimal(repr(round(float(found.size[row, column]), 4)))
-
-
-def _hold(found: Signals, row: int, column: int) -> timedelta | None:
-    return None if found.hold is None else timedelta(hours=float(found.hold[row, column]))

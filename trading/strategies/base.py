@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import Protocol, TypeGuard
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 
 from trading.common.frozen import fast_frozen
 from trading.market.candles import Candles, Panel
+from trading.types import Quote, Signal, Symbol
 
 
 @fast_frozen
@@ -112,6 +115,35 @@ class LooksAtLast(Protocol):
         ...
 
 
+@fast_frozen
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a strategy said at one bar."""
+
+    candles: Candles
+    signals: Signals
+    column: int
+    """Of that bar, in the panels of *signals*."""
+
+
+QuoteAt = Callable[[Symbol, datetime], Quote | None]
+"""The price that is believed at a market time."""
+
+
+class Foresees(Protocol):
+    """A strategy that has looked at every bar beforehand, as in a backtest."""
+
+    def seen(self, bar: datetime) -> Seen: ...
+
+    def wishes(self, seen: Seen, bar: datetime, quote: QuoteAt) -> list[Signal]:
+        """As a trader makes them of the signals of *bar*, most confident first."""
+        ...
+
+
+def foresees(strategy: object) -> TypeGuard[Foresees]:
+    return hasattr(strategy, "seen")
+
+
 def last_signals(strategy: Strategy, candles: Candles) -> Signals:
     """What *strategy* says at the last bar of *candles*, of which there is at least one."""
     if _looks_at_last(strategy):
@@ -121,6 +153,11 @@ def last_signals(strategy: Strategy, candles: Candles) -> Signals:
 
 def _looks_at_last(strategy: object) -> TypeGuard[LooksAtLast]:
     return hasattr(strategy, "last")  # a tenth of what to ask the protocol takes, at each bar
+
+
+def size_of(times: float) -> Decimal:
+    """A size as risk counts it: times the usual one."""
+    return Decimal(repr(round(times, 4)))
 
 
 def leaving(signals: Signals, row: int, column: int, *, sign: int, confidence: float) -> str:
