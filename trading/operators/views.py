@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from trading.accounts.recorder import Recorder
@@ -48,7 +49,7 @@ class TraderViews:
         if any(h.stale and not h.apart for h in holdings):
             equity = None
         apart = trader.valuer.apart_profit()
-        newest = [q.at for q in map(trader.valuer.quote, trader.symbols) if q is not None]
+        newest = self._newest_price(holdings)
         at_work = trader.valuer.exposures()
         halts = self._latch.covering(trader.name)
         return View(
@@ -82,7 +83,7 @@ class TraderViews:
             rest=trader.block or trader.cycles.bars.rests.why(market),
             symbol_rests=symbol_rests(trader.ledger.last_trades(), trader.settings.limits, market),
             feed=self._feed_watch.state,
-            price_age=market - max(newest) if newest else None,
+            price_age=None if newest is None else market - newest,
             asked_at=trader.orders.line.answered_at,
             day_ends_in=day_end(market, trader.settings.zone) - market,
             venue_silent=self._venue_watch.silent,
@@ -122,6 +123,13 @@ class TraderViews:
             day_open=None if began is None else began.price,
         )
 
+    def _newest_price(self, holdings: Sequence[HoldingView]) -> datetime | None:
+        """When it was made, of all that is traded; what is held has been asked for already."""
+        seen = {h.position.symbol: h.quote for h in holdings}
+        quote = self._trader.valuer.quote
+        quotes = (seen[s] if s in seen else quote(s) for s in self._trader.symbols)
+        return max((q.at for q in quotes if q is not None), default=None)
+
     def _holding(self, symbol: Symbol, market: datetime) -> HoldingView:
         trader = self._trader
         quote = trader.valuer.quote(symbol)
@@ -146,6 +154,6 @@ class TraderViews:
 
     def _too_old(self, age: timedelta | None) -> bool:
         """Whether a price of that age is not to be believed; a replay's last one always is."""
-        trader = self._trader
-        ended = trader.feed.state() is FeedState.ENDED
-        return age is None or (age > trader.settings.limits.max_price_age and not ended)
+        if age is None or age <= self._trader.settings.limits.max_price_age:
+            return age is None
+        return self._trader.feed.state() is not FeedState.ENDED

@@ -76,6 +76,9 @@ All of them were confirmed by then.  Source: https://core.telegram.org/bots/api#
 """
 BAN = 600.0
 """Seconds of refused requests from which on it is called a ban."""
+TURNS = 8
+"""Of the loop, that those who spoke have before the next poll is made: a look is answered in so
+many, and need not wait for that."""
 TRIES = 5
 """How often an answer is sent before it is given up; alerts are repeated by the outbox."""
 
@@ -209,6 +212,8 @@ class Telegram:
             log.error("Telegram: an answer could not be read: %s", type(error).__name__)  # noqa: TRY400  # the trace holds it
             return Unreadable()
         self._take_in(bot, updates, on_message)
+        for _ in range(TURNS if updates else 0):
+            await asyncio.sleep(0)
         return Unreadable() if self._offset.doubted else None
 
     def _longest_delay(self, failure: TelegramFailed | Throttled) -> float:

@@ -6,6 +6,7 @@ import pytest
 from telegram.error import NetworkError, TelegramError, TimedOut
 
 from chatbot.frontends.telegram.connection import Polling, connect
+from tests.chatbot.frontends.test_telegram import BEN, a_chat
 from tests.servers.telegram import TOKEN, Fault, TelegramServer
 
 SHORT = Polling(answer=0.05, connect=1.0, patience=0.05)
@@ -44,3 +45,18 @@ async def test_a_proxy_that_the_environment_names_is_used(monkeypatch: pytest.Mo
             await past.bot.get_me()
         for each in (*through.requests, *past.requests):
             await each.shutdown()
+
+
+async def test_an_answer_leaves_before_the_next_poll_is_made() -> None:
+    async with a_chat() as chat:
+
+        def asked() -> list[str]:
+            methods = [method for method, _ in chat.server.requests]
+            return [each for each in methods if each in ("getUpdates", "sendMessage")]
+
+        await chat.ask(BEN, "/status")
+        await chat.server.until(lambda: asked()[-1] == "getUpdates", "the next poll")
+        before = len(asked())
+        await chat.ask(BEN, "/status")
+
+        assert asked()[before] == "sendMessage"
