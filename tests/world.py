@@ -42,7 +42,7 @@ from trading.ports import (
 from trading.risk.limits import EntryRules, Limits
 from trading.safety.halting import Halter
 from trading.trader import Trader
-from trading.types import MarketRules, Mode, Order, OrderRole, OrderType, Side, Symbol
+from trading.types import Costs, MarketRules, Mode, Order, OrderRole, OrderType, Side, Symbol
 from trading.venues.paper.venue import PaperVenue
 from trading.venues.replay import ReplayFeed
 
@@ -204,8 +204,7 @@ def a_world(  # the parts that tests choose
             capital=Decimal(10_000),
             rules=markets,
             cash=cash,
-            slippage=Decimal(slippage),
-            commission=Decimal(commission),
+            costs=Costs(slippage=Decimal(slippage), commission=Decimal(commission)),
         )
     )
     ids = itertools.count(first_id)

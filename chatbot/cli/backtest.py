@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from chatbot.cli.page import Theme, drawn, image, page, preformatted, table
 from chatbot.settings import Settings, TraderSection
+from chatbot.settings.trading import PaperVenueSettings
 from chatbot.wiring.trading import exit_rules_of, strategy_of
 from handlers.chart import EquityChart
 from handlers.format import duration, gained, listed, money, percent, plural
@@ -129,9 +130,7 @@ def _symbols(said: str, section: TraderSection) -> Sequence[Any] | None:
 
 def _costs(venue: object) -> Costs:
     """Those of a paper venue; a real one's are not known, so the paper's usual ones."""
-    usual = Costs()
-    names = ("slippage", "commission", "commission_per_unit", "participation")
-    return Costs(**{name: getattr(venue, name, getattr(usual, name)) for name in names})
+    return venue.costs() if isinstance(venue, PaperVenueSettings) else Costs()
 
 
 def _moment(said: str, settings: Settings, *, whole_day: bool = False) -> datetime | None:

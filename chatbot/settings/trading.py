@@ -31,7 +31,7 @@ from trading.market.universe import UniversePlan
 from trading.ports import LONGEST_REST
 from trading.risk.limits import EntryRules, EntryStyle, Limits, Theme
 from trading.safety.desk_limits import DeskLimits
-from trading.types import Mode, Symbol
+from trading.types import Costs, Mode, Symbol
 from trading.venues.ccxt.quirks import QUIRKS, Market, Quirks
 
 
@@ -47,6 +47,9 @@ class PaperVenueSettings(Section):
     commission: Share = Field(Decimal("0.001"), ge=0, le=Decimal("0.05"))
     commission_per_unit: Number = Field(Decimal(0), ge=0, le=1000)
     participation: Share = Field(Decimal("0.1"), gt=0, le=1)
+
+    def costs(self) -> Costs:
+        return Costs(**self.model_dump(exclude={"kind"}))
 
 
 class ReplayFeedSettings(Section):

@@ -168,7 +168,7 @@ def account_of(
 def _paper(
     settings: Settings,
     section: TraderSection,
-    costs: PaperVenueSettings,
+    venue: PaperVenueSettings,
     feed: Feed,
     *,
     book: Journal,
@@ -187,10 +187,7 @@ def _paper(
         journal=book,
         capital=section.capital,
         rules=rules,
-        slippage=costs.slippage,
-        commission=costs.commission,
-        commission_per_unit=costs.commission_per_unit,
-        participation=costs.participation,
+        costs=venue.costs(),
         cash=isinstance(prices, CcxtFeed) and prices.market is Market.SPOT,
         reread=_reread(connections.of_prices(prices)) if isinstance(prices, CcxtFeed) else None,
     )

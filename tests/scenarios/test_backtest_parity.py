@@ -112,8 +112,7 @@ class Playing:
         )  # fmt: skip
         venue = PaperVenue(
             name="paper", feed=feed, journal=self._journals[1], capital=test.trader.capital,
-            rules=test.rules, slippage=test.costs.slippage, commission=test.costs.commission,
-            participation=test.costs.participation,
+            rules=test.rules, costs=test.costs,
         )  # fmt: skip
         numbers = itertools.count(1)
         shared = DeskParts(

@@ -53,7 +53,7 @@ from trading.risk.limits import Limits
 from trading.safety.halting import Halter
 from trading.strategies import strategy
 from trading.trader import Trader
-from trading.types import ONE, Mode, Symbol
+from trading.types import ONE, Costs, Mode, Symbol
 from trading.venues.paper.venue import PaperVenue
 from trading.venues.replay import ReplayFeed
 
@@ -234,7 +234,7 @@ def _build(
     )
     venue = PaperVenue(
         name="paper", feed=feed, journal=journals[1], capital=CAPITAL, rules=rules,
-        slippage=Decimal("0.0001"), commission=Decimal("0.0001"),
+        costs=Costs(slippage=Decimal("0.0001"), commission=Decimal("0.0001")),
     )  # fmt: skip
     numbers = itertools.count(1)
     shared = DeskParts(

@@ -129,9 +129,7 @@ class Drive:
         )  # fmt: skip
         self._venue = InstantPaper(
             name="paper", feed=self._feed, journal=NoJournal(since), capital=test.trader.capital,
-            rules=test.rules, slippage=test.costs.slippage, commission=test.costs.commission,
-            commission_per_unit=test.costs.commission_per_unit,
-            participation=test.costs.participation,
+            rules=test.rules, costs=test.costs,
         )  # fmt: skip
         numbers = itertools.count(1 if since is None else _AGAIN)
         ids = OrderIds("back", lambda size: f"{next(numbers):0{size * 2}x}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,6 +22,7 @@ from trading.market.candles import Candles
 from trading.market.recording import Recording
 from trading.ports import Journal
 from trading.types import (
+    Costs,
     MarketRules,
     Order,
     OrderReport,
@@ -150,7 +152,10 @@ class PaperWorld:
 
     def unopened(self) -> PaperVenue:
         settings: dict[str, Any] = {"capital": Decimal(10_000), "rules": RULES, **self._settings}
-        return PaperVenue(name="paper", feed=self.feed, journal=self._journal(), **settings)
+        costs = {f.name: settings.pop(f.name) for f in fields(Costs) if f.name in settings}
+        return PaperVenue(
+            name="paper", feed=self.feed, journal=self._journal(), costs=Costs(**costs), **settings
+        )
 
     async def close(self) -> None:
         if self._venue is not None:

@@ -65,11 +65,9 @@ Answer = TypeVar("Answer")
 class PaperVenue:
     """Implements the `Venue` port.
 
-    `slippage`, `commission` and `participation` are shares (0.0005 is 0.05 %): of the price, of
-    the notional, and of one bar's volume, which all orders of this account share.
-    `commission_per_unit` is quote currency per base unit.  `clock` tells market time; by default
-    the feed's own.  A backtest and its replay agree to the cent when both hand in one that
-    stands at the bar being handled.
+    All orders of this account share what one may take of a bar's volume.  `clock` tells market
+    time; by default the feed's own.  A backtest and its replay agree to the cent when both hand in
+    one that stands at the bar being handled.
     """
 
     fills: type[Filling] = Filling
@@ -88,10 +86,7 @@ class PaperVenue:
         journal: Journal,
         capital: Decimal,
         rules: Mapping[Symbol, MarketRules],
-        slippage: Decimal = Decimal("0.0005"),
-        commission: Decimal = Decimal("0.001"),
-        commission_per_unit: Decimal = ZERO,
-        participation: Decimal = Decimal("0.10"),
+        costs: Costs = Costs(),  # noqa: B008  # frozen
         cash: bool = False,
         clock: MarketClock | None = None,
         compact_after: int = COMPACT_AFTER,
@@ -101,14 +96,16 @@ class PaperVenue:
         self.name = name
         self.cash = cash
         self.reduce_only = not cash
+        self.costs = costs
         self._feed = feed
         self._journal = journal
         self._capital = capital
         self._rules = rules
         self.targets = Targets.PAIRED if cash else Targets.BESIDE
         self._filling = self.fills(
-            rules=rules, slippage=slippage, commission=commission,
-            commission_per_unit=commission_per_unit, participation=participation, cash=cash,
+            rules=rules, slippage=costs.slippage, commission=costs.commission,
+            commission_per_unit=costs.commission_per_unit, participation=costs.participation,
+            cash=cash,
         )  # fmt: skip
         self._clock: MarketClock = clock or feed
         self._compact_after = compact_after
@@ -119,15 +116,6 @@ class PaperVenue:
         self._volumes: dict[Symbol, tuple[datetime, datetime, Decimal]] = {}
 
     # -- the port ----------------------------------------------------------------------------
-
-    @property
-    def costs(self) -> Costs:
-        return Costs(
-            slippage=self._filling.slippage,
-            commission=self._filling.commission,
-            commission_per_unit=self._filling.commission_per_unit,
-            participation=self._filling.participation,
-        )
 
     async def open(self, listener: Callable[[OrderReport], None]) -> None:
         """Read the book.  Raises `VenueUnavailable` when that cannot be done."""
