@@ -358,7 +358,7 @@ _WHOM = (TraderName, Traders)
 def _halt_id(name: str, word: str) -> HaltId:
     if is_everyone(word):
         return EVERY_HALT
-    if not re.fullmatch(r"[Hh][0-9]{1,9}", word):
+    if not re.fullmatch(r"[Hh]([0-9]{1,9}|[A-Za-z]{3}-[0-9]{1,4})", word):
         raise BadUsage(f"{name} is a number such as H17, not {clipped(word, 20)}")
     return HaltId(word.upper())
 

@@ -64,7 +64,7 @@ def examine(path: Path) -> Examined:
 
 def halts_in_force(path: Path) -> set[str]:
     """Their ids; none where the history cannot be asked."""
-    rows = _asked(path, "SELECT id FROM halts WHERE lifted_at IS NULL")
+    rows = _asked(path, "SELECT DISTINCT id FROM halts WHERE lifted_at IS NULL")
     return {str(name) for (name,) in rows}
 
 

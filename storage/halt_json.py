@@ -18,6 +18,7 @@ def halt_to_json(halt: Halt) -> dict[str, Any]:
     return {
         "id": halt.id,
         "scope": halt.scope,
+        "later": halt.later,
         "verb": int(halt.verb),
         "by": halt.by,
         "why": halt.why,
@@ -26,17 +27,20 @@ def halt_to_json(halt: Halt) -> dict[str, Any]:
         "stages": _stages(halt.stages),
         "lifted_at": None if halt.lifted_at is None else halt.lifted_at.isoformat(),
         "lifted_by": halt.lifted_by,
-        "version": halt.version,
     }
 
 
 def halt_from_json(data: dict[str, Any]) -> Halt:
-    """Raises KeyError, TypeError or ValueError for anything but what `halt_to_json` gave."""
+    """Raises KeyError, TypeError or ValueError for anything but what `halt_to_json` gave.
+
+    Earlier versions wrote a version, too: now what a copy tells says how much it knows.
+    """
     data = cleaned(data)
     lifted_at = data["lifted_at"]
     return Halt(
         id=str(data["id"]),
         scope=str(data["scope"]),
+        later=data.get("later", False) is True,
         verb=Verb(data["verb"]),
         by=str(data["by"]),
         why=str(data["why"]),
@@ -45,21 +49,15 @@ def halt_from_json(data: dict[str, Any]) -> Halt:
         stages=_stages_from(data["stages"]),
         lifted_at=None if lifted_at is None else datetime.fromisoformat(lifted_at),
         lifted_by=str(data["lifted_by"]),
-        version=int(data["version"]),
     )
 
 
-def stages_to_text(stages: Sequence[tuple[str, Reached]]) -> str:
-    return json.dumps(_stages(stages))
+def stages_to_text(stages: Sequence[Reached]) -> str:
+    return json.dumps([[r.stage.value, r.at.isoformat(), r.note] for r in stages])
 
 
-def stages_from_text(text: str) -> tuple[tuple[str, Reached], ...]:
-    return _stages_from(cleaned(json.loads(text)))
-
-
-def halt_number(halt_id: str) -> int:
-    """17 for `H17`; 0 for an id that was not made by the latch."""
-    return int(halt_id[1:]) if halt_id[1:].isdigit() else 0
+def stages_from_text(text: str) -> tuple[Reached, ...]:
+    return tuple(_reached(*row) for row in cleaned(json.loads(text)))
 
 
 def _stages(stages: Sequence[tuple[str, Reached]]) -> list[list[str]]:
@@ -67,7 +65,8 @@ def _stages(stages: Sequence[tuple[str, Reached]]) -> list[list[str]]:
 
 
 def _stages_from(rows: list[list[str]]) -> tuple[tuple[str, Reached], ...]:
-    return tuple(
-        (trader, Reached(stage=Stage(stage), at=datetime.fromisoformat(at), note=note))
-        for trader, stage, at, note in rows
-    )
+    return tuple((trader, _reached(*told)) for trader, *told in rows)
+
+
+def _reached(stage: str, at: str, note: str) -> Reached:
+    return Reached(stage=Stage(stage), at=datetime.fromisoformat(at), note=note)

@@ -372,9 +372,11 @@ def _briefer(halts: Sequence[Halt]) -> Iterator[Sequence[Halt]]:
     yield bare
     for room in (80, 20, 0):
         yield [_shortened(h, room) for h in bare]
-    strictest = {h.scope: _shortened(h, 20) for h in sorted(bare, key=lambda h: h.verb)}
+    by_verb = sorted(bare, key=lambda h: h.verb)
+    strictest = {(h.scope, h.later): _shortened(h, 20) for h in by_verb}
     yield list(strictest.values())
-    yield [replace(_shortened(max(bare, key=lambda h: h.verb), 20), scope=EVERYONE)]
+    last = _shortened(max(bare, key=lambda h: h.verb), 20)
+    yield [replace(last, scope=EVERYONE, later=False)]
 
 
 def _shortened(halt: Halt, room: int) -> Halt:

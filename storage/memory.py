@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Protocol, TypeVar
 
-from storage.halt_json import halt_number
+from storage.halt_blocks import left_of, next_block
 from storage.retention import Retention, superfluous
 from trading.clocks import Clock
 from trading.errors import StoreError
-from trading.model.halt import Halt
+from trading.model.halt import Halt, TraderHalt
+from trading.model.halt_numbers import FEW, halt_number
 from trading.ports import Alert, AuditEntry, Books, Change, Tidied, WritePriority, recent
 from trading.stats.daybook import DayBook
 from trading.types import (
@@ -68,7 +69,8 @@ class MemoryStore:
         self._accounts: dict[str, AccountState] = {}
         self._movements: dict[tuple[str, str], Movement] = {}
         self._equity: dict[tuple[str, datetime], EquityPoint] = {}
-        self._halts: dict[str, Halt] = {}
+        self._halts: dict[tuple[str, str], TraderHalt] = {}
+        self._blocks: dict[str, range] = {}
         self._alerts: dict[str, Alert] = {}
         self._delivered: dict[str, datetime] = {}
         self._audit: dict[str, AuditEntry] = {}
@@ -101,7 +103,7 @@ class MemoryStore:
         for account in change.accounts:
             _take_newer(self._accounts, account.trader, account)
         for halt in change.halts:
-            _take_newer(self._halts, halt.id, halt)
+            _take_newer(self._halts, (halt.id, halt.trader), halt)
 
     def _take_position(self, position: Position, plan: ExitPlan) -> None:
         key = _position_key(position)
@@ -167,11 +169,24 @@ class MemoryStore:
         )
 
     async def halts(self) -> Sequence[Halt]:
-        active = (h for h in self._halts.values() if h.lifted_at is None)
-        return tuple(sorted(active, key=lambda h: halt_number(h.id)))
+        parts: dict[str, list[TraderHalt]] = {}
+        for part in self._halts.values():
+            if part.lifted_at is None:
+                parts.setdefault(part.id, []).append(part)
+        halts = map(Halt.of, parts.values())
+        return tuple(sorted(halts, key=lambda h: (halt_number(h.id), h.at, h.id)))
 
-    async def last_halt_number(self) -> int:
-        return max(map(halt_number, self._halts), default=0)
+    async def halt_numbers(self, owner: str, *, after: int) -> Sequence[range]:
+        used = [halt_number(halt_id) for halt_id, _ in self._halts]
+        block = self._blocks.get(owner, range(0))
+        left = left_of(block, max((n for n in used if n in block), default=0), after)
+        if len(left) >= FEW or (left and self._refusal):
+            return (left,)
+        if self._refusal:
+            raise StoreError(self._refusal)
+        end = max((block.stop - 1 for block in self._blocks.values()), default=0)
+        self._blocks[owner] = next_block(end, max(used, default=0), after)
+        return (left, self._blocks[owner])
 
     async def orders(self, trader: str, *, limit: int) -> Sequence[Order]:
         return _newest(_of(self._orders, trader), lambda o: o.created_at)[:limit]

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, inspect, text
 
 from trading.errors import StoreError
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Oldest first, the same as in `migrations/versions`; a test compares."""
 HEAD = REVISIONS[-1]
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -14,9 +14,10 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from storage.halt_json import halt_number, stages_from_text, stages_to_text
+from storage.halt_json import stages_from_text, stages_to_text
 from trading.common.text import clean
-from trading.model.halt import Halt, Verb
+from trading.model.halt import TraderHalt, Verb
+from trading.model.halt_numbers import halt_number
 from trading.ports import Alert, AuditEntry
 from trading.types import (
     AccountState,
@@ -385,11 +386,11 @@ def equity_of(row: Columns) -> EquityPoint:
     )
 
 
-def halt_row(halt: Halt) -> Row:
+def halt_row(halt: TraderHalt) -> Row:
     return (
         halt.id,
+        halt.trader,
         halt_number(halt.id),
-        halt.scope,
         int(halt.verb),
         halt.by,
         halt.why,
@@ -402,10 +403,10 @@ def halt_row(halt: Halt) -> Row:
     )
 
 
-def halt_of(row: Columns) -> Halt:
-    return Halt(
+def halt_of(row: Columns) -> TraderHalt:
+    return TraderHalt(
         id=row[0],
-        scope=row[2],
+        trader=row[1],
         verb=Verb(row[3]),
         by=clean(row[4]),
         why=clean(row[5]),
@@ -414,7 +415,6 @@ def halt_of(row: Columns) -> Halt:
         stages=stages_from_text(row[8]),
         lifted_at=_maybe_when(row[9]),
         lifted_by=clean(row[10]),
-        version=row[11],
     )
 
 

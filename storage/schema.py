@@ -172,17 +172,26 @@ equity = Table(
 halts = Table(
     "halts",
     metadata,
-    *_text("id"),
+    *_text("id", "trader"),
     _count("number"),
-    *_text("scope"),
     _count("verb"),
     *_text("by", "why", "at", "guard", "stages"),
     *_maybe("lifted_at"),
     *_text("lifted_by"),
     _count("version"),
-    PrimaryKeyConstraint("id"),
+    PrimaryKeyConstraint("id", "trader"),
     Index("ix_halts_number", "number"),
     _partial("ix_halts_active", "number", where=ACTIVE),
+)
+
+halt_blocks = Table(
+    "halt_blocks",
+    metadata,
+    *_text("owner"),
+    _count("first"),
+    _count("last"),
+    PrimaryKeyConstraint("owner", "first"),
+    Index("ix_halt_blocks_last", "last"),
 )
 
 alerts = Table(

@@ -156,7 +156,7 @@ DECISIONS = _kind(schema.decisions, "id", conflict=_keep_first, wins=_never)
 MOVEMENTS = _kind(schema.movements, "trader", "id", conflict=_keep_first, wins=_never)
 ACCOUNTS = _kind(schema.accounts, "trader", conflict=_take_newer, wins=_newer)
 EQUITY = _kind(schema.equity, "trader", "at", conflict=_keep_first, wins=_never)
-HALTS = _kind(schema.halts, "id", conflict=_take_newer, wins=_newer)
+HALTS = _kind(schema.halts, "id", "trader", conflict=_take_newer, wins=_newer)
 ALERTS = _kind(
     schema.alerts,
     "id",

@@ -9,17 +9,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, tzinfo
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, Row, Select, Table, create_engine, func, select, text
+from sqlalchemy import Connection, Row, Select, Table, create_engine, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 # AsyncEngine would do the same, and bring the ORM: 0.3 s and 5 MB at every start.
 from sqlalchemy.util import greenlet_spawn
 
-from storage import retention, rows, schema, sums
+from storage import halt_blocks, retention, rows, schema, sums
 from storage.groups import Groups
 from storage.reports import Reports
 from storage.retention import Retention, Step
@@ -28,6 +29,7 @@ from storage.statements import Rows, rows_of
 from trading.clocks import Clock
 from trading.errors import StoreError
 from trading.model.halt import Halt
+from trading.model.halt_numbers import FEW
 from trading.ports import (
     LONGEST_BAR,
     LONGEST_REST,
@@ -143,11 +145,20 @@ class SqlStore:
         return await self._read(lambda connection: _books(connection, trader))
 
     async def halts(self) -> Sequence[Halt]:
-        return await self._all(_halts(), rows.halt_of)
+        parts = await self._all(_halts(), rows.halt_of)
+        return [Halt.of(own) for _, own in groupby(parts, key=lambda part: part.id)]
 
-    async def last_halt_number(self) -> int:
-        query = select(func.max(schema.halts.c.number))
-        return await self._read(lambda connection: connection.execute(query).scalar() or 0)
+    async def halt_numbers(self, owner: str, *, after: int) -> Sequence[range]:
+        left = await self._step(lambda connection: halt_blocks.left(connection, owner, after))
+        if len(left) >= FEW:
+            return (left,)
+        try:
+            new = await self._step(lambda connection: halt_blocks.reserve(connection, owner, after))
+        except StoreError:
+            if not left:
+                raise
+            return (left,)
+        return (left, new)
 
     async def orders(self, trader: str, *, limit: int) -> Sequence[Order]:
         table = schema.orders
@@ -196,7 +207,7 @@ class SqlStore:
         except (SQLAlchemyError, ValueError, ArithmeticError) as error:
             self._writer.notice(error)
             raise StoreError(f"history could not be read: {reason(error)}") from error
-        if self._keeping is None or self._keeping.done():
+        if not self._closed and (self._keeping is None or self._keeping.done()):
             self._keeping = asyncio.ensure_future(self._keep_sums())
         return book
 
@@ -337,7 +348,8 @@ def _of(table: Table, trader: str) -> Select[Any]:
 
 
 def _halts() -> Select[Any]:
-    return _from(schema.halts).where(text(schema.ACTIVE)).order_by(schema.halts.c.number)
+    halts = schema.halts.c
+    return _from(schema.halts).where(text(schema.ACTIVE)).order_by(halts.number, halts.at, halts.id)
 
 
 def _trades(trader: str) -> Select[Any]:

@@ -13,8 +13,8 @@ from typing import Any
 
 from handlers.caller import Caller, Message, Role
 from trading.accounts.views import Closed, Cycle, HoldingView, Price, Scan, Swept, Ticket, View
-from trading.model.halt import Halt, Verb
-from trading.ports import Alert, AuditEntry, FeedState
+from trading.model.halt import Halt, Latch, Verb
+from trading.ports import Alert, AuditEntry, FeedState, Store
 from trading.risk.limits import Limits
 from trading.types import (
     AccountState,
@@ -448,3 +448,9 @@ def a_word(**changes: Any) -> AuditEntry:
         answer="Trading (paper), nothing needs you",
     )
     return replace(word, **changes)
+
+
+async def skip_used(latch: Latch, store: Store) -> None:
+    """Let *latch* go on behind the numbers that halts in *store* have."""
+    blocks = await store.halt_numbers("desk", after=latch.numbers.used)
+    latch.numbers.skip(min(block.start for block in blocks if block) - 1)

@@ -155,11 +155,15 @@ class Desk:
             for one in before:
                 one.trader.enforcer.wake()
             return earlier, earlier, before
-        halt = self._halter.engage(scope=scope, verb=verb, by=by, why=why, origin=origin)
+        halt = self._halter.engage(
+            scope=scope, verb=verb, by=by, why=why, origin=origin,
+            # Whoever stops the only trader has stopped the desk, whatever it will be made of.
+            later=[*self.traders] == [scope],
+        )  # fmt: skip
         return halt, earlier, before
 
     def _as_strict(self, scope: str, verb: Verb) -> Halt | None:
-        covering = (h for h in self.latch.firm if h.verb >= verb and h.scope in (EVERYONE, scope))
+        covering = (h for h in self.latch.firm if h.verb >= verb and h.covers(scope))
         return max(covering, key=lambda h: (not h.guard, h.verb), default=None)
 
     async def _durable(self, halt: Halt) -> bool:
@@ -186,7 +190,8 @@ class Desk:
 
     def resume_refusal(self, halt: Halt) -> str:
         """Why *halt* may not be lifted now; empty if it may."""
-        reasons = (t.resume_refusal(halt) for t in self._within(halt.scope))
+        held = (t for t in self.traders.values() if halt.covers(t.name))
+        reasons = (t.resume_refusal(halt) for t in held)
         return next((reason for reason in reasons if reason), "")
 
     async def resume(
@@ -211,8 +216,9 @@ class Desk:
         for halt in halts:
             if not halt.guard:
                 raise Refused(f"{halt.id} was not made by a guard, so there is nothing to measure")
-            for trader in self._within(halt.scope):
-                await trader.rebase(halt)
+            for trader in self.traders.values():
+                if halt.covers(trader.name):
+                    await trader.rebase(halt)
 
     def _active(self, halt_id: str) -> Halt:
         halt = self.latch.get(halt_id)

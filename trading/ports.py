@@ -13,7 +13,7 @@ from trading.common.frozen import fast_frozen
 from trading.events import Event
 from trading.market.candles import Candles
 from trading.market.universe import MarketScan, Universe
-from trading.model.halt import Halt, Permit
+from trading.model.halt import Halt, Permit, TraderHalt
 from trading.stats.daybook import DayBook
 from trading.types import (
     AccountState,
@@ -395,7 +395,7 @@ class Change:
     movements: tuple[tuple[str, Movement], ...] = ()
     """Each with the trader whose account it moved."""
     equity: tuple[EquityPoint, ...] = ()
-    halts: tuple[Halt, ...] = ()
+    halts: tuple[TraderHalt, ...] = ()
     alerts: tuple[Alert, ...] = ()
     delivered: tuple[str, ...] = ()
     """Ids of alerts that reached their chat."""
@@ -460,7 +460,13 @@ class Store(Protocol):
         """Those that are not lifted."""
         ...
 
-    async def last_halt_number(self) -> int: ...
+    async def halt_numbers(self, owner: str, *, after: int) -> Sequence[range]:
+        """Numbers that only *owner* makes halts with, all above *after* and above any in use.
+
+        What is left of its last block and, if that is not much, a new one: reserved when this
+        returns.  Raises `StoreError`.
+        """
+        ...
 
     async def orders(self, trader: str, *, limit: int) -> Sequence[Order]:
         """Newest first, ended ones included."""

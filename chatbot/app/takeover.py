@@ -46,12 +46,11 @@ class Takeover:
         old, unreadable = await self._old_halts()
         in_history = [*await self._stored_halts(), *old]
         for halt in in_history:
-            earlier = known.get(halt.id)
-            if earlier is None or earlier.version < halt.version:
-                known[halt.id] = halt
+            known[halt.id] = known[halt.id].merged(halt) if halt.id in known else halt
         for halt in known.values():
             self.halter.take_over(halt, told=halt.id in {h.id for h in in_history})
-        self.halter.latch.number_from(max(kept.last_number, await self.store.last_halt_number()))
+        self.halter.latch.numbers.skip(kept.last_number)
+        await self.halter.reserve_numbers()
         unreadable = await self._missing(kept) or unreadable
         everybody = all(self.halter.latch.covering(name) for name in self.traders)
         if unreadable and not everybody:
@@ -95,7 +94,7 @@ class Takeover:
         """Make the latch file now, while the disk has room; what was told is not told *again*."""
         try:
             await self.latch_file.write(
-                self.halter.latch.active, last_number=self.halter.latch.last_number
+                self.halter.latch.active, last_number=self.halter.latch.numbers.used
             )
         except StoreError as error:
             if not again:

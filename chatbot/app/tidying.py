@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from chatbot.logs import get_logger
+import structlog
+
 from chatbot.watch.metrics import Metrics
 from trading.clocks import Clock
 from trading.errors import StoreError
 from trading.ports import Change, Store
 
-log = get_logger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 DAY = timedelta(days=1)
 AFTER_START = 60.0

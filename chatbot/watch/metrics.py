@@ -15,12 +15,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chatbot.logs import TOLD, get_logger
+import structlog
+
+from chatbot.logs import TOLD
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-log = get_logger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 FILE = "metrics.json"
 KEPT = 1_000

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import string
 from collections.abc import Callable
 from dataclasses import fields, replace
 from importlib.metadata import version
+
+import structlog
 
 from chatbot import logs
 from chatbot.app.administration import ProcessAdministration
@@ -21,9 +24,7 @@ from chatbot.app.watching import Watching
 from chatbot.folder.history import HISTORY, history
 from chatbot.folder.mark import DeskMark
 from chatbot.folder.state import StateFolder
-from chatbot.logs import get_logger
 from chatbot.settings import Settings
-from chatbot.watch.memory import loaded
 from chatbot.watch.metrics import Metrics
 from chatbot.watch.turns import Turns
 from chatbot.wiring.access import persons, rate_limit, second_factor
@@ -53,6 +54,7 @@ from trading.desk import Desk, DeskTrader
 from trading.events import CycleEnded, Event, OrderSent
 from trading.execution.order_ids import OrderIds
 from trading.model.halt import Latch
+from trading.model.halt_numbers import HaltNumbers
 from trading.ports import Change, Meter, Venue
 from trading.safety.desk_limits import DeskRisk
 from trading.safety.halting import Halter
@@ -60,8 +62,10 @@ from trading.strategies import settings_in_use
 from trading.types import Mode, Order, Symbol, Trade
 
 DESK_TAG = "desk_tag"
+OWNER = "desk"
+"""Of the numbers of halts: one process holds an embedded history."""
 """The first note of every history."""
-facts = get_logger("facts")
+facts = structlog.stdlib.get_logger("facts")
 
 _UNTOLD = ("at", "origin", "halt", "trades")
 """Fields of events that the log has already, or that would fill it."""
@@ -86,7 +90,6 @@ async def run(
     try:
         async with history(folder.path, clock) as store:
             app = await build(settings, folder, store, clock, turns=turns)
-            loaded()
             return await app.run(began=began, for_seconds=for_seconds, signals=signals)
     except asyncio.CancelledError:
         signals.check()
@@ -136,11 +139,12 @@ async def build(
     latch_file = latch.SlotLatch(latch.path_in(folder.path))
     enabled = {name: t for name, t in settings.traders.items() if t.enabled}
     halter = Halter(
-        latch=Latch(),
+        latch=Latch(numbers=HaltNumbers(tag=_three_letters())),
         recorder=recorder,
         latch_file=latch_file,
         clock=clock,
         modes={name: t.mode for name, t in enabled.items()},
+        reserve=lambda after: store.halt_numbers(OWNER, after=after),
     )
     history_is_new = await store.note(DESK_TAG) is None
     tag = await _desk_tag(store)
@@ -310,6 +314,10 @@ def _fact(value: object) -> str:
 
 def _local_owner(caller: Caller) -> Person:
     return Person(caller.name, caller.role, "console, terminal")
+
+
+def _three_letters() -> str:
+    return "".join(secrets.choice(string.ascii_uppercase) for _ in range(3))
 
 
 async def _desk_tag(store: SqlStore) -> str:

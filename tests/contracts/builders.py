@@ -207,6 +207,7 @@ def a_halt(number: int = 1, **changes: object) -> Halt:
         guard="day",
         stages=(
             ("majors", Reached(stage=Stage.ENTRIES_BLOCKED, at=NOON)),
+            ("minors", Reached(stage=Stage.ENTRIES_BLOCKED, at=NOON)),
             ("majors", Reached(stage=Stage.FLAT_BLOCKED, at=after(1), note="BTC/USDT: no market")),
         ),
     )

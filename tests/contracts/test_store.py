@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, timedelta, timezone
 from decimal import Decimal
@@ -34,6 +34,8 @@ from tests.contracts.builders import (
 )
 from trading.clocks import ManualClock
 from trading.errors import StoreError
+from trading.model.halt import Reached, Stage
+from trading.model.halt_numbers import BLOCK, FEW
 from trading.ports import Change, Store, WritePriority
 from trading.stats.daybook import DayBook
 from trading.types import ZERO, OrderStatus
@@ -61,7 +63,6 @@ async def test_a_new_store_knows_nothing(store: Store) -> None:
     assert books.account is None
     assert (books.orders, books.positions, books.recent_trades) == ((), (), ())
     assert books.recent_fills == frozenset()
-    assert await store.last_halt_number() == 0
     assert await store.note("last_seen") is None
     assert await store.order("qd-1") is None
 
@@ -77,7 +78,7 @@ async def test_everything_comes_back_as_it_was_written(store: Store) -> None:
             accounts=(an_account(),),
             movements=(("majors", a_movement()), ("minors", a_movement("m-2", symbol=None))),
             equity=(a_point(),),
-            halts=(a_halt(),),
+            halts=a_halt().parts,
             alerts=(an_alert("a-1"),),
             audit=(a_word(),),
             notes=(("last_seen", "12:00"),),
@@ -118,7 +119,7 @@ async def test_books_remember_the_last_trades_and_all_of_a_week(
 
 @pytest.mark.parametrize(
     "built",
-    [an_order(), a_position(), a_plan(), a_trade(), a_decision(), an_account(), a_halt()],
+    [an_order(), a_position(), a_plan(), a_trade(), a_decision(), an_account(), a_halt().parts[1]],
     ids=lambda built: type(built).__name__,
 )
 def test_no_field_is_forgotten_by_these_tests(built: Any) -> None:
@@ -186,20 +187,19 @@ async def test_facts_stay_as_they_were_first_told(store: Store) -> None:
 async def test_the_higher_version_wins_whichever_comes_first(store: Store) -> None:
     newer = an_order(status=OrderStatus.FILLED, version=3)
     rich = an_account(wallet=Decimal(11000), version=3)
-    lifted = a_halt(lifted_at=after(9), lifted_by="ben", version=3)
-    await store.commit(Change(orders=(newer,), accounts=(rich,), halts=(lifted,)))
+    lifted = a_halt(lifted_at=after(9), lifted_by="ben")
+    await store.commit(Change(orders=(newer,), accounts=(rich,), halts=lifted.parts))
     await store.commit(
         Change(
             orders=(an_order(version=2),),
             accounts=(an_account(version=2),),
-            halts=(a_halt(version=2),),
+            halts=a_halt().parts,
         )
     )
 
     assert await store.order("qd-1") == newer
     assert (await store.books("majors")).account == rich
     assert list(await store.halts()) == []
-    assert await store.last_halt_number() == 1
 
 
 async def test_many_writers_at_once_end_with_the_highest_versions(store: Store) -> None:
@@ -344,10 +344,82 @@ async def test_a_delivered_alert_stays_delivered(store: Store) -> None:
 
 
 async def test_halts_come_in_the_order_of_their_numbers_and_lifted_ones_not(store: Store) -> None:
-    await store.commit(Change(halts=(a_halt(10), a_halt(9), a_halt(11, lifted_at=NOON))))
+    halts = (a_halt(10), a_halt(9), a_halt(11, lifted_at=NOON))
+    await store.commit(Change(halts=tuple(part for halt in halts for part in halt.parts)))
 
     assert [halt.id for halt in await store.halts()] == ["H9", "H10"]
-    assert await store.last_halt_number() == 11
+
+
+async def test_each_trader_has_its_own_halt_under_one_id(store: Store) -> None:
+    halt = a_halt(scope="all")
+    await store.commit(Change(halts=halt.parts))
+    flat = Reached(stage=Stage.FLAT, at=after(2))
+    ahead = replace(halt, stages=(*halt.stages, ("minors", flat)))
+
+    await store.commit(Change(halts=(ahead.part("minors"),)))
+    await store.commit(Change(halts=(halt.part("majors"),)))  # an older copy changes nothing
+
+    assert list(await store.halts()) == [ahead]
+
+
+async def test_what_is_lifted_stays_lifted_whatever_it_reached_meanwhile(store: Store) -> None:
+    halt = a_halt()
+    await store.commit(Change(halts=halt.parts))
+    await store.commit(Change(halts=replace(halt, lifted_at=after(9), lifted_by="ben").parts))
+    late = [("majors", Reached(stage=stage, at=after(9))) for stage in (Stage.SAVED, Stage.FLAT)]
+
+    await store.commit(Change(halts=replace(halt, stages=(*halt.stages, *late)).parts))
+
+    assert list(await store.halts()) == []
+
+
+# -- numbers of halts -------------------------------------------------------------------------
+
+
+def numbers(blocks: Sequence[range]) -> list[int]:
+    return [number for block in blocks for number in block]
+
+
+async def test_numbers_are_reserved_from_one_on_and_go_on_where_they_were_used(
+    store: Store,
+) -> None:
+    first = numbers(await store.halt_numbers("a", after=0))
+    assert first == list(range(1, BLOCK + 1))
+    await store.commit(Change(halts=a_halt(3).parts))
+
+    assert numbers(await store.halt_numbers("a", after=0)) == first[3:]
+    assert numbers(await store.halt_numbers("a", after=7)) == first[7:], "a file knows of seven"
+
+
+async def test_where_few_are_left_more_are_reserved(store: Store) -> None:
+    await store.halt_numbers("a", after=0)
+
+    found = numbers(await store.halt_numbers("a", after=BLOCK - FEW + 1))
+
+    assert found == list(range(BLOCK - FEW + 2, 2 * BLOCK + 1))
+
+
+async def test_what_is_left_is_used_while_nothing_is_written() -> None:
+    memory = MemoryStore(clock=ManualClock(NOON))
+    await memory.halt_numbers("a", after=0)
+    memory.refuse("the disk is full")
+
+    assert numbers(await memory.halt_numbers("a", after=BLOCK - 1)) == [BLOCK]
+    with pytest.raises(StoreError, match="full"):
+        await memory.halt_numbers("a", after=BLOCK)
+
+
+async def test_two_never_get_the_same_numbers(store: Store) -> None:
+    owners = [f"machine {n}" for n in range(5)]
+    found = [numbers(await store.halt_numbers(owner, after=0)) for owner in owners]
+
+    assert len({number for own in found for number in own}) == 5 * BLOCK
+
+
+async def test_numbers_begin_behind_what_an_old_history_or_a_file_knows(store: Store) -> None:
+    await store.commit(Change(halts=a_halt(41).parts))
+    assert numbers(await store.halt_numbers("a", after=0))[0] == 42
+    assert numbers(await store.halt_numbers("b", after=400))[0] == 401
 
 
 async def test_trades_come_in_pages_newest_first(store: Store) -> None:
@@ -479,7 +551,7 @@ async def test_what_was_traded_is_never_forgotten(store: Store) -> None:
             fills=(a_fill(at=old),),
             trades=(a_trade(opened_at=old, closed_at=old),),
             decisions=(a_decision(bar=old, at=old, order_id="old"),),
-            halts=(a_halt(),),
+            halts=a_halt().parts,
         )
     )
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from storage import latch as latch_file
+from tests.builders import skip_used
 from tests.crash.photographs import (
     BOOK,
     HISTORY,
@@ -100,7 +101,8 @@ async def _take_over_halts(world: World, disk: Disk) -> None:
     assert not kept.damaged
     for halt in (*kept.halts, *await disk.store.halts()):
         world.halter.take_over(halt)
-    world.desk.latch.number_from(max(kept.last_number, await disk.store.last_halt_number()))
+    world.desk.latch.numbers.skip(kept.last_number)
+    await skip_used(world.desk.latch, disk.store)
 
 
 @asynccontextmanager

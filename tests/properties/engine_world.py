@@ -10,7 +10,7 @@ from datetime import UTC, timedelta
 from decimal import Decimal
 
 from storage.memory import MemoryJournal, MemoryStore
-from tests.builders import BTC, ETH, NOON
+from tests.builders import BTC, ETH, NOON, skip_used
 from tests.fakes import MemoryLatch, ScriptedStrategy, Wish
 from tests.properties.engine_venue import TAG, EngineVenue, Exchange
 from tests.properties.virtual import Ticker
@@ -179,7 +179,7 @@ class Living:
         store = self.keeping.store
         for halt in (*self.keeping.latch_file.halts, *await store.halts()):
             self.halter.take_over(halt)
-        self.desk.latch.number_from(await store.last_halt_number())
+        await skip_used(self.desk.latch, store)
         await self.trader.load()
 
     async def start(self) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from storage.memory import MemoryJournal, MemoryStore
-from tests.builders import BTC, ETH, NOON
+from tests.builders import BTC, ETH, NOON, skip_used
 from tests.fakes import MemoryLatch, Wish
 from tests.loops import SkippingLoop
 from tests.properties.virtual import Ticker
@@ -117,7 +117,7 @@ class Trading(RuleBasedStateMachine):
     async def start(self) -> None:
         for halt in (*self.latch_file.halts, *await self.store.halts()):
             self.world.halter.take_over(halt)
-        self.world.desk.latch.number_from(await self.store.last_halt_number())
+        await skip_used(self.world.desk.latch, self.store)
         await self.world.start()
         self.tasks = [
             asyncio.create_task(self.world.trader.run()),

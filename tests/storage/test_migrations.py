@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ from storage.store import SqlStore
 from tests.contracts.builders import NOON, an_order
 from trading.clocks import ManualClock
 from trading.errors import StoreError
+from trading.model.halt import EVERYONE, Reached, Stage, Verb
 from trading.ports import Change
 
 CLOCK = ManualClock(NOON)
@@ -155,3 +158,114 @@ def test_accounts_of_before_have_nothing_beside_them(tmp_path: Path) -> None:
         "98.5", "2026-01-05T12:00:00.000000+00:00", 7
     )  # fmt: skip
     assert (kept["offset"], kept["equal_at"]) == ("0", None)
+
+
+# -- halts that an earlier version kept -------------------------------------------------------
+
+
+STAGES = [
+    ["majors", "entries blocked", "2026-01-05T12:00:00+00:00", ""],
+    ["minors", "entries blocked", "2026-01-05T12:00:00+00:00", ""],
+    ["majors", "saved", "2026-01-05T12:00:01+00:00", ""],
+    ["minors", "cancels confirmed", "2026-01-05T12:00:02+00:00", "2/2"],
+]
+
+
+def kept_by_revision_4(path: Path, *halts: tuple[object, ...]) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+    engine.dispose()
+    with closing(sqlite3.connect(path)) as kept, kept:
+        marks = ", ".join("?" * 12)
+        kept.executemany(f"INSERT INTO halts VALUES ({marks})", halts)  # marks
+
+
+async def test_a_halt_of_an_earlier_version_becomes_one_for_each_trader(tmp_path: Path) -> None:
+    at, path = "2026-01-05T12:00:00.000000+00:00", tmp_path / "history.db"
+    desk_wide = ("H7", 7, "all", 2, "ben", "news", at, "", json.dumps(STAGES), None, "", 9)
+    of_one = ("H8", 8, "majors", 1, "anna", "", at, "day", json.dumps(STAGES[:1]), None, "", 2)
+    lifted = ("H6", 6, "all", 2, "ben", "", at, "", "[]", at, "anna", 3)
+    kept_by_revision_4(path, desk_wide, of_one, lifted)
+
+    store = await SqlStore.open(path, clock=CLOCK)
+    wide, own = await store.halts()
+    (numbers, *_) = [block for block in await store.halt_numbers("desk", after=0) if block]
+    await store.close()
+
+    assert (wide.id, wide.scope, wide.verb, wide.why) == ("H7", EVERYONE, Verb.STOP, "news")
+    assert {part.trader for part in wide.parts} == {EVERYONE, "majors", "minors"}
+    assert [r.stage for r in wide.stages_of("majors")] == [Stage.ENTRIES_BLOCKED, Stage.SAVED]
+    assert wide.stages_of("minors")[-1].note == "2/2"
+    assert (own.id, own.scope, own.guard) == ("H8", "majors", "day")
+    assert numbers.start == 9
+
+
+async def test_what_a_migrated_halt_reaches_next_is_kept(tmp_path: Path) -> None:
+    at, path = "2026-01-05T12:00:00.000000+00:00", tmp_path / "history.db"
+    desk_wide = ("H7", 7, "all", 2, "ben", "news", at, "", json.dumps(STAGES), None, "", 90)
+    kept_by_revision_4(path, desk_wide)
+
+    store = await SqlStore.open(path, clock=CLOCK)
+    (halt,) = await store.halts()
+    flat = replace(halt, stages=(*halt.stages, ("majors", Reached(stage=Stage.FLAT, at=NOON))))
+    await store.commit(Change(halts=(flat.part("majors"),)))
+    (found,) = await store.halts()
+    await store.commit(Change(halts=replace(found, lifted_at=NOON, lifted_by="anna").parts))
+    left = await store.halts()
+    await store.close()
+
+    assert found.is_flat("majors")
+    assert list(left) == []
+
+
+# -- numbers of halts, by processes that share a history --------------------------------------
+
+RESERVING = """
+import asyncio, sys
+from datetime import UTC, datetime
+from storage.store import SqlStore
+from trading.clocks import ManualClock
+
+async def main():
+    clock = ManualClock(datetime(2026, 1, 5, tzinfo=UTC))
+    store = await SqlStore.open(sys.argv[1], clock=clock, busy_timeout=60)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    after = 0
+    for _ in range(20):
+        blocks = await store.halt_numbers(sys.argv[2], after=after)
+        after = max(number for block in blocks for number in block)
+        print(*(f"{block.start}-{block.stop}" for block in blocks if block), flush=True)
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_processes_that_reserve_at_once_never_share_a_number(tmp_path: Path) -> None:
+    path = await made_by_migrations(tmp_path / "history.db")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", RESERVING, str(path), owner],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for owner in ("a", "b", "c")
+    ]  # fmt: skip
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    told = [process.communicate("go\n")[0] for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    numbers = [n for text in told for block in text.split() for n in _numbers(block)]
+    assert len(set(numbers)) == len(numbers)
+    assert len(numbers) >= 60 * 100
+
+
+def _numbers(block: str) -> range:
+    first, _, end = block.partition("-")
+    return range(int(first), int(end))

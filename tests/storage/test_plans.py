@@ -80,7 +80,7 @@ async def asked(tmp_path: Path) -> AsyncIterator[Asked]:
 async def test_a_start_finds_what_it_needs(asked: Asked) -> None:
     await asked.store.books("majors")
     await asked.store.halts()
-    await asked.store.last_halt_number()
+    await asked.store.halt_numbers("desk", after=0)
     await asked.store.note("last_seen")
     await asked.store.order("qd-1")
     await asked.store.waiting_alerts(limit=100)

@@ -94,7 +94,7 @@ async def test_a_halt_goes_in_between(store: SqlStore) -> None:
         order.append("tidied")
 
     async def halt() -> None:
-        await store.commit(Change(halts=(a_halt(),)), WritePriority.HALT)
+        await store.commit(Change(halts=a_halt().parts), WritePriority.HALT)
         order.append("halted")
 
     tidying = asyncio.create_task(tidy())

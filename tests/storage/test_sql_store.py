@@ -56,7 +56,7 @@ async def limit_pages(store: SqlStore, pages: int) -> None:
 
 
 async def test_what_was_committed_is_there_after_a_restart(store: SqlStore, path: Path) -> None:
-    await store.commit(Change(orders=(an_order(),), halts=(a_halt(),)))
+    await store.commit(Change(orders=(an_order(),), halts=a_halt().parts))
     await store.close()
 
     again = await SqlStore.open(f"sqlite:///{path}", clock=CLOCK)
@@ -124,7 +124,7 @@ async def test_a_full_disk_refuses_what_does_not_fit_and_takes_the_rest(store: S
     outcomes = await asyncio.gather(
         store.commit(Change(orders=(an_order("qd-1"),))),
         store.commit(Change(audit=(a_word(answer="x" * 1_000_000),))),
-        store.commit(Change(halts=(a_halt(),)), WritePriority.HALT),
+        store.commit(Change(halts=a_halt().parts), WritePriority.HALT),
         return_exceptions=True,
     )
     assert [type(outcome) for outcome in outcomes] == [type(None), StoreError, type(None)]
@@ -201,7 +201,7 @@ async def test_closing_writes_what_still_waits(store: SqlStore, path: Path) -> N
 
 
 async def test_half_a_character_does_not_keep_a_halt_from_being_written(store: SqlStore) -> None:
-    await store.commit(Change(halts=(a_halt(why="crash \ud83d"),)), WritePriority.HALT)
+    await store.commit(Change(halts=a_halt(why="crash \ud83d").parts), WritePriority.HALT)
 
     assert [halt.why for halt in await store.halts()] == ["crash ?"]
 

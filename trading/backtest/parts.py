@@ -80,8 +80,8 @@ class KeptHistory:
     async def halts(self) -> Sequence[Halt]:
         return ()
 
-    async def last_halt_number(self) -> int:
-        return 0
+    async def halt_numbers(self, owner: str, *, after: int) -> Sequence[range]:
+        return ()
 
     async def orders(self, trader: str, *, limit: int) -> Sequence[Order]:
         return tuple(self.orders_sent.values())[: -limit - 1 : -1]

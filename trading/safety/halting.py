@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -30,6 +30,10 @@ ANSWERED_WITHIN = timedelta(seconds=2)
 """What a halt has reached by then, its answer tells: `Patience.stop`."""
 
 
+Reserve = Callable[[int], Awaitable[Iterable[range]]]
+"""As `Store.halt_numbers`: numbers above the one given."""
+
+
 class Halter:
     def __init__(
         self,
@@ -39,12 +43,16 @@ class Halter:
         latch_file: LatchFile,
         clock: Clock,
         modes: Mapping[str, Mode],
+        reserve: Reserve | None = None,
     ) -> None:
+        """*reserve*: asks the history for more numbers; None where nobody shares it."""
         self.latch = latch
         self._recorder = recorder
         self._file = latch_file
         self._clock = clock
         self._modes = modes
+        self._reserve = reserve
+        self._reserving = False
         self._saved: dict[str, asyncio.Event] = {}
         self._origins: dict[str, str] = {}
         """Which chat engaged a halt, and is answered there."""
@@ -61,12 +69,15 @@ class Halter:
         self._wakers.append(wake)
 
     def engage(
-        self, *, scope: str, verb: Verb, by: str, why: str, guard: str = "", origin: str = ""
-    ) -> Halt:
+        self, *, scope: str, verb: Verb, by: str, why: str, guard: str = "", origin: str = "",
+        later: bool = False,
+    ) -> Halt:  # fmt: skip
         """Halt now, begin to save, wake those who carry it out."""
         now = self._clock.now()
         above = self._above(scope, verb)
-        halt = self.latch.engage(scope=scope, verb=verb, by=by, why=why, at=now, guard=guard)
+        halt = self.latch.engage(
+            scope=scope, verb=verb, by=by, why=why, at=now, guard=guard, later=later
+        )
         for trader in self._covered(halt):
             for stage in (Stage.REQUESTED, Stage.ENTRIES_BLOCKED):
                 halt = self.latch.reach(halt.id, trader, Reached(stage=stage, at=now))
@@ -79,6 +90,7 @@ class Halter:
         self._tell_waiting()
         for wake in self._wakers:
             wake()
+        self._reserve_soon()
         return halt
 
     def take_over(self, halt: Halt, *, told: bool = True) -> None:
@@ -87,10 +99,20 @@ class Halter:
         Silent if it was *told*: history has it, and so its alert.
         """
         self.latch.adopt(halt)
-        event = HaltEngaged(at=halt.at, trader=halt.scope, mode=self._mode(halt.scope), halt=halt)
+        event = HaltEngaged(
+            at=halt.at,
+            trader=halt.scope,
+            mode=self._mode_of(halt),
+            halt=halt,
+        )
         self._save(halt, *([] if told else [event]))
         for wake in self._wakers:
             wake()
+
+    async def reserve_numbers(self) -> None:
+        """At the start, so that the first halt has one."""
+        if self._reserve is not None:
+            await self._reserve_more(self._reserve)
 
     def reach(
         self, halt: Halt, trader: str, stage: Stage, *, note: str = "",
@@ -106,7 +128,7 @@ class Halter:
             reached=reached, left_open=left_open, closes=closes,
             origin=self._origin(advanced, reached),
         )  # fmt: skip
-        self._save(advanced, event)
+        self._save(advanced, event, of=trader)
         self._tell_waiting()
         return advanced
 
@@ -124,19 +146,22 @@ class Halter:
         others = [h for h in self.latch.active if h.id != halt.id]
         lifted = self.latch.lifted(halt.id, by=by, at=now)
         event = HaltLifted(
-            at=now, trader=halt.scope, mode=self._mode(halt.scope), halt=lifted, origin=origin
+            at=now,
+            trader=halt.scope,
+            mode=self._mode_of(halt),
+            halt=lifted,
+            origin=origin,
         )
-        await self._file.write(others, last_number=self.latch.last_number)
+        await self._file.write(others, last_number=self.latch.numbers.used)
         try:
-            await self._recorder.record(Change(halts=(lifted,)), WritePriority.HALT, event)
+            await self._recorder.record(Change(halts=lifted.parts), WritePriority.HALT, event)
         except StoreError:
-            await self._file.write(self.latch.active, last_number=self.latch.last_number)
+            await self._file.write(self.latch.active, last_number=self.latch.numbers.used)
             raise
         stands = self.latch.lift(lifted)
         self._tell_waiting()
-        if stands.version != lifted.version:
-            # History may have kept a stage, reached while it was being lifted, instead of the end.
-            await self._recorder.keep(Change(halts=(stands,)), WritePriority.HALT)
+        if stands != lifted:  # it reached a stage while it was being lifted
+            await self._recorder.keep(Change(halts=stands.parts), WritePriority.HALT)
         # A stage saved meanwhile may have written the halt into the file again.
         self._spawn(self._write_file())
         return stands
@@ -174,14 +199,19 @@ class Halter:
 
     # -- inside ---------------------------------------------------------------------------
 
-    def _save(self, halt: Halt, *events: Event) -> None:
+    def _save(self, halt: Halt, *events: Event, of: str = "") -> None:
+        """What is new of it: the halt of one trader, or of all."""
         self._saved.setdefault(halt.id, asyncio.Event())
-        self._spawn(self._save_in_database(halt, events))
+        parts = (halt.part(of),) if of else halt.parts
+        self._spawn(self._save_in_database(halt, Change(halts=parts), events))
         self._spawn(self._save_in_file(halt))
 
-    async def _save_in_database(self, halt: Halt, events: tuple[Event, ...]) -> None:
-        if await self._recorder.keep(Change(halts=(halt,)), WritePriority.HALT, *events):
+    async def _save_in_database(
+        self, halt: Halt, change: Change, events: tuple[Event, ...]
+    ) -> None:
+        if await self._recorder.keep(change, WritePriority.HALT, *events):
             self._note_saved(halt)
+            self._reserve_soon()
 
     async def _save_in_file(self, halt: Halt) -> None:
         await self._write_file()
@@ -191,7 +221,7 @@ class Halter:
         """Until the file has taken what is in force by then."""
         while True:
             try:
-                await self._file.write(self.latch.active, last_number=self.latch.last_number)
+                await self._file.write(self.latch.active, last_number=self.latch.numbers.used)
             except StoreError as error:
                 log.error("the latch file does not take the halt: %s", error)  # noqa: TRY400  # expected, and told
                 await self._clock.sleep(FILE_RETRY)
@@ -210,6 +240,20 @@ class Halter:
         self._save(halt)
         self._tell_waiting()
 
+    def _reserve_soon(self) -> None:
+        if self.latch.numbers.few and self._reserve is not None and not self._reserving:
+            self._reserving = True
+            self._spawn(self._reserve_more(self._reserve))
+
+    async def _reserve_more(self, reserve: Reserve) -> None:
+        try:
+            self.latch.numbers.add(await reserve(self.latch.numbers.used))
+        except StoreError as error:
+            # The next halt that is made, or saved, tries again; until then letters name it.
+            log.warning("no numbers for halts could be reserved: %s", error)
+        finally:
+            self._reserving = False
+
     def _origin(self, halt: Halt, reached: Reached) -> str:
         """The chat whose answer tells this stage already: its `/stop` waited for it."""
         at_once = reached.at - halt.at <= ANSWERED_WITHIN
@@ -224,6 +268,9 @@ class Halter:
 
     def _covered(self, halt: Halt) -> list[str]:
         return [name for name in self._modes if halt.covers(name)]
+
+    def _mode_of(self, halt: Halt) -> Mode:
+        return self._mode(EVERYONE if halt.is_for_all else halt.scope)
 
     def _mode(self, scope: str) -> Mode:
         """Of the riskiest trader covered."""

@@ -114,7 +114,7 @@ async def test_it_looks_before_the_first_start_and_makes_nothing(desk: Path) -> 
 
 
 async def test_looking_changes_nothing_that_is_kept(desk: Path) -> None:
-    path = await with_history(desk, Change(halts=(HALT,)))
+    path = await with_history(desk, Change(halts=HALT.parts))
     before = path.read_bytes()
 
     look(desk)
@@ -347,7 +347,7 @@ async def test_a_damaged_latch_file(desk: Path) -> None:
 
 
 async def test_halts_in_force_are_no_fault_and_are_shown(desk: Path) -> None:
-    await with_history(desk, Change(halts=(HALT,)))
+    await with_history(desk, Change(halts=HALT.parts))
     kept = latch.SlotLatch(latch.path_in(desk / "state"))
     await kept.write([replace(HALT, id="H9")], last_number=9)
     await kept.close()

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
 
 import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from storage.halt_json import halt_from_json, halt_to_json
 from tests.builders import NOON, a_halt, after
 from trading.errors import Halted
 from trading.model.halt import EVERYONE, Halt, Latch, Permit, Reached, Stage, Verb
@@ -112,7 +115,7 @@ def test_a_halt_holds_until_it_is_lifted_not_while_that_is_being_written() -> No
     latch.lift(written)
     assert not is_halted(latch, "majors")
     assert (written.lifted_by, written.lifted_at) == ("anna, Telegram", after(minutes=1))
-    assert written.version > halt.version
+    assert written.part("majors").version > halt.part("majors").version
 
 
 def test_a_number_is_never_used_twice() -> None:
@@ -123,11 +126,13 @@ def test_a_number_is_never_used_twice() -> None:
 
 
 def test_numbers_go_on_after_what_files_remember() -> None:
-    assert engage(Latch(last_number=16)).id == "H17"
-    assert engage(Latch([a_halt(id="H20")], last_number=16)).id == "H21"
+    latch = Latch()
+    latch.numbers.skip(16)
+    assert engage(latch).id == "H17"
+    assert engage(Latch([a_halt(id="H20")])).id == "H21"
     latch = Latch()
     latch.adopt(a_halt(id="H5"))
-    assert (engage(latch).id, latch.last_number) == ("H6", 6)
+    assert (engage(latch).id, latch.numbers.used) == ("H6", 6)
 
 
 def test_a_halt_is_found_as_people_type_it() -> None:
@@ -159,7 +164,7 @@ def test_adopting_one_that_is_lifted_already_blocks_nothing() -> None:
     latch = Latch()
     latch.adopt(a_halt(lifted_at=NOON, lifted_by="ben, Telegram"))
     assert not is_halted(latch, "majors")
-    assert latch.last_number == 1
+    assert latch.numbers.used == 1
 
 
 # -- stages -----------------------------------------------------------------------------------
@@ -184,7 +189,8 @@ def test_versions_only_grow() -> None:
     halt = engage(latch)
     reached = latch.reach(halt.id, "majors", Reached(stage=Stage.FLAT, at=NOON))
     lifted = latch.lifted(halt.id, by="ben, Telegram", at=NOON)
-    assert [halt.version, reached.version, lifted.version] == [1, 2, 3]
+    first, second, last = (h.part("majors").version for h in (halt, reached, lifted))
+    assert first < second < last
     assert lifted.stages == reached.stages
 
 
@@ -213,8 +219,8 @@ class Model:
         assert halt.id not in self.ids
         self.ids.add(halt.id)
         self.active[halt.id] = halt.scope
-        for given in self.permits:
-            given.halted_since |= halt.covers(given.trader)
+        for permit in self.permits:
+            permit.halted_since |= halt.covers(permit.trader)
 
     def is_halted(self, trader: str) -> bool:
         return any(scope in (trader, EVERYONE) for scope in self.active.values())
@@ -234,7 +240,7 @@ class Interleaving(RuleBasedStateMachine):
 
     @rule(scope=SCOPES, skipped=st.integers(1, 3))
     def adopt(self, scope: str, skipped: int) -> None:
-        halt = a_halt(id=f"H{self.latch.last_number + skipped}", scope=scope)
+        halt = a_halt(id=f"H{self.latch.numbers.used + skipped}", scope=scope)
         self.latch.adopt(halt)
         self.model.engaged(halt)
 
@@ -260,9 +266,9 @@ class Interleaving(RuleBasedStateMachine):
 
     @invariant()
     def no_entry_leaves_against_a_halt(self) -> None:
-        for given in self.model.permits:
-            withheld = given.halted_since or self.model.is_halted(given.trader)
-            assert is_open(given.check) is not withheld
+        for permit in self.model.permits:
+            withheld = permit.halted_since or self.model.is_halted(permit.trader)
+            assert is_open(permit.check) is not withheld
 
     @invariant()
     def the_latch_knows_what_is_active(self) -> None:
@@ -274,3 +280,53 @@ class Interleaving(RuleBasedStateMachine):
 
 
 TestInterleaving = Interleaving.TestCase
+
+
+# -- each trader's own ------------------------------------------------------------------------
+
+SOMEBODY = st.sampled_from([*TRADERS, EVERYONE])
+MOMENTS = st.integers(0, 9).map(lambda seconds: after(seconds=seconds))
+
+
+@st.composite
+def halts(draw: st.DrawFn) -> Halt:
+    """As a latch makes them: engaged, with stages of those it holds, perhaps lifted."""
+    scope = draw(SOMEBODY)
+    latch, later = Latch(), scope != EVERYONE and draw(st.booleans())
+    halt = latch.engage(scope=scope, verb=Verb.STOP, by="ben", why="", at=NOON, later=later)
+    held = TRADERS if halt.is_for_all else (scope,)
+    noted = st.tuples(st.sampled_from(held), st.sampled_from(Stage))
+    for second, (trader, stage) in enumerate(draw(st.lists(noted, max_size=6))):
+        halt = latch.reach(halt.id, trader, Reached(stage=stage, at=after(seconds=second)))
+    return latch.lift(latch.lifted(halt.id, by="anna", at=NOON)) if draw(st.booleans()) else halt
+
+
+@given(halts())
+def test_a_halt_is_what_the_halts_of_its_traders_are_together(halt: Halt) -> None:
+    again = Halt.of(halt.parts)
+    assert again.parts == halt.parts
+    assert all(again.covers(name) == halt.covers(name) for name in (*TRADERS, "new", EVERYONE))
+    assert halt_from_json(json.loads(json.dumps(halt_to_json(halt)))) == halt
+
+
+@given(halts(), st.data())
+def test_of_two_copies_nothing_is_forgotten_whichever_is_older(
+    halt: Halt, data: st.DataObject
+) -> None:
+    older = replace(
+        halt,
+        stages=halt.stages[: data.draw(st.integers(0, len(halt.stages)))],
+        lifted_at=None,
+        lifted_by="",
+    )
+    both = [older.merged(halt), halt.merged(older)]
+    assert [set(copy.parts) for copy in both] == [set(halt.parts)] * 2
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_stop_of_the_only_trader_holds_one_that_comes_later(later: bool) -> None:  # drawn
+    latch = Latch()
+    halt = latch.engage(scope="majors", verb=Verb.STOP, by="ben", why="", at=NOON, later=later)
+    assert halt.scope == "majors"
+    assert is_halted(latch, "new") is later
+    assert latch.reach(halt.id, "new", Reached(stage=Stage.SAVED, at=NOON)).covers("majors")
