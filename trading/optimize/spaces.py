@@ -72,7 +72,9 @@ def space(strategy: str, said: Iterable[str] = ()) -> Space:
         else:
             found[name] = _dimension(name, kind, text, parts)
     if not found:
-        raise ValueError(f"Nothing of {strategy} is left to tune")
+        raise ValueError(
+            f"Nothing of {strategy} is left to tune; to tune the trader: --space exits.trail_r=1:4"
+        )
     return Space(dimensions=tuple(found.values()), fixed=fixed)
 
 
@@ -88,7 +90,8 @@ def _kind(name: str, parts: list[str], known: Mapping[str, type], strategy: str)
     if name.startswith(("exits.", "limits.")):
         return int if all(part.lstrip("-").isdecimal() for part in parts) else float
     if name not in known:
-        raise ValueError(f"{strategy} has no setting {name} that can be tuned: {', '.join(known)}")
+        there = ", ".join(known) or "it has none; exits.KEY and limits.KEY are the trader's"
+        raise ValueError(f"{strategy} has no setting {name} that can be tuned: {there}")
     return known[name]
 
 

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, cast, get_args, get_origin
 
 from trading.strategies.base import Strategy, Tunable
 
@@ -26,7 +26,7 @@ def strategy(name: str, settings: Mapping[str, object]) -> Strategy:
     if name not in names():
         raise ValueError(f"there is no strategy {name!r}; there is {_listed(names())}")
     make = _maker(name)
-    _check(name, settings, inspect.signature(make).parameters)
+    _check(name, settings, _settings(make))
     try:
         return make(**settings)
     except ValueError as error:
@@ -35,7 +35,7 @@ def strategy(name: str, settings: Mapping[str, object]) -> Strategy:
 
 def settings_in_use(name: str, settings: Mapping[str, object]) -> dict[str, object]:
     """Return *settings* with the defaults of what they leave out."""
-    known = inspect.signature(_maker(name)).parameters
+    known = _settings(_maker(name))
     defaults = {key: p.default for key, p in known.items() if p.default is not p.empty}
     return {key: {**defaults, **settings}[key] for key in known if key in {**defaults, **settings}}
 
@@ -45,15 +45,22 @@ def tunables(name: str) -> dict[str, tuple[type, Tunable | None]]:
 
     The type is `int`, `float` or `bool`.
     """
-    hints = get_type_hints(vars(_maker(name))["__init__"], include_extras=True)
     found: dict[str, tuple[type, Tunable | None]] = {}
-    for key, hint in hints.items():
+    for key, parameter in _settings(_maker(name), eval_str=True).items():
+        hint = parameter.annotation
         plain, *extras = get_args(hint) if get_origin(hint) is Annotated else (hint,)
-        kind = plain if plain in {int, bool} else float if float in get_args(plain) else None
+        kind = _kind(plain)
         if kind is not None:
             range_ = next((each for each in extras if isinstance(each, Tunable)), None)
             found[key] = (kind, range_)
     return found
+
+
+def _kind(hint: object) -> type | None:
+    """Of a number or a switch: `int`, `bool` or `float`; a number that may be either is `float`."""
+    if hint in {int, bool}:
+        return cast("type", hint)
+    return float if float in {hint, *get_args(hint)} else None
 
 
 def summary(name: str) -> str:
@@ -67,10 +74,21 @@ def _maker(name: str) -> Callable[..., Strategy]:
     return cast("Callable[..., Strategy]", getattr(module, class_name))
 
 
+def _settings(
+    make: Callable[..., Strategy], *, eval_str: bool = False
+) -> dict[str, inspect.Parameter]:
+    """What can be set by its name: of a strategy without an `__init__` of its own, nothing."""
+    known = inspect.signature(make, eval_str=eval_str).parameters
+    open_ended = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    return {key: each for key, each in known.items() if each.kind not in open_ended}
+
+
 def _check(
     name: str, settings: Mapping[str, object], known: Mapping[str, inspect.Parameter]
 ) -> None:
     for key in settings:
+        if not known:
+            raise ValueError(f"{name} has no settings, so no {key!r} either")
         if key not in known:
             close = difflib.get_close_matches(key, known, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
