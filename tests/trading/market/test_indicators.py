@@ -14,25 +14,15 @@ from hypothesis import strategies as st
 from tests.trading.market.markets import a_market, arrays, candles_of, cut, without_gaps
 from trading.market.candles import Candles, Panel
 from trading.market.indicators import (
-    adx,
-    adx_warmup,
     atr,
-    bollinger,
     ema,
     ema_warmup,
-    macd,
-    macd_warmup,
     rolling_max,
     rolling_min,
     rolling_std,
-    rolling_sum,
-    rolling_vwap,
     rsi,
-    sma,
-    supertrend,
     true_range,
     volatility,
-    vwap,
     wilder_warmup,
 )
 from trading.market.recording import crash_of_may_2021
@@ -69,85 +59,15 @@ def assert_close(found: Panel, expected: Panel, *, within: float = 1e-9) -> None
 # -- against Stock.Indicators -------------------------------------------------------------------
 
 
-def test_averages_rsi_true_range_atr_and_vwap_are_those_of_stock_indicators() -> None:
+def test_ema_rsi_true_range_and_atr_are_those_of_stock_indicators() -> None:
     candles, each = quotes()
     assert_close(ema(candles.close, 20), each["ema"])
-    assert_close(sma(candles.close, 20), each["sma"])
     assert_close(rsi(candles.close, 14), each["rsi"])
     assert_close(true_range(candles), each["tr"])
     assert_close(atr(candles, 14), each["atr"])
-    assert_close(vwap(candles), each["vwap"])
-
-
-def test_macd_and_its_signal_are_those_of_stock_indicators() -> None:
-    candles, each = quotes()
-    found = macd(candles.close, 12, 26, 9)
-    assert_close(found.line, each["macd"])
-    assert_close(found.signal, each["signal"])
-    assert_close(found.histogram, each["histogram"])
-
-
-def test_bollinger_bands_are_those_of_stock_indicators() -> None:
-    candles, each = quotes()
-    found = bollinger(candles.close, 20, 2.0)
-    assert_close(found.middle, each["sma"])
-    assert_close(found.upper, each["bb_upperBand"])
-    assert_close(found.lower, each["bb_lowerBand"])
-
-
-def test_supertrend_is_that_of_stock_indicators() -> None:
-    candles, each = quotes()
-    found = supertrend(candles, 10, 3.0)
-    assert_close(found.line, each["superTrend"])
-    known = np.isfinite(each["superTrend"])
-    direction = np.where(known, np.where(each["falling"] > 0, -1, 1), 0)
-    np.testing.assert_array_equal(found.direction, direction)
-    assert {-1, 0, 1} == set(direction.ravel().tolist())
-
-
-def test_adx_begins_with_one_bar_less_than_wilders_sheet_and_agrees_after_its_warm_up() -> None:
-    """TA-Lib's first sums hold 13 movements, Stock.Indicators' 14: 0.81 apart at first."""
-    candles, each = quotes()
-    found = adx(candles, 14)
-    for mine, theirs in ((found.plus, "pdi"), (found.minus, "mdi"), (found.adx, "adx")):
-        np.testing.assert_array_equal(np.isnan(mine), np.isnan(each[theirs]))
-        settled = adx_warmup(14)
-        assert_close(mine[:, settled:], each[theirs][:, settled:])
-        assert 0.1 < np.nanmax(np.abs(mine - each[theirs])) < 0.9
 
 
 # -- against ChartSchool's worked examples ------------------------------------------------------
-
-
-def test_bollinger_bands_are_those_of_chart_school() -> None:
-    columns = sheet("bbands")
-    found = bollinger(columns["Close"], 20, 2.0)
-    assert_close(found.middle, columns["MiddleBand"], within=1e-6)
-    assert_close(found.upper, columns["HighBand"], within=1e-6)
-    assert_close(found.lower, columns["LowBand"], within=1e-6)
-
-
-def test_vwap_over_fourteen_bars_is_that_of_chart_school() -> None:
-    """The sheet's first thirteen rows average what there is; ours are NaN until there are 14."""
-    columns = sheet("vwap")
-    found = rolling_vwap(sheet_candles(columns), 14)
-    assert np.isnan(found[:, :13]).all()
-    assert_close(found[:, 13:], columns["vwap"][:, 13:])
-
-
-def test_vwap_since_the_beginning_agrees_with_the_sheet_while_it_holds_up_to_fourteen_bars() -> (
-    None
-):
-    columns = sheet("vwap")
-    assert_close(vwap(sheet_candles(columns))[:, :14], columns["vwap"][:, :14])
-
-
-def test_adx_converges_on_chart_schools_over_two_years() -> None:
-    columns = sheet("adx")
-    found = adx(sheet_candles(columns), 14)
-    settled = slice(adx_warmup(14), None)
-    for mine, theirs in ((found.plus, "+DI14"), (found.minus, "-DI14"), (found.adx, "ADX")):
-        assert_close(mine[:, settled], columns[theirs][:, settled], within=1e-6)
 
 
 def test_an_average_begun_with_the_first_close_comes_to_ours_as_its_beginning_fades() -> None:
@@ -203,7 +123,6 @@ def test_flat_candles_deviate_by_exactly_nothing_at_any_price() -> None:
         flat = np.full((1, 60), price)
         assert (rolling_std(flat, 20)[:, 19:] == 0).all()
         assert (volatility(flat, 20)[:, 20:] == 0).all()
-        assert (bollinger(flat).upper[:, 19:] == bollinger(flat).lower[:, 19:]).all()
 
 
 def test_small_moves_of_large_prices_keep_their_digits() -> None:
@@ -211,17 +130,6 @@ def test_small_moves_of_large_prices_keep_their_digits() -> None:
     found = rolling_std(1e9 + chance, 25)
     expected = np.stack([chance[:, t - 24 : t + 1].std(axis=1) for t in range(24, 300)], axis=1)
     np.testing.assert_allclose(found[:, 24:], expected, rtol=1e-6)
-
-
-def test_our_macd_begins_its_fast_average_at_the_first_bar_and_ta_lib_later() -> None:
-    """Two conventions of one formula: they agree once both beginnings are forgotten."""
-    close = CRASH.close[:1]
-    theirs = talib.MACD(close[0], 12, 26, 9)
-    ours = macd(close, 12, 26, 9)
-    settled = macd_warmup(26, 9)
-    for mine, other in zip((ours.line, ours.signal, ours.histogram), theirs, strict=True):
-        np.testing.assert_allclose(mine[0, settled:], other[settled:], rtol=0, atol=0.05)
-    assert np.nanmax(np.abs(ours.line[0] - theirs[0])) > 1
 
 
 def test_volatility_is_the_sample_deviation_of_logarithmic_returns() -> None:
@@ -241,24 +149,12 @@ def test_a_price_of_zero_has_no_return() -> None:
     np.testing.assert_allclose(found[0, 3:], 0, atol=1e-15)  # 1, 2, 4, 8, 16: always doubled
 
 
-def test_vwap_begins_anew_with_each_session_and_is_unknown_until_something_is_traded() -> None:
-    price = np.array([[10.0, 20.0, 30.0, 40.0, 50.0, 60.0]])
-    volume = np.array([[1.0, 3.0, 0.0, 0.0, 2.0, 2.0]])
-    candles = candles_of(price, price, price, price, volume)
-    sessions = np.array([1, 1, 1, 2, 2, 2])
-    found = vwap(candles, sessions=sessions)
-    np.testing.assert_array_equal(found, [[10, 17.5, 17.5, np.nan, 50, 55]])
-    over_two = rolling_vwap(candles, 2)
-    np.testing.assert_array_equal(over_two, [[np.nan, 17.5, 20, np.nan, 50, 55]])
-
-
 def test_rows_are_what_ta_lib_makes_of_them_one_by_one() -> None:
     for row in range(len(CRASH.symbols)):
         high, low, close = CRASH.high[row], CRASH.low[row], CRASH.close[row]
         np.testing.assert_array_equal(ema(CRASH.close, 21)[row], talib.EMA(close, 21))
         np.testing.assert_array_equal(rsi(CRASH.close)[row], talib.RSI(close, 14))
         np.testing.assert_array_equal(atr(CRASH)[row], talib.ATR(high, low, close, 14))
-        np.testing.assert_array_equal(adx(CRASH).adx[row], talib.ADX(high, low, close, 14))
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 7, 20, 64, 200])
@@ -270,21 +166,15 @@ def test_windows_are_what_their_bars_say(length: int) -> None:
         assert np.isnan(found[:, :first]).all()
     np.testing.assert_array_equal(rolling_max(panel, length)[:, first:], windows.max(axis=2))
     np.testing.assert_array_equal(rolling_min(panel, length)[:, first:], windows.min(axis=2))
-    np.testing.assert_allclose(rolling_sum(panel, length)[:, first:], windows.sum(axis=2))
 
 
 @pytest.mark.parametrize("length", [0, -1, 1.5, True, 200_000])
 def test_a_length_that_makes_no_sense_is_refused(length: int) -> None:
-    for function in (ema, rsi, sma, rolling_std, volatility):
+    for function in (ema, rsi, rolling_std, volatility):
         with pytest.raises(ValueError, match="must be a whole number"):
             function(CRASH.close, length)
     with pytest.raises(ValueError, match="must be a whole number"):
         atr(CRASH, length)
-
-
-def test_macd_refuses_a_fast_average_that_is_not_the_faster_one() -> None:
-    with pytest.raises(ValueError, match="fast must be the smaller one"):
-        macd(CRASH.close, 26, 12)
 
 
 def test_a_warm_up_needs_a_share_between_nothing_and_all() -> None:
@@ -295,15 +185,11 @@ def test_a_warm_up_needs_a_share_between_nothing_and_all() -> None:
 # -- what holds for all of them -------------------------------------------------------------------
 
 FIXED: dict[str, tuple[Callable[[Candles], object], int]] = {
-    "sma": (lambda c: sma(c.close, 5), 4),
     "max": (lambda c: rolling_max(c.high, 7), 6),
     "min": (lambda c: rolling_min(c.low, 4), 3),
-    "sum": (lambda c: rolling_sum(c.volume, 6), 5),
     "std": (lambda c: rolling_std(c.close, 5), 4),
-    "bollinger": (lambda c: bollinger(c.close, 6), 5),
     "volatility": (lambda c: volatility(c.close, 6), 6),
     "true range": (true_range, 1),
-    "rolling vwap": (lambda c: rolling_vwap(c, 3), 2),
 }
 """What looks back on a fixed window, and the column of its first value."""
 
@@ -311,11 +197,6 @@ REMEMBERS: dict[str, tuple[Callable[[Candles], object], int]] = {
     "ema": (lambda c: ema(c.close, 4), 3),
     "rsi": (lambda c: rsi(c.close, 4), 4),
     "atr": (lambda c: atr(c, 4), 4),
-    "macd": (lambda c: macd(c.close, 3, 5, 3), 4),
-    "adx": (lambda c: adx(c, 4), 4),
-    "supertrend": (lambda c: supertrend(c, 4, 1.0), 4),
-    "vwap": (vwap, 0),
-    "vwap of sessions": (lambda c: vwap(c, sessions=c.times // 420_000), 0),
 }
 EVERY = {name: function for name, (function, _) in (FIXED | REMEMBERS).items()}
 
@@ -352,8 +233,7 @@ def test_what_has_a_window_depends_on_it_to_the_last_bit(
 def test_missing_bars_are_left_out(seed: int, bars: int) -> None:
     """Each row gives what it would give alone, without its gaps; and NaN in them."""
     candles = a_market(seed, bars=bars, missing=0.2)
-    everything = {k: v for k, v in EVERY.items() if k != "vwap of sessions"}
-    for name, function in everything.items():
+    for name, function in EVERY.items():
         for row in range(len(candles.symbols)):
             alone, held = without_gaps(candles, row)
             for mine, expected in zip(
@@ -384,9 +264,8 @@ def test_the_first_value_stands_where_it_is_declared(name: str) -> None:
     function, first = (FIXED | REMEMBERS)[name]
     result = arrays(function(a_market(5, symbols=2, bars=60, missing=0, traded=1.0)))[0]
     known = np.isfinite(result) if result.dtype == np.float64 else result != 0
-    last_of_adx = 2 * first - 1 if name == "adx" else first
-    assert not known[:, :last_of_adx].any()
-    assert known[:, last_of_adx:].all()
+    assert not known[:, :first].any()
+    assert known[:, first:].all()
 
 
 def largest_difference(found: object, expected: object, columns: int) -> float:
@@ -406,9 +285,3 @@ def test_after_its_warm_up_an_average_has_forgotten_where_it_began() -> None:
     spread = float(np.nanmax(true_range(CRASH)))
     assert largest_difference(atr(CRASH.last(window)), atr(CRASH), 1) <= 1e-6 * spread
     assert largest_difference(rsi(CRASH.last(window).close), rsi(CRASH.close), 1) <= 1e-3
-    window = adx_warmup(14)
-    assert largest_difference(adx(CRASH.last(window)), adx(CRASH), 1) <= 1e-3
-    window = macd_warmup(26, 9)
-    spread = float(np.max(np.ptp(CRASH.close, axis=1)))
-    late_macd = macd(CRASH.last(window).close)
-    assert largest_difference(late_macd, macd(CRASH.close), 1) <= 1e-5 * spread
