@@ -108,9 +108,14 @@ class Said:
     pressed: Any = None
 
 
+_UNASKED = re.compile(r"✓ (Telegram|Discord) back after ")
+"""An alert that makes no sound and goes to people, whatever they have just said."""
+
+
 def _first_quiet(seen: list[Any], said: Said) -> Any:
     """The first message after it without a sound: answers make none, alerts may come between."""
-    return next((m for m in seen if m.id > said.newest and m.silent), None)
+    new = (m for m in seen if m.id > said.newest and m.silent)
+    return next((m for m in new if not _UNASKED.match(m.text)), None)
 
 
 class Phone(Protocol):
