@@ -49,7 +49,7 @@ def writing(
     """Log to *folder* from *level* up, and to stderr from *console* up, until the block ends."""
     entries: queue.Queue[logging.LogRecord] = queue.Queue()
     handover = _Handover(entries, redactor(secrets))
-    sinks = (_File(folder), _Console(console.upper()))
+    sinks = (_LogFile(folder), _StderrHandler(console.upper()))
     listener = QueueListener(entries, *sinks, respect_handler_level=True)
     root = logging.getLogger()
     before = root.level
@@ -165,7 +165,7 @@ class _OneLine(logging.Formatter):
         return " ".join(" ".join(parts).split())
 
 
-class _File(RotatingFileHandler):
+class _LogFile(RotatingFileHandler):
     def __init__(self, folder: Path) -> None:
         with suppress(OSError):  # told with the first entry that cannot be written
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -204,7 +204,7 @@ class _File(RotatingFileHandler):
             _complain(f"The log {self.baseFilename} cannot be written: {sys.exc_info()[1]}")
 
 
-class _Console(logging.Handler):
+class _StderrHandler(logging.Handler):
     """Stderr as it is at that moment: a prompt puts itself in its place."""
 
     def __init__(self, level: str) -> None:

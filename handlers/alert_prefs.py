@@ -14,7 +14,7 @@ from trading.types import Symbol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hearing:
+class AlertPreferences:
     """What one chat hears."""
 
     chat: str
@@ -55,7 +55,7 @@ class PriceNotice:
 class Notices(Protocol):
     """What people asked to be told, and what they have answered.  Outlives the process."""
 
-    def hearing(self, chat: str) -> Hearing | None:
+    def preferences(self, chat: str) -> AlertPreferences | None:
         """What *chat* hears; None: no alert goes there."""
         ...
 

@@ -31,7 +31,7 @@ WRONG_LIMIT, WRONG_WITHIN = 9, 3_600.0
 NOTE = "second_factor"
 
 
-class Memory(Protocol):
+class KeptValues(Protocol):
     """Small named values that outlive the process.  Both raise `StoreError`."""
 
     async def note(self, name: str) -> str | None: ...
@@ -70,7 +70,7 @@ class SecondFactor:
         self,
         clock: Clock,
         secrets: Mapping[str, str] | None = None,
-        memory: Memory | None = None,
+        memory: KeptValues | None = None,
     ) -> None:
         """*secrets*: base32, by `Caller.user` as in `telegram:111`; *memory*: None, it forgets."""
         self._clock = clock

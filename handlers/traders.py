@@ -51,7 +51,7 @@ def described(services: Services, name: str) -> View | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenTraders:
     """Several traders at one moment."""
 
     views: tuple[View, ...]
@@ -72,9 +72,9 @@ class Seen:
         return [f"{listed(self.broken)} cannot be read: {whose} figures are unknown."]
 
 
-def seen(services: Services, names: Iterable[str]) -> Seen:
+def seen(services: Services, names: Iterable[str]) -> SeenTraders:
     found = {name: described(services, name) for name in names}
-    return Seen(
+    return SeenTraders(
         views=tuple(view for view in found.values() if view is not None),
         broken=tuple(name for name, view in found.items() if view is None),
     )
@@ -124,7 +124,7 @@ def _named(services: Services, choice: Choice, name: str) -> tuple[Choice, ...]:
 
 def _surveyed(universe: TradableUniverse) -> Iterable[Symbol]:
     found = universe.found
-    return found.survey.stats if found and found.survey else ()
+    return found.scan.stats if found and found.scan else ()
 
 
 def _held(view: View | None) -> tuple[Symbol, ...]:

@@ -29,7 +29,7 @@ class FileJournal:
     """The `Journal` in one file.  All of its I/O happens in one thread of its own, in order."""
 
     def __init__(self, path: Path) -> None:
-        self._file = _File(path)
+        self._file = _JournalFile(path)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self._work: deque[_Batch | _Errand] = deque()
         self._running: asyncio.Task[None] | None = None
@@ -103,7 +103,7 @@ def read(path: Path) -> Sequence[Record]:
     It blocks, and may be used beside the desk whose journal it is.
     """
     try:
-        return _File(path).records()
+        return _JournalFile(path).records()
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}") from error
 
@@ -121,7 +121,7 @@ class _Batch:
         self._waiting.append(done)
         return done
 
-    def ready(self, file: _File) -> Callable[[], None]:
+    def ready(self, file: _JournalFile) -> Callable[[], None]:
         data = b"".join(self._data)
         return lambda: file.append(data)
 
@@ -137,7 +137,7 @@ class _Errand:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._call = call
 
-    def ready(self, file: _File) -> Callable[[], None]:
+    def ready(self, file: _JournalFile) -> Callable[[], None]:
         return self._call
 
     def finish(self, error: Exception | None) -> None:
@@ -157,7 +157,7 @@ def _settle(done: asyncio.Future[None], error: Exception | None) -> None:
         done.set_exception(failed)
 
 
-class _File:
+class _JournalFile:
     """The blocking half: belongs to the journal's thread."""
 
     def __init__(self, path: Path) -> None:

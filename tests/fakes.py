@@ -62,7 +62,7 @@ def a_market(
     )
 
 
-class ScriptedSurveyor:
+class ScriptedScanner:
     """Surveys as it is told to; the last answer lasts, and what is an error is raised."""
 
     def __init__(self, *answers: Mapping[Symbol, MarketStats] | Exception, by_bars: bool) -> None:
@@ -70,7 +70,7 @@ class ScriptedSurveyor:
         self.by_bars = by_bars
         self.asked: list[datetime] = []
 
-    async def survey(self, at: datetime, of: Universe) -> MarketScan:
+    async def scan(self, at: datetime, of: Universe) -> MarketScan:
         self.asked.append(at)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):

@@ -148,7 +148,7 @@ def a_world(  # the parts that tests choose
     strategy: ScriptedStrategy | None = None,
     offload: Offload = at_once,
     universe: UniversePlan | None = None,
-    surveyor: MarketScanner | None = None,
+    scanner: MarketScanner | None = None,
 ) -> World:
     """A desk whose market has these closes, one a minute, the first of them before NOON.
 
@@ -237,7 +237,7 @@ def a_world(  # the parts that tests choose
         strategy=strategy,
         feed=feed,
         venue=venue,
-        scanner=surveyor,
+        scanner=scanner,
     )
     desk = assemble_desk(shared, {"majors": assemble(shared, own)}, end=lambda: None)
     return World(

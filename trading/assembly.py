@@ -251,7 +251,7 @@ class _Parts:
 
         return ScannedUniverse(
             context=self.context, plan=settings.universe, store=self._shared.store,
-            surveyor=self._own.scanner or CandleScan(feed.candles, settings.timeframe),
+            scanner=self._own.scanner or CandleScan(feed.candles, settings.timeframe),
             recorder=self._shared.recorder, market=feed.now,
         )  # fmt: skip
 

@@ -142,7 +142,7 @@ class MarketScanner(Protocol):
     by_bars: bool
     """It knows every moment of its market and answers at once, as a recording does."""
 
-    async def survey(self, at: datetime, of: Universe) -> MarketScan:
+    async def scan(self, at: datetime, of: Universe) -> MarketScan:
         """All markets at market time *at*; what costs much is asked for candidates of *of* only.
 
         Raises `VenueUnavailable` when it cannot be had: then nothing is known, not even a part.

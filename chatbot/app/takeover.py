@@ -138,12 +138,12 @@ class Takeover:
         if request is None:
             return
         traders = self.traders
-        by_hand = [h for h in self.halter.latch.firm if h.verb >= Verb.STOP and not h.guard]
-        if not traders or not all(any(h.covers(name) for h in by_hand) for name in traders):
-            by_hand = [
+        manual = [h for h in self.halter.latch.firm if h.verb >= Verb.STOP and not h.guard]
+        if not traders or not all(any(h.covers(name) for h in manual) for name in traders):
+            manual = [
                 self.halter.engage(scope=EVERYONE, verb=Verb.STOP, by=request.by, why=request.why)
             ]
-        for halt in by_hand:
+        for halt in manual:
             if not await self.halter.durable(halt, within=5.0):
                 return  # the request stays where it is, and is found again
         try:

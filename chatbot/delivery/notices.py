@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from chatbot.delivery.waiting import Subscriber
-from handlers.alert_prefs import Hearing, PriceNotice, Unanswered
+from handlers.alert_prefs import AlertPreferences, PriceNotice, Unanswered
 from handlers.reply import Choice, Level, Reply
 from trading.accounts.recorder import Recorder
 from trading.clocks import Clock
@@ -38,7 +38,7 @@ class Hearers(Protocol):
     @property
     def subscribers(self) -> Sequence[Subscriber]: ...
 
-    def hearing(self, key: str) -> Hearing: ...
+    def preferences(self, key: str) -> AlertPreferences: ...
 
     def hear(self, key: str, *, at_least: Level, muted: frozenset[str]) -> None: ...
 
@@ -105,9 +105,9 @@ class DeskNotices:
         """Go by other settings; a chat that has chosen its level by /alerts keeps it."""
         self._escalate_after = escalate_after
         for chat, level in levels.items():
-            hearing = self.hearing(chat)
-            if hearing is not None and chat not in self._chosen:
-                self._outbox().hear(chat, at_least=level, muted=hearing.muted)
+            preferences = self.preferences(chat)
+            if preferences is not None and chat not in self._chosen:
+                self._outbox().hear(chat, at_least=level, muted=preferences.muted)
 
     async def run(self) -> None:
         """Call the owners when nobody answers, until cancelled."""
@@ -117,9 +117,9 @@ class DeskNotices:
 
     # -- what each chat hears -------------------------------------------------------------
 
-    def hearing(self, chat: str) -> Hearing | None:
+    def preferences(self, chat: str) -> AlertPreferences | None:
         known = any(s.key == chat for s in self._outbox().subscribers)
-        return self._outbox().hearing(chat) if known else None
+        return self._outbox().preferences(chat) if known else None
 
     async def hear(self, chat: str, *, at_least: Level, muted: frozenset[str]) -> None:
         self._outbox().hear(chat, at_least=at_least, muted=muted)

@@ -30,7 +30,7 @@ from chatbot.delivery.waiting import (
 )
 from chatbot.ports import Speaker
 from chatbot.supervise import within
-from handlers.alert_prefs import Hearing
+from handlers.alert_prefs import AlertPreferences
 from handlers.format import plural
 from handlers.in_place import InPlace, Stories
 from handlers.reply import Level, Reply, dump
@@ -177,10 +177,10 @@ class Outbox:
         """Whether any chat wants such an alert."""
         return any(chat.wants(kind, level) for chat in self._rooms)
 
-    def hearing(self, key: str) -> Hearing:
+    def preferences(self, key: str) -> AlertPreferences:
         """What the chat *key*, a subscriber's, hears now."""
         chat = self._chats[key]
-        return Hearing(
+        return AlertPreferences(
             chat=key,
             at_least=chat.at_least,
             muted=chat.muted,
@@ -386,19 +386,19 @@ class Outbox:
         while True:
             chat.stir.clear()
             chat.alarm.clear()
-            parcels, hold = chat.next(self._clock.now(), hurry=self._hurry)
-            if not parcels and chat.absence is None:
+            alerts, hold = chat.next(self._clock.now(), hurry=self._hurry)
+            if not alerts and chat.absence is None:
                 await self._rest(hold, chat.stir)
-            elif await self._told_them(chat, parcels):
+            elif await self._told_them(chat, alerts):
                 delay = self._delivery.first_delay
             else:
                 self._progress.set()
                 await self._rest(delay, chat.alarm)
                 delay = min(delay * 2, self._delivery.longest_delay)
 
-    async def _told_them(self, chat: Chat, parcels: Sequence[QueuedAlert]) -> bool:
+    async def _told_them(self, chat: Chat, alerts: Sequence[QueuedAlert]) -> bool:
         try:
-            await self._tell(chat, parcels)
+            await self._tell(chat, alerts)
         except Throttled as told:
             log.info("%s: %s", chat.subscriber.key, told)
             if isinstance(told, Crowded):  # for what is more important there may be room
@@ -411,28 +411,28 @@ class Outbox:
             return False
         return True
 
-    async def _tell(self, chat: Chat, parcels: Sequence[QueuedAlert]) -> None:
+    async def _tell(self, chat: Chat, alerts: Sequence[QueuedAlert]) -> None:
         """Say *parcels*; after a long absence the rest with the word that the chat is back."""
         now = self._clock.now()
         away = chat.was_away(now, at_least=self._delivery.back_after)
         back_is_told = away is not None and chat.at_least <= Level.NOTICE
-        critical = bool(parcels) and parcels[0].alert.level >= Level.CRITICAL
+        critical = bool(alerts) and alerts[0].alert.level >= Level.CRITICAL
         if away is not None and back_is_told and not critical:
             rest = chat.rest(now)
             reply = back(chat.speaker.name, away, [(p.alert.at, p.reply) for p in rest])
             await self._said(chat, rest, reply)
             chat.absence = None
             return
-        await self._said(chat, *self._as_one(parcels))
+        await self._said(chat, *self._as_one(alerts))
         chat.absence = away if back_is_told else None
 
-    async def _said(self, chat: Chat, parcels: Sequence[QueuedAlert], reply: Reply) -> None:
+    async def _said(self, chat: Chat, alerts: Sequence[QueuedAlert], reply: Reply) -> None:
         await self._send(chat, reply)
         now = self._clock.now()
-        chat.done(parcels, now)
-        for parcel in parcels:
-            self._meter.time("queue", max(0.0, (now - parcel.alert.at).total_seconds()))
-        self._tell_clerk(parcel.alert for parcel in parcels)
+        chat.done(alerts, now)
+        for queued in alerts:
+            self._meter.time("queue", max(0.0, (now - queued.alert.at).total_seconds()))
+        self._tell_clerk(queued.alert for queued in alerts)
 
     async def _send(self, chat: Chat, reply: Reply) -> None:
         await within(
@@ -446,15 +446,15 @@ class Outbox:
             return False
         return reply.level < Level.URGENT or chat.quiet_for(self._clock.now()) > 0
 
-    def _as_one(self, parcels: Sequence[QueuedAlert]) -> tuple[Sequence[QueuedAlert], Reply]:
+    def _as_one(self, alerts: Sequence[QueuedAlert]) -> tuple[Sequence[QueuedAlert], Reply]:
         """Fold them; if that fails, tell the first by itself."""
-        if len(parcels) > 1:
+        if len(alerts) > 1:
             try:
-                replies = [(p.alert.kind, p.reply) for p in parcels]
-                return parcels, self._fold(replies, seconds=_seconds(parcels))
+                replies = [(p.alert.kind, p.reply) for p in alerts]
+                return alerts, self._fold(replies, seconds=_seconds(alerts))
             except Exception:
                 log.exception("alerts could not be folded")
-        return parcels[:1], parcels[0].reply
+        return alerts[:1], alerts[0].reply
 
     async def _rest(self, seconds: float | None, unless: asyncio.Event) -> None:
         if seconds is None:
@@ -475,9 +475,9 @@ class Outbox:
             )
 
 
-def _seconds(parcels: Sequence[QueuedAlert]) -> int:
+def _seconds(alerts: Sequence[QueuedAlert]) -> int:
     """In how long they came; of a burst, the window that it is counted in."""
-    span = max(parcels[-1].alert.at - parcels[0].alert.at, WINDOW)
+    span = max(alerts[-1].alert.at - alerts[0].alert.at, WINDOW)
     return round(span.total_seconds())
 
 

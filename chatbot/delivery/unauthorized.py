@@ -24,7 +24,7 @@ TOLD, WITHIN = 10, 3_600.0
 
 
 class Unauthorized:
-    """Implements `chatbot.frontends.talk.OnStranger` with `seen`."""
+    """Implements `chatbot.frontends.talk.OnUnauthorized` with `seen`."""
 
     def __init__(self, *, recorder: Recorder, notes: Notes, clock: Clock) -> None:
         self._recorder = recorder

@@ -179,20 +179,20 @@ class Chat:
 
     def _of_the_night(self) -> int:
         """How many of those in front came in quiet hours, and are told as one."""
-        came = (self.quiet_for(parcel.alert.at) > 0 for parcel in self._quiet)
+        came = (self.quiet_for(queued.alert.at) > 0 for queued in self._quiet)
         return sum(1 for _ in itertools.takewhile(bool, came))
 
     def rest(self, now: datetime) -> list[QueuedAlert]:
         """All but the critical ones that may be told now, oldest first."""
         quiet = () if self.quiet_for(now) else self._quiet
-        return sorted((*self._urgent, *quiet), key=lambda parcel: parcel.alert.at)
+        return sorted((*self._urgent, *quiet), key=lambda queued: queued.alert.at)
 
-    def done(self, parcels: Sequence[QueuedAlert], now: datetime) -> None:
-        for parcel in parcels:
-            queue = self._queue(parcel.alert.level)
-            queue.remove(parcel)
+    def done(self, alerts: Sequence[QueuedAlert], now: datetime) -> None:
+        for queued in alerts:
+            queue = self._queue(queued.alert.level)
+            queue.remove(queued)
             if queue is self._quiet:
-                self._told.append(parcel.alert.at)
+                self._told.append(queued.alert.at)
         self.last_success, self.failing_since, self.problem = now, None, ""
 
     def was_away(self, now: datetime, *, at_least: float) -> Absence | None:
@@ -212,9 +212,9 @@ class Chat:
         """Since when it takes nothing: what waits from before a restart tells that it did not."""
         if self.last_success is not None:
             return now
-        quiet = (parcel for parcel in self._quiet if not self.quiet_for(parcel.alert.at))
+        quiet = (queued for queued in self._quiet if not self.quiet_for(queued.alert.at))
         waits = (*self._critical, *self._urgent, *quiet)
-        oldest = min((parcel.alert.at for parcel in waits), default=now)
+        oldest = min((queued.alert.at for queued in waits), default=now)
         return oldest if now - oldest > HELD else now
 
     def down_for(self, now: datetime) -> timedelta:

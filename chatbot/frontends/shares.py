@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 SHARE = 64
 """Answers of one person that are under way at once."""
-STRANGERS = "strangers"
+UNAUTHORIZED = "strangers"
 """All who have no role share one share: how many of them there are, nobody knows."""
 
 
@@ -49,7 +49,7 @@ class Shares:
 
     def room(self, person: str, role: Role | None, text: str) -> PersonShare:
         """What becomes of *text*, said by *person*; None: a stranger."""
-        owner = STRANGERS if role is None else person
+        owner = UNAUTHORIZED if role is None else person
         if self._under_way[owner] < self._share or self._is_always_heard(role, text):
             return PersonShare.HEARD
         if role is None or owner in self._told:
@@ -62,7 +62,7 @@ class Shares:
         self, person: str, role: Role | None, work: Coroutine[Any, Any, None], *, name: str
     ) -> None:
         """Answer by *work*, on the account of *person*."""
-        owner = STRANGERS if role is None else person
+        owner = UNAUTHORIZED if role is None else person
         self._under_way[owner] += 1
         task = self._tasks.start(work, name=name)
         task.add_done_callback(lambda _: self._ended(owner))

@@ -85,7 +85,7 @@ def asked(message: Message) -> AskedMessage:
     return AskedMessage(message.caller.user, " ".join(message.text.lower().split()))
 
 
-OnStranger = Callable[[str, str], Awaitable[None]]
+OnUnauthorized = Callable[[str, str], Awaitable[None]]
 """Hears of a platform and a numeric id, never of names or words."""
 
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import SecretStr
 
 from chatbot.settings.people import chats_and_people
-from chatbot.settings.places import PREFIX, Mistake, Said, is_on, tables
+from chatbot.settings.places import PREFIX, GivenValues, Mistake, is_on, tables
 from chatbot.settings.values import Timeframe, perhaps
 from chatbot.watch.rules import AlertCondition
 from trading.market.recordings import CRASH, RECORDINGS
@@ -18,7 +18,7 @@ from trading.types import Mode
 CCXT = "ccxt"
 
 
-def across(said: Said) -> Iterator[Mistake]:
+def across(said: GivenValues) -> Iterator[Mistake]:
     """Checks between sections, on what was given: other mistakes do not hide these."""
     traders = tables(said.values.get("traders"))
     enabled = {name: trader for name, trader in traders.items() if is_on(trader)}
@@ -35,7 +35,7 @@ def across(said: Said) -> Iterator[Mistake]:
     yield from chats_and_people(said)
 
 
-def _rules_of_nobody(said: Said, traders: Mapping[str, Any]) -> Iterator[Mistake]:
+def _rules_of_nobody(said: GivenValues, traders: Mapping[str, Any]) -> Iterator[Mistake]:
     """Alert rules about a trader that there is not."""
     alerts = said.values.get("alerts")
     rules = alerts.get("rules") if isinstance(alerts, Mapping) else None
@@ -50,7 +50,7 @@ def _rules_of_nobody(said: Said, traders: Mapping[str, Any]) -> Iterator[Mistake
             yield said.wrong(("alerts", "rules", number, "condition"), why)
 
 
-def _references(said: Said, name: str, trader: Mapping[str, Any]) -> Iterator[Mistake]:
+def _references(said: GivenValues, name: str, trader: Mapping[str, Any]) -> Iterator[Mistake]:
     for key, section in (("venue", "venues"), ("feed", "feeds")):
         known = tables(said.values.get(section))
         named = trader.get(key)
@@ -65,7 +65,7 @@ def _references(said: Said, name: str, trader: Mapping[str, Any]) -> Iterator[Mi
         yield said.wrong(("traders", name, "timeframe"), why)
 
 
-def _venue_and_feed(said: Said, name: str, trader: Mapping[str, Any]) -> Iterator[Mistake]:
+def _venue_and_feed(said: GivenValues, name: str, trader: Mapping[str, Any]) -> Iterator[Mistake]:
     """What each mode needs of both."""
     venue = tables(said.values.get("venues")).get(str(trader.get("venue")))
     feed = tables(said.values.get("feeds")).get(str(trader.get("feed")))
@@ -89,7 +89,7 @@ def _venue_and_feed(said: Said, name: str, trader: Mapping[str, Any]) -> Iterato
 
 
 def _not_live(
-    said: Said, name: str, venue: Mapping[str, Any], place: tuple[str, ...]
+    said: GivenValues, name: str, venue: Mapping[str, Any], place: tuple[str, ...]
 ) -> Iterator[Mistake]:
     """Each thing that is missing is a sentence of its own."""
     if not _is_no(venue.get("read_only", True)):
@@ -112,7 +112,7 @@ def _market_of(section: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(section.get(key)) for key in ("exchange", "market"))
 
 
-def _owned_twice(said: Said, enabled: Mapping[str, Mapping[str, Any]]) -> Iterator[Mistake]:
+def _owned_twice(said: GivenValues, enabled: Mapping[str, Mapping[str, Any]]) -> Iterator[Mistake]:
     """A live account has one trader: of two, nobody could tell whose its money is.
 
     On paper each trader has an account of its own.

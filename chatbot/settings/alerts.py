@@ -26,8 +26,7 @@ from chatbot.settings.values import (
     span,
     web_address,
 )
-from chatbot.watch.rules import Action, AlertCondition
-from chatbot.watch.rules import Rule as AlertRule
+from chatbot.watch.rules import Action, AlertCondition, AlertRule
 
 
 def _condition(value: object) -> AlertCondition:

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from chatbot.logs import MASK
 from chatbot.settings.kinds import KIND, all_keys, field_of, keys_of, kinds_at
-from chatbot.settings.places import Mistake, Said, dotted, variable_of
+from chatbot.settings.places import GivenValues, Mistake, dotted, variable_of
 from chatbot.settings.secret import is_secret
 from chatbot.settings.values import NAME_RULE, Keys, Wrong, alternatives, bound
 
@@ -21,7 +21,7 @@ NAMED_SECTIONS = ("venues", "feeds", "traders")
 _BY_KIND = ("venues", "feeds")
 
 
-def explained(said: Said, errors: Sequence[ErrorDetails]) -> Iterator[Mistake]:
+def explained(said: GivenValues, errors: Sequence[ErrorDetails]) -> Iterator[Mistake]:
     for error in errors:
         keys = _without_kind(tuple(error["loc"]))
         if keys and keys[-1] == "[key]":
@@ -44,7 +44,7 @@ def _without_kind(keys: Keys) -> Keys:
     return (*keys[:2], *keys[3:]) if len(keys) > 2 and keys[2] in kinds else keys  # noqa: PLR2004  # section and name
 
 
-def _misnamed(said: Said, keys: Keys) -> Mistake:
+def _misnamed(said: GivenValues, keys: Keys) -> Mistake:
     """A name that was given to a section, or the key of a map."""
     field = field_of(keys[:-1])
     if field is None or keys[0] in NAMED_SECTIONS:
@@ -53,7 +53,7 @@ def _misnamed(said: Said, keys: Keys) -> Mistake:
     return said.at(keys[:-1], f": {key} is no key there, allowed {_allowed(field)}")
 
 
-def _unknown(said: Said, keys: Keys) -> Iterator[Mistake]:
+def _unknown(said: GivenValues, keys: Keys) -> Iterator[Mistake]:
     if said.variable(keys) is None and is_secret(keys, said.value(keys)):
         return  # already told, with what to do
     name = str(keys[-1])
@@ -73,7 +73,7 @@ def _unknown(said: Said, keys: Keys) -> Iterator[Mistake]:
         yield said.at(keys, f" is not known{_meant(hint) or _known(siblings)}")
 
 
-def _missing(said: Said, keys: Keys, wanted: str = "") -> Mistake:
+def _missing(said: GivenValues, keys: Keys, wanted: str = "") -> Mistake:
     owner = keys[:2]
     if len(keys) > len(owner) and owner not in said.lines:
         for whole, variable in said.variables.items():
@@ -88,7 +88,7 @@ def _missing(said: Said, keys: Keys, wanted: str = "") -> Mistake:
     return said.at(keys, f" is missing{f', wanted: {wanted}' if wanted else ''}")
 
 
-def _not_allowed(said: Said, keys: Keys, error: ErrorDetails) -> Mistake:
+def _not_allowed(said: GivenValues, keys: Keys, error: ErrorDetails) -> Mistake:
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, Wrong):
         if cause.key:

@@ -14,8 +14,8 @@ from chatbot.settings.environment import Environment
 from chatbot.settings.explain import explained
 from chatbot.settings.file import File
 from chatbot.settings.places import (
+    GivenValues,
     Mistake,
-    Said,
     dressed_secrets,
     merged,
     secrets_written,
@@ -30,7 +30,9 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     """Read and check everything.  Raises `SettingsError` with every mistake at once."""
     file = File.read(path)
     environment = Environment.read(environ)
-    said = Said(path, file.lines, environment.variables, merged(file.tables, environment.tables))
+    said = GivenValues(
+        path, file.lines, environment.variables, merged(file.tables, environment.tables)
+    )
     secrets, unreadable = read_secrets(said)
     found = [*secrets_written(said, file.tables), *environment.mistakes, *unreadable]
     found += [*unseen(said), *dressed_secrets(said, merged(environment.tables, secrets))]

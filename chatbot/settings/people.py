@@ -10,14 +10,14 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from chatbot.settings.places import PREFIX, Mistake, Said, is_on, tables
+from chatbot.settings.places import PREFIX, GivenValues, Mistake, is_on, tables
 from chatbot.settings.values import perhaps
 from handlers import load_commands
 from handlers.access import ALWAYS
 from handlers.caller import Role
 
 
-def chats_and_people(said: Said) -> Iterator[Mistake]:
+def chats_and_people(said: GivenValues) -> Iterator[Mistake]:
     chats = tables(said.values.get("chat"))
     telegram, discord = chats.get("telegram", {}), chats.get("discord", {})
     for name, chat in (("telegram", telegram), ("discord", discord)):
@@ -34,7 +34,7 @@ def chats_and_people(said: Said) -> Iterator[Mistake]:
 # -- tokens -------------------------------------------------------------------------------
 
 
-def _without_token(said: Said, name: str, chat: Mapping[str, Any]) -> Iterator[Mistake]:
+def _without_token(said: GivenValues, name: str, chat: Mapping[str, Any]) -> Iterator[Mistake]:
     if chat.get("token") is None and not chat.get("token_file"):
         variable = f"{PREFIX}CHAT__{name.upper()}__TOKEN"
         why = f" has no token: set {variable} in the environment, or name a token_file"
@@ -42,7 +42,7 @@ def _without_token(said: Said, name: str, chat: Mapping[str, Any]) -> Iterator[M
 
 
 def _token_twice(
-    said: Said, telegram: Mapping[str, Any], discord: Mapping[str, Any]
+    said: GivenValues, telegram: Mapping[str, Any], discord: Mapping[str, Any]
 ) -> Iterator[Mistake]:
     one, other = telegram.get("token"), discord.get("token")
     if not isinstance(one, SecretStr) or not isinstance(other, SecretStr):
@@ -55,7 +55,7 @@ def _token_twice(
 # -- who hears alerts ---------------------------------------------------------------------
 
 
-def _telegram_alerts(said: Said, telegram: Mapping[str, Any]) -> Iterator[Mistake]:
+def _telegram_alerts(said: GivenValues, telegram: Mapping[str, Any]) -> Iterator[Mistake]:
     users, groups = _ids(telegram.get("users")), _ids(telegram.get("groups"))
     for keys, alert in _alerts("telegram", telegram):
         chat = str(alert.get("chat", ""))
@@ -66,7 +66,7 @@ def _telegram_alerts(said: Said, telegram: Mapping[str, Any]) -> Iterator[Mistak
             yield said.wrong((*keys, "topic"), "only a group has topics")
 
 
-def _discord_alerts(said: Said, discord: Mapping[str, Any]) -> Iterator[Mistake]:
+def _discord_alerts(said: GivenValues, discord: Mapping[str, Any]) -> Iterator[Mistake]:
     users, guilds = _ids(discord.get("users")), _ids(discord.get("guilds"))
     for keys, alert in _alerts("discord", discord):
         if alert.get("user") is not None and str(alert["user"]) not in users:
@@ -91,7 +91,7 @@ def _ids(value: Any) -> set[str]:
 # -- access -------------------------------------------------------------------------------
 
 
-def _commands(said: Said, written: Any) -> Iterator[Mistake]:
+def _commands(said: GivenValues, written: Any) -> Iterator[Mistake]:
     """Commands may be switched off or need more; what makes safer, never."""
     if not isinstance(written, dict) or not written:
         return
@@ -109,7 +109,7 @@ def _commands(said: Said, written: Any) -> Iterator[Mistake]:
 
 
 def _factors_of_nobody(
-    said: Said, written: Any, telegram: Mapping[str, Any], discord: Mapping[str, Any]
+    said: GivenValues, written: Any, telegram: Mapping[str, Any], discord: Mapping[str, Any]
 ) -> Iterator[Mistake]:
     known = {"telegram": _ids(telegram.get("users")), "discord": _ids(discord.get("users"))}
     for person in written if isinstance(written, dict) else ():

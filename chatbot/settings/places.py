@@ -26,7 +26,7 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class GivenValues:
     """Every value that was given, and where."""
 
     file: Path
@@ -82,7 +82,7 @@ class Said:
         return value
 
 
-def secrets_written(said: Said, tables: Mapping[str, Any]) -> Iterator[Mistake]:
+def secrets_written(said: GivenValues, tables: Mapping[str, Any]) -> Iterator[Mistake]:
     """What must not stand in a file that is copied, shown and committed."""
     for keys, value in leaves(tables):
         if is_secret(keys, value):
@@ -95,7 +95,7 @@ def secrets_written(said: Said, tables: Mapping[str, Any]) -> Iterator[Mistake]:
             )
 
 
-def unseen(said: Said) -> Iterator[Mistake]:
+def unseen(said: GivenValues) -> Iterator[Mistake]:
     """Values with something in them that nobody sees: what is read is not what was meant."""
     for keys, value in leaves(said.values):
         if isinstance(value, str) and clean(value) != value:
@@ -103,7 +103,7 @@ def unseen(said: Said) -> Iterator[Mistake]:
             yield said.at(keys, f" holds {what}; write it again by hand")
 
 
-def dressed_secrets(said: Said, values: Mapping[str, Any]) -> Iterator[Mistake]:
+def dressed_secrets(said: GivenValues, values: Mapping[str, Any]) -> Iterator[Mistake]:
     """Secrets with something around them: the platform would only say that they are wrong."""
     for keys, value in leaves(values):
         for inner in value.values() if isinstance(value, dict) else (value,):

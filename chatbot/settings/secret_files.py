@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from chatbot.folder.state import beside
-from chatbot.settings.places import Mistake, Said, is_on, merged, tables
+from chatbot.settings.places import GivenValues, Mistake, is_on, merged, tables
 from chatbot.settings.secret import dressed
 from chatbot.settings.values import Wrong
 
@@ -23,7 +23,7 @@ MOST = 65_536
 """Bytes; whatever is longer is no secret of ours."""
 
 
-def read_secrets(said: Said) -> tuple[dict[str, Any], list[Mistake]]:
+def read_secrets(said: GivenValues) -> tuple[dict[str, Any], list[Mistake]]:
     """Return what the files named in *said* hold, as tables, and what is wrong with them."""
     found: dict[str, Any] = {}
     mistakes: list[Mistake] = []
@@ -41,7 +41,7 @@ def read_secrets(said: Said) -> tuple[dict[str, Any], list[Mistake]]:
     return found, mistakes
 
 
-def _wanted(said: Said) -> Iterator[tuple[tuple[str, ...], str]]:
+def _wanted(said: GivenValues) -> Iterator[tuple[tuple[str, ...], str]]:
     """The sections that name a file and need it: the environment wins, what is off needs none."""
     for name, section in tables(said.values.get("chat")).items():
         if name in ("telegram", "discord") and is_on(section, default=False):

@@ -16,7 +16,7 @@ from chatbot.folder.state import beside
 from chatbot.settings.access import AccessSettings
 from chatbot.settings.alerts import AlertSettings
 from chatbot.settings.chats import ChatSettings
-from chatbot.settings.places import Said
+from chatbot.settings.places import GivenValues
 from chatbot.settings.process import Bot, ScheduleSettings
 from chatbot.settings.secret import secrets_in
 from chatbot.settings.trading import Feed, TraderSection, Venue, WholeDesk
@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     access: AccessSettings = AccessSettings()
 
-    _said: Said = PrivateAttr()
+    _said: GivenValues = PrivateAttr()
     _notices: tuple[str, ...] = PrivateAttr(())
 
     @property

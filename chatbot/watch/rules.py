@@ -146,7 +146,7 @@ def _number(metric: str, bound: str) -> Decimal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class AlertRule:
     name: str
     condition: AlertCondition
     duration: timedelta
@@ -181,7 +181,7 @@ class RuleWatch:
     def __init__(
         self,
         *,
-        rules: Sequence[Rule],
+        rules: Sequence[AlertRule],
         read: Callable[[], Mapping[str, Value]],
         brakes: Brakes,
         recorder: Recorder,
@@ -202,7 +202,7 @@ class RuleWatch:
         self._broken: dict[str, datetime] = {}
         """Since when, wall time; of rules that were told."""
 
-    def use(self, rules: Sequence[Rule]) -> None:
+    def use(self, rules: Sequence[AlertRule]) -> None:
         """Go by other rules from now on; what is the same goes on as it was."""
         self._rules = tuple(rules)
 
@@ -233,7 +233,7 @@ class RuleWatch:
             except Exception:
                 log.exception("the rule %s could not be carried out", rule.name)
 
-    async def _judge(self, rule: Rule, value: Value) -> None:
+    async def _judge(self, rule: AlertRule, value: Value) -> None:
         holds = rule.condition.holds(value)
         if holds is None or value is None:
             return
@@ -247,7 +247,7 @@ class RuleWatch:
             self._broken[rule.key] = self._clock.now() - timedelta(seconds=now - since)
             await self._act(rule, value)
 
-    async def _act(self, rule: Rule, value: Known) -> None:
+    async def _act(self, rule: AlertRule, value: Known) -> None:
         """Tighten first, tell second."""
         try:
             await self._tighten(rule)
@@ -262,14 +262,14 @@ class RuleWatch:
                 )
             )
 
-    async def _tighten(self, rule: Rule) -> None:
+    async def _tighten(self, rule: AlertRule) -> None:
         by, why = f"rule {rule.name}", str(rule.condition)
         if rule.action == "pause":
             await self._brakes.pause(rule.scope, by=by, why=why)
         elif rule.action == "stop":
             await self._brakes.stop(rule.scope, by=by, why=why)
 
-    async def _restore(self, rule: Rule) -> None:
+    async def _restore(self, rule: AlertRule) -> None:
         since = self._broken.pop(rule.key, None)
         if since is not None:
             now = self._clock.now()

@@ -10,7 +10,7 @@ from chatbot.settings.access import PERSON
 from chatbot.settings.chats import roles_of
 from handlers.access import RateLimit
 from handlers.context import Person
-from handlers.second_factor import Memory, SecondFactor, address_of, new_secret
+from handlers.second_factor import KeptValues, SecondFactor, address_of, new_secret
 from trading.clocks import Clock
 
 
@@ -41,7 +41,7 @@ def rate_limit(settings: Settings, clock: Clock) -> RateLimit:
     )
 
 
-def second_factor(settings: Settings, clock: Clock, memory: Memory) -> SecondFactor:
+def second_factor(settings: Settings, clock: Clock, memory: KeptValues) -> SecondFactor:
     secrets = settings.access.totp.items()
     return SecondFactor(clock, {who: secret.get_secret_value() for who, secret in secrets}, memory)
 

@@ -36,8 +36,8 @@ from chatbot.wiring.trading import (
     exit_rules_of,
     feed_of,
     place_of,
+    scanner_of,
     strategy_of,
-    surveyor_of,
     venue_of,
 )
 from handlers.caller import Caller
@@ -271,7 +271,7 @@ def _trader(
         strategy=strategy_of(settings, name),
         feed=feed,
         venue=line(name, venue),
-        scanner=surveyor_of(settings, name, connections),
+        scanner=scanner_of(settings, name, connections),
         meter=meter,
     )
 

@@ -88,7 +88,7 @@ def faces_of(
             clock=clock,
             pictures=pictures,
             notes=notes,
-            on_stranger=lambda platform, user: strangers.seen(platform, user),  # noqa: PLW0108  # made below
+            on_unauthorized=lambda platform, user: unauthorized.seen(platform, user),  # noqa: PLW0108  # made below
             desk=desk,
         ),
     )
@@ -121,7 +121,7 @@ def faces_of(
         store=store, bus=bus, clock=clock, announce=outbox.announce, offer=outbox.offer,
         meter=metrics,
     )  # fmt: skip
-    strangers = Unauthorized(recorder=recorder, notes=notes, clock=clock)
+    unauthorized = Unauthorized(recorder=recorder, notes=notes, clock=clock)
 
     def as_text(reply: Reply) -> str:
         return plain(reply, now=clock.now())

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from chatbot.delivery.waiting import Delivery
-from chatbot.frontends.talk import OnStranger
+from chatbot.frontends.talk import OnUnauthorized
 from chatbot.ports import ChatPlatform, Notes, Pictures
 from chatbot.settings import DiscordSettings, Settings, TelegramSettings
 from chatbot.settings.chats import TimingSettings
@@ -24,7 +24,7 @@ class Around:
     clock: Clock
     pictures: Pictures
     notes: Notes
-    on_stranger: OnStranger
+    on_unauthorized: OnUnauthorized
     desk: Callable[[], Desk]
     """Asked while somebody types: for names to complete."""
 
@@ -64,7 +64,7 @@ def _telegram(section: TelegramSettings, timing: TimingSettings, around: Around)
         clock=around.clock,
         pictures=around.pictures,
         notes=around.notes,
-        on_stranger=around.on_stranger,
+        on_unauthorized=around.on_unauthorized,
         flood=TelegramFlood(
             overall_rate=flood.overall,
             overall_seconds=float(flood.overall_seconds),
@@ -98,7 +98,7 @@ def _discord(section: DiscordSettings, timing: TimingSettings, around: Around) -
         clock=around.clock,
         pictures=around.pictures,
         notes=around.notes,
-        on_stranger=around.on_stranger,
+        on_unauthorized=around.on_unauthorized,
         waits=ConnectTimeouts(
             request=float(timing.request),
             first_retry=float(timing.retry),

@@ -108,7 +108,7 @@ def feed_of(settings: Settings, name: str, clock: Clock, connections: Connection
         raise _mistake(settings, name, "symbols", error) from None
 
 
-def surveyor_of(settings: Settings, name: str, connections: Connections) -> MarketScanner | None:
+def scanner_of(settings: Settings, name: str, connections: Connections) -> MarketScanner | None:
     """Who looks at the market for the universe of trader *name*; None: its candles show all."""
     section = settings.traders[name]
     feed = settings.feeds[section.feed]

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Literal
 
 from handlers import traders
-from handlers.alert_prefs import Hearing, PriceNotice, Unanswered
+from handlers.alert_prefs import AlertPreferences, PriceNotice, Unanswered
 from handlers.alerts import SILENT
 from handlers.caller import Role
 from handlers.command import Rest, command
@@ -63,18 +63,20 @@ async def alerts(
     what: last, level, mute or unmute; left out: what this chat hears
     value: for last a number, for level a level, else a kind of alert such as stop moved
     """
-    hearing = _hearing(ctx)
+    preferences = _preferences(ctx)
     if what is None:
-        return heard(hearing, len(ctx.services.notices.unanswered()), chats=_chats(ctx))
+        return heard(preferences, len(ctx.services.notices.unanswered()), chats=_chats(ctx))
     if what == "last":
         count, page = _count_and_page(value)
-        told = await ctx.services.notices.told(hearing.chat, limit=count)
+        told = await ctx.services.notices.told(preferences.chat, limit=count)
         return last(told, page)
     if ctx.caller.role < Role.OPERATOR:
         raise Refused(f"/alerts {what} needs operator, you are {ctx.caller.role.name.lower()}")
-    changed = _changed(hearing, what, value)
-    await ctx.services.notices.hear(hearing.chat, at_least=changed.at_least, muted=changed.muted)
-    after = ctx.services.notices.hearing(hearing.chat) or changed
+    changed = _changed(preferences, what, value)
+    await ctx.services.notices.hear(
+        preferences.chat, at_least=changed.at_least, muted=changed.muted
+    )
+    after = ctx.services.notices.preferences(preferences.chat) or changed
     unanswered = len(ctx.services.notices.unanswered())
     return heard(after, unanswered, changed=True, chats=_chats(ctx))
 
@@ -83,26 +85,26 @@ def _chats(ctx: Context) -> Mapping[str, str]:
     return ctx.services.administration.chats()
 
 
-def _hearing(ctx: Context) -> Hearing:
+def _preferences(ctx: Context) -> AlertPreferences:
     """What the caller's chat hears; from the socket, its owner asks about the console."""
     for chat in (ctx.caller.chat, *(["console:"] if ctx.caller.place == "terminal" else [])):
-        hearing = ctx.services.notices.hearing(chat)
-        if hearing is not None:
-            return hearing
+        preferences = ctx.services.notices.preferences(chat)
+        if preferences is not None:
+            return preferences
     raise Refused("This chat is told no alerts: bot.toml lists those that are")
 
 
-def _changed(hearing: Hearing, what: str, value: str) -> Hearing:
-    at_least, muted = hearing.at_least, hearing.muted
+def _changed(preferences: AlertPreferences, what: str, value: str) -> AlertPreferences:
+    at_least, muted = preferences.at_least, preferences.muted
     if what == "level":
         at_least = _level(value)
     elif what == "mute":
         muted |= {_kind(value)}
     else:
         muted -= {_kind(value)}
-    return Hearing(
-        chat=hearing.chat, at_least=at_least, muted=muted, quiet=hearing.quiet,
-        zone=hearing.zone, queued=hearing.queued,
+    return AlertPreferences(
+        chat=preferences.chat, at_least=at_least, muted=muted, quiet=preferences.quiet,
+        zone=preferences.zone, queued=preferences.queued,
     )  # fmt: skip
 
 
@@ -139,14 +141,20 @@ def _count_and_page(value: str) -> tuple[int, int]:
 
 
 def heard(
-    hearing: Hearing, unanswered: int, *, changed: bool = False, chats: Mapping[str, str] = _NONE
+    preferences: AlertPreferences,
+    unanswered: int,
+    *,
+    changed: bool = False,
+    chats: Mapping[str, str] = _NONE,
 ) -> Reply:
     """*chats*: each by name, with what is wrong with it; what is lost hears nothing."""
-    level = hearing.at_least.name.lower()
-    up = "" if hearing.at_least is Level.CRITICAL else " and up"
-    sound = max(hearing.at_least, Level.URGENT).name.lower()
-    quiet = f"Quiet {hearing.quiet} {hearing.zone}." if hearing.quiet else "No quiet hours."
-    muted = ", ".join(sorted(map(spoken, hearing.muted))) or "nothing"
+    level = preferences.at_least.name.lower()
+    up = "" if preferences.at_least is Level.CRITICAL else " and up"
+    sound = max(preferences.at_least, Level.URGENT).name.lower()
+    quiet = (
+        f"Quiet {preferences.quiet} {preferences.zone}." if preferences.quiet else "No quiet hours."
+    )
+    muted = ", ".join(sorted(map(spoken, preferences.muted))) or "nothing"
     wait = "waits" if unanswered == 1 else "wait"
     critical = plural(unanswered, "critical alert")
     waits = f"\n{critical} {wait} for an answer." if unanswered else ""
@@ -154,11 +162,11 @@ def heard(
     silent = "".join(f"\n{line}" for line in lost[:_LOST])
     if len(lost) > _LOST:
         silent += f"\nAnd {len(lost) - _LOST} chats more that hear nothing."
-    whole = hearing.at_least is Level.INFO
+    whole = preferences.at_least is Level.INFO
     other = Choice("Urgent only", "/alerts level urgent")
     return Reply(
         f"{f'{DONE} ' if changed else ''}This chat: {level}{up}, sound from {sound}",
-        text=f"{quiet} Muted: {clipped(muted, 120)}. Queued {hearing.queued}.{waits}{silent}",
+        text=f"{quiet} Muted: {clipped(muted, 120)}. Queued {preferences.queued}.{waits}{silent}",
         choices=(
             *((Choice("Acknowledge", "/ack"),) if unanswered else ()),
             other if whole else Choice("Everything", "/alerts level info"),

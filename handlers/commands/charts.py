@@ -85,7 +85,7 @@ async def _day_book(ctx: Context, view: View) -> DayBook:
     return begun(await ctx.services.store.day_book(view.name, zone), view)
 
 
-async def _whole_equity(ctx: Context, seen: traders.Seen, span: Span) -> Reply:
+async def _whole_equity(ctx: Context, seen: traders.SeenTraders, span: Span) -> Reply:
     """In figures: one picture holds one curve, and each trader has its own."""
     changes = {v.name: change_of(v, await _day_book(ctx, v), span) for v in seen.views}
     mixed = whole.is_mixed(seen)

@@ -126,7 +126,7 @@ async def _periods_of(ctx: Context, view: View, per: Unit, n: int) -> Sequence[P
 # -- of the whole desk --------------------------------------------------------------------
 
 
-def whole_stats(there: traders.Seen, found: Mapping[str, Stats], span: Span) -> Reply:
+def whole_stats(there: traders.SeenTraders, found: Mapping[str, Stats], span: Span) -> Reply:
     values = [(v.quote, found[v.name].total.profit) for v in there.views]
     mixed = whole.is_mixed(there)
 
@@ -147,13 +147,15 @@ def whole_stats(there: traders.Seen, found: Mapping[str, Stats], span: Span) -> 
     )
 
 
-def _without_trades(there: traders.Seen, found: Mapping[str, Stats], span: Span) -> Sequence[str]:
+def _without_trades(
+    there: traders.SeenTraders, found: Mapping[str, Stats], span: Span
+) -> Sequence[str]:
     traded = any(found[view.name].total.trades for view in there.views)
     return () if traded else (f"{no_trades(span)}.",)
 
 
 def whole_periods(
-    there: traders.Seen, found: Mapping[str, Sequence[Period]], per: Unit, n: int
+    there: traders.SeenTraders, found: Mapping[str, Sequence[Period]], per: Unit, n: int
 ) -> Reply:
     """*found*, by trader: the running one first."""
     changes = {name: change_over(each) for name, each in found.items()}

@@ -29,7 +29,7 @@ from handlers.texts.phrases import (
 )
 from handlers.texts.screen import TABLE_ROWS, first_fitting, fitted
 from handlers.texts.stopped import durable
-from handlers.traders import Seen
+from handlers.traders import SeenTraders
 from trading.accounts.views import Halting, View
 from trading.model.halt import Halt, Stage
 from trading.types import ZERO, Trade
@@ -43,19 +43,19 @@ _TOLD = 3
 """Sentences about single traders that a screen may have room for."""
 
 
-def all_of(seen: Seen) -> str:
+def all_of(seen: SeenTraders) -> str:
     """As in `all 3 traders (paper)`."""
     return f"all {_traders(seen)}"
 
 
-def _traders(seen: Seen) -> str:
+def _traders(seen: SeenTraders) -> str:
     return f"{len(seen.names)} traders {modes(seen.views)}".rstrip()
 
 
 # -- the question -------------------------------------------------------------------------
 
 
-def flatten_all_question(seen: Seen) -> Reply:
+def flatten_all_question(seen: SeenTraders) -> Reply:
     """Every position if a screen holds them, else a line for each trader."""
     held = sum(len(v.holdings) for v in seen.views)
     if not held and not seen.broken:
@@ -66,7 +66,7 @@ def flatten_all_question(seen: Seen) -> Reply:
     return first_fitting(drafts, spare=ONLY)
 
 
-def _nothing_open(seen: Seen) -> Reply:
+def _nothing_open(seen: SeenTraders) -> Reply:
     waiting = len(entries(orders_of(seen.views)))
     resting = f"{count_entries(waiting)} would be cancelled" if waiting else "No entry rests"
     return Reply(
@@ -77,7 +77,7 @@ def _nothing_open(seen: Seen) -> Reply:
     )
 
 
-def _question(seen: Seen, table: Table | None, told: int) -> Reply:
+def _question(seen: SeenTraders, table: Table | None, told: int) -> Reply:
     count = sum(len(counted(v)) for v in seen.views)
     notes = [*_unread(seen), *(note for v in seen.views for note in apart_notes(v))]
     close = "Close all now" if seen.broken else f"Close {count} now"
@@ -91,14 +91,14 @@ def _question(seen: Seen, table: Table | None, told: int) -> Reply:
     )
 
 
-def _unread(seen: Seen) -> list[str]:
+def _unread(seen: SeenTraders) -> list[str]:
     if not seen.broken:
         return []
     it = "it is" if len(seen.broken) == 1 else "they are"
     return [f"{listed(seen.broken)} cannot be read: what {it} worth is unknown. Closed as well."]
 
 
-def _worth(seen: Seen) -> str:
+def _worth(seen: SeenTraders) -> str:
     holding = [v for v in seen.views if counted(v)]
     if not holding:
         return f"Worth {UNKNOWN}."
@@ -115,7 +115,7 @@ def _value(view: View) -> Decimal | None:
     return total([value_of(h) for h in counted(view)])
 
 
-def _each_position(seen: Seen) -> Table | None:
+def _each_position(seen: SeenTraders) -> Table | None:
     mixed = _is_mixed(seen)
     rows: list[tuple[str, ...]] = [
         (
@@ -131,7 +131,7 @@ def _each_position(seen: Seen) -> Table | None:
     return fitted(_POSITIONS, rows, spare=2)
 
 
-def _each_trader(seen: Seen, most: int) -> Table | None:
+def _each_trader(seen: SeenTraders, most: int) -> Table | None:
     mixed = _is_mixed(seen)
     rows: list[tuple[str, ...]] = [
         (
@@ -146,7 +146,7 @@ def _each_trader(seen: Seen, most: int) -> Table | None:
     return fitted(_SUMS, _cut(rows, most), spare=2)
 
 
-def _is_mixed(seen: Seen) -> bool:
+def _is_mixed(seen: SeenTraders) -> bool:
     """Whether a figure without its currency would say nothing."""
     return len({v.quote for v in seen.views}) > 1
 
@@ -174,8 +174,8 @@ def flattening_all(
     halting: Halting,
     halt: Halt,
     closes: Mapping[str, Sequence[Trade]],
-    before: Seen,
-    now: Seen,
+    before: SeenTraders,
+    now: SeenTraders,
     stops: int | None = None,
 ) -> tuple[Reply, bool]:
     """How it reads now, and whether every trader is flat.
@@ -206,7 +206,7 @@ def _under_way(
     halt: Halt,
     names: Sequence[str],
     rows: list[tuple[str, ...]],
-    now: Seen,
+    now: SeenTraders,
     told: int,
 ) -> Reply:
     flat = [name for name in names if halt.is_flat(name)]
@@ -237,7 +237,7 @@ def _left(names: Sequence[str]) -> str:
     return f"{listed(list(names))} {is_not}, told here."
 
 
-def _about(halt: Halt, now: Seen) -> Iterable[str]:
+def _about(halt: Halt, now: SeenTraders) -> Iterable[str]:
     """What keeps single traders, each with its name."""
     for view in now.views:
         if halt.is_flat(view.name):
@@ -248,13 +248,13 @@ def _about(halt: Halt, now: Seen) -> Iterable[str]:
 
 
 def _row(
-    halt: Halt, name: str, closes: Sequence[Trade], before: Seen, now: Seen
+    halt: Halt, name: str, closes: Sequence[Trade], before: SeenTraders, now: SeenTraders
 ) -> tuple[str, ...]:
     profit = gain(sum((t.profit for t in closes), ZERO)) if closes else ""
     return clipped(name, NAME), _state(halt, name, before, now), profit
 
 
-def _state(halt: Halt, name: str, before: Seen, now: Seen) -> str:
+def _state(halt: Halt, name: str, before: SeenTraders, now: SeenTraders) -> str:
     """As in `2 of 3 closed`."""
     reached = [_BY_STAGE[r.stage] for r in halt.stages_of(name) if r.stage in _BY_STAGE]
     if reached:
@@ -271,7 +271,7 @@ def _flat(
     halt: Halt,
     names: Sequence[str],
     closes: Mapping[str, Sequence[Trade]],
-    before: Seen,
+    before: SeenTraders,
     stops: int | None,
 ) -> Reply:
     """As in `✓ Flat: all 3 traders (paper), confirmed in 23 s`."""

@@ -26,7 +26,7 @@ LOOK_EVERY = 10.0
 """Seconds between two looks at how far the closes are; a stage of the halt is heard of at once."""
 FOLLOWED_FOR = 3_600.0
 """Seconds; after that the stages are told by alerts."""
-Look = Callable[[Halt], tuple[Reply, bool] | None]
+HaltReading = Callable[[Halt], tuple[Reply, bool] | None]
 """How it reads now, and whether that is the end; None: nothing new is known."""
 
 
@@ -56,7 +56,7 @@ def flatten_answer(ctx: Context, name: TraderName, halting: Halting, before: Vie
     return reply if halting.flat else _followed(ctx, reply, halting.halt, [name], look)
 
 
-def flatten_all_answer(ctx: Context, halting: Halting, before: traders.Seen) -> Reply:
+def flatten_all_answer(ctx: Context, halting: Halting, before: traders.SeenTraders) -> Reply:
     """The same for all traders, in one message; whoever cannot be described is told as that."""
     desk, names = ctx.services.desk, [s.trader for s in halting.swept]
 
@@ -93,7 +93,9 @@ def followed_stop(ctx: Context, reply: Reply, halting: Halting) -> Reply:
     return _followed(ctx, reply, halting.halt, names, look)
 
 
-def _followed(ctx: Context, reply: Reply, halt: Halt, names: Sequence[str], look: Look) -> Reply:
+def _followed(
+    ctx: Context, reply: Reply, halt: Halt, names: Sequence[str], look: HaltReading
+) -> Reply:
     """*reply*, and in its place whatever *look* finds next, until it is the end."""
     if not ctx.caller.edits:
         return reply
@@ -111,7 +113,7 @@ class _Follower:
     chat: str
     halt_id: str
     stories: tuple[str, ...]
-    look: Look
+    look: HaltReading
     until: float
     """Monotonic."""
 

@@ -122,9 +122,9 @@ def _meant(ctx: Context, halt_id: HaltId | None, trader: Traders | None) -> list
 def _check_rebase(ctx: Context, found: Sequence[Halt]) -> None:
     if ctx.caller.role < Role.OWNER:
         raise Refused(f"/resume rebase needs owner, you are {ctx.caller.role.name.lower()}")
-    by_hand = [h.id for h in found if not h.guard]
-    if by_hand:
-        raise Refused(f"No guard made {listed(by_hand)}, so there is nothing to measure afresh")
+    manual = [h.id for h in found if not h.guard]
+    if manual:
+        raise Refused(f"No guard made {listed(manual)}, so there is nothing to measure afresh")
 
 
 def resume_question(found: Sequence[Halt], views: Sequence[View], *, rebase: bool) -> Reply:

@@ -51,7 +51,7 @@ async def limits(ctx: Context, *, trader: TraderName) -> Reply:
     return traders.addressed(ctx, trader, limits_reply(traders.view_of(ctx, trader)), title=False)
 
 
-def _whole_risk(seen: traders.Seen) -> Reply:
+def _whole_risk(seen: traders.SeenTraders) -> Reply:
     found = {v.name: verdict(v, gauges_of(v), gauges_above(v)) for v in seen.views}
     at_stops = [(v.quote, loss_if_stopped(v)) for v in seen.views if counted(v)]
     loss = whole.sums(at_stops, seen) if at_stops or seen.broken else ""

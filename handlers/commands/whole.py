@@ -36,7 +36,7 @@ from handlers.texts.phrases import (
     unknown,
 )
 from handlers.texts.screen import TABLE_ROWS, first_fitting, fitted
-from handlers.traders import Seen
+from handlers.traders import SeenTraders
 from trading.accounts.views import HoldingView, View
 from trading.errors import Refused
 from trading.types import MarketRules, Order, Symbol, Trade
@@ -51,14 +51,16 @@ Steps = Callable[[str, Symbol], MarketRules]
 """The steps of a symbol at the venue of the trader of that name."""
 
 
-def sums(values: Sequence[tuple[str, Decimal | None]], seen: Seen, *, signed: bool = True) -> str:
+def sums(
+    values: Sequence[tuple[str, Decimal | None]], seen: SeenTraders, *, signed: bool = True
+) -> str:
     """As in `+15.36 USDT`, each currency for itself; unknown if a trader cannot be read."""
     if seen.broken or not values:
         return UNKNOWN
     return by_quote(values, gained if signed else amount)
 
 
-def is_mixed(seen: Seen) -> bool:
+def is_mixed(seen: SeenTraders) -> bool:
     """Whether a figure without its currency would say nothing."""
     return len({view.quote for view in seen.views}) > 1
 
@@ -73,13 +75,13 @@ def name_of(view: View) -> str:
     return clipped(view.name, NAME)
 
 
-def each(seen: Seen, line: str, most: int = 3) -> tuple[Choice, ...]:
+def each(seen: SeenTraders, line: str, most: int = 3) -> tuple[Choice, ...]:
     """A button for each of the first traders, that says *line* for it alone."""
     return tuple(c for name in seen.names[:most] for c in offer(name, f"{line} trader={name}"))
 
 
 def one_each(
-    seen: Seen,
+    seen: SeenTraders,
     title: str,
     columns: Sequence[Column],
     row: Callable[[View], Row],
@@ -126,7 +128,7 @@ def page_of(found: Sequence[T], page: int, what: str) -> Sequence[T]:
 # -- positions ----------------------------------------------------------------------------
 
 
-def positions_reply(seen: Seen, page: int) -> Reply:
+def positions_reply(seen: SeenTraders, page: int) -> Reply:
     held = [(view, h) for view in seen.views for h in view.holdings]
     if not held and not seen.broken:
         as_of = seen.views[0].as_of if seen.views else None
@@ -158,7 +160,7 @@ def positions_reply(seen: Seen, page: int) -> Reply:
 _POSITIONS = (Column(right=False), Column(right=False, gap=1), Column("P&L"), Column("%"))
 
 
-def _position(view: View, held: HoldingView, seen: Seen) -> Row:
+def _position(view: View, held: HoldingView, seen: SeenTraders) -> Row:
     what = clipped(f"{held.position.symbol.base} {held.position.side.held}", 10)
     if held.apart:
         return name_of(view), what, "not traded", ""
@@ -166,7 +168,7 @@ def _position(view: View, held: HoldingView, seen: Seen) -> Row:
     return name_of(view), what, in_cell(held.profit, view, mixed=is_mixed(seen)), share
 
 
-def last_known(seen: Seen) -> list[str]:
+def last_known(seen: SeenTraders) -> list[str]:
     """Of equities that are unknown: the last value, with its age."""
     return [
         f"{v.name}: equity was {amount(v.known_equity, v.quote)} "
@@ -179,7 +181,7 @@ def last_known(seen: Seen) -> list[str]:
 # -- orders -------------------------------------------------------------------------------
 
 
-def orders_reply(seen: Seen, steps: Steps, page: int, kind: Callable[[Order], str]) -> Reply:
+def orders_reply(seen: SeenTraders, steps: Steps, page: int, kind: Callable[[Order], str]) -> Reply:
     """*kind*: the word for what an order is for."""
     alive = [(v, o) for v in seen.views for o in v.orders if o.is_alive]
     shown = page_of(alive, page, orders_rest(len(alive)))
@@ -215,7 +217,7 @@ def _order(view: View, order: Order, steps: Steps, kind: Callable[[Order], str])
     return name_of(view), clipped(f"{order.symbol.base} {order.side.value}", 10), at, kind(order)
 
 
-def _silent(seen: Seen) -> list[str]:
+def _silent(seen: SeenTraders) -> list[str]:
     quiet = [v.name for v in seen.views if v.venue_silent is not None or v.asked_at is None]
     named = ", ".join(quiet) if len(quiet) <= _NAMED else plural(len(quiet), "trader")
     return [f"By the desk's own books: {named}."] if quiet else []
@@ -224,7 +226,7 @@ def _silent(seen: Seen) -> list[str]:
 # -- trades -------------------------------------------------------------------------------
 
 
-def trades_reply(seen: Seen, found: Sequence[Trade], n: int, page: int) -> Reply:
+def trades_reply(seen: SeenTraders, found: Sequence[Trade], n: int, page: int) -> Reply:
     """*found*: of all, newest first, from the first page on; one more if there are older ones."""
     shown = found[(page - 1) * n : page * n]
     if not shown:
@@ -258,7 +260,7 @@ def _trade(trade: Trade, *, mixed: bool) -> Row:
 # -- figures ------------------------------------------------------------------------------
 
 
-def balance_reply(seen: Seen) -> Reply:
+def balance_reply(seen: SeenTraders) -> Reply:
     mixed = is_mixed(seen)
 
     def row(view: View) -> Row:
@@ -280,7 +282,7 @@ def balance_reply(seen: Seen) -> Reply:
     )
 
 
-def risk_reply(seen: Seen, worth_a_look: Mapping[str, str], notes: Sequence[str]) -> Reply:
+def risk_reply(seen: SeenTraders, worth_a_look: Mapping[str, str], notes: Sequence[str]) -> Reply:
     """*worth_a_look*: of some traders, which limit, as in `near its limit, day`."""
     loud = [view for view in seen.views if view.name in worth_a_look]
     told = f"{LOOK} Look at {_named(loud, seen)}" if loud or seen.broken else "Inside all limits"
@@ -296,7 +298,7 @@ def risk_reply(seen: Seen, worth_a_look: Mapping[str, str], notes: Sequence[str]
     )
 
 
-def _named(found: Sequence[View], seen: Seen) -> str:
+def _named(found: Sequence[View], seen: SeenTraders) -> str:
     names = [*(v.name for v in found), *seen.broken]
     return names[0] if len(names) == 1 else f"{len(names)} of {len(seen.names)} traders"
 

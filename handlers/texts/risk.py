@@ -20,7 +20,7 @@ from handlers.texts.phrases import (
     total,
 )
 from handlers.texts.screen import a_table
-from trading.accounts.views import DeskUse, HoldingView, View
+from trading.accounts.views import DeskUsage, HoldingView, View
 from trading.risk.headroom import in_theme
 from trading.types import ZERO
 
@@ -182,7 +182,7 @@ def _entries(view: View) -> list[str]:
     return [sentence(f"No entries for now: {view.rest}")] if view.rest else []
 
 
-def whole_desk(desk: DeskUse | None) -> list[str]:
+def whole_desk(desk: DeskUsage | None) -> list[str]:
     """As in `Whole desk: exposure 15.57 of 60.00 %, 3 of 6 open, day +0.02 of -5.00 %`."""
     if desk is None:
         return []

@@ -47,7 +47,7 @@ from handlers.texts.phrases import (
     unknown,
 )
 from handlers.texts.screen import TABLE_ROWS, a_table, first_fitting, fitting
-from handlers.texts.status_rows import Rows
+from handlers.texts.status_rows import StatusRows
 from trading.accounts.views import Cycle, View
 from trading.model.halt import Halt, Stage, Verb
 from trading.ports import FeedState
@@ -94,7 +94,7 @@ class _Drafts:
         self._chats = chat_lines(chats)
         self._above = cache(partial(_above, view))
         self._below = cache(partial(_below, view, chats))
-        self._rows = Rows(view)
+        self._rows = StatusRows(view)
         self._bare = Reply(
             title(view, chats),
             choices=_choices(view),

@@ -10,7 +10,7 @@ from trading.accounts.views import View
 from trading.types import Symbol
 
 
-class Rows:
+class StatusRows:
     """Of one view at several lengths: each row is written once, and only if it is shown."""
 
     def __init__(self, view: View) -> None:

@@ -87,7 +87,7 @@ def _going(found: UniverseStatus) -> list[str]:
     for symbol, drift in of.drifts.items():
         if not drift.better and of.tier(symbol) is not None:
             does = "leaves" if drift.worst is None else f"falls to tier {drift.worst}"
-            why = of.lacks(symbol, found.survey, own=True) if found.survey else ""
+            why = of.lacks(symbol, found.scan, own=True) if found.scan else ""
             reason = f", {why}" if why else ""
             said.append(f"{symbol.base} {does} {_in_cycles(of, drift)}{reason}")
     return [f"{some(said)}."] if said else []
@@ -109,11 +109,11 @@ def _open(view: View, found: UniverseStatus) -> list[str]:
 
 def _outside(found: UniverseStatus) -> list[str]:
     out = _out(found)
-    if not out or found.survey is None:
+    if not out or found.scan is None:
         return []
     first = out[0]
-    why = found.universe.why_not(first, found.survey)
-    return [f"Out: {len(out):,} of {len(found.survey.stats):,}; {first.base}, {why}."]
+    why = found.universe.why_not(first, found.scan)
+    return [f"Out: {len(out):,} of {len(found.scan.stats):,}; {first.base}, {why}."]
 
 
 def _surveyed(view: View, found: UniverseStatus) -> list[str]:
@@ -127,10 +127,10 @@ def _surveyed(view: View, found: UniverseStatus) -> list[str]:
 
 def _by_volume_alone(found: UniverseStatus) -> list[str]:
     """What could not be measured, and so did not count."""
-    if found.survey is None:
+    if found.scan is None:
         return []
     asked = [t for t in found.universe.tiers if t.max_spread_bps or t.min_depth]
-    missing = [name for name in (SPREAD, DEPTH) if name not in found.survey.measured]
+    missing = [name for name in (SPREAD, DEPTH) if name not in found.scan.measured]
     if not asked or not missing:
         return []
     are = "is" if len(missing) == 1 else "are"
@@ -154,18 +154,18 @@ def _figures(stats: MarketStats | None) -> tuple[str, str]:
 
 def outsider_rows(found: UniverseStatus) -> list[tuple[str, ...]]:
     of = found.universe
-    return [(_name(s), clipped(of.why_not(s, found.survey), _REASON)) for s in _out(found)]
+    return [(_name(s), clipped(of.why_not(s, found.scan), _REASON)) for s in _out(found)]
 
 
 def _out(found: UniverseStatus) -> list[Symbol]:
     """The largest volume first: who is nearest; last who never gets in."""
-    of, known = found.universe, found.survey.stats if found.survey else {}
+    of, known = found.universe, found.scan.stats if found.scan else {}
     out = [s for s in known if of.tier(s) is None]
     return sorted(out, key=lambda s: (of.never_trades(s), -_volume(found, s), s))
 
 
 def _stats(found: UniverseStatus, symbol: Symbol) -> MarketStats | None:
-    return found.survey.stats.get(symbol) if found.survey else None
+    return found.scan.stats.get(symbol) if found.scan else None
 
 
 def _volume(found: UniverseStatus, symbol: Symbol) -> float:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from chatbot.app.backtests import ProcessBacktests
-from handlers.alert_prefs import Hearing, PriceNotice, Unanswered
+from handlers.alert_prefs import AlertPreferences, PriceNotice, Unanswered
 from handlers.caller import Caller, Message, Role
 from handlers.confirmations import Confirmations
 from handlers.context import BackedUp, Person, Services
@@ -299,7 +299,7 @@ class FakeNotices:
 
     def __init__(self) -> None:
         self.chats = {
-            chat: Hearing(
+            chat: AlertPreferences(
                 chat=chat, at_least=Level.INFO, muted=frozenset(), quiet="", zone="", queued=0
             )
             for chat in ("telegram:2", "console:")
@@ -311,7 +311,7 @@ class FakeNotices:
         self.unreachable: set[str] = set()
         """Chats that cannot be written to."""
 
-    def hearing(self, chat: str) -> Hearing | None:
+    def preferences(self, chat: str) -> AlertPreferences | None:
         return self.chats.get(chat)
 
     async def hear(self, chat: str, *, at_least: Level, muted: frozenset[str]) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trading.accounts.booking import Booked, book, split
-from trading.accounts.retelling import Retelling, Told
+from trading.accounts.retelling import BookedFill, Retelling
 from trading.common.frozen import fast_frozen, replace
 from trading.model.plan import grown
 from trading.ports import Books, recent
@@ -353,7 +353,7 @@ class Ledger:
             count += 1
         return fills[:count]
 
-    def _retold(self, order: Order, late: Fill) -> Sequence[Told] | None:
+    def _retold(self, order: Order, late: Fill) -> Sequence[BookedFill] | None:
         """All of its symbol in the venue's order; None where that does not lead to what is open."""
         retold = self.retelling.with_late(order, late)
         now = self.positions.get(late.symbol)
@@ -398,7 +398,7 @@ class Ledger:
         self.plans[fill.symbol] = self._plan_after(order, done, after)
         return replace(done, after=after)
 
-    def _book_late(self, fill: Fill, retold: Sequence[Told]) -> tuple[Booked, list[Trade]]:
+    def _book_late(self, fill: Fill, retold: Sequence[BookedFill]) -> tuple[Booked, list[Trade]]:
         """Book *fill* where it belongs: what came after it met another position than was booked."""
         symbol, gained = fill.symbol, self.retelling.change(fill.symbol, retold)
         self.change_account(wallet=self.account.wallet + gained - fill.fee)

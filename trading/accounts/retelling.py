@@ -21,7 +21,7 @@ OrderOf = Callable[[str], Awaitable[Order | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class BookedFill:
     """A fill as it was booked, and the order that it is of."""
 
     order: Order
@@ -32,11 +32,11 @@ class Retelling:
     def __init__(self, positions: Mapping[Symbol, Position]) -> None:
         """*positions*: what is open before anything is told."""
         self._before: dict[Symbol, Position | None] = dict(positions)
-        self._told: dict[Symbol, list[Told]] = {}
+        self._told: dict[Symbol, list[BookedFill]] = {}
 
     def remember(self, order: Order, booked: Booked) -> None:
         told = self._told.setdefault(booked.fill.symbol, [])
-        told.append(Told(order, booked))
+        told.append(BookedFill(order, booked))
         if len(told) > REMEMBERED:
             self._before[booked.fill.symbol] = told.pop(0).booked.after
 
@@ -59,7 +59,7 @@ class Retelling:
             else:  # what came before an order that is not known stays as it was booked
                 self._told[symbol], self._before[symbol] = [], position
 
-    def with_late(self, order: Order, late: Fill) -> Sequence[Told] | None:
+    def with_late(self, order: Order, late: Fill) -> Sequence[BookedFill] | None:
         """All that was told of the symbol, and *late*, as it happened at the venue.
 
         None: *late* is the last of it, or even so a reduction would open something.
@@ -67,16 +67,16 @@ class Retelling:
         told = [(each.order, each.booked.fill) for each in self._told.get(late.symbol, ())]
         if not any(fill.place >= late.place for _, fill in told):
             return None
-        position, retold = self._before.get(late.symbol), list[Told]()
+        position, retold = self._before.get(late.symbol), list[BookedFill]()
         for owner, fill in sorted([*told, (order, late)], key=lambda each: each[1].place):
             booked = book(position, fill)
             if owner.role is not OrderRole.ENTRY and booked.reduced < fill.quantity:
                 return None
-            retold.append(Told(owner, booked))
+            retold.append(BookedFill(owner, booked))
             position = booked.after
         return retold
 
-    def change(self, symbol: Symbol, retold: Sequence[Told]) -> Decimal:
+    def change(self, symbol: Symbol, retold: Sequence[BookedFill]) -> Decimal:
         """Keep *retold* in place of what was told; return how much more profit it has made."""
         was = sum((each.booked.profit for each in self._told[symbol]), ZERO)
         self._told[symbol] = list(retold)

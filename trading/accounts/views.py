@@ -130,7 +130,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeskUse:
+class DeskUsage:
     """How much of the whole desk's limits is used.  A limit that is None is not set."""
 
     max_exposure: Decimal | None
@@ -221,7 +221,7 @@ class View:
     """Of the symbols of the settings those that its venue does not trade now, and why."""
     parameters: Mapping[str, object] = field(default_factory=dict)
     """Of the strategy, as they were set."""
-    desk: DeskUse | None = None
+    desk: DeskUsage | None = None
     """None: the whole desk has no limits of its own."""
     blocked: str = ""
     """The part of `rest` that needs a person, such as books that differ; empty if nothing does."""

@@ -29,7 +29,7 @@ from trading.backtest.parts import (
     NoLatchFile,
 )
 from trading.backtest.proof import Standing
-from trading.backtest.readings import Floats, Readings
+from trading.backtest.readings import EquityReadings, Floats
 from trading.backtest.result import Result
 from trading.backtest.universe import ForeseenUniverse
 from trading.backtest.untold import held_without_bars, too_short
@@ -62,7 +62,7 @@ ROUNDS = 100
 """Tries to carry out a halt at one bar; at the paper venue the first succeeds."""
 
 
-class _Bars(Bars):
+class _BacktestBars(Bars):
     async def _tell_rest(self, bar: datetime) -> None:
         """Nobody listens; who decides asks for himself."""
 
@@ -139,7 +139,7 @@ class Drive:
         )  # fmt: skip
         own = TraderParts(
             settings=test.trader, strategy=self._strategy, feed=self._feed, venue=self._venue,
-            bars=_Bars, universe=None if test.trader.universe is None else self._universe,
+            bars=_BacktestBars, universe=None if test.trader.universe is None else self._universe,
         )  # fmt: skip
         self._trader = assemble(shared, own).trader
         self._unseen = _Unseen(self._trader)
@@ -153,7 +153,7 @@ class Drive:
         self._wishes = frozenset(self._signals.tolist())
         self._days = _new_days(candles, test.trader.zone, first)
         self._days_set = frozenset(self._days.tolist())
-        self._readings = Readings(
+        self._readings = EquityReadings(
             candles=candles, rules=test.rules, known=self._feed.last_known, ledger=self._ledger,
             guards=self._trader.losses.guards, limits=test.trader.limits, first=first,
         )  # fmt: skip

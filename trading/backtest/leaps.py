@@ -37,7 +37,7 @@ _ROUNDING = 0.6
 
 
 @dataclass(slots=True)
-class _Waits:
+class _NextMoments:
     """What one symbol waits for: prices that are reached from above or from below."""
 
     low: float = -_INF
@@ -91,7 +91,7 @@ class Leaps:
         if position is None and not orders:
             self._next.pop(row, None)
             return
-        waits = _Waits(column=until)
+        waits = _NextMoments(column=until)
         slack = float(self._rules[symbol].tick) * _ROUNDING
         for order in orders:
             _wait_for_order(waits, order, slack)
@@ -100,7 +100,7 @@ class Leaps:
         self._next[row] = self._search(row, waits, column + 1)
 
     def _wait_for_plan(
-        self, waits: _Waits, plan: ExitPlan, held: Decimal, column: int, symbol: Symbol
+        self, waits: _NextMoments, plan: ExitPlan, held: Decimal, column: int, symbol: Symbol
     ) -> None:
         tick = float(self._rules[symbol].tick)
         slack = tick * _ROUNDING
@@ -126,7 +126,7 @@ class Leaps:
         if self._exits is not None:
             waits.confidence = plan.confidence - self._exits.drop + 1.0
 
-    def _search(self, row: int, waits: _Waits, begin: int) -> int:
+    def _search(self, row: int, waits: _NextMoments, begin: int) -> int:
         end = min(self._candles.bars, waits.column)
         look = _FIRST_LOOK
         while begin < end:
@@ -137,7 +137,7 @@ class Leaps:
             begin, look = until, min(look * _GROWTH, _LONGEST_LOOK)
         return waits.column if waits.column < self._candles.bars else NEVER
 
-    def _touched(self, row: int, waits: _Waits, columns: slice) -> int | None:
+    def _touched(self, row: int, waits: _NextMoments, columns: slice) -> int | None:
         candles = self._candles
         touched: NDArray[np.bool_] | None = None
         for panel, limit, sign in (
@@ -163,7 +163,7 @@ class Leaps:
         return self._exits.long if side is Side.BUY else self._exits.short
 
 
-def _wait_for_order(waits: _Waits, order: Order, slack: float) -> None:
+def _wait_for_order(waits: _NextMoments, order: Order, slack: float) -> None:
     price = order.stop_price if order.type in CONDITIONAL else order.price
     if price is None:
         return

@@ -176,7 +176,7 @@ class _InstantWriter(JournalWriter):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Measured(Filling):
+class _MeasuredFilling(Filling):
     """Remembers what slippage cost."""
 
     slippage_of: dict[str, Decimal] = field(default_factory=dict)
@@ -204,12 +204,12 @@ class _Measured(Filling):
 class InstantPaper(PaperVenue):
     """The paper venue, its book in memory only."""
 
-    fills = _Measured
+    fills = _MeasuredFilling
 
     @property
     def slippage_of(self) -> dict[str, Decimal]:
         """By fill: what it cost that its price is worse than the one that triggered it."""
-        assert isinstance(self._filling, _Measured)  # noqa: S101  # as was said above
+        assert isinstance(self._filling, _MeasuredFilling)  # noqa: S101  # as was said above
         return self._filling.slippage_of
 
     # -- without a journal nothing has to wait -------------------------------------------------

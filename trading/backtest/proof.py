@@ -14,7 +14,7 @@ import numpy as np
 
 from trading.backtest.result import Result
 from trading.ports import Books
-from trading.safety.guards import Memory
+from trading.safety.guards import GuardMemory
 from trading.types import Fill, Trade
 
 _CENT = 0.005
@@ -28,7 +28,7 @@ class Standing:
     books: Books
     account: Mapping[str, object]
     """The paper venue's, as its journal keeps it."""
-    guards: Memory
+    guards: GuardMemory
     notes: Mapping[str, str]
     """What history keeps besides: the universe."""
 

@@ -40,7 +40,7 @@ class _Since:
     held: tuple[Position, ...]
 
 
-class Readings:
+class EquityReadings:
     """Of one account: the guards take that of each bar, in order, some of them late."""
 
     def __init__(

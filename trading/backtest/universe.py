@@ -44,7 +44,7 @@ class ForeseenUniverse(ScannedUniverse):
         market: Callable[[], datetime],
     ) -> None:
         super().__init__(
-            surveyor=CandleScan(_unasked, timeframe), context=context, plan=plan, store=store,
+            scanner=CandleScan(_unasked, timeframe), context=context, plan=plan, store=store,
             recorder=recorder, market=market,
         )  # fmt: skip
         self._candles, self._timeframe = candles, timeframe
@@ -82,7 +82,7 @@ class ForeseenUniverse(ScannedUniverse):
         return self._survey(self._taken - 1) if self._taken else None
 
     def _survey(self, number: int) -> MarketScan:
-        return self._volumes.survey(number, self._moment(number))
+        return self._volumes.scan(number, self._moment(number))
 
     def _moment(self, number: int) -> datetime:
         return self._first + number * self._plan.every

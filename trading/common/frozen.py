@@ -2,9 +2,9 @@
 
 A frozen dataclass sets each field of itself through `object.__setattr__`, and `dataclasses.replace`
 looks all of them up by name first: 10 to 20 us for an order, several times for each order.
-`@quick` writes an `__init__` and a `__replace__` for the class instead (the method that Python 3.13
-gives to dataclasses) that assign to plain slots: a tenth of that.  All else stays the dataclass's,
-`__post_init__` included.
+`@fast_frozen` writes an `__init__` and a `__replace__` for the class instead (the method that
+Python 3.13 gives to dataclasses) that assign to plain slots: a tenth of that.  All else stays the
+dataclass's, `__post_init__` included.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from trading.context.settings import SettingsInForce
 from trading.context.trader import TraderContext
 from trading.cycle.universe import TradableUniverse
 from trading.errors import Halted, Refused
-from trading.execution.order_book import Look, Looks
+from trading.execution.order_book import BookAnswer, BookAnswers
 from trading.execution.orders import Orders
 from trading.model.halt import Latch, Permit
 from trading.risk import pace
@@ -75,7 +75,7 @@ class Decider:
         self._universe = universe
 
     def decide(
-        self, signals: Sequence[Signal], looks: Looks, *, now: datetime, blocked: str = ""
+        self, signals: Sequence[Signal], looks: BookAnswers, *, now: datetime, blocked: str = ""
     ) -> list[Decision | Approval]:
         """Answer the *signals* of one bar at wall time *now*, in their order.
 
@@ -95,7 +95,7 @@ class Decider:
         return answers
 
     def _answer(
-        self, signal: Signal, book: RiskSnapshot, look: Look, now: datetime
+        self, signal: Signal, book: RiskSnapshot, look: BookAnswer, now: datetime
     ) -> Decision | Approval:
         answer = self._evaluate(signal, book, look)
         if isinstance(answer, Refusal):
@@ -104,7 +104,7 @@ class Decider:
             return self._decision(signal, now, reason=f"{answer.reason}; dry run, nothing sent")
         return self._approve(self._styled(signal, look), answer, now)
 
-    def _styled(self, signal: Signal, look: Look) -> Signal:
+    def _styled(self, signal: Signal, look: BookAnswer) -> Signal:
         """With the price at which it rests first, as the entry style says."""
         style = self._settings.now.entries.style
         if signal.limit is not None or style is EntryStyle.MARKET:
@@ -116,7 +116,7 @@ class Decider:
         return replace(signal, limit=limit, maker=style is EntryStyle.MAKER)
 
     def propose(
-        self, wish: Signal, *, notional: Decimal, look: Look = None
+        self, wish: Signal, *, notional: Decimal, look: BookAnswer = None
     ) -> tuple[Decimal, Approved]:
         """How much of *wish* may be entered by hand, and the most that risk would approve.
 
@@ -183,7 +183,7 @@ class Decider:
         closed = [entered_in(trade) for trade in recent]  # newest first: what follows is older
         return pace.entered((*held, *closed, *(at for _ in under_way)), at)
 
-    def _evaluate(self, signal: Signal, book: RiskSnapshot, look: Look) -> Approved | Refusal:
+    def _evaluate(self, signal: Signal, book: RiskSnapshot, look: BookAnswer) -> Approved | Refusal:
         rules = self._orders.venue.rules(signal.symbol)
         if isinstance(rules, Untraded):
             return Refusal(reason=rules.why)
@@ -205,7 +205,7 @@ class Decider:
         )
         return evaluate(proposal, book, self._settings.now.limits)
 
-    def _quote_age(self, symbol: Symbol, look: Look) -> timedelta | None:
+    def _quote_age(self, symbol: Symbol, look: BookAnswer) -> timedelta | None:
         if isinstance(look, Depth):
             return self._valuer.feed.now() - look.at
         if self._valuer.feed.speed is not None:

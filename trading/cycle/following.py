@@ -9,7 +9,7 @@ from trading.context.trader import TraderContext
 from trading.cycle.universe import TradableUniverse
 from trading.types import Symbol
 
-SURVEY_LOOK_EVERY = 30.0
+SCAN_LOOK_EVERY = 30.0
 """Seconds between two looks whether a survey of a live market is due, or is to be tried again."""
 
 
@@ -34,7 +34,7 @@ class Following:
         while not self._universe.by_bars:
             await self._universe.refresh(self._valuer.feed.now())
             await self._follow()
-            await self._context.clock.sleep(SURVEY_LOOK_EVERY)
+            await self._context.clock.sleep(SCAN_LOOK_EVERY)
 
     def under_way(self) -> tuple[Symbol, ...]:
         """What is held, or may soon be, whether the settings still name it or not."""

@@ -43,7 +43,7 @@ class _Thought:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChosenStrategy:
     """A strategy that was tried on the candles here, and the parameters it has."""
 
     strategy: Strategy
@@ -67,7 +67,7 @@ class Strategist:
         offload: Offload,
     ) -> None:
         self.strategy = strategy
-        self._own = Choice(strategy, settings.now.parameters)
+        self._own = ChosenStrategy(strategy, settings.now.parameters)
         self._settings = settings
         self._orders = orders
         self._valuer = valuer
@@ -147,7 +147,7 @@ class Strategist:
 
     # -- which one it is --------------------------------------------------------------------
 
-    async def tried(self, name: str, at: datetime) -> Choice:
+    async def tried(self, name: str, at: datetime) -> ChosenStrategy:
         """The strategy *name*, once it has looked at the candles up to *at*.
 
         Raises `Refused` where there is none of that name, or it cannot do with the candles here.
@@ -164,7 +164,7 @@ class Strategist:
             raise Refused(f"{self._settings.now.name} cannot run {name}: {error}") from error
         return choice
 
-    def use(self, choice: Choice, *, since: datetime) -> None:
+    def use(self, choice: ChosenStrategy, *, since: datetime) -> None:
         """Go by another strategy after the bar *since*.
 
         It counts confidence in its own way: what is open by then, it does not leave for a lack.
@@ -172,14 +172,14 @@ class Strategist:
         self.strategy, self._since, self._thought = choice.strategy, since, None
         self._settings.now = replace(self._settings.now, parameters=choice.parameters)
 
-    def _named(self, name: str) -> Choice:
+    def _named(self, name: str) -> ChosenStrategy:
         """Its own as it was set up, or another one as it is without settings.
 
         Raises `ValueError`, a sentence for the operator.
         """
         if name == self._own.strategy.name:
             return self._own
-        return Choice(strategies.strategy(name, {}), {})
+        return ChosenStrategy(strategies.strategy(name, {}), {})
 
     async def regime(self, at: datetime) -> RegimeReading:
         """What kind of market it is at *at*, as the strategy reads it.

@@ -31,7 +31,7 @@ class UniverseStatus:
 
     universe: Universe
     plan: UniversePlan
-    survey: MarketScan | None
+    scan: MarketScan | None
     """The last one since the process began."""
     age: timedelta | None
     """Of the last survey there was (market time); None: there was none."""
@@ -105,17 +105,17 @@ class ScannedUniverse(TradableUniverse):
         *,
         context: TraderContext,
         plan: UniversePlan,
-        surveyor: MarketScanner,
+        scanner: MarketScanner,
         store: Store,
         recorder: Recorder,
         market: Callable[[], datetime],
     ) -> None:
         """*market* tells market time."""
         super().__init__(plan.listed)
-        self.by_bars = surveyor.by_bars
+        self.by_bars = scanner.by_bars
         self._context = context
         self._plan = plan
-        self._surveyor = surveyor
+        self._scanner = scanner
         self._store = store
         self._recorder = recorder
         self._clock = context.clock
@@ -135,7 +135,7 @@ class ScannedUniverse(TradableUniverse):
         return UniverseStatus(
             universe=self._universe,
             plan=self._plan,
-            survey=self._newest(),
+            scan=self._newest(),
             age=None if self._at is None else self._market() - self._at,
             problem=self._problem,
         )
@@ -180,7 +180,7 @@ class ScannedUniverse(TradableUniverse):
         before, seen = self._universe, self._last
         try:
             for due in self._due(at):
-                self._take(await self._surveyor.survey(due, self._universe))
+                self._take(await self._scanner.scan(due, self._universe))
         except VenueError as error:
             await self._failed(error, at)
             return
@@ -188,7 +188,7 @@ class ScannedUniverse(TradableUniverse):
             await self._save(before)
 
     async def close(self) -> None:
-        await self._surveyor.close()
+        await self._scanner.close()
 
     # -- inside ---------------------------------------------------------------------------
 
@@ -210,13 +210,13 @@ class ScannedUniverse(TradableUniverse):
     def _due_after(self, at: datetime) -> datetime:
         return _floor(at, self._plan.every) + self._plan.every
 
-    def _take(self, survey: MarketScan) -> None:
-        if self._at is not None and survey.at - self._at > self._plan.max_age:
+    def _take(self, scan: MarketScan) -> None:
+        if self._at is not None and scan.at - self._at > self._plan.max_age:
             # What was good before a long silence is not good in a row with what is good now.
             self._universe = replace(self._universe, drifts={})
-        self._universe = self._universe.observe(survey)
-        self._last, self._problem = survey, ""
-        self._at = self._begin = survey.at
+        self._universe = self._universe.observe(scan)
+        self._last, self._problem = scan, ""
+        self._at = self._begin = scan.at
 
     async def _failed(self, error: VenueError, at: datetime) -> None:
         log.warning("%s has no new survey of its market: %s", self._context.name, error)
@@ -247,9 +247,7 @@ class ScannedUniverse(TradableUniverse):
         return f"universe:{self._context.name}"
 
 
-def _changes(
-    before: Universe, after: Universe, survey: MarketScan | None
-) -> tuple[TierChange, ...]:
+def _changes(before: Universe, after: Universe, scan: MarketScan | None) -> tuple[TierChange, ...]:
     symbols = sorted({*before.members, *after.members})
     moved = ((s, before.members.get(s), after.members.get(s)) for s in symbols)
     return tuple(
@@ -257,7 +255,7 @@ def _changes(
             symbol=symbol,
             before=was,
             after=now,
-            why="" if now is not None else after.why_not(symbol, survey),
+            why="" if now is not None else after.why_not(symbol, scan),
         )
         for symbol, was, now in moved
         if was != now

@@ -24,7 +24,6 @@ from trading.execution.steps import (
     Leave,
     Place,
     PutBack,
-    Refusal,
     Round,
     SendStop,
     SendTarget,
@@ -32,6 +31,7 @@ from trading.execution.steps import (
     TellBare,
     TellProtected,
     TellStays,
+    VenueRefusal,
     WriteOff,
 )
 from trading.execution.wanted import Wanted
@@ -269,11 +269,11 @@ class NextStep:
             return AskRules()
         return PutBack(refused.note) if gone else TellBare(refused.note)
 
-    def _why_not(self, symbol: Symbol, leg: Leg) -> Refusal | None:
+    def _why_not(self, symbol: Symbol, leg: Leg) -> VenueRefusal | None:
         if not leg.quantity:
-            return Refusal(TOO_SMALL)
+            return VenueRefusal(TOO_SMALL)
         if self._orders.venue.rules(symbol).shown.stops is Stops.DESK:
-            return Refusal(NO_STOPS)
+            return VenueRefusal(NO_STOPS)
         return None
 
     def is_sale_in_doubt(self, symbol: Symbol) -> bool:

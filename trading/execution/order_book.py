@@ -9,14 +9,14 @@ from trading.errors import VenueError
 from trading.ports import Venue
 from trading.types import Depth, Symbol
 
-Look = Depth | str | None
+BookAnswer = Depth | str | None
 """An order book; why it cannot be had; or None where the venue shows none."""
-Looks = Mapping[Symbol, Look]
+BookAnswers = Mapping[Symbol, BookAnswer]
 LOOK_WITHIN = 2.0
 """Seconds for an order book, before an entry is refused for want of it."""
 
 
-async def look(venue: Venue, symbol: Symbol) -> Look:
+async def look(venue: Venue, symbol: Symbol) -> BookAnswer:
     """The order book of *symbol*; fails closed, in words."""
     try:
         async with asyncio.timeout(LOOK_WITHIN):
@@ -27,7 +27,7 @@ async def look(venue: Venue, symbol: Symbol) -> Look:
         return f"the order book cannot be had: {error}"
 
 
-async def looks(venue: Venue, symbols: Iterable[Symbol]) -> Looks:
+async def looks(venue: Venue, symbols: Iterable[Symbol]) -> BookAnswers:
     """The order books of *symbols*, asked for together, where the venue shows any."""
     wanted = list(dict.fromkeys(symbols))
     found = await asyncio.gather(*(look(venue, symbol) for symbol in wanted))

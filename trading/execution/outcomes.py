@@ -58,7 +58,7 @@ class Outcomes:
         self._clock = context.clock
         self._context = context
         self._background: set[asyncio.Task[None]] = set()
-        self.strangers = ForeignOrders(ledger=ledger, is_ours=is_ours, tell=self._tell_foreign)
+        self.foreign_orders = ForeignOrders(ledger=ledger, is_ours=is_ours, tell=self._tell_foreign)
         self.on_absent: list[Callable[[Order], None]] = []
         """Called with each exit that this process sent, and that the venue never had."""
         self.touched: set[Symbol] = set()
@@ -78,7 +78,7 @@ class Outcomes:
         """What the venue says unasked: booked at once, written as soon as possible."""
         applied = self._ledger.apply(report, now=self._clock.now())
         if applied is None:
-            self.strangers.see(report)
+            self.foreign_orders.see(report)
         elif applied.changed:
             self._keep_soon(self._what_follows(applied))
             self._hear_ripe(applied)

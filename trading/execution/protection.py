@@ -194,7 +194,7 @@ class Protection:
         if sent.status is OrderStatus.REJECTED and len(legs) > 1 and target is not None:
             self._wanted.keep_target(symbol, target, sent.note)
         elif _is_refused(sent):
-            done.refused = steps.Refusal(sent.note, sent.misfit)
+            done.refused = steps.VenueRefusal(sent.note, sent.misfit)
 
     async def _sent(self, legs: Sequence[Order]) -> Order:
         """What became of the stop among *legs*."""

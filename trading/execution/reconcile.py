@@ -287,7 +287,7 @@ class Reconciler:
 
     async def _book_external(self, gone: _Gone, gap: Decimal | None) -> None:
         """Book what is gone as EXTERNAL, with the reason in words."""
-        seen = self._orders.outcomes.strangers.reduced(gone.symbol)
+        seen = self._orders.outcomes.foreign_orders.reduced(gone.symbol)
         why = (seen.why if seen else "") or self._gone_how(gone.symbol)
         price = self._price(gone, gap, seen.price if seen else None)
         side = Side.SELL if gone.ours > ZERO else Side.BUY

@@ -22,7 +22,7 @@ from trading.context.trader import TraderContext
 from trading.errors import Halted, VenueError
 from trading.events import EntryGivenUp
 from trading.execution import order_book
-from trading.execution.order_book import Look
+from trading.execution.order_book import BookAnswer
 from trading.execution.orders import Orders
 from trading.market import matching
 from trading.model.halt import Latch
@@ -139,7 +139,7 @@ class RestingEntries:
         )
         await self.orders.enter(rest, permit)
 
-    def _objection(self, order: Order, rules: MarketRules, look: Look) -> str:
+    def _objection(self, order: Order, rules: MarketRules, look: BookAnswer) -> str:
         ledger = self.orders.ledger
         if self.block.why:
             return self.block.why

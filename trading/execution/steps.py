@@ -92,7 +92,7 @@ Step = (
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class VenueRefusal:
     note: str
     misfit: bool = False
 
@@ -105,7 +105,7 @@ class Round:
     """Stops that it has taken away."""
     doubted: set[OrderType] = field(default_factory=set)
     """Kinds of which one was cancelled and may still rest: no more of them is taken away."""
-    refused: Refusal | None = None
+    refused: VenueRefusal | None = None
     """Why a stop could not be sent."""
     asked_room: bool = False
     asked_rules: bool = False

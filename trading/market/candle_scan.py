@@ -36,9 +36,9 @@ class CandleScan:
         self._candles = candles
         self._timeframe = timeframe
 
-    async def survey(self, at: datetime, of: Universe) -> MarketScan:
+    async def scan(self, at: datetime, of: Universe) -> MarketScan:
         candles = self._candles(at, bars_of_a_day(self._timeframe))
-        return day_volumes(candles, np.array([in_ms(at)]), self._timeframe).survey(0, at)
+        return day_volumes(candles, np.array([in_ms(at)]), self._timeframe).scan(0, at)
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -54,7 +54,7 @@ class DayVolumes:
     traded: NDArray[np.bool_]
     """Whether it was traded in the last bar."""
 
-    def survey(self, moment: int, at: datetime) -> MarketScan:
+    def scan(self, moment: int, at: datetime) -> MarketScan:
         """The survey of that *moment*, a number from 0, which is *at*."""
         stats = {
             symbol: MarketStats(

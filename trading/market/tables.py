@@ -81,7 +81,7 @@ def read(
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class _TableFile:
     path: Path
     alone: bool
     """It was named itself, not found in a folder."""
@@ -89,7 +89,7 @@ class _File:
 
 def _files(
     path: Path, wanted: Sequence[Symbol] | None, notes: list[str]
-) -> tuple[list[_File], set[Symbol]]:
+) -> tuple[list[_TableFile], set[Symbol]]:
     """Those to read, and the symbols that others are named after."""
     if not path.exists():
         raise ValueError(f"There is no {path}")
@@ -98,14 +98,14 @@ def _files(
             raise ValueError(
                 f"{path} is not one of {', '.join(ENDINGS)}. Text with candles is read as .csv"
             )
-        return [_File(path, alone=True)], set()
+        return [_TableFile(path, alone=True)], set()
     there = (file for file in path.iterdir() if not file.name.startswith("."))
     found = sorted(file for file in there if file.is_file() and is_read(file))
     if not found:
         folders = sorted(each.name for each in path.iterdir() if each.is_dir())
         inner = f"; it holds the folders {', '.join(folders[:_SHOWN])}" if folders else ""
         raise ValueError(f"{path} holds no file that ends in {', '.join(ENDINGS)}{inner}")
-    kept, others = list[_File](), set[Symbol]()
+    kept, others = list[_TableFile](), set[Symbol]()
     for file in found:
         says = named_of(file)
         if says.symbol is not None and _NO_CANDLES.search(file.name):
@@ -113,12 +113,12 @@ def _files(
         elif says.symbol and says.has_quote and wanted is not None and says.symbol not in wanted:
             others.add(says.symbol)  # of hundreds of files few are wanted
         else:
-            kept.append(_File(file, alone=False))
+            kept.append(_TableFile(file, alone=False))
     return kept, others
 
 
 def _rows(
-    file: _File, wanted: Sequence[Symbol] | None, notes: list[str], others: set[Symbol]
+    file: _TableFile, wanted: Sequence[Symbol] | None, notes: list[str], others: set[Symbol]
 ) -> Iterator[BarRows]:
     import pyarrow as pa
 
@@ -141,7 +141,7 @@ def _rows(
 
 
 def _places(
-    sheet: Sheet, file: _File, wanted: Sequence[Symbol] | None, notes: list[str],
+    sheet: Sheet, file: _TableFile, wanted: Sequence[Symbol] | None, notes: list[str],
     others: set[Symbol],
 ) -> Iterator[tuple[Symbol, NDArray[np.int64]]]:  # fmt: skip
     """The rows of each symbol that is wanted."""
@@ -168,7 +168,7 @@ def _places(
 
 
 def _named(
-    file: _File, wanted: Sequence[Symbol] | None, notes: list[str], others: set[Symbol]
+    file: _TableFile, wanted: Sequence[Symbol] | None, notes: list[str], others: set[Symbol]
 ) -> Symbol | None:
     """Whose candles a file holds that does not say it itself; None: it is not wanted."""
     says, only = named_of(file.path), wanted[0] if wanted and len(wanted) == 1 else None

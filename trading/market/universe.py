@@ -207,9 +207,9 @@ class Universe:
         """Whether *symbol* is never traded, whatever its market."""
         return is_stable(symbol) or self._is_refused(symbol)
 
-    def observe(self, survey: MarketScan) -> Universe:
+    def observe(self, scan: MarketScan) -> Universe:
         """The universe after one more survey."""
-        met = self._met(survey)
+        met = self._met(scan)
         if not self.drifts and met == self.members:
             return self
         members, drifts = dict[Symbol, int](), dict[Symbol, Drift]()
@@ -224,12 +224,12 @@ class Universe:
                 members[symbol] = own
             if drift is not None:
                 drifts[symbol] = drift
-        for symbol in self._too_many(members, survey):
+        for symbol in self._too_many(members, scan):
             drifts[symbol] = Drift(better=True, cycles=self.cycles, worst=members.pop(symbol))
         return replace(self, members=members, drifts=drifts)
 
-    def why_not(self, symbol: Symbol, survey: MarketScan | None) -> str:
-        """Why *symbol* is no member, as a clause; *survey*: the last one, None: unknown."""
+    def why_not(self, symbol: Symbol, scan: MarketScan | None) -> str:
+        """Why *symbol* is no member, as a clause; *scan*: the last one, None: unknown."""
         if is_stable(symbol):
             return "it is money, or meant to cost as much"
         if self._is_refused(symbol):
@@ -238,50 +238,50 @@ class Universe:
         if drift is not None and drift.better:
             left = self.cycles - drift.cycles
             return f"good in {drift.cycles} of {self.cycles} surveys" if left else "no room yet"
-        if survey is None:
+        if scan is None:
             return "not surveyed yet"
-        return self.lacks(symbol, survey) or "good in 0 surveys yet"
+        return self.lacks(symbol, scan) or "good in 0 surveys yet"
 
-    def lacks(self, symbol: Symbol, survey: MarketScan, *, own: bool = False) -> str:
+    def lacks(self, symbol: Symbol, scan: MarketScan, *, own: bool = False) -> str:
         """Why the survey alone lets *symbol* into no tier, as in `volume 3.1 M < 5 M`.
 
         *own*: into its own tier; empty, there too, if it does let it in.
         """
-        stats = survey.stats.get(symbol)
+        stats = scan.stats.get(symbol)
         if stats is None:
             return "not on the market's list"
         easiest = next((tier for tier in reversed(self.tiers) if tier.admits(symbol)), None)
         tier = self.terms(symbol) if own else easiest
         if tier is None:
             return "in none of the lists of the tiers"
-        short = tier.shortfall(stats, survey.measured)
-        if short or self._met(survey).get(symbol) is not None:
+        short = tier.shortfall(stats, scan.measured)
+        if short or self._met(scan).get(symbol) is not None:
             return short
         return f"volume {words.short(_volume(stats))} is not among the {self.most} largest"
 
     # -- inside ---------------------------------------------------------------------------
 
-    def _met(self, survey: MarketScan) -> Mapping[Symbol, int]:
+    def _met(self, scan: MarketScan) -> Mapping[Symbol, int]:
         """Number of the best tier that takes each symbol; those that none takes are left out."""
         met = {
             symbol: tier.number
-            for symbol, stats in survey.stats.items()
+            for symbol, stats in scan.stats.items()
             if not self.never_trades(symbol)
-            for tier in [self._best(symbol, stats, survey.measured)]
+            for tier in [self._best(symbol, stats, scan.measured)]
             if tier is not None
         }
         if self.most is None or len(met) <= self.most:
             return met
-        return {symbol: met[symbol] for symbol in _ranked(met, met, survey)[: self.most]}
+        return {symbol: met[symbol] for symbol in _ranked(met, met, scan)[: self.most]}
 
     def _best(self, symbol: Symbol, stats: MarketStats, measured: frozenset[str]) -> Tier | None:
         return next((tier for tier in self.tiers if tier.takes(symbol, stats, measured)), None)
 
-    def _too_many(self, members: Mapping[Symbol, int], survey: MarketScan) -> list[Symbol]:
+    def _too_many(self, members: Mapping[Symbol, int], scan: MarketScan) -> list[Symbol]:
         """Newcomers for whom there is no room as long as nobody leaves."""
         if self.most is None or len(members) <= self.most:
             return []
-        new = _ranked((s for s in members if s not in self.members), members, survey)
+        new = _ranked((s for s in members if s not in self.members), members, scan)
         return new[max(0, len(new) - (len(members) - self.most)) :]
 
     def _drift(self, symbol: Symbol, own: int | None, met: int | None) -> Drift | None:
@@ -315,10 +315,10 @@ def is_stable(symbol: Symbol) -> bool:
 
 
 def _ranked(
-    symbols: Iterable[Symbol], tiers: Mapping[Symbol, int], survey: MarketScan
+    symbols: Iterable[Symbol], tiers: Mapping[Symbol, int], scan: MarketScan
 ) -> list[Symbol]:
     """The best tier and the largest volume first."""
-    stats = survey.stats
+    stats = scan.stats
     return sorted(symbols, key=lambda s: (tiers[s], -_volume(stats.get(s)), s))
 
 

@@ -13,7 +13,7 @@ from trading.clocks import Clock
 from trading.cycle.deciding import Decider
 from trading.errors import NotDone, Refused, VenueError
 from trading.execution import order_book
-from trading.execution.order_book import LOOK_WITHIN, Look
+from trading.execution.order_book import LOOK_WITHIN, BookAnswer
 from trading.model.halt import Latch, Verb
 from trading.operators.views import TraderViews
 from trading.ports import FeedState
@@ -138,7 +138,9 @@ class ManualTrading:
             raise Refused(f"It closes {order.symbol.base}; exits go on")
         return await self._trader.orders.cancel(order, origin=origin)
 
-    def ticket(self, symbol: Symbol, side: Side, notional: Decimal, look: Look = None) -> Ticket:
+    def ticket(
+        self, symbol: Symbol, side: Side, notional: Decimal, look: BookAnswer = None
+    ) -> Ticket:
         """What an entry by hand would be now, after the same risk checks.  Raises `Refused`."""
         self._check_entries()
         wish = self._wish_by_hand(symbol, side)

@@ -20,7 +20,7 @@ WANDERS = 0.5
 
 Measuring = Callable[[Mapping[str, Value], datetime, datetime], Measured | None]
 """Trades by settings from one moment to another; None where they contradict each other."""
-Told = Callable[[WalkFold, int, float | None], None]
+OnTried = Callable[[WalkFold, int, float | None], None]
 """Hears of each try: how many there are now, and the best so far."""
 
 
@@ -155,7 +155,7 @@ class Walk:
             for fold in plan.folds
         ]
 
-    def search(self, told: Told) -> None:
+    def search(self, told: OnTried) -> None:
         """Try until each fold has had its trials, whoever else tries, too.
 
         Raises `ValueError` if no settings of a fold agree with each other.

@@ -99,7 +99,7 @@ class AccountReconciler:
         self._orders.outcomes.touched.update(self._orders.ledger.positions)
         await self._protection.settle()
         self.block.differs = result.problems[0] if result.problems else ""
-        self._orders.outcomes.strangers.on_reduced.append(self._note_reduced)
+        self._orders.outcomes.foreign_orders.on_reduced.append(self._note_reduced)
         self._orders.outcomes.on_held = self._protection.reserve
         self.ready = True
         return result

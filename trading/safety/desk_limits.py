@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from trading.accounts.ledger import Ledger
 from trading.accounts.valuation import Valuer
-from trading.accounts.views import DeskUse
+from trading.accounts.views import DeskUsage
 from trading.risk.drawdown import Guard, LossReading, loss_share
 from trading.safety.guards import Breach
 from trading.types import ZERO, OrderRole, Symbol
@@ -68,13 +68,13 @@ class DeskRisk:
         start = sum((a.ledger.account.day_start for a in self._accounts), ZERO)
         return loss_share(self.equity(), start)
 
-    def use(self) -> DeskUse | None:
+    def use(self) -> DeskUsage | None:
         """How much of the limits is used; None: there are none."""
         if self.limits == DeskLimits():
             return None
         equity = self.equity()
         known = equity is not None and equity > ZERO
-        return DeskUse(
+        return DeskUsage(
             max_exposure=self.limits.max_exposure,
             max_positions=self.limits.max_positions,
             max_daily_loss=self.limits.max_daily_loss,

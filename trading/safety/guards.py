@@ -92,7 +92,7 @@ class _Once:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class GuardMemory:
     """The readings that guards still count with: a restart forgets them."""
 
     recent: tuple[Decimal, ...]
@@ -124,10 +124,10 @@ class Guards:
         self._fall = drawdown_alert and _Once("drawdown", drawdown_alert)
 
     @property
-    def memory(self) -> Memory:
-        return Memory(tuple(self._recent), dict(self._guards))
+    def memory(self) -> GuardMemory:
+        return GuardMemory(tuple(self._recent), dict(self._guards))
 
-    def recall(self, memory: Memory) -> None:
+    def recall(self, memory: GuardMemory) -> None:
         """Go on as those do whose *memory* it is."""
         self._recent.extend(memory.recent)
         self._guards = dict(memory.counts)

@@ -27,7 +27,7 @@ FILE_RETRY = 1.0
 SETTLED_WITHIN = 5.0
 """Seconds that a halt may take to be saved when the desk ends, before it ends without."""
 ANSWERED_WITHIN = timedelta(seconds=2)
-"""What a halt has reached by then, its answer tells: `Patience.stop`."""
+"""What a halt has reached by then, its answer tells: `OrderTimeouts.stop`."""
 
 
 Reserve = Callable[[int], Awaitable[Iterable[range]]]

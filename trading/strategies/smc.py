@@ -130,12 +130,12 @@ class Smc:
             why=lambda row, column: seen.told(row, column, float(score[row, column])),
         )
 
-    def _seen(self, candles: Candles, near: Candles) -> _Seen:
+    def _seen(self, candles: Candles, near: Candles) -> _Analysis:
         """Of the columns of *near*, the newest of *candles*."""
         points, atr = self._points(near)
         shown = slice(candles.bars - near.bars, None)
         known = np.isfinite(atr) & _enough(candles.close, self.warmup)[:, shown]
-        return _Seen(
+        return _Analysis(
             points=points,
             long=np.where(known, points.total(1), np.nan),
             short=np.where(known, points.total(-1), np.nan),
@@ -173,7 +173,7 @@ class Smc:
         return taken(sides, np.broadcast_to(known, candles.close.shape), 0)
 
     def _place(
-        self, candles: Candles, found: _Seen, score: Panel, stop: Panel, target: Panel
+        self, candles: Candles, found: _Analysis, score: Panel, stop: Panel, target: Panel
     ) -> None:
         with np.errstate(invalid="ignore"):
             buy = (found.long >= self._threshold) & (found.trend > 0)
@@ -249,16 +249,16 @@ def _told(*points: int, score: float) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
+class _Analysis:
     points: _Points
     long: Panel
     short: Panel
     trend: Flags
     atr: Panel
 
-    def last(self, columns: int) -> _Seen:
+    def last(self, columns: int) -> _Analysis:
         shown = slice(max(0, self.atr.shape[1] - columns), None)
-        return _Seen(
+        return _Analysis(
             points=self.points.of_columns(shown),
             long=self.long[:, shown],
             short=self.short[:, shown],

@@ -39,7 +39,7 @@ class Lines:
         self._stdin = stdin
         self._stdout = stdout
         self._clock = clock
-        self._slips: queue.Queue[PrintJob | None] = queue.Queue(ROOM)
+        self._jobs: queue.Queue[PrintJob | None] = queue.Queue(ROOM)
         self._written: Future[None] = Future()
         self._room = threading.Semaphore(AT_ONCE)
         self._stopping = False
@@ -70,7 +70,7 @@ class Lines:
         self._stopping = True
         self._room.release()
         with contextlib.suppress(queue.Full):
-            self._slips.put_nowait(None)
+            self._jobs.put_nowait(None)
             await asyncio.wrap_future(self._written)
 
     def restore(self) -> None:
@@ -79,12 +79,12 @@ class Lines:
     def _say(self, text: str) -> Future[None]:
         return self._put(PrintJob([("", text + "\n")]))
 
-    def _put(self, slip: PrintJob) -> Future[None]:
+    def _put(self, job: PrintJob) -> Future[None]:
         try:
-            self._slips.put_nowait(slip)
+            self._jobs.put_nowait(job)
         except queue.Full:
             raise Stalled from None
-        return slip.done
+        return job.done
 
     def _read_all(self, source: int, loop: asyncio.AbstractEventLoop, hear: Hear) -> None:
         """In a thread: pass on each line until the input ends, so many unanswered ones at most."""
@@ -103,11 +103,11 @@ class Lines:
         """In a thread, which may wait for the reader as long as it takes."""
         encoding = getattr(self._stdout, "encoding", None) or "utf-8"
         somebody_reads = target is not None
-        while (slip := self._slips.get()) is not None:
-            if slip.done.set_running_or_notify_cancel():
-                data = slip.plain.encode(encoding, "replace")
+        while (job := self._jobs.get()) is not None:
+            if job.done.set_running_or_notify_cancel():
+                data = job.plain.encode(encoding, "replace")
                 error = _write(target, data) if target is not None and somebody_reads else None
-                somebody_reads = printed(slip, error) and somebody_reads
+                somebody_reads = printed(job, error) and somebody_reads
         if target is not None:
             os.close(target)
         self._written.set_result(None)

@@ -78,14 +78,14 @@ class PrintJob:
 _NOBODY_READS = {errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.ECONNRESET}
 
 
-def printed(slip: PrintJob, error: BaseException | None) -> bool:
+def printed(job: PrintJob, error: BaseException | None) -> bool:
     """Settle *slip*; False if nobody reads any more."""
     if error is None:
-        slip.done.set_result(None)
+        job.done.set_result(None)
         return True
     if isinstance(error, OSError) and error.errno in _NOBODY_READS:
         log.warning("nobody reads the console any more; the desk goes on, quietly")
-        slip.done.set_result(None)
+        job.done.set_result(None)
         return False
-    slip.done.set_exception(error)
+    job.done.set_exception(error)
     return True

@@ -71,7 +71,7 @@ class Prompt:
         self._loop: asyncio.AbstractEventLoop | None = None
         """The thread's."""
         self._life: asyncio.Task[None] | None = None
-        self._slips: deque[PrintJob] = deque()
+        self._jobs: deque[PrintJob] = deque()
         self._some = asyncio.Event()
         self._stopping = False
         self._ended: Future[None] = Future()
@@ -123,12 +123,12 @@ class Prompt:
             ("", "".join(f"{text}\n" for text in lines)),
         ]
 
-    def _put(self, slip: PrintJob) -> Future[None]:
-        if self._ended.done() or len(self._slips) >= ROOM:
+    def _put(self, job: PrintJob) -> Future[None]:
+        if self._ended.done() or len(self._jobs) >= ROOM:
             raise Stalled
-        self._slips.append(slip)
+        self._jobs.append(job)
         self._across(self._loop, self._some.set)
-        return slip.done
+        return job.done
 
     # -- in the thread
 
@@ -144,10 +144,10 @@ class Prompt:
             self._ended.set_result(None)
         else:
             self._ended.set_exception(error)
-        while self._slips:
-            slip = self._slips.popleft()
-            if slip.done.set_running_or_notify_cancel():
-                slip.done.set_exception(Stalled())
+        while self._jobs:
+            job = self._jobs.popleft()
+            if job.done.set_running_or_notify_cancel():
+                job.done.set_exception(Stalled())
 
     async def _live(self, hear: Hear) -> None:
         from prompt_toolkit.patch_stdout import patch_stdout
@@ -160,7 +160,7 @@ class Prompt:
         try:
             with patch_stdout(raw=True):  # logs too appear above the prompt
                 await self._ask(session, hear)
-            self._slips.append(PrintJob([("class:aside", PROMPT_ENDED)]))
+            self._jobs.append(PrintJob([("class:aside", PROMPT_ENDED)]))
             self._some.set()
             await printing
         finally:
@@ -185,15 +185,15 @@ class Prompt:
     async def _print_all(self, session: PromptSession[str]) -> None:
         somebody_reads = True
         while True:
-            while self._slips:
-                slip = self._slips.popleft()
-                if slip.done.set_running_or_notify_cancel():
-                    error = await self._print(session, slip) if somebody_reads else None
-                    somebody_reads = printed(slip, error) and somebody_reads
+            while self._jobs:
+                job = self._jobs.popleft()
+                if job.done.set_running_or_notify_cancel():
+                    error = await self._print(session, job) if somebody_reads else None
+                    somebody_reads = printed(job, error) and somebody_reads
             self._some.clear()
             await self._some.wait()
 
-    async def _print(self, session: PromptSession[str], slip: PrintJob) -> BaseException | None:
+    async def _print(self, session: PromptSession[str], job: PrintJob) -> BaseException | None:
         from prompt_toolkit.application import run_in_terminal
         from prompt_toolkit.formatted_text import FormattedText
         from prompt_toolkit.renderer import print_formatted_text
@@ -201,15 +201,15 @@ class Prompt:
 
         def write() -> None:
             style = Style.from_dict(STYLE)
-            print_formatted_text(session.output, FormattedText(slip.words), style)
-            if slip.bell:
+            print_formatted_text(session.output, FormattedText(job.words), style)
+            if job.bell:
                 session.output.bell()
                 session.output.flush()
 
         try:
             await run_in_terminal(write)
         except asyncio.CancelledError:
-            slip.done.set_exception(Stalled())
+            job.done.set_exception(Stalled())
             raise
         except Exception as error:  # noqa: BLE001  # raised where somebody waits for it
             return error

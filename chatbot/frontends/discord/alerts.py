@@ -82,9 +82,9 @@ class AlertButtons:
         await self._within(self._ready())
         if self._client() is None:
             raise NotConnected(self._line())
-        parcels = await self._compose(reply)
+        messages = await self._compose(reply)
         try:
-            await self._delivered(chat, reply, parcels, silent=silent)
+            await self._delivered(chat, reply, messages, silent=silent)
         except Crowded:
             raise
         except Exception as error:  # noqa: BLE001  # told apart, and raised again
@@ -93,28 +93,28 @@ class AlertButtons:
         self._doubtful.pop(chat, None)
 
     async def _delivered(
-        self, chat: str, reply: Reply, parcels: tuple[OutgoingMessage, ...], *, silent: bool
+        self, chat: str, reply: Reply, messages: tuple[OutgoingMessage, ...], *, silent: bool
     ) -> None:
         from chatbot.frontends.discord.outgoing import plainer
 
         try:
-            await self._deliver(chat, reply, parcels, silent=silent)
+            await self._deliver(chat, reply, messages, silent=silent)
         except Exception as error:
-            less = plainer(parcels, error)
+            less = plainer(messages, error)
             if less is None:
                 raise
             log.warning("Discord refused an alert; it goes out plainer: %s", type(error).__name__)
             await self._deliver(chat, reply, less, silent=silent)
 
     async def _deliver(
-        self, chat: str, reply: Reply, parcels: tuple[OutgoingMessage, ...], *, silent: bool
+        self, chat: str, reply: Reply, messages: tuple[OutgoingMessage, ...], *, silent: bool
     ) -> None:
         from chatbot.frontends.discord.failures import throttled
 
         channel = await self._channel(chat)
         self._budget.take(channel.id, reply.priority)
         try:
-            await self._said(chat, channel, reply, parcels, silent=silent)
+            await self._said(chat, channel, reply, messages, silent=silent)
         except Exception as error:
             if (told := throttled(error)) is not None:
                 self._budget.hold(channel.id, told.retry_after)
@@ -125,18 +125,18 @@ class AlertButtons:
         chat: str,
         channel: discord.PartialMessageable,
         reply: Reply,
-        parcels: tuple[OutgoingMessage, ...],
+        messages: tuple[OutgoingMessage, ...],
         *,
         silent: bool,
     ) -> None:
-        if await self._goes_on(chat, channel, reply, parcels):
+        if await self._goes_on(chat, channel, reply, messages):
             return
         mark = self._mark(chat, reply)
         sent = []
-        for number, parcel in enumerate(parcels):
+        for number, outgoing in enumerate(messages):
             if number:
                 await self._budget.turn(channel.id, reply.priority)
-            given = parcel.new(silent=silent)
+            given = outgoing.new(silent=silent)
             sent.append(await self._within(channel.send(**given, nonce=f"{mark}{number}")))
         if reply.story:
             self._stories.keep((chat, reply.story), sent[0].id)
@@ -146,13 +146,13 @@ class AlertButtons:
         chat: str,
         channel: discord.PartialMessageable,
         reply: Reply,
-        parcels: tuple[OutgoingMessage, ...],
+        messages: tuple[OutgoingMessage, ...],
     ) -> bool:
         """Put it in the place of the story's last message; what needs a person is a new one."""
         message = self._stories.get((chat, reply.story))
-        if message is None or reply.level >= Level.URGENT or len(parcels) > 1:
+        if message is None or reply.level >= Level.URGENT or len(messages) > 1:
             return False
-        edit = channel.get_partial_message(message).edit(**parcels[0].edit())
+        edit = channel.get_partial_message(message).edit(**messages[0].edit())
         try:
             await self._within(edit)
         except Exception as error:

@@ -99,51 +99,53 @@ class DiscordAnswer:
 
     async def show(self, reply: Reply) -> None:
         """Raises one of `FAILURES` if it could not be shown anywhere."""
-        parcels = await self._compose(reply)
+        messages = await self._compose(reply)
         async with self._lock:
             if self._edit is None:
                 to_one = self._kind is not AnswerKind.COMMAND or reply.withheld
                 toast = to_one and is_refusal(reply)
                 if toast and is_spent(reply):
                     await self._stripped()
-                await self._first(parcels[0], reply.priority, toast=toast)
+                await self._first(messages[0], reply.priority, toast=toast)
             else:
-                await self._again(parcels[0], reply)
-            for parcel in parcels[1:]:
-                await self._followup(parcel)
+                await self._again(messages[0], reply)
+            for outgoing in messages[1:]:
+                await self._followup(outgoing)
 
     # -- first, by the interaction
 
-    async def _first(self, parcel: OutgoingMessage, priority: int, *, toast: bool) -> None:
+    async def _first(self, outgoing: OutgoingMessage, priority: int, *, toast: bool) -> None:
         try:
-            await self._answered(parcel, toast=toast)
+            await self._answered(outgoing, toast=toast)
         except FAILURES as error:
             if getattr(error, "code", 0) == _ACKNOWLEDGED:  # an answer in doubt had arrived
                 self._deferred = True
-                await self._answered(parcel, toast=toast)
-            elif is_malformed(error) and not parcel.is_bare:
+                await self._answered(outgoing, toast=toast)
+            elif is_malformed(error) and not outgoing.is_bare:
                 log.warning("Discord refused an answer; it goes out bare")
-                await self._first(parcel.bare(), priority, toast=toast)
+                await self._first(outgoing.bare(), priority, toast=toast)
             else:
                 log.info("answered in the channel: %s", type(error).__name__)
-                await self._in_channel(parcel, priority)
+                await self._in_channel(outgoing, priority)
 
-    async def _answered(self, parcel: OutgoingMessage, *, toast: bool) -> None:
+    async def _answered(self, outgoing: OutgoingMessage, *, toast: bool) -> None:
         if toast:
-            await self._toasted(parcel)
+            await self._toasted(outgoing)
         elif self._kind is AnswerKind.EDIT:
-            await self._in_place(parcel)
+            await self._in_place(outgoing)
         elif self._kind is AnswerKind.ACT:
             await self._without_buttons()
-            await self._followed(parcel)
+            await self._followed(outgoing)
         elif self._deferred and self._kind is AnswerKind.ANEW:
-            await self._followed(parcel)
+            await self._followed(outgoing)
         elif self._deferred:
-            message = await self._within(self._interaction.edit_original_response(**parcel.edit()))
+            message = await self._within(
+                self._interaction.edit_original_response(**outgoing.edit())
+            )
             self._shown(message.id, self._interaction.edit_original_response)
         else:
             response = self._interaction.response
-            told = await self._within(response.send_message(**parcel.new(silent=True)))
+            told = await self._within(response.send_message(**outgoing.new(silent=True)))
             self._shown(told.message_id, self._interaction.edit_original_response)
 
     async def _acknowledge(self) -> None:
@@ -162,9 +164,9 @@ class DiscordAnswer:
         except FAILURES as error:
             log.info("old buttons stay: %s", type(error).__name__)
 
-    async def _toasted(self, parcel: OutgoingMessage) -> None:
+    async def _toasted(self, outgoing: OutgoingMessage) -> None:
         """Only whoever pressed sees it."""
-        given = parcel.new(silent=False) | {"ephemeral": True}
+        given = outgoing.new(silent=False) | {"ephemeral": True}
         if self._deferred:
             sent = await self._within(self._interaction.followup.send(**given, wait=True))
             self._shown(sent.id, sent.edit)
@@ -172,11 +174,11 @@ class DiscordAnswer:
         told = await self._within(self._interaction.response.send_message(**given))
         self._shown(told.message_id, self._interaction.edit_original_response)
 
-    async def _in_place(self, parcel: OutgoingMessage) -> None:
+    async def _in_place(self, outgoing: OutgoingMessage) -> None:
         if self._deferred:
-            await self._within(self._interaction.edit_original_response(**parcel.edit()))
+            await self._within(self._interaction.edit_original_response(**outgoing.edit()))
         else:
-            await self._within(self._interaction.response.edit_message(**parcel.edit()))
+            await self._within(self._interaction.response.edit_message(**outgoing.edit()))
         pressed = self._interaction.message
         self._shown(pressed.id if pressed else None, self._interaction.edit_original_response)
 
@@ -187,30 +189,30 @@ class DiscordAnswer:
             await self._within(self._interaction.response.edit_message(view=None))
             self._deferred = True
 
-    async def _followed(self, parcel: OutgoingMessage) -> None:
+    async def _followed(self, outgoing: OutgoingMessage) -> None:
         sent = await self._within(
-            self._interaction.followup.send(**parcel.new(silent=True), wait=True)
+            self._interaction.followup.send(**outgoing.new(silent=True), wait=True)
         )
         self._shown(sent.id, sent.edit)
 
-    async def _followup(self, parcel: OutgoingMessage) -> None:
+    async def _followup(self, outgoing: OutgoingMessage) -> None:
         """The rest of what is too long for one message."""
         if self._interaction.is_expired():
             return
-        given = parcel.new(silent=True)
+        given = outgoing.new(silent=True)
         await self._within(self._interaction.followup.send(**given, wait=True))
 
     # -- then in place, and where the interaction is gone in the channel
 
-    async def _again(self, parcel: OutgoingMessage, reply: Reply) -> None:
+    async def _again(self, outgoing: OutgoingMessage, reply: Reply) -> None:
         assert self._edit is not None  # noqa: S101  # `show` asked
         if not self._interaction.is_expired():
             try:
-                await self._within(self._edit(**parcel.edit()))
+                await self._within(self._edit(**outgoing.edit()))
                 return
             except FAILURES as error:
-                if is_malformed(error) and not parcel.is_bare:
-                    await self._again(parcel.bare(), reply)
+                if is_malformed(error) and not outgoing.is_bare:
+                    await self._again(outgoing.bare(), reply)
                     return
                 log.info("edited through the channel: %s", type(error).__name__)
         channel = self._channel()
@@ -218,12 +220,12 @@ class DiscordAnswer:
             return
         if await admitted(self._budget, channel.id, self.message, reply):
             message = channel.get_partial_message(self.message)
-            await self._within(message.edit(**parcel.edit()))
+            await self._within(message.edit(**outgoing.edit()))
 
-    async def _in_channel(self, parcel: OutgoingMessage, priority: int) -> None:
+    async def _in_channel(self, outgoing: OutgoingMessage, priority: int) -> None:
         channel = self._channel()
         await self._budget.turn(channel.id, priority)
-        sent = await self._within(channel.send(**parcel.new(silent=True)))
+        sent = await self._within(channel.send(**outgoing.new(silent=True)))
         # A whole message would send its flags along, and Discord refuses some of them.
         self._shown(sent.id, channel.get_partial_message(sent.id).edit)
 

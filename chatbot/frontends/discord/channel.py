@@ -71,31 +71,31 @@ class InChannel:
 
     async def _post(self, reply: Reply) -> None:
         place = self._asked_by.channel.id
-        for number, parcel in enumerate(await self._compose(reply)):
+        for number, outgoing in enumerate(await self._compose(reply)):
             if number:
                 await self._budget.turn(place, reply.priority)
-            sent = await self._sent(self._asked_by.channel.send, parcel, _new)
+            sent = await self._sent(self._asked_by.channel.send, outgoing, _new)
             self.message = self.message or sent.id
 
     async def _sent(
         self,
         send: Callable[..., Awaitable[discord.Message]],
-        parcel: OutgoingMessage,
+        outgoing: OutgoingMessage,
         given: Callable[[OutgoingMessage], dict[str, Any]],
     ) -> discord.Message:
         try:
-            return await self._within(send(**given(parcel)))
+            return await self._within(send(**given(outgoing)))
         except discord.HTTPException as error:
-            if not is_malformed(error) or parcel.is_bare:
+            if not is_malformed(error) or outgoing.is_bare:
                 raise
-        return await self._within(send(**given(parcel.bare())))
+        return await self._within(send(**given(outgoing.bare())))
 
     async def _within(self, work: Awaitable[T]) -> T:
         return await bounded(self._clock, self._waits.request, work)
 
 
-def _new(parcel: OutgoingMessage) -> dict[str, Any]:
-    return parcel.new(silent=True)
+def _new(outgoing: OutgoingMessage) -> dict[str, Any]:
+    return outgoing.new(silent=True)
 
 
 async def admitted(budget: ChatBudget, place: int, message: int, reply: Reply) -> bool:

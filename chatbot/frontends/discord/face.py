@@ -28,7 +28,7 @@ from chatbot.frontends.discord.slash import (
 from chatbot.frontends.discord.timeouts import ConnectTimeouts
 from chatbot.frontends.shares import PersonShare, Shares, not_heard
 from chatbot.frontends.talk import (
-    OnStranger,
+    OnUnauthorized,
     People,
     Recent,
     Shown,
@@ -93,7 +93,7 @@ class Discord:
         clock: Clock,
         pictures: Pictures,
         notes: Notes,
-        on_stranger: OnStranger,
+        on_unauthorized: OnUnauthorized,
         api_url: str = "https://discord.com",
         gateway_url: str = "wss://gateway.discord.gg",
         waits: ConnectTimeouts | None = None,
@@ -109,7 +109,7 @@ class Discord:
         self._clock = clock
         self._pictures = pictures
         self._notes = notes
-        self._on_stranger = on_stranger
+        self._on_unauthorized = on_unauthorized
         self._api_url, self._gateway_url = api_url, gateway_url
         self._waits = waits or ConnectTimeouts()
         self._client: DiscordConnection | None = None
@@ -269,7 +269,7 @@ class Discord:
         kind = interaction.type.value
         if speaker is None:
             if kind != _TYPING and self._is_stranger(interaction):
-                await self._on_stranger(self.title, str(interaction.user.id))
+                await self._on_unauthorized(self.title, str(interaction.user.id))
         elif kind == _TYPING:
             await self._suggest(interaction)
         elif kind in (_COMMAND, _PRESS):
@@ -362,7 +362,7 @@ class Discord:
                 people=self._people,
                 guilds=self._guilds,
                 commands=self._commands,
-                on_stranger=self._on_stranger,
+                on_unauthorized=self._on_unauthorized,
                 in_channel=self._in_channel,
                 answered=self._answered,
                 clock=self._clock,
@@ -404,9 +404,11 @@ class Discord:
         """Say once, after those that are answered, how many looks were not."""
         await self._budget.turn(channel, Priority.LOOK)
         words = not_answered(self._budget.dropped(channel), self._waits.most, self._waits.within)
-        parcel, *_ = await self._compose(words)
+        outgoing, *_ = await self._compose(words)
         if self._client is not None:
-            sending = self._client.get_partial_messageable(channel).send(**parcel.new(silent=True))
+            sending = self._client.get_partial_messageable(channel).send(
+                **outgoing.new(silent=True)
+            )
             await bounded(self._clock, self._waits.request, sending)
 
     async def _follow(self, reply: Reply, answer: Shown) -> None:

@@ -95,12 +95,12 @@ async def compose(
 
 
 def plainer(
-    parcels: tuple[OutgoingMessage, ...], error: Exception
+    messages: tuple[OutgoingMessage, ...], error: Exception
 ) -> tuple[OutgoingMessage, ...] | None:
     """What Discord may take after *error*, so that an alert arrives; None: nothing else would."""
     if is_malformed(error):
-        return tuple(parcel.bare() for parcel in parcels)
+        return tuple(outgoing.bare() for outgoing in messages)
     forbidden = isinstance(error, discord.Forbidden)
-    if forbidden and any(parcel.picture is not None for parcel in parcels):
-        return tuple(replace(parcel, picture=None) for parcel in parcels)
+    if forbidden and any(outgoing.picture is not None for outgoing in messages):
+        return tuple(replace(outgoing, picture=None) for outgoing in messages)
     return None

@@ -24,7 +24,7 @@ from chatbot.frontends.discord.failures import FAILURES
 from chatbot.frontends.discord.roles import roles_of
 from chatbot.frontends.talk import (
     Lately,
-    OnStranger,
+    OnUnauthorized,
     People,
     Recent,
     Source,
@@ -100,7 +100,7 @@ class Written:
         people: People,
         guilds: frozenset[str],
         commands: Commands,
-        on_stranger: OnStranger,
+        on_unauthorized: OnUnauthorized,
         in_channel: Callable[[discord.Message, Message], InChannel],
         answered: Callable[[Message, Reply, InChannel], None],
         clock: Clock,
@@ -109,7 +109,7 @@ class Written:
         self._people = people
         self._guilds = guilds
         self._commands = commands
-        self._on_stranger = on_stranger
+        self._on_unauthorized = on_unauthorized
         self._in_channel = in_channel
         self._answered = answered
         self._clock = clock
@@ -137,7 +137,7 @@ class Written:
         speaker = self._speaker(message)
         if speaker is None:
             if self._people.role(str(message.author.id), roles_of(message.author)) is None:
-                await self._on_stranger(TITLE, str(message.author.id))
+                await self._on_unauthorized(TITLE, str(message.author.id))
             return
         if is_brake(self._commands, text):
             self._braked.keep(message.id, None)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from chatbot.delivery.budget import ChatBudget, Rate
 from chatbot.delivery.waiting import Throttled
 from chatbot.frontends.shares import PersonShare, Shares, not_heard
-from chatbot.frontends.talk import OnStranger, People, Recent, Tasks, not_answered
+from chatbot.frontends.talk import OnUnauthorized, People, Recent, Tasks, not_answered
 from chatbot.frontends.telegram.connection import (
     OFFICIAL,
     Polling,
@@ -42,7 +42,7 @@ from chatbot.frontends.telegram.hearing import (
     FAREWELL,
     NAME,
     TITLE,
-    HeardUpdate,
+    UpdateAnswers,
     UpdateQueue,
     chat_of,
     quietly,
@@ -50,7 +50,7 @@ from chatbot.frontends.telegram.hearing import (
 )
 from chatbot.frontends.telegram.menu import Menu
 from chatbot.frontends.telegram.offsets import Offset
-from chatbot.frontends.telegram.places import Moves, Place
+from chatbot.frontends.telegram.places import ChatPlace, Moves
 from chatbot.frontends.telegram.posting import Poster, TelegramPost
 from chatbot.ports import Notes, OnMessage, Pictures
 from handlers.caller import Role
@@ -99,7 +99,7 @@ class Telegram:
         clock: Clock,
         pictures: Pictures,
         notes: Notes,
-        on_stranger: OnStranger,
+        on_unauthorized: OnUnauthorized,
         base_url: str = OFFICIAL,
         flood: TelegramFlood | None = None,
         polling: Polling | None = None,
@@ -116,12 +116,12 @@ class Telegram:
         self._menu = Menu(
             commands=commands, chats=_menus(people, groups), notes=notes, moves=self._moves
         )
-        self._heard = HeardUpdate(
+        self._heard = UpdateAnswers(
             people=people,
             groups=groups,
             commands=commands,
             clock=clock,
-            on_stranger=on_stranger,
+            on_unauthorized=on_unauthorized,
             moves=self._moves,
         )
         self._connection: TelegramConnection | None = None
@@ -163,7 +163,7 @@ class Telegram:
         if before is not None and reply.level < Level.URGENT:
             post = await alerts.edit(before, reply)
         else:
-            post = await alerts.post(Place.parse(chat), reply, silent=silent)
+            post = await alerts.post(ChatPlace.parse(chat), reply, silent=silent)
         if reply.story:
             self._stories.keep(story, post)
 
@@ -324,7 +324,7 @@ class Telegram:
         await self._budget.turn(chat, Priority.LOOK)
         most, seconds = self._flood.group_rate, self._flood.group_seconds
         words = not_answered(self._budget.dropped(chat), most, seconds)
-        await poster.post(Place(chat), words, is_paid=True)
+        await poster.post(ChatPlace(chat), words, is_paid=True)
 
     def _poster(self, bot: Bot, *, tries: float, is_patient: bool = True) -> Poster:
         return Poster(

@@ -19,7 +19,7 @@ from chatbot.delivery.budget import Folded
 from chatbot.delivery.waiting import Throttled
 from chatbot.frontends.talk import (
     Lately,
-    OnStranger,
+    OnUnauthorized,
     People,
     Recent,
     Source,
@@ -39,7 +39,7 @@ from chatbot.frontends.talk import (
 )
 from chatbot.frontends.telegram.failures import TelegramFailed
 from chatbot.frontends.telegram.onscreen import OnScreen, Redrawn
-from chatbot.frontends.telegram.places import UNREADABLE, Moves, Place
+from chatbot.frontends.telegram.places import UNREADABLE, ChatPlace, Moves
 from chatbot.frontends.telegram.posting import Poster, TelegramPost
 from chatbot.ports import OnMessage
 from chatbot.supervise import within
@@ -58,7 +58,7 @@ log = logging.getLogger(__name__)
 NAME, TITLE = "telegram", "Telegram"
 TOAST_WAIT = 1.0
 """Seconds in which a refusal can still be a toast: then the press is answered without one."""
-STRANGERS = 16
+MOST_REPORTS = 16
 """Strangers who are told of at the same time: while history hangs, more must not pile up."""
 FAREWELL = 0.5
 """Seconds that answers under way have when the desk ends."""
@@ -77,7 +77,7 @@ class UpdateQueue:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _KnownMessage:
     """A message of ours, as far as its buttons need it."""
 
     post: TelegramPost
@@ -85,7 +85,7 @@ class _Known:
     """It only shows something: reading buttons edit it."""
 
 
-class HeardUpdate:
+class UpdateAnswers:
     """Answers updates, each in its own time."""
 
     def __init__(
@@ -95,21 +95,21 @@ class HeardUpdate:
         groups: frozenset[str],
         commands: Commands,
         clock: Clock,
-        on_stranger: OnStranger,
+        on_unauthorized: OnUnauthorized,
         moves: Moves,
     ) -> None:
         self._people = people
         self._groups = groups
         self._commands = commands
         self._clock = clock
-        self._on_stranger = on_stranger
+        self._on_unauthorized = on_unauthorized
         self._moves = moves
         self._told_lately = Lately(clock)
         self._braked: Recent[tuple[int, int], None] = Recent()
         """Messages that have stopped something."""
         self._telling = 0
         """Strangers who are told of just now."""
-        self._known: Recent[tuple[int, int], _Known] = Recent()
+        self._known: Recent[tuple[int, int], _KnownMessage] = Recent()
         self._following: dict[tuple[int, int], asyncio.Task[None]] = {}
 
     async def answer(
@@ -158,14 +158,14 @@ class HeardUpdate:
         self,
         user: telegram.User,
         text: str,
-        place: Place,
+        place: ChatPlace,
         message: telegram.Message,
         update_id: int,
         line: UpdateQueue,
     ) -> None:
         caller = self._caller(user, place)
         if caller is None:
-            await self._stranger(user, place)
+            await self._unauthorized(user, place)
             return
         if is_brake(self._commands, text):
             self._braked.keep((message.chat.id, message.message_id), None)
@@ -181,14 +181,14 @@ class HeardUpdate:
         return (message.chat.id, message.message_id) in self._braked
 
     async def _not_from(
-        self, source: Source, text: str, caller: Caller | None, place: Place, line: UpdateQueue
+        self, source: Source, text: str, caller: Caller | None, place: ChatPlace, line: UpdateQueue
     ) -> None:
         """Tell whoever may command why nothing happens; nothing, where no command was meant."""
         meant = self._commands.get(split(text)[0]) is not None
         if caller is not None and meant and self._told_lately.admit(f"{caller.user} {place}"):
             await line.answers.post(place, only_a_stop(source))
 
-    async def _nameless(self, text: str, place: Place, line: UpdateQueue) -> None:
+    async def _nameless(self, text: str, place: ChatPlace, line: UpdateQueue) -> None:
         """Whoever writes as the group, or a channel, cannot be known: here alone that is said."""
         meant = self._commands.get(split(text)[0]) is not None
         if meant and self._is_listed(place.chat) and self._told_lately.admit(f"nameless {place}"):
@@ -208,7 +208,7 @@ class HeardUpdate:
         place = self._place(query.message)
         caller = self._caller(query.from_user, place)
         if caller is None:
-            await self._stranger(query.from_user, place)
+            await self._unauthorized(query.from_user, place)
             return
         said = self._said(query, caller, place, update_id, pressed_after)
         answer = asyncio.ensure_future(line.on_message(said))
@@ -225,7 +225,7 @@ class HeardUpdate:
         self,
         query: telegram.CallbackQuery,
         caller: Caller,
-        place: Place,
+        place: ChatPlace,
         update_id: int,
         pressed_after: datetime | None,
     ) -> Message:
@@ -247,7 +247,7 @@ class HeardUpdate:
     async def _answer_press(
         self,
         query: telegram.CallbackQuery,
-        place: Place,
+        place: ChatPlace,
         said: Message,
         answer: Awaitable[Reply],
         line: UpdateQueue,
@@ -273,7 +273,7 @@ class HeardUpdate:
     async def _refuse(
         self,
         query: telegram.CallbackQuery,
-        place: Place,
+        place: ChatPlace,
         said: Message,
         reply: Reply,
         line: UpdateQueue,
@@ -312,27 +312,27 @@ class HeardUpdate:
         """Tell whoever said it, if they may command here: it may have been a stop."""
         if not speaker:
             return
-        place = Place(self._moves.known_as(speaker["chat"]))
+        place = ChatPlace(self._moves.known_as(speaker["chat"]))
         caller = self._caller_by(speaker["user"], "", place)
         if caller is not None and self._told_lately.admit(f"{caller.user} {place}"):
             await line.answers.post(place, not_read(self._commands, caller.role))
 
     # -- who and where --------------------------------------------------------------------
 
-    def _place(self, message: telegram.MaybeInaccessibleMessage) -> Place:
+    def _place(self, message: telegram.MaybeInaccessibleMessage) -> ChatPlace:
         topic = None
         if message.is_accessible and getattr(message, "is_topic_message", False):
             topic = getattr(message, "message_thread_id", None)
-        return Place(self._moves.known_as(message.chat.id), topic)
+        return ChatPlace(self._moves.known_as(message.chat.id), topic)
 
     def _is_listed(self, chat: int) -> bool:
         return str(self._moves.known_as(chat)) in self._groups
 
-    def _caller(self, user: telegram.User, place: Place) -> Caller | None:
+    def _caller(self, user: telegram.User, place: ChatPlace) -> Caller | None:
         """None: a stranger, or a group that is none of ours."""
         return self._caller_by(user.id, user.first_name or user.username or "", place)
 
-    def _caller_by(self, user: int, name: str, place: Place) -> Caller | None:
+    def _caller_by(self, user: int, name: str, place: ChatPlace) -> Caller | None:
         number = str(user)
         role = self._people.role(number)
         if role is None or (place.chat < 0 and not self._is_listed(place.chat)):
@@ -347,13 +347,13 @@ class HeardUpdate:
             shared=place.chat < 0,
         )
 
-    async def _stranger(self, user: telegram.User, place: Place) -> None:
-        if self._telling >= STRANGERS:
+    async def _unauthorized(self, user: telegram.User, place: ChatPlace) -> None:
+        if self._telling >= MOST_REPORTS:
             return
         known = self._people.role(str(user.id)) is not None
         self._telling += 1
         try:
-            await self._on_stranger(TITLE, str(place.chat if known else user.id))
+            await self._on_unauthorized(TITLE, str(place.chat if known else user.id))
         finally:
             self._telling -= 1
 
@@ -363,7 +363,7 @@ class HeardUpdate:
         if post is None:
             return
         for number in post.ids:
-            self._known.keep((post.place.chat, number), _Known(post, looks))
+            self._known.keep((post.place.chat, number), _KnownMessage(post, looks))
 
     def _go_on(self, reply: Reply, shown: OnScreen, line: UpdateQueue) -> None:
         """Show what comes after the answer, until a press takes the message's place."""
@@ -453,6 +453,6 @@ def _label(message: telegram.MaybeInaccessibleMessage, text: str) -> str:
     return next((b.text for b in buttons if b.callback_data == text), "")
 
 
-def _a_post(place: Place, message: telegram.MaybeInaccessibleMessage) -> TelegramPost:
+def _a_post(place: ChatPlace, message: telegram.MaybeInaccessibleMessage) -> TelegramPost:
     """A message of which only this much is known: it was posted before we started."""
     return TelegramPost(place, (message.message_id,), photo=bool(getattr(message, "photo", ())))

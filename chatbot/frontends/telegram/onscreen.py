@@ -6,7 +6,7 @@ import logging
 
 from chatbot.delivery.budget import REDRAW, Crowded
 from chatbot.frontends.talk import AskedMessage
-from chatbot.frontends.telegram.places import Place
+from chatbot.frontends.telegram.places import ChatPlace
 from chatbot.frontends.telegram.posting import Poster, TelegramPost
 from handlers.reply import Priority, Reply
 
@@ -19,7 +19,7 @@ class OnScreen:
     def __init__(
         self,
         poster: Poster,
-        place: Place,
+        place: ChatPlace,
         *,
         asked: AskedMessage,
         to: int | None = None,

@@ -27,7 +27,7 @@ from chatbot.frontends.telegram.failures import (
     Unreadable,
     failure_of,
 )
-from chatbot.frontends.telegram.places import Moves, Place
+from chatbot.frontends.telegram.places import ChatPlace, Moves
 from chatbot.ports import Pictures
 from chatbot.render.html import CAPTION_LIMIT, LIMIT, caption, html, rows, unmarked
 from chatbot.render.plain import body, title
@@ -55,7 +55,7 @@ _T = TypeVar("_T")
 class TelegramPost:
     """A reply in a chat: one message, or several where one would be too long."""
 
-    place: Place
+    place: ChatPlace
     ids: tuple[int, ...]
     photo: bool = False
     """The first one is a picture; it has the buttons.  Else the last one has them."""
@@ -91,7 +91,7 @@ class _Page:
 
 
 @dataclass(slots=True)
-class _Ticket:
+class _SendTicket:
     """How what is said waits its turn: each message of it, and each edit."""
 
     priority: int
@@ -147,7 +147,7 @@ class Poster:
 
     async def post(
         self,
-        place: Place,
+        place: ChatPlace,
         reply: Reply,
         *,
         silent: bool = True,
@@ -164,7 +164,7 @@ class Poster:
         reply, picture = await drawn(reply, self._pictures)
         who, about = (asked.who, asked) if asked is not None else ("", None)
         is_patient = self._is_patient and is_patient
-        ticket = _Ticket(reply.priority, who, about, is_patient, is_paid)
+        ticket = _SendTicket(reply.priority, who, about, is_patient, is_paid)
         return await self._new(place, reply, picture, ticket, silent=silent, to=to)
 
     async def edit(
@@ -183,7 +183,7 @@ class Poster:
         reply, picture = await drawn(reply, self._pictures)
         priority = reply.priority if priority is None else priority
         is_patient = self._is_patient and is_patient
-        ticket = _Ticket(priority, about=post.ids[0], is_patient=is_patient)
+        ticket = _SendTicket(priority, about=post.ids[0], is_patient=is_patient)
         if post.photo != (picture is not None):
             await self._delete(post.place, post.ids)
             return await self._new(post.place, reply, picture, ticket)
@@ -203,7 +203,7 @@ class Poster:
                 raise
         return await self._new(post.place, reply, picture, ticket)
 
-    async def act(self, place: Place, what: str) -> None:
+    async def act(self, place: ChatPlace, what: str) -> None:
         """Show for some seconds that something is under way: `typing`, `upload_photo`."""
         with suppress(TelegramFailed, Throttled):
             await self._ask(
@@ -213,7 +213,7 @@ class Poster:
                 ),
             )
 
-    async def set_buttons(self, place: Place, message: int, choices: Sequence[Choice]) -> None:
+    async def set_buttons(self, place: ChatPlace, message: int, choices: Sequence[Choice]) -> None:
         """Replace the buttons below *message*.  That it is gone is no failure."""
         with suppress(NotModified, MessageGone):
             await self._ask(
@@ -221,7 +221,7 @@ class Poster:
                 lambda chat: self._bot.edit_message_reply_markup(
                     chat_id=chat, message_id=message, reply_markup=_keyboard(choices)
                 ),
-                _Ticket(Priority.NEWS, about=("buttons", message)),
+                _SendTicket(Priority.NEWS, about=("buttons", message)),
             )
 
     async def toast(self, query: str, reply: Reply | None = None) -> bool:
@@ -240,10 +240,10 @@ class Poster:
 
     async def _new(
         self,
-        place: Place,
+        place: ChatPlace,
         reply: Reply,
         picture: bytes | None,
-        ticket: _Ticket,
+        ticket: _SendTicket,
         *,
         silent: bool = True,
         to: int | None = None,
@@ -308,9 +308,9 @@ class Poster:
 
     async def _send(
         self,
-        place: Place,
+        place: ChatPlace,
         page: _Page,
-        ticket: _Ticket,
+        ticket: _SendTicket,
         *,
         silent: bool = True,
         to: int | None = None,
@@ -337,7 +337,7 @@ class Poster:
 
         return await self._ask(place, call, ticket)
 
-    async def _edit(self, place: Place, number: int, page: _Page, ticket: _Ticket) -> None:
+    async def _edit(self, place: ChatPlace, number: int, page: _Page, ticket: _SendTicket) -> None:
         from telegram import InputMediaPhoto, LinkPreviewOptions
 
         where: dict[str, Any] = {"message_id": number, "reply_markup": _keyboard(page.choices)}
@@ -357,14 +357,17 @@ class Poster:
         with suppress(NotModified):
             await self._ask(place, call, ticket)
 
-    async def _delete(self, place: Place, numbers: Sequence[int]) -> None:
+    async def _delete(self, place: ChatPlace, numbers: Sequence[int]) -> None:
         """Delete what can be: after 48 hours the platform lets messages stand."""
         for number in numbers:
             with suppress(TelegramFailed, Throttled):
                 await self._ask(place, partial(self._bot.delete_message, message_id=number))
 
     async def _ask(
-        self, place: Place, call: Callable[[int], Awaitable[_T]], ticket: _Ticket | None = None
+        self,
+        place: ChatPlace,
+        call: Callable[[int], Awaitable[_T]],
+        ticket: _SendTicket | None = None,
     ) -> _T:
         """Make a request, in the group's new place if it has moved.
 
@@ -377,7 +380,7 @@ class Poster:
         return await self._try(lambda: call(self._moves.id_now(place.chat)), place, ticket)
 
     async def _try(
-        self, call: Callable[[], Awaitable[_T]], place: Place, ticket: _Ticket | None
+        self, call: Callable[[], Awaitable[_T]], place: ChatPlace, ticket: _SendTicket | None
     ) -> _T:
         if ticket is None:
             return await self.ask(call)

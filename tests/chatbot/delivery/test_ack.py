@@ -368,16 +368,16 @@ async def test_a_level_holds_for_one_chat(store: SqlStore, clock: ManualClock) -
 
 async def test_settings_change_the_level_unless_the_chat_has_chosen(world: World) -> None:
     world.notices.use(None, {HERE: Level.NOTICE})
-    assert world.outbox.hearing(HERE).at_least is Level.NOTICE
+    assert world.outbox.preferences(HERE).at_least is Level.NOTICE
 
     await world.notices.hear(HERE, at_least=Level.URGENT, muted=frozenset())
     fresh = await again(world)
     fresh.notices.use(None, {HERE: Level.INFO})
-    assert fresh.outbox.hearing(HERE).at_least is Level.URGENT
+    assert fresh.outbox.preferences(HERE).at_least is Level.URGENT
 
 
 async def test_a_chat_that_nobody_subscribed_hears_nothing(world: World) -> None:
-    assert world.notices.hearing(BEN) is None
+    assert world.notices.preferences(BEN) is None
 
 
 async def test_a_note_that_cannot_be_read_is_left_out(world: World) -> None:
@@ -480,7 +480,7 @@ async def test_a_chat_that_hears_no_alerts_is_told_what_was_asked_for_there(
     assert world.telegram.titles("111") == []
     assert not any("BTC is at" in title for title in world.console.titles(""))
     assert world.notices.price_notices() == ()
-    assert world.notices.hearing(chat) is None
+    assert world.notices.preferences(chat) is None
     assert chat not in [each.key for each in world.outbox.subscribers]
 
 

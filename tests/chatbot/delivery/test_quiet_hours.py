@@ -147,12 +147,12 @@ async def test_quiet_hours_can_be_changed_while_it_runs(night: Night) -> None:
     async with night.running():
         await night.advance(3601)
         await night.say("a", Level.INFO)
-        assert night.outbox.hearing(HERE).quiet == "23:00-07:00"
+        assert night.outbox.preferences(HERE).quiet == "23:00-07:00"
         night.outbox.use(None)
         await night.settle()
 
     assert night.console.titles("") == ["a"]
-    assert night.outbox.hearing(HERE).quiet == ""
+    assert night.outbox.preferences(HERE).quiet == ""
 
 
 def test_a_night_reads_as_a_night() -> None:

@@ -55,7 +55,7 @@ class World:
             announce=announce,
             offer=lambda alerts: None,
         )
-        self.strangers = Unauthorized(recorder=recorder, notes=self.notes, clock=self.clock)
+        self.foreign_orders = Unauthorized(recorder=recorder, notes=self.notes, clock=self.clock)
 
     @property
     def told(self) -> list[str]:
@@ -69,22 +69,22 @@ def world() -> World:
 
 async def test_a_stranger_is_told_once(world: World) -> None:
     for _ in range(3):
-        await world.strangers.seen("Telegram", "99817")
+        await world.foreign_orders.seen("Telegram", "99817")
 
     assert world.said == [StrangerSeen(at=NOON, who="99817", where="Telegram")]
 
 
 async def test_many_words_at_once_are_told_once(world: World) -> None:
-    await asyncio.gather(*(world.strangers.seen("Telegram", "99817") for _ in range(20)))
+    await asyncio.gather(*(world.foreign_orders.seen("Telegram", "99817") for _ in range(20)))
 
     assert world.told == ["99817"]
 
 
 async def test_a_stranger_is_remembered_over_a_restart(world: World) -> None:
-    await world.strangers.seen("Telegram", "99817")
+    await world.foreign_orders.seen("Telegram", "99817")
     world.restart()
-    await world.strangers.seen("Telegram", "99817")
-    await world.strangers.seen("Discord", "99817")
+    await world.foreign_orders.seen("Telegram", "99817")
+    await world.foreign_orders.seen("Discord", "99817")
 
     assert world.told == ["99817", "99817"]
     assert world.notes.kept == {"strangers": '["Telegram:99817", "Discord:99817"]'}
@@ -94,13 +94,13 @@ async def test_a_crowd_is_ten_alerts_and_log_lines(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(1, 26):
-        await world.strangers.seen("Telegram", str(number))
+        await world.foreign_orders.seen("Telegram", str(number))
 
     assert world.told == [str(number) for number in range(1, 11)]
     assert caplog.text.count("another stranger tried") == 15
     world.clock.advance(3_600)
-    await world.strangers.seen("Telegram", "25")
-    await world.strangers.seen("Telegram", "26")
+    await world.foreign_orders.seen("Telegram", "25")
+    await world.foreign_orders.seen("Telegram", "26")
     assert world.told[10:] == ["26"]
 
 
@@ -108,7 +108,7 @@ async def test_no_more_than_a_thousand_are_remembered(world: World) -> None:
     older = [f"Telegram:{number}" for number in range(1, REMEMBERED + 1)]
     world.notes.kept["strangers"] = json.dumps(older)
 
-    await world.strangers.seen("Telegram", "5000")
+    await world.foreign_orders.seen("Telegram", "5000")
 
     kept = json.loads(world.notes.kept["strangers"])
     assert (len(kept), kept[0], kept[-1]) == (REMEMBERED, "Telegram:2", "Telegram:5000")
@@ -118,9 +118,9 @@ async def test_a_history_that_fails_neither_repeats_nor_forgets(world: World) ->
     world.notes.kept["strangers"] = '["Telegram:1"]'
     world.notes.broken = True
     for _ in range(2):
-        await world.strangers.seen("Telegram", "99817")
+        await world.foreign_orders.seen("Telegram", "99817")
     world.notes.broken = False
-    await world.strangers.seen("Telegram", "2")
+    await world.foreign_orders.seen("Telegram", "2")
 
     assert world.told == ["99817", "2"]
     assert set(json.loads(world.notes.kept["strangers"])) == {
@@ -132,7 +132,7 @@ async def test_a_history_that_fails_neither_repeats_nor_forgets(world: World) ->
 
 @pytest.mark.parametrize("name", ["", "@eve", "buy now", "9" * 40, "12\n34"])
 async def test_names_and_words_are_never_told(world: World, name: str) -> None:
-    await world.strangers.seen("Telegram", name)
+    await world.foreign_orders.seen("Telegram", name)
 
     assert world.said == []
     assert world.notes.kept == {}

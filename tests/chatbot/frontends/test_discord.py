@@ -67,7 +67,7 @@ class Desk:
 
     answers: dict[str, Answer] = field(default_factory=dict)
     heard: list[Message] = field(default_factory=list)
-    strangers: list[tuple[str, str]] = field(default_factory=list)
+    foreign_orders: list[tuple[str, str]] = field(default_factory=list)
     symbols: list[str] = field(default_factory=lambda: ["BTC", "ETH", "SOL"])
 
     async def hear(self, message: Message) -> Reply:
@@ -75,8 +75,8 @@ class Desk:
         answer = self.answers.get(message.text, Reply(f"You said {message.text}"))
         return answer if isinstance(answer, Reply) else await answer(message)
 
-    async def on_stranger(self, place: str, user: str) -> None:
-        self.strangers.append((place, user))
+    async def on_unauthorized(self, place: str, user: str) -> None:
+        self.foreign_orders.append((place, user))
 
 
 class MemoryNotes:
@@ -153,7 +153,7 @@ def a_face(
         clock=SystemClock(),
         pictures=painter or Painter(),
         notes=notes or MemoryNotes(),
-        on_stranger=desk.on_stranger,
+        on_unauthorized=desk.on_unauthorized,
         waits=waits,
     )
 
@@ -231,10 +231,10 @@ async def test_a_role_of_the_guild_counts_there_and_nowhere_else(harbour: Harbou
 
     await harbour.ask(guest, "/status", channel=CHANNEL, guild=GUILD)
     await harbour.server.says(guest, "/status", channel=CHANNEL, guild=OTHER_GUILD)
-    await harbour.until(lambda: harbour.desk.strangers, "a stranger")
+    await harbour.until(lambda: harbour.desk.foreign_orders, "a stranger")
 
     assert [m.caller.role for m in harbour.desk.heard] == [Role.VIEWER]
-    assert harbour.desk.strangers == [("Discord", "121")]
+    assert harbour.desk.foreign_orders == [("Discord", "121")]
 
 
 async def test_a_guild_that_is_not_listed_hears_nothing_from_anybody(harbour: Harbour) -> None:
@@ -243,7 +243,7 @@ async def test_a_guild_that_is_not_listed_hears_nothing_from_anybody(harbour: Ha
 
     assert unheard.failed
     assert [m.caller.chat for m in harbour.desk.heard] == ["discord:@101"]
-    assert harbour.desk.strangers == []
+    assert harbour.desk.foreign_orders == []
 
 
 async def test_strangers_get_no_answer_and_are_told_of(harbour: Harbour) -> None:
@@ -252,12 +252,12 @@ async def test_strangers_get_no_answer_and_are_told_of(harbour: Harbour) -> None
     said = await harbour.server.says(MALLORY, "/stop")
     typed = await harbour.server.types(MALLORY, "/close", {"symbol": ""}, focused="symbol")
     pressed = await harbour.server.presses(MALLORY, answer, "/stop")
-    await harbour.until(lambda: len(harbour.desk.strangers) == 2, "both")
+    await harbour.until(lambda: len(harbour.desk.foreign_orders) == 2, "both")
 
     assert said.failed
     assert typed.failed
     assert pressed.failed
-    assert harbour.desk.strangers == [("Discord", "666")] * 2
+    assert harbour.desk.foreign_orders == [("Discord", "666")] * 2
     assert [m.text for m in harbour.desk.heard] == ["/status"]
 
 
@@ -955,7 +955,7 @@ async def test_no_log_names_the_token_or_what_a_stranger_wrote(
     caplog.set_level(logging.WARNING, logger="discord")
     async with running(server) as harbour:
         await server.says(MALLORY, "/close", {"symbol": "secret-words"})
-        await harbour.until(lambda: harbour.desk.strangers, "a stranger")
+        await harbour.until(lambda: harbour.desk.foreign_orders, "a stranger")
         server.fail("POST", Fault.DROP)
         await harbour.ask(BEN, "/status")
         await server.revoke()

@@ -156,7 +156,7 @@ async def test_strangers_get_nothing_and_a_role_counts_in_its_guild_only(
     await server.writes(deckhand, "/stop")
     await server.writes(deckhand, f"{US} stop", **IN_GUILD)
     await harbour.until(lambda: harbour.desk.heard, "whoever has a role")
-    await harbour.until(lambda: len(harbour.desk.strangers) == 2, "the strangers")
+    await harbour.until(lambda: len(harbour.desk.foreign_orders) == 2, "the strangers")
     (message,) = harbour.desk.heard
     assert message.caller.role is Role.VIEWER
     assert server.private(MALLORY.id).seen == []

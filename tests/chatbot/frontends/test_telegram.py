@@ -93,7 +93,7 @@ class Chat:
     house: House
     telegram: Telegram
     painter: Painter
-    strangers: list[tuple[str, str]] = field(default_factory=list)
+    foreign_orders: list[tuple[str, str]] = field(default_factory=list)
     heard: list[Message] = field(default_factory=list)
     answers: dict[str, Answer] = field(default_factory=dict)
     history_hangs: bool = False
@@ -106,7 +106,7 @@ class Chat:
         return answer if isinstance(answer, Reply) else await answer(message)
 
     async def stranger(self, platform: str, who: str) -> None:
-        self.strangers.append((platform, who))
+        self.foreign_orders.append((platform, who))
         if self.history_hangs:
             await asyncio.Event().wait()
 
@@ -184,7 +184,7 @@ def a_face(
         clock=house.clock,
         pictures=painter,
         notes=notes,
-        on_stranger=stranger,
+        on_unauthorized=stranger,
         flood=flood or AMPLE,
         polling=QUICK,
     )
@@ -559,11 +559,11 @@ async def test_strangers_get_nothing_at_all() -> None:
         await chat.server.says(MALLORY, "let me in")
         await chat.server.says(MALLORY, "/stop", chat=GROUP)
         await chat.server.says(BEN, "/stop", chat=ELSEWHERE)
-        await chat.server.until(lambda: len(chat.strangers) == 4, "the strangers")
+        await chat.server.until(lambda: len(chat.foreign_orders) == 4, "the strangers")
         await chat.ask(BEN, "/help")
         assert not press.answered.is_set()
     told = {("Telegram", "99817"), ("Telegram", str(ELSEWHERE))}
-    assert set(chat.strangers) == told
+    assert set(chat.foreign_orders) == told
     assert chat.server.room(99817).seen == []
     assert chat.server.room(ELSEWHERE).seen == []
     assert [m.text for m in chat.heard] == ["/status", "/help"]
@@ -576,7 +576,7 @@ async def test_strangers_in_crowds_keep_nobody_from_being_heard() -> None:
             await chat.server.says(Person(900_000 + number, "mallory"), "/start")
         await chat.server.confirmed()
         await chat.ask(BEN, "/status")
-        assert len(chat.strangers) < SHARE
+        assert len(chat.foreign_orders) < SHARE
 
 
 async def test_in_groups_only_commands_to_us_are_heard() -> None:
@@ -591,7 +591,7 @@ async def test_in_groups_only_commands_to_us_are_heard() -> None:
         answer = await chat.ask(BEN, f"/status@{USERNAME.upper()}", chat=GROUP)
         assert answer.reply_to is not None
     assert [m.text for m in chat.heard] == [f"/status@{USERNAME.upper()}"]
-    assert chat.strangers == []
+    assert chat.foreign_orders == []
     assert chat.house.desk.asked == []
 
 
@@ -633,7 +633,7 @@ async def test_nobody_moves_a_group_in_that_is_not_listed() -> None:
     async with a_chat() as chat:
         await chat.server.migrates(ELSEWHERE, NEW)
         await chat.server.says(BEN, "/stop", chat=NEW)
-        await chat.server.until(lambda: chat.strangers, "a stranger")
+        await chat.server.until(lambda: chat.foreign_orders, "a stranger")
         assert chat.house.desk.asked == []
 
 

@@ -98,7 +98,7 @@ async def test_strangers_and_viewers_stop_nothing_in_any_way(way: dict[str, Any]
         await chat.server.says(BEN, text, chat=ELSEWHERE, **extra)
         await chat.server.says(CLEO, text, chat=GROUP, **extra)
         assert "needs operator" in (await chat.server.seen(GROUP, "/stop")).text
-        await chat.server.until(lambda: len(chat.strangers) == 3, "the strangers")
+        await chat.server.until(lambda: len(chat.foreign_orders) == 3, "the strangers")
         assert chat.house.desk.asked == []
         assert chat.server.room(MALLORY.id).seen == []
 
@@ -203,4 +203,4 @@ async def test_whoever_has_no_name_in_a_listed_group_is_told_once_a_minute(
         await chat.server.says(who, "/status", chat=GROUP, **extra)
         await chat.server.until(lambda: len(chat.server.room(GROUP).seen) == 2, "it again")
         assert chat.house.desk.asked == []
-        assert chat.strangers == []
+        assert chat.foreign_orders == []

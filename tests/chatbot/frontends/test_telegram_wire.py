@@ -226,7 +226,7 @@ async def test_updates_that_cannot_be_read_are_passed_over_alone_and_told() -> N
     assert {m.text for m in chat.heard} == {"/status", "/positions", "/stop"}
     assert list(told[0].buttons) == ["Stop"]
     assert len(told) == 1
-    assert chat.strangers == []
+    assert chat.foreign_orders == []
     assert chat.server.room(MALLORY.id).seen == []
 
 

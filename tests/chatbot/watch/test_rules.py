@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from chatbot.settings import load
-from chatbot.watch.rules import NUMBERS, TRUTHS, AlertCondition, Rule, RuleWatch, Value
+from chatbot.watch.rules import NUMBERS, TRUTHS, AlertCondition, AlertRule, RuleWatch, Value
 from storage.memory import MemoryStore
 from tests.builders import BTC, NOON, XRP
 from tests.chatbot.test_side_by_side import two_traders
@@ -51,7 +51,7 @@ class Brakes:
 class World:
     """A desk whose metrics are what the test says."""
 
-    def __init__(self, *rules: Rule, store: MemoryStore | None = None) -> None:
+    def __init__(self, *rules: AlertRule, store: MemoryStore | None = None) -> None:
         self.clock = ManualClock(NOON)
         self.store = store or MemoryStore(clock=self.clock)
         self.said: list[Event] = []
@@ -87,10 +87,10 @@ class World:
         return list(self.said)
 
 
-def a_rule(condition: str, minutes: float = 1, **changes: str) -> Rule:
+def a_rule(condition: str, minutes: float = 1, **changes: str) -> AlertRule:
     action = changes.get("action", "notify")
     assert action in ("notify", "pause", "stop")
-    return Rule(
+    return AlertRule(
         name=changes.get("name", "a rule"),
         condition=AlertCondition.parse(condition),
         duration=timedelta(minutes=minutes),

@@ -14,7 +14,7 @@ from handlers.texts.risk import risk_reply
 from tests import builders
 from tests.handlers.fakes import CLEO, House
 from tests.handlers.story import HOLDINGS, D, a_halt, checked, lines_of, reads, the_view
-from trading.accounts.views import DeskUse, View
+from trading.accounts.views import DeskUsage, View
 from trading.risk.limits import Theme
 
 LIMITS = builders.some_limits(max_positions=5)
@@ -125,7 +125,7 @@ def test_risk_says_what_holds_entries_back() -> None:
     assert resting.text.endswith("No entries for now: rests until 21:41 after losses in a row.")
 
 
-WHOLE = DeskUse(
+WHOLE = DeskUsage(
     max_exposure=D("0.6"),
     max_positions=6,
     max_daily_loss=D("0.05"),
@@ -147,7 +147,7 @@ WHOLE = DeskUse(
     ],
 )
 def test_the_limits_of_the_whole_desk_are_told_where_there_are_any(
-    desk: DeskUse, line: str
+    desk: DeskUsage, line: str
 ) -> None:
     assert lines_of(checked(risk_reply(at_risk(desk=desk))))[-2] == line
 

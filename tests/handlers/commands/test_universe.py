@@ -66,7 +66,7 @@ def found(**changes: Any) -> UniverseStatus:
     seen = UniverseStatus(
         universe=UNIVERSE,
         plan=PLAN,
-        survey=MarketScan(at=NOON, stats=STATS, measured=EVERYTHING),
+        scan=MarketScan(at=NOON, stats=STATS, measured=EVERYTHING),
         age=timedelta(minutes=12),
         problem="",
     )
@@ -138,7 +138,7 @@ async def test_the_lists_say_who_is_in_and_why_others_are_out() -> None:
 
 async def test_a_long_list_has_pages() -> None:
     many = {coin(f"A{n}"): market(str(1000 - n)) for n in range(20)}
-    house = a_house(found(survey=MarketScan(at=NOON, stats=many)))
+    house = a_house(found(scan=MarketScan(at=NOON, stats=many)))
 
     first = await house.say("/universe out")
     assert first.table is not None
@@ -162,7 +162,7 @@ async def test_a_survey_that_is_too_old_stops_what_was_discovered() -> None:
 
 
 async def test_before_the_first_survey_nothing_is_entered() -> None:
-    nothing = found(universe=PLAN.empty, survey=None, age=None)
+    nothing = found(universe=PLAN.empty, scan=None, age=None)
     reply = await a_house(nothing, replay_speed=None, holdings=()).say("/universe")
 
     assert reply.title == "⚠ No survey yet (paper): nothing is entered"
@@ -171,7 +171,7 @@ async def test_before_the_first_survey_nothing_is_entered() -> None:
 
 async def test_a_recording_says_what_it_does_not_know() -> None:
     stats = {s: replace(m, spread_bps=None, depth=None) for s, m in STATS.items()}
-    recorded = found(survey=MarketScan(at=NOON, stats=stats, measured=frozenset({VOLUME})))
+    recorded = found(scan=MarketScan(at=NOON, stats=stats, measured=frozenset({VOLUME})))
     reply = await a_house(recorded, replay_speed=60.0).say("/universe")
 
     assert reply.text.splitlines()[-2:] == [
@@ -220,6 +220,6 @@ No entry now: outside the universe, volume 1.81 M < 2 M.
 @pytest.mark.parametrize("part", ["in", "out"])
 async def test_every_list_fits_the_screen(part: str) -> None:
     many = {coin(f"LONGNAME{n}"): market("4.99e6", "59.9", "1") for n in range(9)}
-    survey = MarketScan(at=NOON, stats=many)
+    scan = MarketScan(at=NOON, stats=many)
     of = Universe(members=dict.fromkeys(many, 3)) if part == "in" else Universe()
-    await a_house(found(universe=of, survey=survey)).say(f"/universe {part}")  # it is checked
+    await a_house(found(universe=of, scan=scan)).say(f"/universe {part}")  # it is checked

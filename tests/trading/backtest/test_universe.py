@@ -99,7 +99,7 @@ async def test_every_bar_finds_the_universe_of_a_desk_that_takes_every_survey(
         "plan": plan, "store": store, "recorder": recorder, "market": clock.now,
     }  # fmt: skip
     desk = ScannedUniverse(
-        surveyor=CandleScan(lambda until, bars: shown(candles, until, bars), step), **given_
+        scanner=CandleScan(lambda until, bars: shown(candles, until, bars), step), **given_
     )
     foreseen = ForeseenUniverse(candles=candles, timeframe=step, **given_)
     for each in (foreseen, desk):
@@ -127,5 +127,5 @@ def test_a_day_adds_up_to_the_same_digits_whatever_else_is_asked(
         at = datetime.fromtimestamp(int(moments[number]) / 1000, UTC)
         seen = shown(candles, at, max(1, timedelta(days=1) // step))
         alone = day_volumes(seen, moments[number : number + 1], step)
-        assert alone.survey(0, at) == whole.survey(number, at)
+        assert alone.scan(0, at) == whole.scan(number, at)
         np.testing.assert_array_equal(alone.volume[:, 0], whole.volume[:, number])

@@ -13,7 +13,7 @@ import pytest
 
 from storage.memory import MemoryJournal, MemoryStore
 from tests.builders import BTC, ETH, NOON, XRP
-from tests.fakes import LivePrices, ScriptedSurveyor
+from tests.fakes import LivePrices, ScriptedScanner
 from tests.world import World, a_world, at_minute, settled, wish
 from trading.clocks import ManualClock
 from trading.cycle.universe import TradableUniverse
@@ -44,11 +44,11 @@ GONE = VenueUnavailable("no answer in 4.0 s")
 
 
 def a_universe_world(
-    *surveys: Any, by_bars: bool = True, closes: Sequence[float] = (), **changes: Any
+    *scans: Any, by_bars: bool = True, closes: Sequence[float] = (), **changes: Any
 ) -> World:
-    surveyor = ScriptedSurveyor(*(surveys or (GOOD,)), by_bars=by_bars)
+    scanner = ScriptedScanner(*(scans or (GOOD,)), by_bars=by_bars)
     given: dict[str, Any] = {"symbols": THREE, "universe": PLAN} | changes
-    return a_world(*closes, surveyor=surveyor, **given)
+    return a_world(*closes, scanner=scanner, **given)
 
 
 async def decided(world: World, symbol: Symbol) -> Decision:
@@ -117,11 +117,11 @@ async def test_a_person_cannot_enter_what_is_outside_either() -> None:
 
 
 async def test_of_a_recording_the_surveys_of_the_warm_up_count() -> None:
-    surveyor = ScriptedSurveyor(GOOD, by_bars=True)
-    async with a_world(symbols=THREE, universe=PLAN, surveyor=surveyor).running() as world:
+    scanner = ScriptedScanner(GOOD, by_bars=True)
+    async with a_world(symbols=THREE, universe=PLAN, scanner=scanner).running() as world:
         await world.minutes(2)
 
-        assert surveyor.asked == [at_minute(n) for n in (-1, 0, 1, 2)]
+        assert scanner.asked == [at_minute(n) for n in (-1, 0, 1, 2)]
         (changed,) = world.heard(UniverseChanged)
         assert isinstance(changed, UniverseChanged)
         assert [(c.symbol, c.before, c.after) for c in changed.changes] == [
@@ -144,9 +144,9 @@ async def test_bars_that_are_passed_over_are_surveyed_all_the_same() -> None:
 
 async def test_a_position_that_has_left_is_managed_to_its_end() -> None:
     falling = [100.0] * 6 + [90.0] * 10  # its stop is at 95
-    surveys = (GOOD, GOOD, GOOD, ETH_FELL)
+    scans = (GOOD, GOOD, GOOD, ETH_FELL)
     async with a_universe_world(
-        *surveys, closes=falling, wishes=[wish(1, symbol=ETH)]
+        *scans, closes=falling, wishes=[wish(1, symbol=ETH)]
     ).running() as world:
         await world.minutes(3)
         assert world.trader.universe.tier(ETH) is None
@@ -184,7 +184,7 @@ async def test_the_universe_survives_a_restart_without_starting_anew() -> None:
         after = world.trader.universe.found
         assert after is not None
         assert after.universe == before.universe
-        assert after.survey is None
+        assert after.scan is None
         assert world.trader.universe.objection(XRP, at_minute(2)).endswith("not surveyed yet")
 
         await world.minutes(1)
@@ -213,13 +213,13 @@ async def test_a_tier_that_the_settings_have_lost_keeps_nobody() -> None:
 # -- a live market ----------------------------------------------------------------------------
 
 
-def live(*surveys: Any, **changes: Any) -> World:
+def live(*scans: Any, **changes: Any) -> World:
     clock = ManualClock(NOON)
     feed = LivePrices(clock, symbols=THREE)
-    return a_universe_world(*surveys, by_bars=False, clock=clock, feed=feed, **changes)
+    return a_universe_world(*scans, by_bars=False, clock=clock, feed=feed, **changes)
 
 
-async def surveys(world: World, count: int = 1) -> None:
+async def scans(world: World, count: int = 1) -> None:
     for _ in range(count):
         world.clock.advance(60)
         await settled()
@@ -229,7 +229,7 @@ async def test_a_live_market_is_surveyed_beside_the_cycles() -> None:
     async with live(GOOD).running() as world:
         await settled()
         assert not world.heard(UniverseChanged)
-        await surveys(world)
+        await scans(world)
         assert world.trader.universe.symbols == (BTC, ETH)
 
 
@@ -241,24 +241,24 @@ async def test_the_feed_shows_what_may_be_entered_soon_and_what_is_held_though_i
         assert len(world.feed.symbols) == 1, "until something is found"
         await settled()
         assert set(world.feed.symbols) == {BTC, ETH}, "it is warm before it may be entered"
-        await surveys(world)
+        await scans(world)
         world.clock.advance(60)
         await world.trader.cycle()
         await settled()
         assert set(world.trader.ledger.positions) == {ETH}
 
-        await surveys(world, 3)
+        await scans(world, 3)
         assert world.trader.universe.tier(ETH) is None
         assert set(world.feed.symbols) == {BTC, ETH}, "it is held"
         await world.manual.close(ETH, share=D(1), by="ben")
-        await surveys(world)
+        await scans(world)
         assert world.feed.symbols == (BTC,)
 
 
 async def test_with_a_survey_that_is_too_old_only_what_is_listed_is_entered() -> None:
     async with live(GOOD, GOOD, GONE).running() as world:
         await settled()
-        await surveys(world)
+        await scans(world)
         universe = world.trader.universe
         now = world.clock.now()
         assert universe.objection(ETH, now + timedelta(minutes=3)) == ""
@@ -267,9 +267,9 @@ async def test_with_a_survey_that_is_too_old_only_what_is_listed_is_entered() ->
         )
         assert universe.objection(BTC, now + timedelta(minutes=4)) == ""
 
-        await surveys(world, 3)
+        await scans(world, 3)
         assert not world.heard(SurveyFailed), "not too old yet"
-        await surveys(world, 3)
+        await scans(world, 3)
         (failed,) = world.heard(SurveyFailed)
         assert isinstance(failed, SurveyFailed)
         assert failed.why == "no answer in 4.0 s"
@@ -283,7 +283,7 @@ async def test_with_a_survey_that_is_too_old_only_what_is_listed_is_entered() ->
 async def test_once_surveys_are_back_it_is_told_and_counts_begin_anew() -> None:
     async with live(GOOD, *[GONE] * 6, GOOD).running() as world:
         await settled()
-        await surveys(world, 7)
+        await scans(world, 7)
 
         assert world.heard(SurveyFailed)
         (back,) = world.heard(SurveyRecovered)

@@ -22,7 +22,7 @@ async def surveyed(candles: Candles, at: datetime = NOON) -> MarketScan:
         ended = int((candles.times <= until.timestamp() * 1000).sum())
         return candles.upto(ended).last(bars)
 
-    return await CandleScan(shown, timedelta(minutes=1)).survey(at, Universe())
+    return await CandleScan(shown, timedelta(minutes=1)).scan(at, Universe())
 
 
 def a_day(*, price: float = 10.0, volume: float = 2.0, bars: int = MINUTES) -> Candles:
@@ -31,11 +31,11 @@ def a_day(*, price: float = 10.0, volume: float = 2.0, bars: int = MINUTES) -> C
 
 
 async def test_the_volume_is_that_of_24_hours_in_the_quote_currency() -> None:
-    survey = await surveyed(a_day(bars=2 * MINUTES))
+    scan = await surveyed(a_day(bars=2 * MINUTES))
 
-    assert survey.at == NOON
-    assert survey.measured == {VOLUME}
-    assert survey.stats[ETH] == MarketStats(
+    assert scan.at == NOON
+    assert scan.measured == {VOLUME}
+    assert scan.stats[ETH] == MarketStats(
         volume=Decimal(10 * 2 * MINUTES), spread_bps=None, depth=None
     )
 
@@ -50,9 +50,9 @@ async def test_what_comes_later_is_not_seen() -> None:
 
 
 async def test_less_than_a_day_is_no_volume_of_24_hours() -> None:
-    survey = await surveyed(a_day(bars=MINUTES - 1))
+    scan = await surveyed(a_day(bars=MINUTES - 1))
 
-    assert survey.stats[BTC].volume is None
+    assert scan.stats[BTC].volume is None
 
 
 async def test_missing_bars_have_no_volume_and_the_last_one_missing_means_not_traded() -> None:
@@ -60,16 +60,14 @@ async def test_missing_bars_have_no_volume_and_the_last_one_missing_means_not_tr
     close, volume = candles.close.copy(), candles.volume.copy()
     close[0, 5], volume[0, 5] = np.nan, np.nan
     close[1, -1], volume[1, -1] = np.nan, np.nan
-    survey = await surveyed(replace(candles, close=close, volume=volume))
+    scan = await surveyed(replace(candles, close=close, volume=volume))
 
-    assert survey.stats[BTC].volume == Decimal(10 * 2 * (MINUTES - 1))
-    assert survey.stats[BTC].tradable
-    assert not survey.stats[ETH].tradable
+    assert scan.stats[BTC].volume == Decimal(10 * 2 * (MINUTES - 1))
+    assert scan.stats[BTC].tradable
+    assert not scan.stats[ETH].tradable
 
 
 async def test_before_the_first_bar_nothing_is_known() -> None:
-    survey = await surveyed(a_day(), NOON - timedelta(days=9))
+    scan = await surveyed(a_day(), NOON - timedelta(days=9))
 
-    assert survey.stats[BTC] == MarketStats(
-        volume=None, spread_bps=None, depth=None, tradable=False
-    )
+    assert scan.stats[BTC] == MarketStats(volume=None, spread_bps=None, depth=None, tradable=False)

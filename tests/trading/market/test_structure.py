@@ -25,7 +25,7 @@ from trading.market.structure.breaks import Breaks, breaks
 from trading.market.structure.gaps import Gaps, gaps
 from trading.market.structure.liquidity import Liquidity, liquidity
 from trading.market.structure.swings import Swings, swings
-from trading.market.structure.zones import Standing
+from trading.market.structure.zones import StandingZones
 
 CRASH = crash_of_may_2021().candles
 BLOCK = {"average": 4, "reach": 3, "hold": 2}
@@ -335,7 +335,9 @@ def retold_breaks(bars: list[Bar], known: Swings, distance: float) -> Iterator[t
         yield (0, sign) if turned else (sign, 0)
 
 
-def retold_standing(bars: list[Bar], formed: list[tuple[int, float, float] | None]) -> Standing:
+def retold_standing(
+    bars: list[Bar], formed: list[tuple[int, float, float] | None]
+) -> StandingZones:
     """Zones below: a plain list of what stands, each bar asked whether it touches."""
     standing: list[tuple[float, float]] = []
     rows = []
@@ -347,7 +349,7 @@ def retold_standing(bars: list[Bar], formed: list[tuple[int, float, float] | Non
         top, bottom = standing[-1] if standing else (np.nan, np.nan)
         rows.append((top, bottom, len(standing), len(touched)))
     table = np.array(rows).reshape(-1, 4).T[:, np.newaxis, :]
-    return Standing(
+    return StandingZones(
         top=table[0], bottom=table[1],
         count=table[2].astype(np.int32), touched=table[3].astype(np.int32),
     )  # fmt: skip

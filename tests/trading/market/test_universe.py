@@ -39,18 +39,18 @@ THIN = market(3_000_000, 50, 12_000)
 DEAD = market(100_000, 200, 500)
 
 
-def survey(stats: dict[Symbol, MarketStats], measured: frozenset[str] = EVERYTHING) -> MarketScan:
+def scan(stats: dict[Symbol, MarketStats], measured: frozenset[str] = EVERYTHING) -> MarketScan:
     return MarketScan(at=NOON, stats=stats, measured=measured)
 
 
 def after(universe: Universe, symbol: Symbol, *seen: MarketStats | None) -> Universe:
     for stats in seen:
-        universe = universe.observe(survey({} if stats is None else {symbol: stats}))
+        universe = universe.observe(scan({} if stats is None else {symbol: stats}))
     return universe
 
 
 def volumes(**each: int) -> MarketScan:
-    return survey({Symbol(base, "USD"): market(volume, 1, 10**7) for base, volume in each.items()})
+    return scan({Symbol(base, "USD"): market(volume, 1, 10**7) for base, volume in each.items()})
 
 
 # -- entering -------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ def test_a_stablecoin_is_never_traded(base: str, seen: list[MarketStats]) -> Non
 def test_a_stablecoin_that_an_older_list_let_in_is_out_at_once() -> None:
     universe = Universe(members={USDC: 2})
     assert universe.tier(USDC) is None
-    assert USDC not in universe.observe(survey({USDC: DEEP})).members
+    assert USDC not in universe.observe(scan({USDC: DEEP})).members
 
 
 # -- staying and leaving --------------------------------------------------------------------------
@@ -175,7 +175,7 @@ def test_observing_leaves_the_value_as_it_was() -> None:
 
 def test_other_tiers_make_another_universe() -> None:
     liquid = replace(EVENT, number=1, name="liquid", min_volume=Decimal(1_000_000))
-    universe = Universe(tiers=(liquid,), cycles=1).observe(survey({LINK: THIN, BTC: DEEP}))
+    universe = Universe(tiers=(liquid,), cycles=1).observe(scan({LINK: THIN, BTC: DEEP}))
     assert universe.members == {BTC: 1, LINK: 1}
 
 
@@ -256,20 +256,20 @@ def test_there_are_never_more_members_than_most(seen: list[dict[str, int]], most
     ],
 )
 def test_it_says_why_somebody_is_out(stats: MarketStats, why: str) -> None:
-    assert Universe().why_not(LINK, survey({LINK: stats})) == why
+    assert Universe().why_not(LINK, scan({LINK: stats})) == why
 
 
 def test_it_says_how_far_somebody_is_on_the_way_in() -> None:
     universe = after(Universe(), LINK, DEEP, DEEP)
-    assert universe.why_not(LINK, survey({LINK: DEEP})) == "good in 2 of 3 surveys"
+    assert universe.why_not(LINK, scan({LINK: DEEP})) == "good in 2 of 3 surveys"
 
 
 def test_it_says_who_never_gets_in_and_who_is_not_known() -> None:
     universe = Universe(never=frozenset({"LINK"}))
-    assert universe.why_not(LINK, survey({LINK: DEEP})) == "the settings say never"
+    assert universe.why_not(LINK, scan({LINK: DEEP})) == "the settings say never"
     assert universe.why_not(USDC, None) == "it is money, or meant to cost as much"
     assert universe.why_not(BTC, None) == "not surveyed yet"
-    assert universe.why_not(BTC, survey({})) == "not on the market's list"
+    assert universe.why_not(BTC, scan({})) == "not on the market's list"
 
 
 def test_never_means_what_is_listed_by_the_thousand_too() -> None:
@@ -279,14 +279,14 @@ def test_never_means_what_is_listed_by_the_thousand_too() -> None:
 def test_who_the_settings_never_trade_is_out_at_once() -> None:
     universe = Universe(never=frozenset({"LINK"}), members={LINK: 2})
     assert universe.tier(LINK) is None
-    assert LINK not in universe.observe(survey({LINK: DEEP})).members
+    assert LINK not in universe.observe(scan({LINK: DEEP})).members
 
 
 # -- what cannot be measured at all ---------------------------------------------------------------
 
 
 def test_where_only_volumes_are_recorded_only_they_count() -> None:
-    of_volume = survey(
+    of_volume = scan(
         {LINK: MarketStats(volume=Decimal(6_000_000), spread_bps=None, depth=None)},
         frozenset({VOLUME}),
     )

@@ -8,10 +8,10 @@ import numpy as np
 
 from trading.market.candles import Candles, Panel
 from trading.market.structure.panels import (
-    Bars,
     Columns,
     Flags,
     Mask,
+    PricePanels,
     latest,
     refuse_lengths,
     shifted,
@@ -19,7 +19,7 @@ from trading.market.structure.panels import (
     window_min,
     window_sum,
 )
-from trading.market.structure.zones import Formed, Standing, zones_above, zones_below
+from trading.market.structure.zones import Formed, StandingZones, zones_above, zones_below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +32,13 @@ class Blocks:
     """The high of the candle that is the block confirmed here; NaN where none is."""
     bottom: Panel
     """Its low."""
-    below: Standing
+    below: StandingZones
     """Blocks below the price that have not been touched since."""
-    above: Standing
+    above: StandingZones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Rule:
+class _BlockRule:
     strength: float
     average: int
     reach: int
@@ -72,7 +72,7 @@ def blocks(
     Raises `ValueError` for lengths below 1 and a strength not above 0.
     """
     rule = _rule(strength=strength, average=average, reach=reach, hold=hold)
-    packing, bars = Bars.packed(candles)
+    packing, bars = PricePanels.packed(candles)
     found = _formed(bars, rule)
     up, down = found.sign > 0, found.sign < 0
     return Blocks(
@@ -94,7 +94,7 @@ def formed_blocks(
 ) -> Formed:
     """Where `blocks` are confirmed: for those who do not ask which of them stand."""
     rule = _rule(strength=strength, average=average, reach=reach, hold=hold)
-    packing, bars = Bars.packed(candles)
+    packing, bars = PricePanels.packed(candles)
     found = _formed(bars, rule)
     return Formed(
         sign=packing.unpack(found.sign, 0),
@@ -103,14 +103,14 @@ def formed_blocks(
     )
 
 
-def _rule(*, strength: float, average: int, reach: int, hold: int) -> _Rule:
+def _rule(*, strength: float, average: int, reach: int, hold: int) -> _BlockRule:
     refuse_lengths(average=average, reach=reach, hold=hold)
     if not strength > 0:
         raise ValueError(f"strength is {strength}; it must be above 0")
-    return _Rule(strength=strength, average=average, reach=reach, hold=hold)
+    return _BlockRule(strength=strength, average=average, reach=reach, hold=hold)
 
 
-def _formed(bars: Bars, rule: _Rule) -> Formed:
+def _formed(bars: PricePanels, rule: _BlockRule) -> Formed:
     """Packed panels."""
     up, down = _found(bars, rule), _found(bars.mirrored(), rule)
     # The two of one bar would come from one strong body, which has but one colour.
@@ -121,7 +121,7 @@ def _formed(bars: Bars, rule: _Rule) -> Formed:
     )
 
 
-def _found(bars: Bars, rule: _Rule) -> _Found:
+def _found(bars: PricePanels, rule: _BlockRule) -> _Found:
     candle = _last_before(bars.close < bars.open)
     strong = _strong(bars, rule) & (candle >= 0)
     strong &= np.arange(strong.shape[1]) - candle <= rule.reach
@@ -136,7 +136,7 @@ def _last_before(happened: Mask) -> Columns:
     return shifted(latest(happened), 1, missing=-1)
 
 
-def _strong(bars: Bars, rule: _Rule) -> Mask:
+def _strong(bars: PricePanels, rule: _BlockRule) -> Mask:
     body = np.abs(bars.close - bars.open)
     before = shifted(window_sum(body, rule.average), 1) / rule.average
     return np.asarray((bars.close > bars.open) & (body >= rule.strength * before))

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from trading.market.candles import Candles, Panel
-from trading.market.structure.panels import Bars, Columns, Flags, Mask, Packing, latest, taken
+from trading.market.structure.panels import (
+    Columns,
+    Flags,
+    Mask,
+    Packing,
+    PricePanels,
+    latest,
+    taken,
+)
 from trading.market.structure.swings import Swings
 
 
@@ -30,10 +38,10 @@ class Breaks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Side:
+class _BreakSide:
     """One direction, as it looks from below: packed panels."""
 
-    bars: Bars
+    bars: PricePanels
     level: Panel
     made: Columns
     known: Columns
@@ -49,7 +57,7 @@ def breaks(candles: Candles, swings: Swings, *, distance: float = 0.0) -> Breaks
     """
     if not distance >= 0:
         raise ValueError(f"distance is {distance}; it must not be below 0")
-    packing, bars = Bars.packed(candles)
+    packing, bars = PricePanels.packed(candles)
     upper, lower = _upper(packing, bars, swings), _lower(packing, bars, swings)
     up, down = _broken(upper, distance), _broken(lower, distance)
     # Never both: for a low in force to lie above a high in force, closes must have broken the high.
@@ -65,8 +73,8 @@ def breaks(candles: Candles, swings: Swings, *, distance: float = 0.0) -> Breaks
     )
 
 
-def _upper(packing: Packing, bars: Bars, swings: Swings) -> _Side:
-    return _Side(
+def _upper(packing: Packing, bars: PricePanels, swings: Swings) -> _BreakSide:
+    return _BreakSide(
         bars=bars,
         level=packing.pack(swings.high),
         made=packing.pack_columns(swings.high_column),
@@ -75,8 +83,8 @@ def _upper(packing: Packing, bars: Bars, swings: Swings) -> _Side:
     )
 
 
-def _lower(packing: Packing, bars: Bars, swings: Swings) -> _Side:
-    return _Side(
+def _lower(packing: Packing, bars: PricePanels, swings: Swings) -> _BreakSide:
+    return _BreakSide(
         bars=bars.mirrored(),
         level=-packing.pack(swings.low),
         made=packing.pack_columns(swings.low_column),
@@ -85,7 +93,7 @@ def _lower(packing: Packing, bars: Bars, swings: Swings) -> _Side:
     )
 
 
-def _broken(side: _Side, distance: float) -> Mask:
+def _broken(side: _BreakSide, distance: float) -> Mask:
     """Where a close lies beyond the level for the first time since that was known."""
     beyond = side.bars.close > side.level + distance * np.abs(side.level)
     times = np.cumsum(beyond, axis=1, dtype=np.int32)
@@ -93,7 +101,7 @@ def _broken(side: _Side, distance: float) -> Mask:
     return np.asarray(beyond & (times - before == 1))
 
 
-def _turned(side: _Side, broken: Mask) -> Mask:
+def _turned(side: _BreakSide, broken: Mask) -> Mask:
     """Which of the breaks come after a low, since the swing, below the low that lay before it."""
     turned = np.zeros_like(broken)
     rows, columns = np.nonzero(broken)

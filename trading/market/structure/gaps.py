@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from trading.market.candles import Candles, Panel
-from trading.market.structure.panels import Bars, Flags, Mask, shifted
-from trading.market.structure.zones import Formed, Standing, zones_above, zones_below
+from trading.market.structure.panels import Flags, Mask, PricePanels, shifted
+from trading.market.structure.zones import Formed, StandingZones, zones_above, zones_below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,9 +20,9 @@ class Gaps:
     top: Panel
     """Of the gap formed here; NaN where none is."""
     bottom: Panel
-    below: Standing
+    below: StandingZones
     """Gaps upwards that no later low has reached: they are mitigated at the first touch."""
-    above: Standing
+    above: StandingZones
     """Gaps downwards that no later high has reached."""
 
 
@@ -31,7 +31,7 @@ def gaps(candles: Candles) -> Gaps:
 
     Downwards, the mirror image.  The gap reaches from that high to this low.
     """
-    packing, bars = Bars.packed(candles)
+    packing, bars = PricePanels.packed(candles)
     found = _found(bars)
     up, down = found.sign > 0, found.sign < 0
     return Gaps(
@@ -45,7 +45,7 @@ def gaps(candles: Candles) -> Gaps:
 
 def formed_gaps(candles: Candles) -> Formed:
     """Where `gaps` begin: half the work, for those who do not ask which of them stand."""
-    packing, bars = Bars.packed(candles)
+    packing, bars = PricePanels.packed(candles)
     found = _found(bars)
     return Formed(
         sign=packing.unpack(found.sign, 0),
@@ -54,7 +54,7 @@ def formed_gaps(candles: Candles) -> Formed:
     )
 
 
-def _found(bars: Bars) -> Formed:
+def _found(bars: PricePanels) -> Formed:
     """Packed panels."""
     up, down = _formed(bars), _formed(bars.mirrored())
     return Formed(
@@ -64,6 +64,6 @@ def _found(bars: Bars) -> Formed:
     )
 
 
-def _formed(bars: Bars) -> Mask:
+def _formed(bars: PricePanels) -> Mask:
     rising = bars.close > bars.open
     return np.asarray((shifted(bars.high, 2) < bars.low) & shifted(rising, 1, missing=0))

@@ -8,8 +8,8 @@ import numpy as np
 
 from trading.market.candles import Candles, Panel
 from trading.market.structure.panels import (
-    Bars,
     Flags,
+    PricePanels,
     refuse_lengths,
     shifted,
     window_max,
@@ -35,7 +35,7 @@ def liquidity(candles: Candles, *, length: int = 50) -> Liquidity:
     From column *length*.  Raises `ValueError` for a length below 1.
     """
     refuse_lengths(length=length)
-    packing, bars = Bars.packed(candles)
+    packing, bars = PricePanels.packed(candles)
     high, low = (
         shifted(window_max(bars.high, length), 1),
         shifted(window_min(bars.low, length), 1),

@@ -83,7 +83,7 @@ class Packing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bars:
+class PricePanels:
     """Prices of shape [symbols, bars] without gaps; NaN only behind the last bar of a row."""
 
     open: Panel
@@ -92,15 +92,15 @@ class Bars:
     close: Panel
 
     @staticmethod
-    def packed(candles: Candles) -> tuple[Packing, Bars]:
+    def packed(candles: Candles) -> tuple[Packing, PricePanels]:
         prices = (candles.open, candles.high, candles.low, candles.close)
         packing = Packing.of(*prices)
         opens, highs, lows, closes = map(packing.pack, prices)
-        return packing, Bars(open=opens, high=highs, low=lows, close=closes)
+        return packing, PricePanels(open=opens, high=highs, low=lows, close=closes)
 
-    def mirrored(self) -> Bars:
+    def mirrored(self) -> PricePanels:
         """The same market upside down: what is known of highs is so known of lows."""
-        return Bars(open=-self.open, high=-self.low, low=-self.high, close=-self.close)
+        return PricePanels(open=-self.open, high=-self.low, low=-self.high, close=-self.close)
 
 
 # -- windows --------------------------------------------------------------------------------------

@@ -8,10 +8,10 @@ import numpy as np
 
 from trading.market.candles import Candles, Panel
 from trading.market.structure.panels import (
-    Bars,
     Columns,
     Flags,
     Mask,
+    PricePanels,
     latest,
     refuse_lengths,
     shifted,
@@ -48,7 +48,7 @@ def swings(candles: Candles, *, length: int = 5) -> Swings:
     for a length below 1.
     """
     refuse_lengths(length=length)
-    packing, bars = Bars.packed(candles)
+    packing, bars = PricePanels.packed(candles)
     highs, high = _confirmed(bars.high, length)
     lows, low = _confirmed(-bars.low, length)
     lows &= ~highs

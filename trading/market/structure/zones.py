@@ -25,7 +25,7 @@ class Formed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class StandingZones:
     """The zones on one side of the price; arrays of shape [symbols, bars], as of each close.
 
     The newest is also the nearest.  A bar that touches a zone ends it: what was touched in column
@@ -41,7 +41,9 @@ class Standing:
     """How many ended in this column."""
 
 
-def zones_below(packing: Packing, low: Panel, formed: Mask, top: Panel, bottom: Panel) -> Standing:
+def zones_below(
+    packing: Packing, low: Panel, formed: Mask, top: Panel, bottom: Panel
+) -> StandingZones:
     """What stands of the zones *formed* below the price, until *low* reaches their *top*.
 
     Packed panels in, panels with their gaps out.  No low since the zone began may have reached its
@@ -53,7 +55,7 @@ def zones_below(packing: Packing, low: Panel, formed: Mask, top: Panel, bottom: 
     touched = _counted(formed.shape, rows, ends)
     count = np.cumsum(formed.astype(np.int32) - touched, axis=1, dtype=np.int32)
     newest = _top_of_stack(formed, touched > 0, count)
-    return Standing(
+    return StandingZones(
         top=packing.unpack(taken(top, newest)),
         bottom=packing.unpack(taken(bottom, newest)),
         count=packing.unpack(count, 0),
@@ -61,10 +63,14 @@ def zones_below(packing: Packing, low: Panel, formed: Mask, top: Panel, bottom: 
     )
 
 
-def zones_above(packing: Packing, high: Panel, formed: Mask, top: Panel, bottom: Panel) -> Standing:
+def zones_above(
+    packing: Packing, high: Panel, formed: Mask, top: Panel, bottom: Panel
+) -> StandingZones:
     """`zones_below`, upside down: until *high* reaches their *bottom*."""
     found = zones_below(packing, -high, formed, -bottom, -top)
-    return Standing(top=-found.bottom, bottom=-found.top, count=found.count, touched=found.touched)
+    return StandingZones(
+        top=-found.bottom, bottom=-found.top, count=found.count, touched=found.touched
+    )
 
 
 def _counted(shape: tuple[int, ...], rows: NDArray[np.intp], columns: Columns) -> NDArray[np.int32]:

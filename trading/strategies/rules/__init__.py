@@ -18,7 +18,14 @@ from trading.market.candles import Candles, Panel
 from trading.market.indicators import volatility
 from trading.market.structure.panels import Mask
 from trading.strategies.base import Signals, Tunable
-from trading.strategies.rules.regime import KINDS, MULTIPLIERS, REACH, Readings, Regime, regimes
+from trading.strategies.rules.regime import (
+    KINDS,
+    MULTIPLIERS,
+    REACH,
+    Regime,
+    RegimeReadings,
+    regimes,
+)
 from trading.strategies.rules.triggers import (
     BREAKOUT,
     MOMENTUM,
@@ -133,7 +140,7 @@ class Rules:
         why = self.signals(part).why
         return why(0, part.bars - 1) if why and part.bars else ""
 
-    def regimes(self, candles: Candles) -> Readings:
+    def regimes(self, candles: Candles) -> RegimeReadings:
         """What kind of market it was at each bar, and what that was read from."""
         return regimes(candles, leader=self._leader)
 
@@ -150,7 +157,7 @@ class Rules:
             minutes = steps.min() / 60_000
             raise ValueError(f"rules expects bars of {self._bar} minutes, not of {minutes:g}")
 
-    def _weighed(self, candles: Candles, found: Triggers, readings: Readings) -> _Weighed:
+    def _weighed(self, candles: Candles, found: Triggers, readings: RegimeReadings) -> _Weighed:
         number = np.argmax(np.abs(found.strengths), axis=0)
         strength = np.take_along_axis(found.strengths, number[np.newaxis], axis=0)[0]
         bull = np.broadcast_to(readings.kind == _BULL, strength.shape)
@@ -175,7 +182,7 @@ class Rules:
             wish=wish & np.isfinite(candles.close),
         )
 
-    def _size(self, candles: Candles, weighed: _Weighed, readings: Readings) -> Panel:
+    def _size(self, candles: Candles, weighed: _Weighed, readings: RegimeReadings) -> Panel:
         a_day = 24 * 60 // self._bar
         year = _whole_day(candles.close, a_day) * math.sqrt(365 * a_day)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -217,7 +224,9 @@ def _whole_day(close: Panel, a_day: int) -> Panel:
     return np.where(held - before == a_day + 1, found, np.nan)
 
 
-def _told(weighed: _Weighed, found: Triggers, readings: Readings, row: int, column: int) -> str:
+def _told(
+    weighed: _Weighed, found: Triggers, readings: RegimeReadings, row: int, column: int
+) -> str:
     if not weighed.wish[row, column]:
         return ""
     return (

@@ -63,7 +63,7 @@ class RegimeReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Readings:
+class RegimeReadings:
     """Arrays [bars]; each says what is known at that bar's close."""
 
     kind: NDArray[np.int8]
@@ -87,7 +87,7 @@ class Readings:
         return np.array([values[regime] for regime in KINDS])[self.kind]
 
 
-def regimes(candles: Candles, *, leader: str = "BTC") -> Readings:
+def regimes(candles: Candles, *, leader: str = "BTC") -> RegimeReadings:
     """Read the regime at each bar from the row of the *leader*; unknown where there is none.
 
     Only hours that are over count.  At most 12 of the seven days' hours may be missing.
@@ -95,7 +95,7 @@ def regimes(candles: Candles, *, leader: str = "BTC") -> Readings:
     rows = [row for row, symbol in enumerate(candles.symbols) if symbol.base == leader]
     if not rows or not candles.bars:
         nothing = np.full(candles.bars, np.nan)
-        return Readings(
+        return RegimeReadings(
             kind=np.zeros(candles.bars, dtype=np.int8), trend=nothing, volatility=nothing
         )
     closes, known = longer_closes(candles.close[rows[:1]], candles.times, span=HOUR)
@@ -107,7 +107,7 @@ def regimes(candles: Candles, *, leader: str = "BTC") -> Readings:
         trend = np.where(whole, packed / shifted(packed, HOURS) - 1, np.nan)
     year = np.where(whole, packing.pack(volatility(closes, HOURS)) * _YEAR, np.nan)
     trend, year = (_then(packing.unpack(each)[0], known) for each in (trend, year))
-    return Readings(kind=_kinds(trend, year), trend=trend, volatility=year)
+    return RegimeReadings(kind=_kinds(trend, year), trend=trend, volatility=year)
 
 
 def _then(hourly: NDArray[np.float64], known: NDArray[np.int64]) -> NDArray[np.float64]:

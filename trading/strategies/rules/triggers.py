@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from trading.market.candles import Candles, Panel
 from trading.market.structure.panels import Mask, shifted, window_max, window_min, window_sum
-from trading.strategies.rules.regime import Readings, Regime
+from trading.strategies.rules.regime import Regime, RegimeReadings
 
 PRICE_MOVE, VOLUME_SPIKE, BREAKOUT, REVERSAL, MOMENTUM = NAMES = (
     "price move",
@@ -63,7 +63,7 @@ class Triggers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Clock:
+class _BarCounts:
     """How many bars a time is."""
 
     bar_minutes: int
@@ -72,12 +72,12 @@ class _Clock:
         return minutes // self.bar_minutes
 
 
-def triggers(candles: Candles, readings: Readings, *, bar_minutes: int) -> Triggers:
+def triggers(candles: Candles, readings: RegimeReadings, *, bar_minutes: int) -> Triggers:
     """Find what each bar triggers.  *bar_minutes* is the bars' length, a divisor of 60.
 
     Where columns are missing from the time axis itself nothing that spans the hole is found.
     """
-    clock = _Clock(bar_minutes=bar_minutes)
+    clock = _BarCounts(bar_minutes=bar_minutes)
     close, a_day = candles.close, clock.bars(24 * 60)
     hour, day = _moves(candles, clock, 60), _moves(candles, clock, 24 * 60)
     mean = shifted(window_sum(candles.volume, a_day), 1) / a_day
@@ -95,7 +95,7 @@ def triggers(candles: Candles, readings: Readings, *, bar_minutes: int) -> Trigg
     return Triggers(strengths=np.array(found), hour=hour, day=day, volume=volume)
 
 
-def _moves(candles: Candles, clock: _Clock, minutes: int) -> Panel:
+def _moves(candles: Candles, clock: _BarCounts, minutes: int) -> Panel:
     """Signed share; NaN where it cannot be told, and in bars longer than that."""
     bars = clock.bars(minutes)
     if bars * clock.bar_minutes != minutes:
@@ -111,7 +111,7 @@ def _unbroken(times: NDArray[np.int64], bars: int, bar_minutes: int) -> Mask:
     return found
 
 
-def _price_move(hour: Panel, quarter: Panel, readings: Readings) -> Panel:
+def _price_move(hour: Panel, quarter: Panel, readings: RegimeReadings) -> Panel:
     """The larger of the two moves, each against its threshold; none where they contradict."""
     hours = np.nan_to_num(hour / readings.chosen(HOURLY))
     quarters = np.nan_to_num(quarter / readings.chosen(QUARTER))

@@ -307,7 +307,7 @@ def _urgent(urgency: Urgency | None) -> Iterator[None]:
         URGENCY.reset(token)
 
 
-class _Throttle:
+class _BudgetThrottle:
     """In the place of ccxt's own: it waits for our budget."""
 
     loop: Any = None
@@ -334,7 +334,7 @@ def _exchange_class(name: str) -> Callable[[Connection, dict[str, Any]], Any]:
             # Exact, and read everywhere; of a Decimal ccxt's own parsers lose fees and triggers.
             self.number = str
             self.streaming: Any = {**(self.streaming or {}), "keepAlive": KEEP_ALIVE}
-            self.throttler = _Throttle(connection.budget)
+            self.throttler = _BudgetThrottle(connection.budget)
 
         def on_rest_response(self, code: int, *rest: Any) -> Any:
             """*rest*: reason, address, method, the answer's headers, its body, ..."""

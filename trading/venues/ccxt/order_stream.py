@@ -33,7 +33,7 @@ _DONE = frozenset(
 
 
 @dataclass(slots=True, kw_only=True)
-class _Known:
+class _KnownOrder:
     order: Order
     used: bool = False
     """The venue has it or may have it: its id must not go out again."""
@@ -69,7 +69,7 @@ class OrderStream:
         self._quirks = quirks
         self._clock = clock
         self._find = find
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, _KnownOrder] = {}
         self._ids: dict[str, str] = {}
         """Client ids, by the venue's ids."""
         self._strangers: dict[str, Any] = {}
@@ -88,7 +88,7 @@ class OrderStream:
         """Understand the events of *order* from now on."""
         known = self._known.get(order.id)
         if known is None:
-            _keep(self._known, order.id, _Known(order=order))
+            _keep(self._known, order.id, _KnownOrder(order=order))
         else:
             known.order = order
 
@@ -183,25 +183,25 @@ class OrderStream:
         elif known.filled >= known.order.quantity and not known.over:
             self._ask_soon(known)  # of two events at once ccxt keeps the later, maybe the older one
 
-    def _tell(self, known: _Known, report: OrderReport) -> None:
+    def _tell(self, known: _KnownOrder, report: OrderReport) -> None:
         known.over = known.over or report.status in _DONE
         self.listener(report)
 
     # -- what is asked because of it --------------------------------------------------------
 
-    def _ask_soon(self, known: _Known) -> None:
+    def _ask_soon(self, known: _KnownOrder) -> None:
         if not known.asking:
             known.asking = True
             self._spawn(self._ask(known))
 
-    async def _ask(self, known: _Known) -> None:
+    async def _ask(self, known: _KnownOrder) -> None:
         """Unless the rest arrives in a moment, REST tells it."""
         await self._clock.sleep(GRACE)
         known.asking = False
         if not known.over:
             await self._look_up(known)
 
-    async def _look_up(self, known: _Known) -> None:
+    async def _look_up(self, known: _KnownOrder) -> None:
         try:
             report = await self._find(known.order)
         except VenueError as error:
@@ -248,7 +248,7 @@ class OrderStream:
                 )
             )
 
-    def _parents(self, symbol: Symbol, side: str) -> list[_Known]:
+    def _parents(self, symbol: Symbol, side: str) -> list[_KnownOrder]:
         """Resting stops and targets of ours that may have become the stranger."""
         return [
             known

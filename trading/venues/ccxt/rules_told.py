@@ -20,7 +20,7 @@ class _Answer:
     """As the exchange tells each market, by its id."""
 
 
-class RulesTold:
+class PostedRules:
     def __init__(self, *, connection: Connection, clock: Clock) -> None:
         self._connection = connection
         self._clock = clock

@@ -28,7 +28,7 @@ _BPS = 10_000
 
 
 class ExchangeScan:
-    """Implements `trading.ports.Surveyor`; `close` after."""
+    """Implements `trading.ports.MarketScanner`; `close` after."""
 
     by_bars = False
 
@@ -37,7 +37,7 @@ class ExchangeScan:
         self._connection = connection
         self._quote = quote
 
-    async def survey(self, at: datetime, of: Universe) -> MarketScan:
+    async def scan(self, at: datetime, of: Universe) -> MarketScan:
         await self._connection.open(self)
         await self._ask("markets", self._exchange.load_markets, True)
         markets = listed_in(self._connection, self._quote)

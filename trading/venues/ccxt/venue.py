@@ -53,7 +53,7 @@ from trading.venues.ccxt.listed import EveryMarket
 from trading.venues.ccxt.order_stream import OrderStream
 from trading.venues.ccxt.preview import Asking
 from trading.venues.ccxt.quirks import Market
-from trading.venues.ccxt.rules_told import RulesTold
+from trading.venues.ccxt.rules_told import PostedRules
 from trading.venues.ccxt.translation import (
     Price,
     Translation,
@@ -76,7 +76,7 @@ TRADES_BACK = timedelta(minutes=5)
 """How far before an order's intent its trades are looked for: clocks differ."""
 PAGES = 20
 """How many requests one question about money may take."""
-MOST_STRANGERS = 20
+MOST_FOREIGN = 20
 """Orders that are asked for, to find whose some trades are; the newest."""
 ALL_AT_ONCE = 10
 """With more symbols than this, open orders are asked for all together."""
@@ -132,7 +132,7 @@ class CcxtVenue:
         """As previews were told them, by market."""
         self._permissions_told: frozenset[str] = frozenset()
         """Of the account, where the exchange tells them."""
-        self._told = RulesTold(connection=connection, clock=clock)
+        self._told = PostedRules(connection=connection, clock=clock)
         self._words = Translation(
             venue=name,
             trader=trader,
@@ -142,7 +142,7 @@ class CcxtVenue:
             clock=clock,
             every=EveryMarket(connection, symbols[0].quote) if every else None,
         )
-        self._heard = OrderStream(
+        self._stream = OrderStream(
             name=name, words=self._words, quirks=self._quirks, clock=clock, find=self.find
         )
         self._history = AccountHistory(
@@ -152,8 +152,8 @@ class CcxtVenue:
             name=name,
             connection=connection,
             clock=clock,
-            on_order=self._heard.order,
-            on_trade=self._heard.trade,
+            on_order=self._stream.order,
+            on_trade=self._stream.trade,
         )
 
     @property
@@ -163,7 +163,7 @@ class CcxtVenue:
 
     @property
     def interruptions(self) -> int:
-        return self._news.interruptions + self._heard.interruptions
+        return self._news.interruptions + self._stream.interruptions
 
     @property
     def refuses_until(self) -> datetime | None:
@@ -172,7 +172,7 @@ class CcxtVenue:
     # -- opening ----------------------------------------------------------------------------
 
     async def open(self, listener: Callable[[OrderReport], None]) -> None:
-        self._heard.listener = listener
+        self._stream.listener = listener
         await self._connection.open(self)
         if self._quirks.hedge:
             mode = await self._ask("account", self._exchange.fetch_position_mode)
@@ -183,7 +183,7 @@ class CcxtVenue:
 
     async def close(self) -> None:
         await self._news.stop()
-        await self._heard.stop()
+        await self._stream.stop()
         await self._connection.close(self)
 
     async def catch_up(self, until: datetime) -> None:
@@ -283,14 +283,14 @@ class CcxtVenue:
 
     def _remember(self, order: Order) -> None:
         self.include((order.symbol,))
-        self._heard.remember(order)
+        self._stream.remember(order)
 
     # -- acting -----------------------------------------------------------------------------
 
     async def place(self, order: Order, permit: Permit) -> OrderReport:
         self._check(order)
         self._remember(order)
-        with self._heard.using(order):
+        with self._stream.using(order):
             raw = await self._connection.act(
                 self._exchange.create_order,
                 self._name(order.symbol),
@@ -315,7 +315,7 @@ class CcxtVenue:
             self._check(order)
             self._remember(order)
         market = self._market(stop.symbol)
-        with self._heard.using(stop, target):
+        with self._stream.using(stop, target):
             raw = await self._connection.act(
                 self._exchange.private_post_orderlist_oco,
                 {"symbol": market["id"], **pair_params(stop, target)},
@@ -355,7 +355,7 @@ class CcxtVenue:
         if isinstance(rules, Untraded) and not self._may_be_tried(order):
             raise VenueRejected(rules.why)
         refuse_impossible(self, order, rules.shown)
-        if self._heard.is_used(order.id):
+        if self._stream.is_used(order.id):
             raise VenueUncertain(f"the id {order.id} was sent already: its order may be there")
         wrong = misfit(order, rules.shown)
         if wrong:
@@ -412,7 +412,7 @@ class CcxtVenue:
         return {"clientOrderId": order.id, **self._where(order)}
 
     def _where(self, order: Order) -> dict[str, Any]:
-        return {"trigger": True} if self._heard.is_apart(order) else {}
+        return {"trigger": True} if self._stream.is_apart(order) else {}
 
     # -- asking -----------------------------------------------------------------------------
 
@@ -449,7 +449,7 @@ class CcxtVenue:
         for raw in await self._open_raw(order.symbol):
             if raw.get("clientOrderId") == order.id:
                 return raw
-        if self._heard.is_apart(order):
+        if self._stream.is_apart(order):
             return await self._among_all(order)
         return await self._by_trades(order)
 
@@ -463,8 +463,8 @@ class CcxtVenue:
         """Whose are the trades since it was written down?"""
         trades = await self._trades(order.symbol, millis(order.created_at - TRADES_BACK))
         venue_ids = dict.fromkeys(str(trade["order"]) for trade in reversed(trades))
-        strangers = [i for i in venue_ids if not self._heard.is_known(i)]
-        for venue_id in strangers[:MOST_STRANGERS]:
+        foreign = [i for i in venue_ids if not self._stream.is_known(i)]
+        for venue_id in foreign[:MOST_FOREIGN]:
             raw = await self._order(order, venue_id, {})
             if raw is not None and raw.get("clientOrderId") == order.id:
                 return raw
@@ -485,7 +485,7 @@ class CcxtVenue:
 
     async def _told_of(self, symbol: Symbol, raw: Any, trades: Sequence[Any]) -> OrderReport:
         order = self._words.order(symbol, raw)
-        self._heard.remember(order)
+        self._stream.remember(order)
         theirs = [trade for trade in trades if str(trade["order"]) == str(raw["id"])]
         return replace(await self._report(order, {**raw, "trades": theirs}), order=order)
 
@@ -501,7 +501,7 @@ class CcxtVenue:
             symbol = self._words.symbol(raw)
             if symbol is not None:
                 order = self._words.order(symbol, raw)
-                self._heard.learn(raw)
+                self._stream.learn(raw)
                 reports.append(replace(self._words.state(order.id, raw), order=order))
         return reports
 
@@ -605,11 +605,11 @@ class CcxtVenue:
 
         It has not ended before all its fills are known.
         """
-        self._heard.learn(raw, order.id)
+        self._stream.learn(raw, order.id)
         venue_id, child = str(raw["id"]), child_of(raw)
         if child:
             raw = await self._order(order, child, {})
-        elif self._heard.is_apart(order) and raw.get("status") == "closed":
+        elif self._stream.is_apart(order) and raw.get("status") == "closed":
             raw = {**raw, "status": "open"}  # triggered, and its child is not named yet
         if raw is None:
             return OrderReport(order_id=order.id, status=OrderStatus.OPEN, venue_id=venue_id)
@@ -622,7 +622,7 @@ class CcxtVenue:
         await self._price_fees(order.symbol, trades)
         fills = tuple(self._words.fill(order.id, order.symbol, trade) for trade in trades)
         report = replace(report, fills=fills)
-        self._heard.asked(order, report, {str(trade["id"]): trade for trade in trades})
+        self._stream.asked(order, report, {str(trade["id"]): trade for trade in trades})
         return report
 
     async def _price_fees(self, symbol: Symbol, trades: Sequence[Any]) -> None:

@@ -27,9 +27,9 @@ OF = Universe(tiers=(TIER,))
 
 
 class World:
-    def __init__(self, server: ExchangeServer, surveyor: ExchangeScan) -> None:
+    def __init__(self, server: ExchangeServer, scanner: ExchangeScan) -> None:
         self.server = server
-        self.surveyor = surveyor
+        self.scanner = scanner
 
     @property
     def books_asked(self) -> list[str]:
@@ -45,27 +45,27 @@ async def a_market(kind: str = "swap", *, others: tuple[object, ...] = ()) -> As
             engine.quote(f"{base}USDT", price, size=10)
             engine.others_trade(f"{base}USDT", price, traded)
         engine.others_trade("USDCUSDT", 1, 10_000_000)
-        surveyor = ExchangeScan(connection=connect(server, SystemClock()), quote="USDT")
+        scanner = ExchangeScan(connection=connect(server, SystemClock()), quote="USDT")
         try:
-            yield World(server, surveyor)
+            yield World(server, scanner)
         finally:
             server.faults.clear()
-            await surveyor.close()
+            await scanner.close()
 
 
-def as_port(surveyor: ExchangeScan) -> MarketScanner:
+def as_port(scanner: ExchangeScan) -> MarketScanner:
     """The type checker proves that it is what the core asks for."""
-    return surveyor
+    return scanner
 
 
 @pytest.mark.parametrize("kind", ["spot", "swap"])
 async def test_volume_spread_and_depth_are_those_of_the_exchange(kind: str) -> None:
     async with a_market(kind) as world:
-        survey = await world.surveyor.survey(NOON, OF)
+        scan = await world.scanner.scan(NOON, OF)
 
-        assert (survey.at, survey.measured) == (NOON, EVERYTHING)
-        assert set(survey.stats) == {BTC, ETH, XRP, USDC}
-        of = survey.stats[BTC]
+        assert (scan.at, scan.measured) == (NOON, EVERYTHING)
+        assert set(scan.stats) == {BTC, ETH, XRP, USDC}
+        of = scan.stats[BTC]
         assert of.tradable
         assert of.volume == D(50_000_000)
         tick = world.server.engine.rules["BTCUSDT"].tick
@@ -75,48 +75,48 @@ async def test_volume_spread_and_depth_are_those_of_the_exchange(kind: str) -> N
 
 async def test_only_candidates_are_looked_at_closely() -> None:
     async with a_market() as world:
-        survey = await world.surveyor.survey(NOON, OF)
+        scan = await world.scanner.scan(NOON, OF)
 
         assert world.books_asked == ["BTCUSDT", "ETHUSDT"], "XRP is too small, USDC is money"
-        assert survey.stats[XRP].depth is None
-        assert OF.lacks(XRP, survey) == "volume 270 < 5 M"
+        assert scan.stats[XRP].depth is None
+        assert OF.lacks(XRP, scan) == "volume 270 < 5 M"
 
 
 async def test_where_no_tier_asks_for_a_depth_no_order_book_is_asked_for() -> None:
     async with a_market() as world:
         liquid = Universe(tiers=(Tier(number=1, name="liquid", min_volume=D(5_000_000)),))
-        survey = await world.surveyor.survey(NOON, liquid)
+        scan = await world.scanner.scan(NOON, liquid)
 
         assert world.books_asked == []
-        assert liquid.observe(survey).drifts.keys() == {BTC, ETH}
+        assert liquid.observe(scan).drifts.keys() == {BTC, ETH}
 
 
 async def test_what_rests_now_is_not_traded() -> None:
     async with a_market() as world:
         world.server.engine.halt("ETHUSDT")
-        survey = await world.surveyor.survey(NOON, OF)
+        scan = await world.scanner.scan(NOON, OF)
 
-        assert not survey.stats[ETH].tradable
-        assert OF.lacks(ETH, survey) == "not traded now"
+        assert not scan.stats[ETH].tradable
+        assert OF.lacks(ETH, scan) == "not traded now"
         world.server.engine.resume("ETHUSDT")
-        assert (await world.surveyor.survey(NOON, OF)).stats[ETH].tradable, "the list is read anew"
+        assert (await world.scanner.scan(NOON, OF)).stats[ETH].tradable, "the list is read anew"
 
 
 async def test_other_currencies_are_none_of_its_business() -> None:
     euro = Rules(symbol="BTCEUR", base="BTC", quote="EUR")
     async with a_market("spot", others=(euro,)) as world:
-        survey = await world.surveyor.survey(NOON, OF)
+        scan = await world.scanner.scan(NOON, OF)
 
-        assert set(survey.stats) == {BTC, ETH, XRP, USDC}
+        assert set(scan.stats) == {BTC, ETH, XRP, USDC}
 
 
 async def test_a_book_with_one_side_has_no_spread_and_no_depth() -> None:
     async with a_market() as world:
         world.server.engine.set_book("BTCUSDT", bids=[(50_000, 1)])
-        survey = await world.surveyor.survey(NOON, OF)
+        scan = await world.scanner.scan(NOON, OF)
 
-        assert survey.stats[BTC].spread_bps is None
-        assert OF.lacks(BTC, survey) == "spread unknown"
+        assert scan.stats[BTC].spread_bps is None
+        assert OF.lacks(BTC, scan) == "spread unknown"
 
 
 @pytest.mark.parametrize("path", ["*/ticker/24hr", "*/ticker/bookTicker", "*/depth"])
@@ -124,25 +124,25 @@ async def test_a_survey_that_is_not_whole_is_none(path: str) -> None:
     async with a_market() as world:
         world.server.faults.on("GET", path, OVERLOADED)
         with pytest.raises(VenueUnavailable):
-            await world.surveyor.survey(NOON, OF)
+            await world.scanner.scan(NOON, OF)
 
 
 async def test_a_market_without_any_volume_is_not_believed() -> None:
     async with ExchangeServer(market="swap", symbols=("BTC",), beat=0.1) as server:
         server.engine.quote("BTCUSDT", 50_000)
-        surveyor = ExchangeScan(connection=connect(server, SystemClock()), quote="USDT")
+        scanner = ExchangeScan(connection=connect(server, SystemClock()), quote="USDT")
         with pytest.raises(VenueUnavailable, match="volumes of the markets are not told"):
-            await surveyor.survey(NOON, OF)
-        await surveyor.close()
+            await scanner.scan(NOON, OF)
+        await scanner.close()
 
 
 async def test_an_order_book_that_is_refused_leaves_the_depth_unknown() -> None:
     async with a_market() as world:
         world.server.faults.on("GET", "*/depth", Refuse(400, -1121, "Invalid symbol."))
-        survey = await world.surveyor.survey(NOON, OF)
+        scan = await world.scanner.scan(NOON, OF)
 
-        (unknown,) = (s for s in (BTC, ETH) if survey.stats[s].depth is None)
-        assert OF.lacks(unknown, survey) == "depth unknown"
+        (unknown,) = (s for s in (BTC, ETH) if scan.stats[s].depth is None)
+        assert OF.lacks(unknown, scan) == "depth unknown"
 
 
 NONSENSE = (
@@ -157,7 +157,7 @@ async def test_an_order_book_that_makes_no_sense_is_no_depth_and_breaks_nothing(
     async with a_market() as world:
         world.server.faults.on("GET", "*/depth", Garble(200, body), times=2)
         try:
-            survey = await world.surveyor.survey(NOON, OF)
+            scan = await world.scanner.scan(NOON, OF)
         except VenueUnavailable:
             return  # ccxt stumbled on it
-        assert not OF.observe(survey).drifts
+        assert not OF.observe(scan).drifts
