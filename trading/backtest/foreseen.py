@@ -43,7 +43,7 @@ class Foreseen:
         self._candles = candles
         self._times: list[int] = candles.times.tolist()
         self.signals_of_all = strategy.signals(candles)
-        self._wishes = _Wishes(self.signals_of_all, candles.symbols, rules, why=self._why)
+        self._wishes = _ForeseenSignals(self.signals_of_all, candles.symbols, rules, why=self._why)
 
     @property
     def columns(self) -> NDArray[np.intp]:
@@ -76,7 +76,7 @@ class Foreseen:
         return self._strategy.explain(window, row, window.bars - 1)
 
 
-class _Wishes:
+class _ForeseenSignals:
     """All wishes of *found*, by their columns; what is to be worked out of them is, in one pass."""
 
     def __init__(
