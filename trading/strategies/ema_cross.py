@@ -60,7 +60,10 @@ class EmaCross:
 
     def signals(self, candles: Candles) -> Signals:
         empty = np.zeros_like(candles.close)
-        found = Signals(score=empty, stop=empty + np.nan, target=empty + np.nan)
+        found = Signals(
+            score=empty, stop=empty + np.nan, target=empty + np.nan,
+            why=lambda row, column: self._told(empty.item(row, column)),
+        )  # fmt: skip
         for row in range(candles.close.shape[0]):
             PRECEDENCE.give_way()
             for column in self._candidates(candles.close[row]):
@@ -74,10 +77,12 @@ class EmaCross:
 
     def explain(self, candles: Candles, row: int, column: int) -> str:
         cross = self._cross_at(candles, row, column)
-        if cross is None:
+        return self._told(0 if cross is None else cross.sign)
+
+    def _told(self, sign: float) -> str:
+        if not sign:
             return ""
-        where = "above" if cross.sign > 0 else "below"
-        return f"EMA {self._fast} crossed {where} {self._slow}"
+        return f"EMA {self._fast} crossed {'above' if sign > 0 else 'below'} {self._slow}"
 
     def _candidates(self, closes: NDArray[np.float64]) -> NDArray[np.int64]:
         """Columns where a cross is possible; `_cross_at` says whether there is one.
@@ -116,16 +121,20 @@ class EmaCross:
         if begin < 0 or not np.isfinite(candles.close[row, column]):
             return None
         window = slice(begin, column + 1)
-        close = candles.close[row, window]
+        high, low, close = (
+            panel[row, window] for panel in (candles.high, candles.low, candles.close)
+        )
         held = np.isfinite(close)
-        if int(held.sum()) < self._least:
+        many = np.count_nonzero(held)
+        if many < self._least:
             return None
-        before, now = self._gap(close[held])[-2:]
-        sign = _side_of_cross(float(before), float(now))
+        if many < close.size:
+            high, low, close = high[held], low[held], close[held]
+        before, now = self._gap(close)[-2:].tolist()
+        sign = _side_of_cross(before, now)
         if sign == 0 or (sign < 0 and not self._short):
             return None
-        high, low = candles.high[row, window][held], candles.low[row, window][held]
-        return _cross(sign, abs(now - before), self._true_range(high, low, close[held]))
+        return _cross(sign, abs(now - before), self._true_range(high, low, close))
 
     def _gap(self, prices: NDArray[np.float64]) -> NDArray[np.float64]:
         import talib  # 0.2 s: only when there is something to compute
