@@ -54,34 +54,32 @@ class Intents:
         self._told_late: float | None = None
         """Monotonic time at which a slow disk was last told."""
         self._watching: set[asyncio.Task[None]] = set()
-        self._with_fills: dict[str, tuple[asyncio.Future[bool], float]] = {}
-        """What saves the fills that came with orders, by the ids of those, and since when."""
+        self._with_fills: dict[str, asyncio.Future[bool]] = {}
+        """What saves the fills that orders were made with, by the ids of those."""
 
     def are_saved(self, orders: Sequence[Order], saving: asyncio.Future[bool]) -> None:
         """*saving* writes *orders* together with the fill that made them necessary."""
-        began = self._clock.monotonic()
         for order in orders:
             if order.is_alive:
-                self._with_fills[order.id] = saving, began
+                self._with_fills[order.id] = saving
             else:
                 self._with_fills.pop(order.id, None)
 
     async def save(self, *orders: Order) -> None:
-        """Wait for a moment at most: the disk may not hold them back."""
-        saving, began = self._begun(orders)
+        """Wait for a moment at most, now that they could leave: the disk may not hold them back."""
+        began, saving = self._clock.monotonic(), self._saving(orders)
         if not saving.done():
-            left = self._timeouts.intent - (self._clock.monotonic() - began)
-            await asyncio.wait({saving}, timeout=max(0.0, left))
+            await asyncio.wait({saving}, timeout=self._timeouts.intent)
         if not saving.done() or not saving.result():
             for order in orders:
                 self._spawn(self._watch(order, saving, began))
 
-    def _begun(self, orders: Sequence[Order]) -> tuple[asyncio.Future[bool], float]:
+    def _saving(self, orders: Sequence[Order]) -> asyncio.Future[bool]:
         found = [self._with_fills.pop(order.id, None) for order in orders]
         if found[0] is not None:
             return found[0]
         keeping = self._recorder.keep(Change(orders=tuple(orders)), WritePriority.REDUCTION)
-        return asyncio.ensure_future(keeping), self._clock.monotonic()
+        return asyncio.ensure_future(keeping)
 
     async def noted(self) -> Sequence[Order]:
         """Reductions that left before history had them, in this life or an earlier one."""

@@ -7,14 +7,13 @@ above it.  Each slice of a position has one stop and, where the venue can hold t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from trading.types import ZERO, MarketRules, Order, OrderStatus, OrderType, Side
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(NamedTuple):
     type: OrderType
     """STOP or TARGET."""
     price: Decimal | None
@@ -25,8 +24,7 @@ class Leg:
     """What it would close if there were no lots."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(NamedTuple):
     wrong: tuple[Order, ...]
     """What rests and should not."""
     missing: tuple[Leg, ...]
@@ -66,7 +64,9 @@ def legs(
 def slices(rules: MarketRules, quantity: Decimal) -> list[Decimal]:
     """*quantity* in whole lots, none larger than the venue takes at market."""
     left, parts = rules.quantity(quantity), list[Decimal]()
-    most = rules.max_quantity or left
+    if not rules.max_quantity:
+        return [left] if left > ZERO else parts
+    most = rules.max_quantity
     while left > ZERO:
         parts.append(min(left, most))
         left -= parts[-1]

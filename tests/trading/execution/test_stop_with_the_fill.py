@@ -10,6 +10,7 @@ from decimal import Decimal
 from handlers import alerts
 from storage.memory import MemoryJournal, MemoryStore
 from tests.builders import BTC, NOON, a_fill, a_plan
+from tests.waiting import until
 from tests.world import QUICK, World, a_world, settled, wish
 from trading.clocks import ManualClock
 from trading.events import PositionOpened, Protected, Unprotected
@@ -91,12 +92,11 @@ async def test_a_stop_leaves_after_a_moment_though_history_has_not_taken_its_fil
         store.gate.clear()
         world.clock.advance(60)
         cycle = asyncio.create_task(world.trader.cycle())
-        while not placed_stops(world):
-            await asyncio.sleep(0)
+        await until(lambda: placed_stops(world))
 
         (stop,) = world.trader.ledger.alive_of(OrderRole.PROTECT, BTC)
-        while stop.id not in [record["id"] for record in await journal.records()]:
-            await asyncio.sleep(0)
+        await settled()
+        assert [record["id"] for record in await journal.records()] == [stop.id]
         store.gate.set()
         await cycle
         assert placed_stops(world) == [D(6)]
