@@ -105,6 +105,11 @@ troubles = st.builds(
 maybe_trouble = st.one_of(st.just(Trouble()), troubles)
 
 
+def _mark(order: Order) -> tuple[object, ...]:
+    """What one wish is told by."""
+    return order.symbol, order.side, order.plan.stop if order.plan else None
+
+
 class Commanding(RuleBasedStateMachine):
     """One trader on two symbols of an account that is not its alone."""
 
@@ -217,14 +222,18 @@ class Commanding(RuleBasedStateMachine):
             self.broken.append(f"{order.id} left beyond the limit: {exposure} of {equity}")
 
     def has_moved_since(self, order: Order) -> bool:
-        """Approved at another price than the present one: its share of the equity is another."""
+        """Approved at other prices than the present ones: its share of the equity is another.
+
+        What is sent for the rest of a maker's order was approved with that one.
+        """
         last = Decimal(repr(self.outside.ticker.last(order.symbol)))
         signal = order.plan.entry if order.plan else last
-        return order.created_at < self.moved_at or abs(last / signal - ONE) > SLIPPAGE
+        approved_at = self.entered.get(_mark(order), order).created_at
+        return approved_at < self.moved_at or abs(last / signal - ONE) > SLIPPAGE
 
     def watch_wish(self, order: Order) -> None:
         """Each is entered for once; a second order may only do what the first can do no more."""
-        mark = (order.symbol, order.side, order.plan.stop if order.plan else None)
+        mark = _mark(order)
         first = self.entered.setdefault(mark, order)
         if first is order:
             return
@@ -260,7 +269,9 @@ class Commanding(RuleBasedStateMachine):
         self.bars += 1
         self.run(self.pass_by(prices))
         ticker.next_bar(prices)
-        self.moved_at = at = self.outside.clock.now()
+        at = self.outside.clock.now()
+        if any(percent.values()):
+            self.moved_at = at
         for symbol, side in wants.items():
             if side is not None:
                 # Each wish has a stop of its own: that is how it is known again.
