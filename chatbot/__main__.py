@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -54,6 +55,7 @@ def _main(arguments: list[str]) -> int:
 
             return stop(rest)
         case ["run", *_]:
+            gc.disable()  # what is loaded now is no garbage: until `chatbot.watch.memory.loaded`
             from chatbot.app.signals import EndSignals
 
             signals = EndSignals()

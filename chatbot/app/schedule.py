@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.interval import IntervalTrigger
+if TYPE_CHECKING:
+    from apscheduler.schedulers.asyncio import AsyncIOScheduler
+    from apscheduler.triggers.interval import IntervalTrigger
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -17,17 +20,24 @@ class Schedule:
 
     def __init__(self, *, misfire_grace: timedelta) -> None:
         """A run later than *misfire_grace* is left out; the next one catches up."""
-        self._scheduler = AsyncIOScheduler(
+        self._misfire_grace = misfire_grace
+        self._under_way: set[asyncio.Future[object]] = set()
+        self._triggers: dict[str, tuple[float, datetime | None]] = {}
+        """By the job's name: its interval in seconds, and from when that is counted."""
+
+    @cached_property
+    def _scheduler(self) -> AsyncIOScheduler:
+        """Loaded when the first cycle is due: whoever asks at the start is answered before."""
+        from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+        return AsyncIOScheduler(
             timezone="UTC",
             job_defaults={
                 "coalesce": True,
                 "max_instances": 1,
-                "misfire_grace_time": round(misfire_grace.total_seconds()),
+                "misfire_grace_time": round(self._misfire_grace.total_seconds()),
             },
         )
-        self._under_way: set[asyncio.Future[object]] = set()
-        self._triggers: dict[str, tuple[float, datetime | None]] = {}
-        """By the job's name: its interval in seconds, and from when that is counted."""
 
     def every(
         self,
@@ -80,4 +90,6 @@ class Schedule:
 
 def _trigger(seconds: float, begin: datetime | None) -> IntervalTrigger:
     """Made here, as by its name it would be looked for in the files of every installed package."""
+    from apscheduler.triggers.interval import IntervalTrigger
+
     return IntervalTrigger(seconds=seconds, start_date=begin, timezone=UTC)

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-import structlog
-
 from chatbot import logs
 from chatbot.app.schedule import Schedule
 from chatbot.app.signals import EndSignals
@@ -21,6 +19,7 @@ from chatbot.app.traders import KeptTrader
 from chatbot.app.watching import Watching
 from chatbot.delivery.outbox import Outbox
 from chatbot.folder.state import StateFolder
+from chatbot.logs import get_logger
 from chatbot.ports import Frontend
 from chatbot.settings import Settings
 from chatbot.supervise import keep_running
@@ -43,7 +42,7 @@ from trading.safety.halting import Halter
 from trading.trader import Trader
 
 log = logging.getLogger(__name__)
-steps = structlog.get_logger(__name__)
+steps = get_logger(__name__)
 
 ALIVE_EVERY = 10.0
 """Seconds between two notes that the process lives: how long it was down is told at the start."""

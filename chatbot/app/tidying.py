@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import structlog
-
+from chatbot.logs import get_logger
 from chatbot.watch.metrics import Metrics
 from trading.clocks import Clock
 from trading.errors import StoreError
 from trading.ports import Change, Store
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 DAY = timedelta(days=1)
 AFTER_START = 60.0

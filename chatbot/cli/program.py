@@ -13,12 +13,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
 
 from chatbot import logs
 from chatbot.app.signals import Cut, EndSignals
 from chatbot.folder.state import StateFolder
+from chatbot.logs import get_logger
 from chatbot.settings import Settings, load
 from trading.clocks import SystemClock
 from trading.errors import SettingsError, TradingError
@@ -394,7 +394,7 @@ def _guarded(serve: Callable[[], int], folder: StateFolder) -> int:
         raise
     except Exception as error:  # the last boundary: the process ends here
         reference = os.urandom(3).hex()
-        log = structlog.stdlib.get_logger("quarterdeck")
+        log = get_logger("quarterdeck")
         log.exception("ended", reference=reference, **{logs.TOLD: True})
         _tell(
             f"Quarterdeck ended on an unexpected error ({type(error).__name__}), "

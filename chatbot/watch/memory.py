@@ -32,6 +32,16 @@ class MemoryWatch:
             await asyncio.to_thread(give_back)
 
 
+def loaded() -> None:
+    """The process has loaded what it answers with: from now on there is garbage to look for.
+
+    What was loaded is never looked through, not even once: that would be a tenth of a second.
+    """
+    gc.freeze()
+    gc.set_threshold(*RARELY)
+    gc.enable()
+
+
 def settle() -> None:
     """All that lives now lives on: look through it once more, then never again."""
     gc.collect()

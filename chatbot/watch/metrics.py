@@ -15,14 +15,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
-from chatbot.logs import TOLD
+from chatbot.logs import TOLD, get_logger
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 FILE = "metrics.json"
 KEPT = 1_000

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from importlib.metadata import version
 
-import structlog
-
 from chatbot import logs
 from chatbot.app.administration import ProcessAdministration
 from chatbot.app.backtests import ProcessBacktests
@@ -24,7 +22,9 @@ from chatbot.app.watching import Watching
 from chatbot.folder.history import HISTORY, history
 from chatbot.folder.mark import DeskMark
 from chatbot.folder.state import StateFolder
+from chatbot.logs import get_logger
 from chatbot.settings import Settings
+from chatbot.watch.memory import loaded
 from chatbot.watch.metrics import Metrics
 from chatbot.watch.turns import Turns
 from chatbot.wiring.access import persons, rate_limit, second_factor
@@ -65,7 +65,7 @@ DESK_TAG = "desk_tag"
 OWNER = "desk"
 """Of the numbers of halts: one process holds an embedded history."""
 """The first note of every history."""
-facts = structlog.stdlib.get_logger("facts")
+facts = get_logger("facts")
 
 _UNTOLD = ("at", "origin", "halt", "trades")
 """Fields of events that the log has already, or that would fill it."""
@@ -90,6 +90,7 @@ async def run(
     try:
         async with history(folder.path, clock) as store:
             app = await build(settings, folder, store, clock, turns=turns)
+            loaded()
             return await app.run(began=began, for_seconds=for_seconds, signals=signals)
     except asyncio.CancelledError:
         signals.check()

@@ -20,12 +20,11 @@ HOMES: dict[str, tuple[str, ...]] = {
     "apscheduler": ("chatbot/app/schedule.py",),
     "typer": ("chatbot",),
     "click": ("chatbot",),
-    "rich": ("chatbot",),
     "pydantic": ("chatbot",),
     "pydantic_core": ("chatbot",),
     "pydantic_settings": ("chatbot",),
     "annotated_types": ("chatbot",),
-    "structlog": ("chatbot",),
+    "structlog": ("chatbot/logs.py",),
     "prometheus_client": ("chatbot",),
     "pyotp": ("handlers",),
     # history; sqlite3 is Python's own, and yet a database

@@ -16,6 +16,7 @@ HEAVY = ("pandas", "polars")
 OFF = (
     *("telegram", "discord", "aiohttp", "matplotlib", "pyotp"),  # chats and pictures
     *("ccxt", "talib", "pyarrow", "optuna"),  # exchanges, and what needs candles first
+    *("rich", "apscheduler"),  # pictures of tracebacks; when cycles are due
     *("alembic", "psycopg", "sqlalchemy.orm", "sqlalchemy.dialects.postgresql"),
 )
 """What a desk as shipped loads when it needs it, or never."""

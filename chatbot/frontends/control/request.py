@@ -15,9 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-import structlog
-
 from chatbot.folder.calling import VERSION, login, uid_behind
+from chatbot.logs import get_logger
 from chatbot.ports import OnMessage
 from handlers.caller import Caller, Message, Role
 from handlers.reply import Outcome, Reply, to_json
@@ -27,7 +26,7 @@ from trading.errors import Refused
 
 LONGEST_ID = 64
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
