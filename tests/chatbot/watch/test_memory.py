@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chatbot.watch.memory import EVERY, MemoryWatch, give_back, settle
+from chatbot.watch.memory import EVERY, MemoryWatch, give_back, loaded, settle
 from tests.builders import NOON
 from trading.clocks import ManualClock
 
@@ -43,6 +43,21 @@ class Knot:
 
     def __init__(self) -> None:
         self.itself = self
+
+
+def test_what_a_start_has_loaded_is_never_searched_and_what_comes_after_it_is() -> None:
+    stays = Knot()
+    gc.disable()
+    try:
+        loaded()
+        assert gc.isenabled()
+        assert not any(each is stays for each in gc.get_objects())
+        later = weakref.ref(Knot())
+        settle()
+        assert later() is None
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def test_what_is_there_to_stay_is_not_searched_again_and_later_garbage_is_found() -> None:
