@@ -4,7 +4,8 @@ Python looks through all that lives for garbage now and then, and everything wai
 stop too: with an exchange's markets in memory for 0.13 s.  What a start has made is left out of it.
 
 glibc keeps freed memory between pieces that are in use, for as long as the process lives: with
-hundreds of symbols a quarter of the process.
+hundreds of symbols a quarter of the process.  It also has each thread keep memory of its own, so
+that threads need not wait for each other; Python's wait anyway.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from trading.clocks import Clock
 
 EVERY = 60.0
 """Seconds."""
+M_ARENA_MAX = -8
+"""Source: glibc's malloc.h."""
 RARELY = (20_000, 20, 20)
 """New objects until the newest are looked through, and so on: few things here form a ring."""
 
@@ -44,9 +47,16 @@ def loaded() -> None:
 
 def settle() -> None:
     """All that lives now lives on: look through it once more, then never again."""
+    share_arena()  # for whoever trades without having begun as `run` does
     gc.collect()
     gc.freeze()
     gc.set_threshold(*RARELY)
+
+
+def share_arena() -> bool:
+    """From now on new threads allocate where all others do.  False: the library has no such say."""
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    return set_option is not None and bool(set_option(M_ARENA_MAX, 1))
 
 
 def give_back() -> bool:

@@ -24,7 +24,7 @@ from chatbot.folder.mark import DeskMark
 from chatbot.folder.state import StateFolder
 from chatbot.logs import get_logger
 from chatbot.settings import Settings
-from chatbot.watch.memory import loaded
+from chatbot.watch.memory import loaded, share_arena
 from chatbot.watch.metrics import Metrics
 from chatbot.watch.turns import Turns
 from chatbot.wiring.access import persons, rate_limit, second_factor
@@ -86,6 +86,7 @@ async def run(
     """
     clock = SystemClock()
     began = clock.monotonic()
+    share_arena()  # before there are threads
     _cut_by(signals)
     try:
         async with history(folder.path, clock) as store:

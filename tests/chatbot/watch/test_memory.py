@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import platform
+import subprocess
+import sys
 import weakref
 from pathlib import Path
 
@@ -36,6 +38,31 @@ def test_what_was_freed_between_pieces_in_use_goes_back() -> None:
     assert give_back()
     assert full - resident() > 50 * MEGABYTE
     assert len(kept) == 100
+
+
+ARENAS = """
+import ctypes, threading
+from chatbot.watch.memory import share_arena
+if {shared}: assert share_arena()
+together, kept = threading.Barrier(4), []
+def allocate():
+    together.wait()
+    kept.append([bytes(20_000) for _ in range(500)])
+threads = [threading.Thread(target=allocate) for _ in range(4)]
+for each in threads: each.start()
+for each in threads: each.join()
+libc = ctypes.CDLL(None)
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+libc.fflush(None)
+"""
+
+
+@needs_glibc
+@pytest.mark.parametrize("shared", [True, False])
+def test_threads_allocate_where_all_others_do(shared: bool) -> None:
+    code = ARENAS.format(shared=shared)
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert (told.stdout.count("<heap nr=") == 1) is shared
 
 
 class Knot:
