@@ -173,6 +173,10 @@ class Ledger:
         alive = self._alive_in.get(symbol)
         return [order for order in alive.values() if order.role is role] if alive else []
 
+    def alive_in(self, symbol: Symbol) -> list[Order]:
+        """Orders of *symbol* that have not ended."""
+        return list(self._alive_in.get(symbol, {}).values())
+
     def unknown(self) -> list[Order]:
         return [o for o in self.alive.values() if o.status is OrderStatus.UNKNOWN]
 
@@ -208,6 +212,16 @@ class Ledger:
         if order is not before:
             self.update(order)
         return Applied(before=before, order=order, booked=tuple(booked), trades=tuple(trades))
+
+    def settle(self, order: Order, fill: Fill) -> Trade | None:
+        """Book *fill*, the only one of *order*, which has ended with it.
+
+        As `apply`, for who knows that nothing is told early, late or twice: it remembers neither.
+        Returns the round trip that it ends.
+        """
+        self.fills_booked += 1
+        done = self._moved(order, book(self.positions.get(fill.symbol), fill))
+        return None if done.closed is None else self._trade(done.closed, order, fill)
 
     def ripe(self, symbol: Symbol) -> list[OrderReport]:
         """What was told too early, and can be booked now."""
@@ -384,6 +398,11 @@ class Ledger:
         self._note_booked(order, fill)
         done = book(self.positions.get(fill.symbol), fill)
         self.retelling.remember(order, done)
+        return self._moved(order, done)
+
+    def _moved(self, order: Order, done: Booked) -> Booked:
+        """Keep what a fill of *order* did to wallet, position and plan."""
+        fill = done.fill
         self.change_account(wallet=self.account.wallet + done.profit - fill.fee)
         if fill.fee_elsewhere and self.account.offset is not None:
             self.shift_offset(fill.fee_elsewhere)

@@ -103,6 +103,16 @@ class Valuer:
             ((order, self._price(order.symbol, at)) for order in entries),
         )
 
+    def at_work(self, at: datetime | None = None) -> tuple[Decimal | None, dict[Symbol, Decimal]]:
+        """`equity` and `exposures`, both with the prices that are asked for once."""
+        if self.apart or self.ledger.alive_of(OrderRole.ENTRY):
+            return self.equity(at), self.exposures(at)
+        marks = self.marks(at)
+        held = ((position, marks.get(s)) for s, position in self.ledger.positions.items())
+        equity = self.ledger.equity(marks)
+        self.known = self.known if equity is None else equity
+        return equity, exposures(held, ())
+
     def _price(self, symbol: Symbol, at: datetime | None) -> Decimal | None:
         quote = self.quote(symbol, at)
         return self.apart.get(symbol) if quote is None else quote.price

@@ -7,12 +7,12 @@ around them does not wait.  Market time stands at the close of the bar that is h
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta, tzinfo
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trading.accounts.recorder import Recorder
 from trading.assembly import DeskParts, TraderParts, assemble
@@ -56,7 +56,7 @@ Progress = Callable[[float], None]
 _TELLS = 200
 _AGAIN = 1 << 40
 """Numbers of orders from here on belong to a trader that goes on from books of another one."""
-_REMEMBERED = 24
+_REMEMBERED = 6
 """Closed trades that are kept anyway."""
 ROUNDS = 100
 """Tries to carry out a halt at one bar; at the paper venue the first succeeds."""
@@ -78,13 +78,14 @@ class _Unseen:
         self._ledger = trader.ledger
         self._guards = trader.losses.guards
         self._limits = trader.settings.limits
+        self._looks_back = self._limits.looks_back
 
     def forget_spent(self, now: datetime) -> None:
         """Let go of closed trades that no rest can depend on any more: fewer to count each time."""
         trades, limits = self._ledger.trades, self._limits
         for cut in range(_REMEMBERED // 2, len(trades)) if len(trades) > _REMEMBERED else ():
             newest = trades[cut].rests_from
-            if trades[cut - 1].rests_from == newest or newest + limits.looks_back > now:
+            if trades[cut - 1].rests_from == newest or newest + self._looks_back > now:
                 continue
             if trades[cut].profit > ZERO and streak(trades[cut:], limits, newest) == Streak():
                 del trades[cut:]
@@ -92,7 +93,7 @@ class _Unseen:
 
     def counting(self, kinds: Sequence[str]) -> bool:
         """Whether a guard of *kinds* has begun to count readings past its limit."""
-        return any(self._guards.memory.counts[kind].readings for kind in kinds)
+        return self._guards.are_counting(kinds)
 
 
 class Drive:
@@ -149,10 +150,10 @@ class Drive:
             rules=test.rules, ids=ids,
         )  # fmt: skip
         self._leaps = Leaps(candles=candles, rules=test.rules, exits=self._strategy.exits)
-        self._signals = np.append(self._strategy.columns, NEVER)
-        self._wishes = frozenset(self._signals.tolist())
+        self._signals = [*self._strategy.columns.tolist(), NEVER]
+        self._wishes = frozenset(self._signals)
         self._days = _new_days(candles, test.trader.zone, first)
-        self._days_set = frozenset(self._days.tolist())
+        self._days_set = frozenset(self._days)
         self._readings = EquityReadings(
             candles=candles, rules=test.rules, known=self._feed.last_known, ledger=self._ledger,
             guards=self._trader.losses.guards, limits=test.trader.limits, first=first,
@@ -160,6 +161,8 @@ class Drive:
         self._rows = {symbol: row for row, symbol in enumerate(candles.symbols)}
         self._observe = False
         """The guards are to see the bar that comes for themselves."""
+        self._is_plain = False
+        """The fast path did all of the last bar: what is open is covered."""
         self._halts: dict[str, Halt] = {}
         self._uncovered: set[Symbol] = set()
         self.standing: Standing | None = None
@@ -200,6 +203,7 @@ class Drive:
         at = self._feed.show(column)
         if self._uncovered:
             await self._trader.upkeep()
+        self._is_plain = False
         if self._uncovered or not self._leap or self._by_trader(column):
             await self._handle_by_trader(column)
         else:
@@ -234,7 +238,10 @@ class Drive:
                 self._readings.changed(column)
             await self._show_guards(column, at, filled=len(fills) > before)
             before = len(fills)
-            if (due or column in self._wishes) and not await self._fast.enter_at(at):
+            wishes = bool(due) or column in self._wishes
+            done = not wishes or await self._fast.enter_at(at)
+            self._is_plain = done and (self._fast.is_whole or not wishes)
+            if not done:
                 await bars.enter_at(at)
             if len(fills) > before:
                 self._readings.changed(column + 1)
@@ -290,9 +297,9 @@ class Drive:
         kinds = self._unhalted()
         if self._unseen.counting(kinds) or self._day_waits(column):
             return column + 1
-        signal = self._signals[np.searchsorted(self._signals, column, side="right")]
-        day = self._days[np.searchsorted(self._days, column, side="right")]
-        until = min(int(signal), int(day), self._leaps.next(), self._candles.bars - 1)
+        signal = self._signals[bisect_right(self._signals, column)]
+        day = self._days[bisect_right(self._days, column)]
+        until = min(signal, day, self._leaps.next(), self._candles.bars - 1)
         self._safe = self._readings.is_safe(kinds)
         first = self._readings.first_of_note(column, until, kinds, safe=self._safe)
         self._observe = first < until
@@ -327,7 +334,7 @@ class Drive:
     def _look(self, column: int) -> None:
         """Note what waits for a price now, and what the account holds."""
         changed = self._history.changed
-        if changed:
+        if changed and not self._is_plain:
             self._note_unfinished(changed)
         if self._leap:
             self._look_ahead(column, changed | self._leaps.due(column))
@@ -337,11 +344,8 @@ class Drive:
     def _look_ahead(self, column: int, symbols: set[Symbol]) -> None:
         if not symbols:
             return
-        orders: dict[Symbol, list[Order]] = {}
-        for order in self._ledger.alive.values():
-            orders.setdefault(order.symbol, []).append(order)
         for symbol in symbols:
-            alive = orders.get(symbol, [])
+            alive = self._ledger.alive_in(symbol)
             self._leaps.look(
                 symbol, column, position=self._ledger.positions.get(symbol),
                 plan=self._ledger.plans.get(symbol), orders=alive,
@@ -408,7 +412,7 @@ class Drive:
         yield from held_without_bars(self._candles, self._ledger.positions)
 
 
-def _new_days(candles: Candles, zone: tzinfo, first: int) -> NDArray[np.int64]:
+def _new_days(candles: Candles, zone: tzinfo, first: int) -> list[int]:
     """Columns whose bars are the first to close in a new risk day."""
     times = candles.times
     found, at = list[int](), first
@@ -417,7 +421,7 @@ def _new_days(candles: Candles, zone: tzinfo, first: int) -> NDArray[np.int64]:
         at = int(np.searchsorted(times, end))
         if at < len(times):
             found.append(at)
-    return np.array([*found, NEVER])
+    return [*found, NEVER]
 
 
 def _holding(marks: Panel, capital: float) -> Floats:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from trading.backtest.feed import HandFeed
 from trading.backtest.parts import InstantPaper, KeptHistory
@@ -24,23 +25,30 @@ from trading.model.plan import due, observe, stop_reason
 from trading.risk.limits import EntryStyle
 from trading.trader import Trader
 from trading.types import (
+    CONDITIONAL,
     ZERO,
     ExitPlan,
     ExitReason,
+    Fill,
     MarketRules,
     Mode,
     Order,
     OrderReport,
     OrderRole,
+    OrderStatus,
     OrderType,
     Position,
     Side,
     Symbol,
 )
+from trading.venues.paper.filling import NO_POSITION_LEFT
 
 
 class FastPath:
     """One trader's bars.  What a method does not cover it leaves alone, and returns False."""
+
+    is_whole = True
+    """All that was approved at the last bar was carried out here, and is covered."""
 
     def __init__(
         self,
@@ -118,7 +126,7 @@ class FastPath:
     def _close(self, symbol: Symbol, quantity: Decimal, reason: ExitReason, at: datetime) -> bool:
         """At market, and put right what rests for what is left."""
         position = self._ledger.positions[symbol]
-        if not self._fills_whole(symbol, quantity):
+        if not self._fills_whole(symbol, quantity, at):
             return False
         left = abs(position.quantity) != quantity
         if left and not self._can_rest(self._ledger.plans[symbol], position):
@@ -127,7 +135,10 @@ class FastPath:
             position, kind=OrderType.MARKET, role=OrderRole.EXIT, quantity=quantity, reason=reason,
             at=at,
         )  # fmt: skip
-        self._ledger.add(order)
+        self._history.orders_sent[order.id] = order
+        if not left:
+            for leg in self._ledger.alive_of(OrderRole.PROTECT, symbol):
+                self._end(leg, NO_POSITION_LEFT, at)
         self._meet(order, at)
         if left:
             self._protect(symbol, at)
@@ -137,6 +148,7 @@ class FastPath:
 
     async def enter_at(self, at: datetime) -> bool:
         """Answer the signals of this bar, and carry out what is approved."""
+        self.is_whole = True
         if not self._enters:
             return False
         await self._trader.universe.refresh(at)
@@ -150,12 +162,14 @@ class FastPath:
         for answer in answers:
             if not isinstance(answer, Approval):
                 self._history.count(answer)
-        if not all(map(self._is_plain, approved)):
+        if not all(self._is_plain(approval, at) for approval in approved):
+            self.is_whole = False
             await self._bars.send(approved, at)
             return True
         for approval in approved:
             self._history.count(approval.decision)
             self._trader.orders.on_the_way.leave((approval.order,))
+            self._history.orders_sent[approval.order.id] = approval.order
             self._meet(approval.order, at)
         for symbol in sorted(approval.order.symbol for approval in approved):
             self._protect(symbol, at)
@@ -171,10 +185,10 @@ class FastPath:
         held = abs(self._ledger.positions[symbol].quantity)
         return self._close(symbol, held, ExitReason.SIGNAL, at)
 
-    def _is_plain(self, approval: Approval) -> bool:
+    def _is_plain(self, approval: Approval, at: datetime) -> bool:
         """Whether it fills at once as a whole, and its stop and target can rest then."""
         order, plan = approval.order, approval.order.plan
-        if plan is None or not self._fills_whole(order.symbol, order.quantity):
+        if plan is None or not self._fills_whole(order.symbol, order.quantity, at):
             return False
         return self._rests(plan, order.side, order.symbol)
 
@@ -209,60 +223,80 @@ class FastPath:
             if rests is not None and rests.stop_price == price and rests.quantity == held:
                 continue
             if rests is not None:
-                self._take_in(self._venue.drop(rests), at)
+                self._end(rests, "cancelled", at)
             if price is not None:
                 order = self._order(
                     position, kind=kind, role=OrderRole.PROTECT, quantity=held, reason=reason,
-                    at=at, stop_price=price,
+                    at=at, stop_price=price, status=OrderStatus.OPEN,
+                    venue_id=self._venue.next_id, updated_at=at, version=2,
                 )  # fmt: skip
+                self._venue.rest(order, at)
                 self._ledger.add(order)
-                self._take_in(self._venue.rest(order), at)
+                self._history.orders_sent[order.id] = order
+        self._history.changed.add(symbol)
 
     # -- orders --------------------------------------------------------------------------------
 
     def _order(
-        self,
-        position: Position,
-        *,
-        kind: OrderType,
-        role: OrderRole,
-        quantity: Decimal,
-        reason: ExitReason,
-        at: datetime,
-        stop_price: Decimal | None = None,
-    ) -> Order:
+        self, position: Position, *, role: OrderRole, kind: OrderType, at: datetime,
+        reason: ExitReason, **of: Any,
+    ) -> Order:  # fmt: skip
         """One that makes *position* smaller."""
         return Order(
-            id=self._ids.new(role), trader=self._name, symbol=position.symbol,
-            side=position.side.opposite, type=kind, role=role, quantity=quantity, created_at=at,
-            stop_price=stop_price, reduce_only=True, reason=reason.value, market_at=at,
+            id=self._ids.new(role), trader=self._name, symbol=position.symbol, type=kind, role=role,
+            side=position.side.opposite, created_at=at, market_at=at, reduce_only=True,
+            reason=reason.value, **of,
         )  # fmt: skip
 
     def _meet(self, order: Order, at: datetime) -> None:
-        """Let the market fill *order*; what it leaves without a position ends first."""
-        report, others = self._venue.take(order)
-        self._history.orders_sent[order.id] = order
-        for other in others:
-            self._take_in(other, at)
-        self._take_in(report, at)
+        """Let the market fill all of *order*."""
+        venue_id = self._venue.next_id
+        self._filled(order, self._venue.take(order, self._price(order.symbol), at), venue_id)
 
-    def _fills_whole(self, symbol: Symbol, quantity: Decimal) -> bool:
+    def _filled(self, order: Order, fill: Fill, venue_id: str) -> None:
+        """Book *fill*, which is all of *order*."""
+        quantity = fill.quantity
+        ended = order.changed(
+            status=OrderStatus.FILLED, venue_id=venue_id, filled=quantity, updated_at=fill.at,
+            average_price=quantity * fill.price / quantity, triggered=order.type in CONDITIONAL,
+        )  # fmt: skip
+        self._keep(ended)
+        history = self._history
+        history.fills_made.append(fill)
+        trade = self._ledger.settle(ended, fill)
+        if trade is not None:
+            history.trades_closed.append(trade)
+
+    def _end(self, leg: Order, note: str, at: datetime) -> None:
+        self._venue.drop(leg, at, note)
+        self._keep(leg.changed(status=OrderStatus.CANCELLED, note=note, updated_at=at))
+
+    def _keep(self, ended: Order) -> None:
+        self._ledger.update(ended)
+        self._history.orders_sent[ended.id] = ended
+        self._history.changed.add(ended.symbol)
+
+    def _fills_whole(self, symbol: Symbol, quantity: Decimal, at: datetime) -> bool:
         rules = self._rules[symbol]
         most = rules.max_quantity
         if rules.quantity(quantity) != quantity or (most is not None and quantity > most):
             return False
-        return quantity <= self._venue.room(symbol)
+        return quantity <= self._venue.room(symbol, at)
 
     def _take_in(self, report: OrderReport, at: datetime) -> None:
-        """Book what the venue tells, and keep what changed."""
-        applied = self._ledger.apply(report, now=at)
-        if applied is None:
-            raise KeyError(report.order_id)
-        history = self._history
-        history.orders_sent[report.order_id] = applied.order
-        history.changed.add(applied.order.symbol)
-        history.fills_made += [booked.fill for booked in applied.booked]
-        history.trades_closed += applied.trades
+        """Book what the venue tells of an order that has ended."""
+        order = self._ledger.orders[report.order_id]
+        if report.status is OrderStatus.FILLED and order.quantity == report.fills[0].quantity:
+            self._filled(order, report.fills[0], report.venue_id)
+        elif not report.fills:
+            self._keep(order.changed(status=report.status, note=report.note, updated_at=at))
+        else:
+            applied = self._ledger.apply(report, now=at)
+            if applied is None:
+                raise KeyError(report.order_id)
+            self._keep(applied.order)
+            self._history.fills_made += [booked.fill for booked in applied.booked]
+            self._history.trades_closed += applied.trades
 
     def _price(self, symbol: Symbol) -> Decimal:
         quote = self._feed.quote(symbol)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,14 @@ from numpy.typing import NDArray
 from trading.market.candles import Candles, Panel
 from trading.ports import FeedState
 from trading.strategies.base import Strategy
-from trading.types import MarketRules, Quote, Symbol
+from trading.types import ZERO, MarketRules, Quote, Symbol
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_OFF = 0.25
+"""Of a tick."""
+_WHOLE = 1 << 50
+"""Up to which floats tell quarters apart."""
 
 
 def moment(milliseconds: int) -> datetime:
@@ -40,6 +45,12 @@ class HandFeed:
         self._times: list[int] = candles.times.tolist()
         self._rows = {symbol: row for row, symbol in enumerate(candles.symbols)}
         self._first = moment(self._times[first])
+        self._ticks = {
+            row: ticks
+            for row, symbol in enumerate(candles.symbols)
+            if (ticks := _in_ticks(candles.close[row], float(rules[symbol].tick))) is not None
+        }
+        """Closes of the rows that lie on the grid."""
         self._quotes: list[tuple[int, Quote] | None] = [None] * len(candles.symbols)
         self.column = first
         self._now = self._first
@@ -91,10 +102,23 @@ class HandFeed:
             return None
         known = self._quotes[row]
         if known is None or known[0] != column:
-            price = self._rules[symbol].price(float(self.whole.close[row, column]))
-            quote = Quote(symbol=symbol, price=price, at=moment(self._times[column]))
+            at = self._now if column == self.column else moment(self._times[column])
+            quote = Quote(symbol=symbol, price=self.price(row, column), at=at)
             known = self._quotes[row] = (column, quote)
         return known[1]
+
+    def price(self, row: int, column: int) -> Decimal:
+        """The close there, on the tick."""
+        rules, ticks = self._rules[self.whole.symbols[row]], self._ticks.get(row)
+        whole = 0 if ticks is None else ticks.item(column)
+        if whole % 10:
+            return Decimal(whole) * rules.tick
+        return rules.price(self.whole.close.item(row, column))  # 320 is 320.0 there, not 320.00
+
+    def volume(self, symbol: Symbol) -> Decimal:
+        """Of the last bar; none where that is missing."""
+        volume = self.whole.volume.item(self._rows[symbol], self.column)
+        return Decimal(repr(volume)) if volume == volume else ZERO  # noqa: PLR0124  # not for NaN
 
     def state(self) -> FeedState:
         return FeedState.ENDED if self.column == len(self._times) - 1 else FeedState.LIVE
@@ -173,6 +197,16 @@ def columns_until(times: NDArray[np.int64], until: datetime) -> int:
 
 def _minute(milliseconds: int) -> str:
     return f"{moment(milliseconds):%Y-%m-%d %H:%M}"
+
+
+def _in_ticks(closes: NDArray[np.float64], tick: float) -> NDArray[np.int64] | None:
+    """As whole numbers; None: some lie so far off the grid that rounding them is a choice."""
+    steps = np.nan_to_num(closes / tick)
+    whole = np.rint(steps)
+    if (np.abs(whole) > _WHOLE).any() or (np.abs(steps - whole) > _OFF).any():
+        return None
+    found: NDArray[np.int64] = whole.astype(np.int64)
+    return found
 
 
 def last_known(close: Panel) -> NDArray[np.int32] | None:

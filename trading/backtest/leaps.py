@@ -139,12 +139,15 @@ class Leaps:
 
     def _touched(self, row: int, waits: _NextMoments, columns: slice) -> int | None:
         candles = self._candles
+        # A close beyond a price lies within its bar: where an order waits there, it is seen anyway.
+        down = -_INF if waits.close_down <= waits.low else waits.close_down
+        up = _INF if waits.close_up >= waits.high else waits.close_up
         touched: NDArray[np.bool_] | None = None
         for panel, limit, sign in (
             (candles.low, waits.low, -1),
             (candles.high, waits.high, 1),
-            (candles.close, waits.close_down, -1),
-            (candles.close, waits.close_up, 1),
+            (candles.close, down, -1),
+            (candles.close, up, 1),
             (self._confidence(waits.side), waits.confidence, -1),
         ):
             if limit in (_INF, -_INF) or panel is None:

@@ -10,8 +10,10 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
 
+from trading.backtest.feed import HandFeed
 from trading.backtest.proof import Standing
 from trading.errors import StoreError
+from trading.market import matching
 from trading.market.candles import Candles
 from trading.model.halt import Halt
 from trading.model.records import Record
@@ -30,7 +32,7 @@ from trading.types import (
 )
 from trading.venues.paper.account import BarDone, HeldOrder, OrderEnded, PaperAccount, Placed
 from trading.venues.paper.filling import Filling, Turn
-from trading.venues.paper.venue import PaperVenue, report_of, waits_from
+from trading.venues.paper.venue import PaperVenue
 from trading.venues.paper.writer import JournalWriter
 
 _FIGURE = re.compile(r"[-+]?[0-9][0-9.,:]*(E[-+]?[0-9]+)?( %| s| min| h)?")
@@ -70,8 +72,10 @@ class KeptHistory:
         if decision.approved:
             self.approved += 1
             return
-        base = re.compile(rf"\b{re.escape(decision.symbol.base)}\b")
-        kind = _FIGURE.sub("#", base.sub("SYMBOL", decision.reason))
+        base, kind = decision.symbol.base, decision.reason
+        if base in kind:
+            kind = re.sub(rf"\b{re.escape(base)}\b", "SYMBOL", kind)
+        kind = _FIGURE.sub("#", kind)
         self.refused[kind] = self.refused.get(kind, 0) + 1
 
     async def books(self, trader: str) -> Books:
@@ -206,6 +210,11 @@ class InstantPaper(PaperVenue):
 
     fills = _MeasuredFilling
 
+    def __init__(self, *, feed: HandFeed, **of: Any) -> None:
+        """*of*: as for any `PaperVenue`."""
+        super().__init__(feed=feed, **of)
+        self._history = feed
+
     @property
     def slippage_of(self) -> dict[str, Decimal]:
         """By fill: what it cost that its price is worse than the one that triggered it."""
@@ -224,33 +233,35 @@ class InstantPaper(PaperVenue):
             return ()
         return self._filling.pass_bars(book, self._feed.candles(bar, 1))[1]
 
-    def take(self, order: Order) -> tuple[OrderReport, Sequence[OrderReport]]:
-        """As `place` of what goes at market: its report, and those of what it has ended."""
-        book, quote = self._of_now(), self._feed.quote(order.symbol)
-        if quote is None:
-            raise KeyError(order.symbol)
-        turn = self._accept(book, order, quote)
-        return report_of(book, order.id), turn.reports(but=order.id)
+    @property
+    def next_id(self) -> str:
+        return self._of_now().next_id
 
-    def rest(self, order: Order) -> OrderReport:
-        """As `place` of what waits for a price."""
-        book, quote = self._of_now(), self._feed.quote(order.symbol)
-        if quote is None:
-            raise KeyError(order.symbol)
-        book.apply(Placed(order, waits_from(book, quote)))
-        return report_of(book, order.id)
+    def take(self, order: Order, price: Decimal, at: datetime) -> Fill:
+        """Fill *order* at market, where *price* is the last one: there is `room` for all of it."""
+        book, filling, rules = self._of_now(), self._filling, self._rules[order.symbol]
+        taken = matching.slipped(price, order.side, filling.slippage, rules.tick)
+        fill = Fill(
+            id=f"{order.id}/1", order_id=order.id, trader=order.trader, symbol=order.symbol,
+            side=order.side, quantity=order.quantity, price=taken,
+            fee=filling.fee(order.quantity, taken), at=at, number=book.fills + 1,
+        )  # fmt: skip
+        book.pass_through(fill, at)
+        if taken != price:
+            self.slippage_of[fill.id] = (taken - price) * order.side.sign * order.quantity
+        return fill
 
-    def drop(self, order: Order) -> OrderReport:
-        """As `cancel`."""
-        book = self._of_now()
-        book.apply(OrderEnded(order.id, OrderStatus.CANCELLED, "cancelled", self._now(book)))
-        return report_of(book, order.id)
+    def rest(self, order: Order, at: datetime) -> None:
+        """Hold *order*, which waits for a price, from the bar that has closed *at* on."""
+        self._of_now().apply(Placed(order, at))
 
-    def room(self, symbol: Symbol) -> Decimal:
-        """How much an order at market would get in the bar that has closed, in whole lots."""
-        book = self._of_now()
-        bar, volume = self._last_volume(symbol, self._now(book))
-        most = volume * self._filling.participation - book.taken(symbol, bar)
+    def drop(self, order: Order, at: datetime, note: str) -> None:
+        self._of_now().apply(OrderEnded(order.id, OrderStatus.CANCELLED, note, at))
+
+    def room(self, symbol: Symbol, at: datetime) -> Decimal:
+        """How much an order at market would get in the bar that has closed *at*, in whole lots."""
+        volume = self._history.volume(symbol)
+        most = volume * self._filling.participation - self._of_now().taken(symbol, at)
         return self._rules[symbol].quantity(most)
 
     def standing(self) -> Mapping[str, object]:

@@ -22,10 +22,10 @@ from trading.execution.order_book import BookAnswer, BookAnswers
 from trading.execution.orders import Orders
 from trading.model.halt import Latch, Permit
 from trading.risk import pace
-from trading.risk.cooldown import streak
+from trading.risk.cooldown import Streak, counted, current
 from trading.risk.exposure import reserved
 from trading.risk.gate import evaluate
-from trading.risk.limits import EntryStyle
+from trading.risk.limits import EntryStyle, Limits
 from trading.risk.pace import entered_in
 from trading.risk.snapshot import Approved, Proposal, Refusal, RiskSnapshot
 from trading.safety.desk_limits import DeskRisk
@@ -39,6 +39,7 @@ from trading.types import (
     Side,
     Signal,
     Symbol,
+    Trade,
     Untraded,
     traded,
 )
@@ -73,6 +74,9 @@ class Decider:
         self._latch = latch
         self._desk_risk = desk_risk
         self._universe = universe
+        self._losses: tuple[tuple[Trade | None, int, Limits | None], Streak]
+        self._losses = (None, 0, None), Streak()
+        """With which trade as the newest, of how many, by which limits; and the losses in a row."""
 
     def decide(
         self, signals: Sequence[Signal], looks: BookAnswers, *, now: datetime, blocked: str = ""
@@ -155,10 +159,11 @@ class Decider:
         """What risk knows at market time *at*."""
         busy = frozenset(order.symbol for order in self._ledger.alive_of(OrderRole.ENTRY))
         opened = frozenset(self._ledger.positions)
-        losses = streak(self._ledger.trades, self._settings.now.limits, at)
-        at_work = self._valuer.exposures(at)
+        limits = self._settings.now.limits
+        losses = current(self._counted(limits), limits, at)
+        equity, at_work = self._valuer.at_work(at)
         return RiskSnapshot(
-            equity=self._valuer.equity(at),
+            equity=equity,
             exposure=sum(at_work.values(), ZERO),
             exposures=at_work,
             tiers=self._tiers(at_work),
@@ -168,13 +173,23 @@ class Decider:
             losses_in_row=losses.losses,
             last_loss_at=losses.last_at,
             last_trades=self._ledger.last_trades(),
-            entered_at=self._entered(busy - opened, at),
+            entered_at=self._entered(busy - opened, at) if limits.paces else (),
             price_age=self._valuer.feed.now() - at,
             desk_headroom=self._desk_risk.headroom(),
             desk_objection=self._desk_risk.objection(),
         )
 
     # -- inside ---------------------------------------------------------------------------
+
+    def _counted(self, limits: Limits) -> Streak:
+        """Losses in a row: they change with trades, and are asked for at every bar."""
+        trades = self._ledger.trades
+        known, losses = self._losses
+        now = (trades[0] if trades else None, len(trades), limits)
+        if known != now:
+            losses = counted(trades, limits)
+            self._losses = now, losses
+        return losses
 
     def _entered(self, under_way: frozenset[Symbol], at: datetime) -> tuple[datetime, ...]:
         """When entries were made, as far as it matters at *at*; one that filled nothing is none."""

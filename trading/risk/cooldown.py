@@ -42,21 +42,27 @@ class Streak:
 
 
 def streak(trades: Iterable[Trade], limits: Limits, now: datetime) -> Streak:
-    """Count the losses in a row that still matter at *now*.  The order of *trades* is free.
+    """Count the losses in a row that still matter at *now*.  The order of *trades* is free."""
+    return current(counted(trades, limits), limits, now)
+
+
+def counted(trades: Iterable[Trade], limits: Limits) -> Streak:
+    """The losses in a row as they stand after the last of *trades*.
 
     Of one bar's trades the losses count as the last: which came first a backtest cannot know.
     """
     running = Streak()
     for trade in sorted(trades, key=lambda t: (t.rests_from, t.profit < ZERO, t.id)):
-        running = _current(running, limits, trade.rests_from)
+        running = current(running, limits, trade.rests_from)
         if trade.profit < ZERO:
             running = Streak(losses=running.losses + 1, last_at=trade.rests_from)
         elif running.until(limits) is None:
             running = Streak()
-    return _current(running, limits, now)
+    return running
 
 
-def _current(running: Streak, limits: Limits, now: datetime) -> Streak:
+def current(running: Streak, limits: Limits, now: datetime) -> Streak:
+    """What of them still matters at *now*."""
     until = running.until(limits)
     return Streak() if until is not None and now >= until else running
 

@@ -22,10 +22,26 @@ class Headroom:
     """As in `theme meme`."""
     left: Decimal
     """Never below zero."""
-    told: str
-    """What is used of it, as a clause: `theme meme 4.80 % of 5.00 %`."""
-    bound: str
-    """How an entry is told that was kept to it: `5.00 % in theme meme`."""
+    used: Decimal = ZERO
+    """Money at work within it."""
+    limit: Decimal | None = None
+    """Share of equity that may be; None: that is told of the whole desk alone."""
+    equity: Decimal = ZERO
+    within: str = ""
+    """As in `in theme meme`."""
+
+    @property
+    def told(self) -> str:
+        """What is used of it, as a clause: `theme meme 4.80 % of 5.00 %`."""
+        if self.limit is None:
+            return self.name
+        share = words.percent(self.used / self.equity)
+        return f"{self.name} {share} of {words.percent(self.limit)}"
+
+    @property
+    def bound(self) -> str:
+        """How an entry is told that was kept to it: `5.00 % in theme meme`."""
+        return self.name if self.limit is None else f"{words.percent(self.limit)} {self.within}"
 
 
 def narrowest(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> Headroom:
@@ -47,7 +63,7 @@ def _headrooms(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> Iterat
     """Of those that leave the same, the first is told."""
     if book.desk_headroom is not None:
         desk = "the whole desk's exposure"
-        yield Headroom(name=desk, left=max(ZERO, book.desk_headroom), told=desk, bound=desk)
+        yield Headroom(name=desk, left=max(ZERO, book.desk_headroom))
     yield _headroom("exposure", "exposure", book.exposure, limits.max_exposure, book)
     for theme in limits.themes:
         if theme.holds(proposal.symbol):
@@ -62,9 +78,5 @@ def _headroom(
     name: str, within: str, used: Decimal, limit: Decimal, book: RiskSnapshot
 ) -> Headroom:
     equity = book.equity or ZERO
-    return Headroom(
-        name=name,
-        left=max(ZERO, limit * equity - used),
-        told=f"{name} {words.percent(used / equity)} of {words.percent(limit)}",
-        bound=f"{words.percent(limit)} {within}",
-    )
+    left = max(ZERO, limit * equity - used)
+    return Headroom(name=name, left=left, used=used, limit=limit, equity=equity, within=within)

@@ -61,6 +61,12 @@ class Limits:
     """No entry on a price older than this (market time)."""
 
     @property
+    def paces(self) -> bool:
+        """Whether it matters when entries were made."""
+        counts = (self.entries_per_hour, self.entries_per_day, self.entry_spacing)
+        return any(limit is not None for limit in counts)
+
+    @property
     def looks_back(self) -> timedelta:
         """How long a closed trade can matter to an answer, streaks of losses aside."""
         rests = (

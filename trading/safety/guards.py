@@ -7,7 +7,7 @@ or an owner measures afresh.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
@@ -126,6 +126,10 @@ class Guards:
     @property
     def memory(self) -> GuardMemory:
         return GuardMemory(tuple(self._recent), dict(self._guards))
+
+    def are_counting(self, kinds: Iterable[str]) -> bool:
+        """Whether one of *kinds* has begun to count readings past its limit."""
+        return any(self._guards[kind].readings for kind in kinds)
 
     def recall(self, memory: GuardMemory) -> None:
         """Go on as those do whose *memory* it is."""

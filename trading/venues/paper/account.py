@@ -195,6 +195,16 @@ class PaperAccount:
         """How much of that bar's volume our fills have used up."""
         return self._taken.get((symbol, bar), ZERO)
 
+    @property
+    def next_id(self) -> str:
+        """What the order that comes next will be called here."""
+        return f"P{self._last_number + 1}"
+
+    def pass_through(self, fill: Fill, bar: datetime) -> None:
+        """An order comes and goes with *fill*: of itself nothing is kept."""
+        self._last_number += 1
+        self._move(fill, bar)
+
     # -- steps -------------------------------------------------------------------------------
 
     def apply(self, step: Step) -> None:
@@ -226,14 +236,17 @@ class PaperAccount:
     def _fill(self, fill: Fill, bar: datetime) -> None:
         held = self._orders[fill.order_id]
         held.take(fill)
-        self.fills += 1
-        self.cash_flow -= fill.signed_quantity * fill.price + fill.fee
-        holding = self._holdings.setdefault(fill.symbol, PaperHolding())
-        holding.add(fill.signed_quantity, fill.price)
-        self._taken[fill.symbol, bar] = self.taken(fill.symbol, bar) + fill.quantity
+        self._move(fill, bar)
         if held.filled == held.order.quantity:
             held.status = OrderStatus.FILLED
             self._retire(held)
+
+    def _move(self, fill: Fill, bar: datetime) -> None:
+        quantity = fill.signed_quantity
+        self.fills += 1
+        self.cash_flow -= quantity * fill.price + fill.fee
+        self._holdings.setdefault(fill.symbol, PaperHolding()).add(quantity, fill.price)
+        self._taken[fill.symbol, bar] = self.taken(fill.symbol, bar) + fill.quantity
 
     def _end(self, held: HeldOrder, step: OrderEnded) -> None:
         held.status, held.note, held.updated_at = step.status, step.note, step.at

@@ -41,6 +41,8 @@ from trading.venues.paper.account import (
 )
 from trading.venues.paper.refusals import reduces
 
+NO_POSITION_LEFT = "reduce-only: there is no position left to reduce"
+
 
 class Turn:
     """The steps that happen together: each is applied at once, all are recorded as one."""
@@ -200,7 +202,7 @@ def _end_reducing(turn: Turn, symbol: Symbol, at: datetime) -> None:
     """Cancel reduce-only orders that have nothing left to reduce, as real venues do."""
     for held in turn.book.alive(symbol):
         if held.order.reduce_only and not reduces(held.order, turn.book.quantity(symbol)):
-            turn.end(held, at, "reduce-only: there is no position left to reduce")
+            turn.end(held, at, NO_POSITION_LEFT)
 
 
 def _changed(step: Step) -> str:
