@@ -24,10 +24,11 @@ from chatbot.delivery.outbox import Outbox
 from chatbot.delivery.waiting import Subscriber
 from chatbot.watch.memory import settle
 from handlers import alerts, load_commands
-from handlers.caller import Caller, Message, Role
+from handlers.caller import Caller, Role
 from handlers.confirmations import Confirmations
 from handlers.context import Services
 from handlers.dispatch import Dispatcher
+from handlers.message import Message
 from handlers.reply import Reply
 from storage.journal import FileJournal
 from storage.latch import SlotLatch

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from handlers.caller import Message
 from handlers.chart import Chart
+from handlers.message import Message
 from handlers.reply import Reply
 
 OnMessage = Callable[[Message], Awaitable[Reply]]

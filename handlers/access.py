@@ -8,9 +8,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from handlers.caller import Caller, Message, Role
+from handlers.caller import Caller, Role
 from handlers.command import Command, Commands
 from handlers.format import duration
+from handlers.message import Message
 from trading.clocks import Clock
 from trading.errors import Refused
 

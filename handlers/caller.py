@@ -1,9 +1,8 @@
-"""Who speaks to the desk, from where, as what; and what was said."""
+"""Who speaks to the desk, from where, and as what."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import IntEnum
 
 
@@ -34,17 +33,3 @@ class Caller:
     @property
     def signature(self) -> str:
         return f"{self.name}, {self.place}"
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One line said to the desk.  A pressed button is the line it stands for."""
-
-    caller: Caller
-    text: str
-    sent_at: datetime
-    """Wall time by the platform: what loosens or spends is refused when it is old."""
-    id: str = ""
-    """The platform's event id; the same one twice acts once.  Empty: it cannot come twice."""
-    timed: bool = True
-    """False: it was said after `sent_at`; how long after, the platform does not tell."""

@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from handlers.access import TooLate, require_fresh
-from handlers.caller import Caller, Message
+from handlers.caller import Caller
 from handlers.format import duration, plural
 from handlers.line import split
+from handlers.message import Message
 from handlers.reply import Choice, Level, Outcome, Reply, offer
 from handlers.second_factor import CodeAnswer, SecondFactor
 from handlers.texts.phrases import LOOK, REFUSED, clipped

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from handlers.caller import Caller, Message, Role
+from handlers.caller import Caller, Role
 from handlers.in_place import Stories, Watches
+from handlers.message import Message
 
 if TYPE_CHECKING:
     from handlers.alert_prefs import Notices

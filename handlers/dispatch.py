@@ -7,7 +7,7 @@ import logging
 import re
 import secrets
 from collections import OrderedDict
-from collections.abc import Collection, Container, Coroutine
+from collections.abc import Collection, Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn
@@ -22,15 +22,15 @@ from handlers.access import (
     check_role,
 )
 from handlers.alarm import closes_everything, is_cry, stop_offered, with_stop
-from handlers.caller import Message
 from handlers.command import Command, Commands
 from handlers.commands.help import suggestion
 from handlers.context import Context, Services
-from handlers.line import LONGEST, split
+from handlers.line import LONGEST
 from handlers.meaning import BUTTONS, BadUsage, Known
+from handlers.message import CommandLine, Message, read
 from handlers.reply import Choice, Level, Outcome, Priority, Reply, offer, weighed
 from handlers.texts.phrases import DOUBT, REFUSED, clipped, sentence
-from trading.common.text import clean, one_line
+from trading.common.text import clean
 from trading.errors import (
     NotDone,
     Refused,
@@ -83,11 +83,11 @@ class Dispatcher:
 
     async def handle(self, message: Message) -> Reply:
         """Answer *message*.  The act goes on even if whoever asked hangs up meanwhile."""
-        is_cut, said = len(message.text) > LONGEST, message.text[:LONGEST]
-        message = replace(message, text=one_line(said), id=clean(message.id))
+        line = message.line or read(self.commands, message.text)
+        message = replace(message, text=line.text, id=clean(message.id), line=line)
         if message.id in self._answers:
             return repeated(await asyncio.shield(self._answers[message.id]))
-        task = self._spawn(self._answer(message, is_cut=is_cut))
+        task = self._spawn(self._answer(message, line))
         if message.id:
             self._answers[message.id] = task
             task.add_done_callback(partial(self._forget_refused, message.id))
@@ -108,14 +108,13 @@ class Dispatcher:
 
     # -- answering ------------------------------------------------------------------------
 
-    async def _answer(self, message: Message, *, is_cut: bool) -> Reply:
-        name, words = split(message.text)
-        found = self._services.commands.get(name)
+    async def _answer(self, message: Message, line: CommandLine) -> Reply:
+        found = line.command
         earlier = await self._answered_before(found, message)
         if earlier is not None:
             return weighed(earlier, weight(found, earlier))
-        reply = self._weighed(found, await self._reply(message, name, words, is_cut), message)
-        audit = self._spawn(self._audit(message, reply))
+        reply = self._weighed(found, await self._reply(message, line), message)
+        audit = self._spawn(self._audit(message, line, reply))
         if found is not None and found.acts and not found.instant:
             # Durable before it is told, so that a redelivery after a crash acts once.
             await self._within(PATIENCE, audit)
@@ -139,29 +138,29 @@ class Dispatcher:
         return reply if len(kept) == len(reply.choices) else replace(reply, choices=kept)
 
     def _may(self, choice: Choice, message: Message) -> bool:
-        found = self._services.commands.get(split(choice.command)[0])
+        found = read(self.commands, choice.command).command
         return found is not None and found.role <= message.caller.role
 
-    async def _reply(self, message: Message, name: str, words: list[str], is_cut: bool) -> Reply:  # noqa: FBT001  # inside
-        found = self._services.commands.get(name)
+    async def _reply(self, message: Message, line: CommandLine) -> Reply:
+        found, words = line.command, list(line.words)
         if found is None and is_cry(message.text):
             return stop_offered(message.text, message.caller, self._services.commands.get("stop"))
         try:
             if self._rate is not None:
                 self._rate.check(found, message.caller)
-            if is_cut and not (found is not None and found.instant):
+            if line.is_cut and not line.instant:
                 raise Refused(f"that is longer than {LONGEST:,} characters")
-            return await self._run(found or self._missing(name, words), words, message)
+            return await self._run(found or self._missing(line.name, words), words, message)
         except (Refused, NotDone) as refusal:
             return self._refused(refusal, found, words, message)
         except VenueError as error:
-            return venue_failed(error, name)
+            return venue_failed(error, line.name)
         except StoreError as error:
             return history_failed(error)
         except Exception:
             reference = secrets.token_hex(3)
-            log.exception("/%s failed, reference %s", name, reference)
-            return self._broken(name, message, reference)
+            log.exception("/%s failed, reference %s", line.name, reference)
+            return self._broken(line, reference)
 
     def _missing(self, name: str, words: list[str]) -> NoReturn:
         """Say that there is no such command, and which may have been meant."""
@@ -236,19 +235,18 @@ class Dispatcher:
         said = next((w.upper().partition("/")[0] for w in words), "")
         return said if said in bases else next(iter(bases), "BTC")
 
-    def _broken(self, name: str, message: Message, reference: str) -> Reply:
-        found = self._services.commands.get(name)
-        line = f"/{message.text.strip().removeprefix('/')}"
-        again = () if name == "confirm" else offer("Again", line)
+    def _broken(self, line: CommandLine, reference: str) -> Reply:
+        typed = f"/{line.text.removeprefix('/')}"
+        again = () if line.name == "confirm" else offer("Again", typed)
         reply = Reply(
-            f"{REFUSED} /{clipped(name, 20)} failed, reference {reference}",
+            f"{REFUSED} /{clipped(line.name, 20)} failed, reference {reference}",
             text="Trading goes on.",
             choices=(*again, Choice("Status", "/status")),
             level=Level.URGENT,
             outcome=Outcome.FAILED,
             reference=reference,
         )
-        if found is not None and found.instant:
+        if line.instant:
             return replace(reply, text=self._after_broken_stop(), level=Level.CRITICAL)
         return reply
 
@@ -273,7 +271,7 @@ class Dispatcher:
         outcome = Outcome(word.outcome) if word.outcome in set(Outcome) else Outcome.DONE
         return repeated(Reply(word.answer, outcome=outcome))
 
-    async def _audit(self, message: Message, reply: Reply) -> None:
+    async def _audit(self, message: Message, line: CommandLine, reply: Reply) -> None:
         caller = message.caller
         # A refusal leaves the id to the act that the same button may still become.
         acted = message.id if reply.outcome is not Outcome.REFUSED else ""
@@ -283,7 +281,7 @@ class Dispatcher:
             who=f"{caller.name} ({caller.user})",
             role=caller.role.name.lower(),
             where=f"{caller.place} ({caller.chat})",
-            said=kept(message.text, self._services.commands),
+            said=kept(line),
             outcome=reply.outcome.value,
             answer=reply.title,
         )
@@ -363,16 +361,16 @@ def too_often(refusal: TooOften) -> Reply:
     return replace(reply, choices=(Choice("Stop", "/stop"),))
 
 
-def kept(said: str, commands: Container[str]) -> str:
-    """What the audit keeps of a line: no digits of a second factor, however it is mistyped.
+def kept(line: CommandLine) -> str:
+    """What the audit keeps of *line*: no digits of a second factor, however it is mistyped.
 
-    Of any other of *commands* every digit stays: how much was bought is what an audit is for.
+    Of any other command every digit stays: how much was bought is what an audit is for.
     """
+    said = line.text
     if is_digits(said):
         return "***"
-    name = split(said)[0]
-    mistyped = name not in commands and re.match(r"\s*/?(?:\w+\s+)?\w{4}\s+\d", said)
-    if name in ANSWERS or mistyped:
+    mistyped = line.command is None and re.match(r"\s*/?(?:\w+\s+)?\w{4}\s+\d", said)
+    if line.name in ANSWERS or mistyped:
         said = re.sub(r"\d[\d\s]{4,}\d", "***", said)
     return said[:SAID_LIMIT]
 

@@ -11,7 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from handlers.caller import Caller, Message, Role
+from handlers.caller import Caller, Role
+from handlers.message import Message
 from trading.accounts.views import Closed, Cycle, HoldingView, Price, Scan, Swept, Ticket, View
 from trading.model.halt import Halt, Latch, Verb
 from trading.ports import Alert, AuditEntry, FeedState, Store

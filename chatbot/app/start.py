@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -25,9 +25,9 @@ from chatbot.settings import Settings
 from chatbot.supervise import keep_running
 from chatbot.watch.memory import settle
 from chatbot.watch.process import JUMP_TOLD
-from handlers.caller import Message, Role
+from handlers.caller import Role
 from handlers.dispatch import Dispatcher
-from handlers.line import split
+from handlers.message import CommandLine, Message, read
 from handlers.reply import Outcome, Reply
 from storage.store import SqlStore
 from trading.accounts.recorder import Recorder
@@ -180,18 +180,11 @@ class App:
         return self._keep(trader.name, kept.run)
 
     async def _on_message(self, message: Message) -> Reply:
-        reply = await self.dispatcher.handle(message)
-        if self._is_act(message, reply):
+        line = message.line or read(self.dispatcher.commands, message.text)
+        reply = await self.dispatcher.handle(replace(message, line=line))
+        if _is_act(line, message.caller.role, reply):
             self.watching.notices.acted(message.caller.chat, by=message.caller.signature)
         return reply
-
-    def _is_act(self, message: Message, reply: Reply) -> bool:
-        """Whoever acts has seen what was told there; only to look, or to be refused, is no act."""
-        name, _ = split(message.text)
-        command = self.dispatcher.commands.get(name)
-        done = reply.outcome in (Outcome.DONE, Outcome.CONFIRM)
-        operator = message.caller.role >= Role.OPERATOR
-        return command is not None and command.acts and done and operator
 
     # -- beginning and end --------------------------------------------------------------
 
@@ -268,3 +261,8 @@ class App:
                 "%d changes could not be saved; the next start asks the venue what has happened",
                 self.recorder.unsaved,
             )
+
+
+def _is_act(line: CommandLine, role: Role, reply: Reply) -> bool:
+    """Whoever acts has seen what was told there; only to look, or to be refused, is no act."""
+    return line.acts and role >= Role.OPERATOR and reply.outcome in (Outcome.DONE, Outcome.CONFIRM)

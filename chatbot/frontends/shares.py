@@ -15,9 +15,8 @@ from typing import Any
 from chatbot.frontends.talk import Tasks
 from handlers.access import is_limited
 from handlers.alarm import is_cry
-from handlers.caller import Message, Role
-from handlers.command import Commands
-from handlers.line import split
+from handlers.caller import Role
+from handlers.message import CommandLine, Message
 from handlers.reply import Choice, Level, Outcome, Priority, Reply
 from handlers.texts.phrases import REFUSED
 
@@ -40,17 +39,16 @@ class PersonShare(Enum):
 class Shares:
     """Who has how many answers under way in *tasks*."""
 
-    def __init__(self, tasks: Tasks, commands: Commands, *, share: int = SHARE) -> None:
+    def __init__(self, tasks: Tasks, *, share: int = SHARE) -> None:
         self._tasks = tasks
-        self._commands = commands
         self._share = share
         self._under_way: Counter[str] = Counter()
         self._told: set[str] = set()
 
-    def room(self, person: str, role: Role | None, text: str) -> PersonShare:
-        """What becomes of *text*, said by *person*; None: a stranger."""
+    def room(self, person: str, role: Role | None, line: CommandLine) -> PersonShare:
+        """What becomes of *line*, said by *person*; None: a stranger."""
         owner = UNAUTHORIZED if role is None else person
-        if self._under_way[owner] < self._share or self._is_always_heard(role, text):
+        if self._under_way[owner] < self._share or _is_always_heard(role, line):
             return PersonShare.HEARD
         if role is None or owner in self._told:
             return PersonShare.DROPPED
@@ -73,13 +71,13 @@ class Shares:
             del self._under_way[owner]
             self._told.discard(owner)
 
-    def _is_always_heard(self, role: Role | None, text: str) -> bool:
-        if role is None:
-            return False
-        found = self._commands.get(split(text)[0])
-        if found is None:
-            return role >= Role.OPERATOR and is_cry(text)
-        return not is_limited(found, role)
+
+def _is_always_heard(role: Role | None, line: CommandLine) -> bool:
+    if role is None:
+        return False
+    if line.command is None:
+        return role >= Role.OPERATOR and is_cry(line.text)
+    return not is_limited(line.command, role)
 
 
 async def not_heard(message: Message) -> Reply:

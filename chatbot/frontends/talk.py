@@ -15,10 +15,10 @@ from typing import Any, Protocol, TypeVar
 from chatbot.ports import Pictures
 from chatbot.supervise import within
 from handlers.alarm import is_cry
-from handlers.caller import Message, Role
+from handlers.caller import Role
 from handlers.command import Commands
 from handlers.format import plural
-from handlers.line import split
+from handlers.message import CommandLine, Message
 from handlers.reply import Choice, Level, Outcome, Priority, Reply
 from handlers.texts.phrases import REFUSED, WAIT
 from trading.clocks import Clock
@@ -99,18 +99,6 @@ def displayed(name: str) -> str:
     return " ".join(kept.split())[:NAME_LIMIT].strip()
 
 
-def acts(commands: Commands, text: str) -> bool:
-    """Whether the line *text* does something: its answer is a new message, its buttons go."""
-    found = commands.get(split(text)[0])
-    return found is not None and found.acts
-
-
-def is_brake(commands: Commands, text: str) -> bool:
-    """Whether the line *text* only makes things safer, and at once: a stop, a pause."""
-    found = commands.get(split(text)[0])
-    return found is not None and found.instant
-
-
 class Source(StrEnum):
     """Where words come from that may be older, or others', than they look."""
 
@@ -120,37 +108,34 @@ class Source(StrEnum):
     PLAIN = "plain words among others"
 
 
-def is_heard(commands: Commands, text: str, source: Source | None) -> bool:
-    """Whether *text* is a line for us although it comes from there; None: it was said just so.
+def is_heard(line: CommandLine, source: Source | None) -> bool:
+    """Whether *line* is for us although it comes from there; None: it was said just so.
 
     A stop hurts nobody; a cry for one only offers it.  What spends or loosens must be meant.
     """
-    if source is None or is_brake(commands, text):
+    if source is None or line.instant:
         return True
-    is_command = commands.get(split(text)[0]) is not None
-    return source is not Source.FORWARD and not is_command and is_cry(text)
+    return source is not Source.FORWARD and line.command is None and is_cry(line.text)
 
 
-def press_id(commands: Commands, *, message: str, user: str, text: str, update: str) -> str:
+def press_id(line: CommandLine, *, message: str, user: str, update: str) -> str:
     """What makes a press the same press.
 
     Buttons that act count once on each message, whoever's network sends the press twice.  A
     stop counts every time, and a code counts once by itself: both go by *update*.
     """
-    name, _ = split(text)
-    found = commands.get(name)
-    if found is None or not found.acts or found.instant or name in ("confirm", "cancel"):
+    if not line.acts or line.instant or line.name in ("confirm", "cancel"):
         return update
-    return f"{message}|{user}|{text}"
+    return f"{message}|{user}|{line.text}"
 
 
-def edits_in_place(commands: Commands, text: str, label: str, *, looks: bool) -> bool:
+def edits_in_place(line: CommandLine, label: str, *, looks: bool) -> bool:
     """Whether the answer to a press takes its message's place.
 
     *looks*: that message only shows something.  Alerts and reports of acts are never
     overwritten, except by their own Refresh.
     """
-    return not acts(commands, text) and (looks or label == REFRESH)
+    return not line.acts and (looks or label == REFRESH)
 
 
 class Recent(OrderedDict[_K, _V]):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import PACKAGES, each, files, imports, name, top
+from tests.architecture.source import PACKAGES, bindings, each, files, imports, name, top
 
 MAY_IMPORT: dict[str, set[str]] = {
     "trading": set(),
@@ -36,3 +36,17 @@ def test_what_decides_touches_nothing_outside(path: Path) -> None:
 def test_every_package_says_its_types(package: str) -> None:
     (first, *_) = files(package)
     assert (first.parent / "py.typed").exists()
+
+
+def test_a_line_is_read_in_one_place() -> None:
+    """Where it comes in (`handlers.message.read`), and nobody reads it again on its way.
+
+    The brake reads for itself, as it waits for nothing; the others read what stands on buttons.
+    """
+    readers = {name(p) for p in files(*PACKAGES) if "handlers.line.split" in bindings(p).values()}
+    assert readers == {
+        "handlers/message.py",
+        "handlers/confirmations.py",
+        "chatbot/frontends/control/face.py",
+        "chatbot/render/embed.py",
+    }

@@ -13,10 +13,11 @@ from typing import Any, cast
 
 from chatbot.app.backtests import ProcessBacktests
 from handlers.alert_prefs import AlertPreferences, PriceNotice, Unanswered
-from handlers.caller import Caller, Message, Role
+from handlers.caller import Caller, Role
 from handlers.confirmations import Confirmations
 from handlers.context import BackedUp, Person, Services
 from handlers.dispatch import Dispatcher
+from handlers.message import Message
 from handlers.reply import Level, Reply
 from tests.builders import a_close, a_scan, an_order
 from tests.handlers.story import COMMANDS, NOW, RULES, a_sweep, checked, the_view

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.caller import Message
 from handlers.dispatch import kept
 from handlers.line import split
+from handlers.message import Message, read
 from handlers.reply import Level, Outcome
 from tests.builders import a_word
 from tests.handlers.fakes import ANNA, BEN, CLEO, House
@@ -397,16 +397,16 @@ async def test_nobody_is_offered_what_would_only_be_refused(house: House) -> Non
 
 
 def test_digits_of_a_second_factor_are_not_kept_however_the_word_is_mistyped() -> None:
-    assert kept("/confirm 7K3Q 123456", COMMANDS) == "/confirm 7K3Q ***"
-    assert kept("/confrim 7K3Q 123 456", COMMANDS) == "/confrim 7K3Q ***"
-    assert kept("7K3Q 123456", COMMANDS) == "7K3Q ***"
+    assert kept(read(COMMANDS, "/confirm 7K3Q 123456")) == "/confirm 7K3Q ***"
+    assert kept(read(COMMANDS, "/confrim 7K3Q 123 456")) == "/confrim 7K3Q ***"
+    assert kept(read(COMMANDS, "7K3Q 123456")) == "7K3Q ***"
 
 
 @pytest.mark.parametrize(
     "said", ["/notify BTC above 123456", "/buy LINK 100000", "/sell DOGE 1000000"]
 )
 def test_how_much_was_asked_for_is_kept(said: str) -> None:
-    assert kept(said, COMMANDS) == said
+    assert kept(read(COMMANDS, said)) == said
 
 
 @pytest.mark.parametrize(

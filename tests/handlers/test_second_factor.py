@@ -11,9 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pyotp import TOTP
 
-from handlers.caller import Caller, Message
+from handlers.caller import Caller
 from handlers.confirmations import SAFE, Confirmations
 from handlers.dispatch import Dispatcher
+from handlers.message import Message
 from handlers.reply import Outcome, Reply
 from handlers.second_factor import CodeAnswer, SecondFactor, address_of, new_secret
 from tests.builders import a_price, a_ticket

@@ -9,6 +9,7 @@ from chatbot.render.html import html, unmarked
 from chatbot.render.plain import plain
 from handlers.dispatch import kept
 from handlers.line import LONGEST, bare, is_slashed, named_in, split
+from handlers.message import read
 from handlers.reply import Outcome
 from handlers.second_factor import CodeAnswer, SecondFactor, new_secret
 from tests.handlers.fakes import ANNA, BEN, House
@@ -72,7 +73,7 @@ def test_no_more_is_looked_at_than_a_line_may_have(of: str) -> None:
     assert bare(line) == bare(longer)
     assert named_in(line) == named_in(longer)
     assert is_slashed(of * LONGEST) == is_slashed(of * 60_000)
-    assert len(kept(longer, COMMANDS)) <= 400
+    assert len(kept(read(COMMANDS, longer))) <= 400
     assert len(split(longer)[0]) <= LONGEST
 
 

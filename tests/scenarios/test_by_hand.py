@@ -12,10 +12,11 @@ import pytest
 
 from chatbot.app.backtests import ProcessBacktests
 from handlers import load_commands
-from handlers.caller import Caller, Message, Role
+from handlers.caller import Caller, Role
 from handlers.confirmations import Confirmations
 from handlers.context import Services
 from handlers.dispatch import Dispatcher
+from handlers.message import Message
 from handlers.reply import Level, Outcome, Reply
 from tests.builders import BTC, ETH, NOON
 from tests.handlers.story import shown

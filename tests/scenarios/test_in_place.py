@@ -16,11 +16,12 @@ from chatbot.delivery.outbox import Outbox
 from chatbot.delivery.waiting import Subscriber
 from chatbot.frontends.talk import follow
 from handlers import alerts, load_commands
-from handlers.caller import Caller, Message, Role
+from handlers.caller import Caller, Role
 from handlers.confirmations import Confirmations
 from handlers.context import Services
 from handlers.dispatch import Dispatcher
 from handlers.in_place import Stories
+from handlers.message import Message
 from handlers.reply import Level, Reply
 from storage.memory import MemoryStore
 from tests.builders import NOON

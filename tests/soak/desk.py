@@ -22,10 +22,10 @@ from chatbot.delivery.notices import DeskNotices
 from chatbot.delivery.outbox import Outbox
 from chatbot.delivery.waiting import Subscriber
 from handlers import alerts, load_commands
-from handlers.caller import Message
 from handlers.confirmations import Confirmations
 from handlers.context import Services
 from handlers.dispatch import Dispatcher
+from handlers.message import Message
 from handlers.reply import Reply
 from storage.journal import FileJournal
 from storage.latch import SlotLatch

@@ -28,7 +28,8 @@ from chatbot.frontends.console.prompt import Prompt
 from chatbot.frontends.talk import SOON
 from chatbot.ports import OnMessage
 from chatbot.supervise import within
-from handlers.caller import Caller, Message
+from handlers.caller import Caller
+from handlers.message import Message
 from handlers.reply import Choice, Outcome, Reply
 from handlers.texts.phrases import WAIT, clipped
 from trading.clocks import Clock

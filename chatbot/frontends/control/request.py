@@ -18,7 +18,8 @@ from typing import Self
 from chatbot.folder.calling import VERSION, login, uid_behind
 from chatbot.logs import get_logger
 from chatbot.ports import OnMessage
-from handlers.caller import Caller, Message, Role
+from handlers.caller import Caller, Role
+from handlers.message import Message
 from handlers.reply import Outcome, Reply, to_json
 from trading.clocks import Clock
 from trading.common.text import clean

@@ -33,7 +33,6 @@ from chatbot.frontends.talk import (
     Recent,
     Shown,
     Tasks,
-    acts,
     asked,
     bounded,
     edits_in_place,
@@ -44,8 +43,9 @@ from chatbot.frontends.talk import (
 )
 from chatbot.ports import Notes, OnMessage, Pictures
 from chatbot.supervise import failure_of
-from handlers.caller import Caller, Message, Role
+from handlers.caller import Caller, Role
 from handlers.command import Commands
+from handlers.message import CommandLine, Message, read
 from handlers.reply import Priority, Reply
 from trading.clocks import Clock
 
@@ -140,7 +140,7 @@ class Discord:
             waits=self._waits,
         )
         self._answering = Tasks()
-        self._shares = Shares(self._answering, commands)
+        self._shares = Shares(self._answering)
         self._following = Tasks()
 
     @property
@@ -254,16 +254,20 @@ class Discord:
             return
         self._seen.keep(interaction.id, None)
         person, role = str(interaction.user.id), self._role(interaction)
-        room = self._shares.room(person, role, self._text(interaction))
+        line = read(self._commands, self._text(interaction))
+        room = self._shares.room(person, role, line)
         if room is PersonShare.DROPPED:
             return
         if room is PersonShare.TOLD:
             on_message = not_heard
-        work = _logged(self._handle(on_message, interaction))
+        work = _logged(self._handle(on_message, interaction, line))
         self._shares.start(person, role, work, name=self.name)
 
     async def _handle(
-        self, on_message: OnMessage, interaction: discord.Interaction[DiscordConnection]
+        self,
+        on_message: OnMessage,
+        interaction: discord.Interaction[DiscordConnection],
+        line: CommandLine,
     ) -> None:
         speaker = self._speaker(interaction)
         kind = interaction.type.value
@@ -273,7 +277,7 @@ class Discord:
         elif kind == _TYPING:
             await self._suggest(interaction)
         elif kind in (_COMMAND, _PRESS):
-            await self._answer(on_message, interaction, speaker)
+            await self._answer(on_message, interaction, speaker, line)
 
     def _speaker(self, interaction: discord.Interaction[DiscordConnection]) -> Caller | None:
         """Who speaks; None: nobody who is answered here."""
@@ -323,13 +327,14 @@ class Discord:
         on_message: OnMessage,
         interaction: discord.Interaction[DiscordConnection],
         speaker: Caller,
+        line: CommandLine,
     ) -> None:
         from chatbot.frontends.discord.answer import DiscordAnswer
         from chatbot.frontends.discord.failures import FAILURES
 
-        message = self._message(interaction, speaker)
+        message = self._message(interaction, speaker, line)
         answer = DiscordAnswer(
-            kind=self._kind(interaction, message.text),
+            kind=self._kind(interaction, line),
             interaction=interaction,
             compose=self._compose,
             budget=self._budget,
@@ -344,10 +349,10 @@ class Discord:
             return
         finally:
             deferring.cancel()
-        self._answered(message, reply, answer)
+        self._answered(line, reply, answer)
 
-    def _answered(self, said: Message, reply: Reply, answer: DiscordAnswer | InChannel) -> None:
-        if answer.message is not None and not acts(self._commands, said.text):
+    def _answered(self, line: CommandLine, reply: Reply, answer: DiscordAnswer | InChannel) -> None:
+        if answer.message is not None and not line.acts:
             self._looks.keep(answer.message, None)
         if reply.then is not None:
             self._following.start(_logged(self._follow(reply, answer)), name=self.name)
@@ -355,7 +360,7 @@ class Discord:
     # -- what is written beside slash commands, and what was not answered
 
     def _read(self, on_message: OnMessage, message: discord.Message) -> None:
-        from chatbot.frontends.discord.written import Written, line_of
+        from chatbot.frontends.discord.written import Written
 
         if self._written is None:
             self._written = Written(
@@ -369,21 +374,18 @@ class Discord:
                 slow=self._waits.slow,
             )
         us = self._client.application_id if self._client is not None else None
-
-        async def hear(said: Message) -> Reply:
-            return await (not_heard if room is PersonShare.TOLD else on_message)(said)
-
-        work = self._written.answer(message, us or 0, hear)
-        if work is None:
+        heard = self._written.heard(message, us or 0)
+        if heard is None:
             return
         person = str(message.author.id)
         role = self._people.role(person, roles_of(message.author))
-        line = line_of(message, us or 0)
-        room = self._shares.room(person, role, line.text if line is not None else "")
+        room = self._shares.room(person, role, heard.line)
         if room is PersonShare.DROPPED:
-            work.close()
-        else:
-            self._shares.start(person, role, _logged(work), name=self.name)
+            return
+        if room is PersonShare.TOLD:
+            on_message = not_heard
+        work = _logged(self._written.answer(heard, on_message))
+        self._shares.start(person, role, work, name=self.name)
 
     def _in_channel(self, message: discord.Message, said: Message) -> InChannel:
         from chatbot.frontends.discord.channel import InChannel
@@ -430,30 +432,29 @@ class Discord:
         return str(given.get("custom_id", "")) if kind == _PRESS else ""
 
     def _message(
-        self, interaction: discord.Interaction[DiscordConnection], speaker: Caller
+        self,
+        interaction: discord.Interaction[DiscordConnection],
+        speaker: Caller,
+        line: CommandLine,
     ) -> Message:
-        update, text = f"discord:{interaction.id}", self._text(interaction)
-        if interaction.type.value == _COMMAND:
-            return Message(speaker, text, interaction.created_at, update)
-        pressed = press_id(
-            self._commands,
-            message=f"discord:{interaction.message.id if interaction.message else 0}",
-            user=speaker.user,
-            text=text,
-            update=update,
-        )
-        return Message(speaker, text, interaction.created_at, pressed)
+        key = f"discord:{interaction.id}"
+        if interaction.type.value != _COMMAND:
+            pressed = interaction.message.id if interaction.message else 0
+            key = press_id(line, message=f"discord:{pressed}", user=speaker.user, update=key)
+        return Message(speaker, line.text, interaction.created_at, key, line=line)
 
-    def _kind(self, interaction: discord.Interaction[DiscordConnection], text: str) -> AnswerKind:
+    def _kind(
+        self, interaction: discord.Interaction[DiscordConnection], line: CommandLine
+    ) -> AnswerKind:
         from chatbot.frontends.discord.answer import AnswerKind
 
         if interaction.type.value == _COMMAND or interaction.message is None:
             return AnswerKind.COMMAND
-        if acts(self._commands, text):
+        if line.acts:
             return AnswerKind.ACT
         looks = interaction.message.id in self._looks
-        label = _label(interaction.message, text)
-        in_place = edits_in_place(self._commands, text, label, looks=looks)
+        label = _label(interaction.message, line.text)
+        in_place = edits_in_place(line, label, looks=looks)
         return AnswerKind.EDIT if in_place else AnswerKind.ANEW
 
     async def _compose(self, reply: Reply) -> tuple[OutgoingMessage, ...]:

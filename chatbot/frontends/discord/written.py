@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import discord
 
@@ -28,15 +27,14 @@ from chatbot.frontends.talk import (
     People,
     Recent,
     Source,
-    is_brake,
     is_heard,
     only_a_stop,
     tell,
 )
 from chatbot.ports import OnMessage
-from handlers.caller import Caller, Message
+from handlers.caller import Caller
 from handlers.command import Commands
-from handlers.line import split
+from handlers.message import CommandLine, Message, read
 from handlers.reply import Reply
 from trading.clocks import Clock
 
@@ -53,6 +51,16 @@ class WrittenLine:
     text: str
     source: Source | None = None
     """Where it comes from, if only a stop is heard from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingMessage:
+    """What is for us, as it was read."""
+
+    message: discord.Message
+    line: CommandLine
+    refused: Source | None = None
+    """Where it comes from, if it is no stop and only a stop is heard from there."""
 
 
 def line_of(message: discord.Message, us: int) -> WrittenLine | None:
@@ -102,7 +110,7 @@ class Written:
         commands: Commands,
         on_unauthorized: OnUnauthorized,
         in_channel: Callable[[discord.Message, Message], InChannel],
-        answered: Callable[[Message, Reply, InChannel], None],
+        answered: Callable[[CommandLine, Reply, InChannel], None],
         clock: Clock,
         slow: float,
     ) -> None:
@@ -119,30 +127,38 @@ class Written:
         """Messages that have stopped something."""
         self._told_lately = Lately(clock)
 
-    def answer(
-        self, message: discord.Message, us: int, on_message: OnMessage
-    ) -> Coroutine[Any, Any, None] | None:
+    def heard(self, message: discord.Message, us: int) -> IncomingMessage | None:
         """None: it is not for the bot *us*, or was told before."""
-        line, key = line_of(message, us), (message.id, message.edited_at)
-        if line is None or key in self._seen:
+        written, key = line_of(message, us), (message.id, message.edited_at)
+        if written is None or key in self._seen:
             return None
         self._seen.keep(key, None)
-        if not is_heard(self._commands, line.text, line.source):
-            return self._not_from(line, message)
+        line = read(self._commands, written.text)
+        if not is_heard(line, written.source):
+            return IncomingMessage(message, line, written.source)
         if message.edited_at is not None and message.id in self._braked:
             return None  # an old stop whose words are mended does not stop again
-        return self._answer(line.text, message, on_message)
+        return IncomingMessage(message, line)
 
-    async def _answer(self, text: str, message: discord.Message, on_message: OnMessage) -> None:
+    async def answer(self, heard: IncomingMessage, on_message: OnMessage) -> None:
+        if heard.refused is None:
+            await self._answer(heard.line, heard.message, on_message)
+        else:
+            await self._not_from(heard.line, heard.refused, heard.message)
+
+    async def _answer(
+        self, line: CommandLine, message: discord.Message, on_message: OnMessage
+    ) -> None:
         speaker = self._speaker(message)
         if speaker is None:
             if self._people.role(str(message.author.id), roles_of(message.author)) is None:
                 await self._on_unauthorized(TITLE, str(message.author.id))
             return
-        if is_brake(self._commands, text):
+        if line.instant:
             self._braked.keep(message.id, None)
         edit = f":{message.edited_at:%s}" if message.edited_at else ""
-        said = Message(speaker, text, message.created_at, f"{NAME}:{message.id}{edit}")
+        key = f"{NAME}:{message.id}{edit}"
+        said = Message(speaker, line.text, message.created_at, key, line=line)
         shown = self._in_channel(message, said)
         try:
             reply = await tell(on_message(said), shown, self._clock, slow=self._slow)
@@ -151,17 +167,16 @@ class Written:
         except FAILURES as error:
             log.warning("an answer could not be shown: %s", type(error).__name__)
         else:
-            self._answered(said, reply, shown)
+            self._answered(line, reply, shown)
 
-    async def _not_from(self, line: WrittenLine, message: discord.Message) -> None:
+    async def _not_from(self, line: CommandLine, source: Source, message: discord.Message) -> None:
         """Tell whoever may command why nothing happens; nothing, where no command was meant."""
         speaker = self._speaker(message)
-        meant = self._commands.get(split(line.text)[0]) is not None
-        if speaker is None or not meant or line.source is None:
+        if speaker is None or line.command is None:
             return
         if self._told_lately.admit(f"{speaker.user} {speaker.chat}"):
             said = Message(speaker, line.text, message.created_at)
-            await self._in_channel(message, said).show(only_a_stop(line.source))
+            await self._in_channel(message, said).show(only_a_stop(source))
 
     def _speaker(self, message: discord.Message) -> Caller | None:
         """Who wrote; None: nobody who is answered here."""

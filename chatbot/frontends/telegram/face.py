@@ -46,7 +46,6 @@ from chatbot.frontends.telegram.hearing import (
     UpdateQueue,
     chat_of,
     quietly,
-    text_of,
 )
 from chatbot.frontends.telegram.menu import Menu
 from chatbot.frontends.telegram.offsets import Offset
@@ -141,7 +140,7 @@ class Telegram:
         self._seen: Recent[int, None] = Recent()
         self._stories: Recent[tuple[str, str], TelegramPost] = Recent()
         self._answering = Tasks()
-        self._shares = Shares(self._answering, commands)
+        self._shares = Shares(self._answering)
         self._housework = Tasks()
 
     @property
@@ -289,12 +288,13 @@ class Telegram:
         user = update.effective_user
         person = str(user.id) if user is not None else ""
         role = self._heard.role_of(person)
-        room = self._shares.room(person, role, text_of(update))
+        said = self._heard.read(update, line.username)
+        room = self._shares.room(person, role, said)
         if room is PersonShare.DROPPED:
             return
         if room is PersonShare.TOLD:
             line = replace(line, on_message=not_heard)
-        answer = self._heard.answer(update, line, pressed_after=pressed_after)
+        answer = self._heard.answer(update, said, line, pressed_after=pressed_after)
         self._shares.start(person, role, quietly(answer), name=NAME)
 
     # -- our own affairs ------------------------------------------------------------------

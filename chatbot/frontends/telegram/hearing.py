@@ -23,11 +23,9 @@ from chatbot.frontends.talk import (
     People,
     Recent,
     Source,
-    acts,
     asked,
     edits_in_place,
     follow,
-    is_brake,
     is_heard,
     is_refusal,
     is_spent,
@@ -44,9 +42,10 @@ from chatbot.frontends.telegram.posting import Poster, TelegramPost
 from chatbot.ports import OnMessage
 from chatbot.supervise import within
 from handlers.access import FRESH
-from handlers.caller import Caller, Message, Role
+from handlers.caller import Caller, Role
 from handlers.command import Commands
-from handlers.line import is_slashed, named_in, split
+from handlers.line import is_slashed, named_in
+from handlers.message import CommandLine, Message, read
 from handlers.reply import Reply
 from trading.clocks import Clock
 
@@ -112,16 +111,25 @@ class UpdateAnswers:
         self._known: Recent[tuple[int, int], _KnownMessage] = Recent()
         self._following: dict[tuple[int, int], asyncio.Task[None]] = {}
 
+    def read(self, update: telegram.Update, username: str) -> CommandLine:
+        """The line that was said to us or pressed; empty if it is neither."""
+        return read(self._commands, text_of(update, username))
+
     async def answer(
-        self, update: telegram.Update, line: UpdateQueue, *, pressed_after: datetime | None
+        self,
+        update: telegram.Update,
+        said: CommandLine,
+        line: UpdateQueue,
+        *,
+        pressed_after: datetime | None,
     ) -> None:
         """*pressed_after*: a press in it is not older; None: nobody knows how old it is."""
         if UNREADABLE in update.api_kwargs:
             await self._pass_over(update.api_kwargs[UNREADABLE], line)
         elif update.callback_query is not None:
-            await self._press(update.callback_query, update.update_id, line, pressed_after)
+            await self._press(update.callback_query, said, update.update_id, line, pressed_after)
         elif (message := update.message or update.edited_message) is not None:
-            await self._text(message, update.update_id, line)
+            await self._text(message, said, update.update_id, line)
 
     def role_of(self, user: str) -> Role | None:
         """None: a stranger."""
@@ -136,28 +144,30 @@ class UpdateAnswers:
 
     # -- texts ----------------------------------------------------------------------------
 
-    async def _text(self, message: telegram.Message, update_id: int, line: UpdateQueue) -> None:
+    async def _text(
+        self, message: telegram.Message, said: CommandLine, update_id: int, line: UpdateQueue
+    ) -> None:
         if message.migrate_to_chat_id is not None:
             if self._is_listed(message.chat.id):
                 await self._moves.add(message.chat.id, message.migrate_to_chat_id)
             return
-        user, text = message.from_user, words_for_us(message, line.username)
-        if user is None or not text:
+        user = message.from_user
+        if user is None or not words_for_us(message, line.username):
             return
         place, source = self._place(message), _source(message)
         if message.sender_chat is not None:
-            await self._nameless(text, place, line)
+            await self._nameless(said, place, line)
         elif user.is_bot or message.via_bot is not None:
             return
-        elif source is not None and not is_heard(self._commands, text, source):
-            await self._not_from(source, text, self._caller(user, place), place, line)
+        elif source is not None and not is_heard(said, source):
+            await self._not_from(source, said, self._caller(user, place), place, line)
         elif not (message.edit_date and self._has_braked(message)):
-            await self._said_by(user, text, place, message, update_id, line)
+            await self._said_by(user, said, place, message, update_id, line)
 
     async def _said_by(
         self,
         user: telegram.User,
-        text: str,
+        said: CommandLine,
         place: ChatPlace,
         message: telegram.Message,
         update_id: int,
@@ -167,13 +177,14 @@ class UpdateAnswers:
         if caller is None:
             await self._unauthorized(user, place)
             return
-        if is_brake(self._commands, text):
+        if said.instant:
             self._braked.keep((message.chat.id, message.message_id), None)
         to = message.message_id if place.chat < 0 else None
-        said = Message(caller, text, message.date, f"{NAME}:update:{update_id}")
-        shown = OnScreen(line.answers, place, asked=asked(said), to=to)
-        reply = await tell(line.on_message(said), shown, self._clock)
-        self._note(shown.post, looks=not acts(self._commands, said.text))
+        key = f"{NAME}:update:{update_id}"
+        spoken = Message(caller, said.text, message.date, key, line=said)
+        shown = OnScreen(line.answers, place, asked=asked(spoken), to=to)
+        reply = await tell(line.on_message(spoken), shown, self._clock)
+        self._note(shown.post, looks=not said.acts)
         self._go_on(reply, shown, line)
 
     def _has_braked(self, message: telegram.Message) -> bool:
@@ -181,16 +192,21 @@ class UpdateAnswers:
         return (message.chat.id, message.message_id) in self._braked
 
     async def _not_from(
-        self, source: Source, text: str, caller: Caller | None, place: ChatPlace, line: UpdateQueue
+        self,
+        source: Source,
+        said: CommandLine,
+        caller: Caller | None,
+        place: ChatPlace,
+        line: UpdateQueue,
     ) -> None:
         """Tell whoever may command why nothing happens; nothing, where no command was meant."""
-        meant = self._commands.get(split(text)[0]) is not None
+        meant = said.command is not None
         if caller is not None and meant and self._told_lately.admit(f"{caller.user} {place}"):
             await line.answers.post(place, only_a_stop(source))
 
-    async def _nameless(self, text: str, place: ChatPlace, line: UpdateQueue) -> None:
+    async def _nameless(self, said: CommandLine, place: ChatPlace, line: UpdateQueue) -> None:
         """Whoever writes as the group, or a channel, cannot be known: here alone that is said."""
-        meant = self._commands.get(split(text)[0]) is not None
+        meant = said.command is not None
         if meant and self._is_listed(place.chat) and self._told_lately.admit(f"nameless {place}"):
             await line.answers.post(place, nameless())
 
@@ -199,6 +215,7 @@ class UpdateAnswers:
     async def _press(
         self,
         query: telegram.CallbackQuery,
+        said: CommandLine,
         update_id: int,
         line: UpdateQueue,
         pressed_after: datetime | None,
@@ -210,45 +227,46 @@ class UpdateAnswers:
         if caller is None:
             await self._unauthorized(query.from_user, place)
             return
-        said = self._said(query, caller, place, update_id, pressed_after)
-        answer = asyncio.ensure_future(line.on_message(said))
+        pressed = self._pressed(query, said, caller, place, update_id, pressed_after)
+        answer = asyncio.ensure_future(line.on_message(pressed))
         with suppress(TimeoutError):
             await within(self._clock, TOAST_WAIT, asyncio.shield(answer))
         if answer.done() and is_refusal(answer.result()):
-            await self._refuse(query, place, said, answer.result(), line)
+            await self._refuse(query, place, pressed, answer.result(), line)
             return
         toast = asyncio.ensure_future(line.answers.toast(query.id))
-        await self._answer_press(query, place, said, answer, line)
+        await self._answer_press(query, place, pressed, said, answer, line)
         await toast
 
-    def _said(
+    def _pressed(
         self,
         query: telegram.CallbackQuery,
+        said: CommandLine,
         caller: Caller,
         place: ChatPlace,
         update_id: int,
         pressed_after: datetime | None,
     ) -> Message:
         """The line that a press stands for."""
-        message, text, update = query.message, query.data or "", f"update:{update_id}"
+        message, update = query.message, f"update:{update_id}"
         assert message is not None  # noqa: S101  # looked at by the caller
         sent_at = self._earliest(message, pressed_after)
         key = press_id(
-            self._commands,
+            said,
             message=f"{place.chat}|{message.message_id}",
             user=str(query.from_user.id),
-            text=text,
             update=update,
         )
         if self._clock.now() - sent_at > FRESH:
             key = update  # it may be refused for that, and is then pressed once more
-        return Message(caller, text, sent_at, f"{NAME}:{key}", timed=False)
+        return Message(caller, said.text, sent_at, f"{NAME}:{key}", timed=False, line=said)
 
     async def _answer_press(
         self,
         query: telegram.CallbackQuery,
         place: ChatPlace,
-        said: Message,
+        pressed: Message,
+        said: CommandLine,
         answer: Awaitable[Reply],
         line: UpdateQueue,
     ) -> None:
@@ -257,24 +275,24 @@ class UpdateAnswers:
         known = self._known.get((place.chat, message.message_id))
         looks = known is not None and known.looks
         label = _label(message, said.text)
-        if edits_in_place(self._commands, said.text, label, looks=looks):
+        if edits_in_place(said, label, looks=looks):
             post = known.post if known else _a_post(place, message)
             self._leave(post)
-            shown = OnScreen(line.answers, place, asked=asked(said), post=post)
+            shown = OnScreen(line.answers, place, asked=asked(pressed), post=post)
         else:
-            looks = not acts(self._commands, said.text)
-            shown = OnScreen(line.answers, place, asked=asked(said), to=message.message_id)
+            looks = not said.acts
+            shown = OnScreen(line.answers, place, asked=asked(pressed), to=message.message_id)
         reply = await tell(answer, shown, self._clock)
         self._note(shown.post, looks=looks)
         self._go_on(reply, shown, line)
-        if acts(self._commands, said.text) and not is_refusal(reply):
+        if said.acts and not is_refusal(reply):
             await line.answers.set_buttons(place, message.message_id, ())
 
     async def _refuse(
         self,
         query: telegram.CallbackQuery,
         place: ChatPlace,
-        said: Message,
+        pressed: Message,
         reply: Reply,
         line: UpdateQueue,
     ) -> None:
@@ -286,7 +304,7 @@ class UpdateAnswers:
         assert message is not None  # noqa: S101  # looked at by the caller
         if reply.asks and reply.choices and not reply.withheld:
             await line.answers.toast(query.id)
-            shown = OnScreen(line.answers, place, asked=asked(said), to=message.message_id)
+            shown = OnScreen(line.answers, place, asked=asked(pressed), to=message.message_id)
             await shown.show(reply)
             self._note(shown.post, looks=True)
         elif not await line.answers.toast(query.id, reply) and not reply.withheld:
@@ -385,12 +403,12 @@ class UpdateAnswers:
             task.cancel()
 
 
-def text_of(update: telegram.Update) -> str:
-    """The line that was said or pressed; empty if it is neither."""
+def text_of(update: telegram.Update, username: str) -> str:
+    """What was said to us or pressed; empty if it is neither."""
     if update.callback_query is not None:
         return update.callback_query.data or ""
     said = update.message or update.edited_message
-    return (said.text or said.caption or "") if said is not None else ""
+    return words_for_us(said, username) if said is not None else ""
 
 
 def chat_of(update: telegram.Update) -> int | None:

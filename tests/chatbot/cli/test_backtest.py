@@ -21,7 +21,8 @@ from chatbot.folder.history import HISTORY
 from chatbot.folder.state import StateFolder
 from chatbot.settings import Settings, load
 from chatbot.wiring.build import build
-from handlers.caller import Caller, Message, Role
+from handlers.caller import Caller, Role
+from handlers.message import Message
 from handlers.reply import Outcome, Reply
 from handlers.texts.phrases import REFUSED
 from storage.store import SqlStore

@@ -28,7 +28,8 @@ from prompt_toolkit.output.plain_text import PlainTextOutput
 from chatbot.frontends.console.face import Console
 from chatbot.frontends.console.print_jobs import LINGER, ROOM, Stalled
 from chatbot.frontends.console.prompt import _completer
-from handlers.caller import Caller, Message, Role
+from handlers.caller import Caller, Role
+from handlers.message import Message
 from handlers.reply import Choice, Level, Reply
 from trading.clocks import ManualClock
 

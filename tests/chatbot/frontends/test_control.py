@@ -23,7 +23,8 @@ from chatbot.folder.calling import address, ask
 from chatbot.frontends.control import ControlSocket, StopSocket
 from chatbot.frontends.control.face import BUSY, LONGEST_LINE, SEATS
 from chatbot.ports import Frontend, OnMessage
-from handlers.caller import Message, Role
+from handlers.caller import Role
+from handlers.message import Message
 from handlers.reply import Outcome, Reply, to_json
 from tests.process.machine import first_free_descriptor
 from tests.waiting import PATIENCE

@@ -18,9 +18,10 @@ from chatbot.frontends.discord import ConnectTimeouts, Discord
 from chatbot.frontends.discord.alerts import MayNotWrite, NotConnected
 from chatbot.frontends.talk import People
 from chatbot.ports import NoPicture
-from handlers.caller import Message, Role
+from handlers.caller import Role
 from handlers.chart import Chart, EquityChart
 from handlers.command import Commands
+from handlers.message import Message
 from handlers.reply import Choice, Level, Outcome, Reply
 from tests.handlers.story import COMMANDS
 from tests.servers.discord import DiscordServer, Fault, Interaction, Person, Sent

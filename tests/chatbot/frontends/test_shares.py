@@ -10,6 +10,7 @@ import pytest
 from chatbot.frontends.shares import PersonShare, Shares
 from chatbot.frontends.talk import Tasks
 from handlers.caller import Role
+from handlers.message import read
 from tests.handlers.story import COMMANDS
 
 VIEWER, OPERATOR = ("3", Role.VIEWER), ("2", Role.OPERATOR)
@@ -21,11 +22,11 @@ class Crowd:
 
     def __init__(self) -> None:
         self.tasks = Tasks()
-        self.shares = Shares(self.tasks, COMMANDS, share=3)
+        self.shares = Shares(self.tasks, share=3)
         self.gate = asyncio.Event()
 
     def say(self, who: tuple[str, Role | None], text: str = "/orders") -> PersonShare:
-        room = self.shares.room(*who, text)
+        room = self.shares.room(*who, read(COMMANDS, text))
         if room is not PersonShare.DROPPED:
             self.shares.start(*who, self._answer(), name="test")
         return room

@@ -25,8 +25,9 @@ from chatbot.frontends.telegram.failures import (
     NotInChat,
 )
 from chatbot.ports import ChatPlatform, NoPicture
-from handlers.caller import Message, Role
+from handlers.caller import Role
 from handlers.chart import Chart, EquityChart
+from handlers.message import Message
 from handlers.reply import Choice, Level, Outcome, Reply
 from tests.handlers.fakes import House
 from tests.handlers.story import COMMANDS, NOW

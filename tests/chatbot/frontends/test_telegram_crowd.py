@@ -12,7 +12,7 @@ import pytest
 
 from chatbot.delivery.budget import Crowded
 from chatbot.frontends.telegram import TelegramFlood
-from handlers.caller import Message
+from handlers.message import Message
 from handlers.reply import Choice, Level, Priority, Reply
 from tests.chatbot.frontends.test_telegram import (
     ANNA,

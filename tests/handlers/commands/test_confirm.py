@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from handlers.caller import Message
 from handlers.confirmations import ALPHABET, Confirmations, random_code
+from handlers.message import Message
 from handlers.reply import Choice, Outcome, Reply
 from tests.handlers.fakes import ANNA, BEN, CLEO, House
 from tests.handlers.story import NOW, reads, shown
