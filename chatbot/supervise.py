@@ -5,18 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from trading.clocks import Clock
+from trading.common.tasks import EndedEarly, look_at
 
 log = logging.getLogger(__name__)
 
 FIRST_DELAY, LONGEST_DELAY = 1.0, 300.0
 """Seconds between a failure and the next try; doubled each time."""
-
-
-class EndedEarly(Exception):
-    """It came to an end that nobody asked for."""
 
 
 OnFailure = Callable[[str, Exception], None]
@@ -56,7 +52,7 @@ async def failure_of(run: Callable[[], Awaitable[None]]) -> Exception:
     except asyncio.CancelledError:
         task.cancel()
         await asyncio.wait({task})
-        _ignore(task)
+        look_at(task)
         raise
     if task.cancelled():
         return EndedEarly("it cancelled itself")
@@ -79,28 +75,3 @@ def _tell(on_failure: OnFailure | None, name: str, error: Exception) -> None:
         on_failure(name, error)
     except Exception:
         log.exception("the failure of %s could not be told", name)
-
-
-async def within(clock: Clock, seconds: float, work: Awaitable[object]) -> None:
-    """Wait for *work*, at most *seconds* by *clock*; then cancel it and raise `TimeoutError`.
-
-    Does not wait for the cancelled work to end: it may be what hangs.
-    """
-    task = asyncio.ensure_future(work)
-    timer = asyncio.ensure_future(clock.sleep(seconds))
-    try:
-        await asyncio.wait({task, timer}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise TimeoutError
-        if task.cancelled():
-            raise EndedEarly("it cancelled itself")
-        task.result()
-    finally:
-        timer.cancel()
-        task.cancel()
-        task.add_done_callback(_ignore)
-
-
-def _ignore(task: asyncio.Future[Any]) -> None:
-    if not task.cancelled():
-        task.exception()  # looked at, so that nobody complains of it later

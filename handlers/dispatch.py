@@ -7,10 +7,10 @@ import logging
 import re
 import secrets
 from collections import OrderedDict
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from handlers import traders
 from handlers.access import (
@@ -30,6 +30,7 @@ from handlers.meaning import BUTTONS, BadUsage, Known
 from handlers.message import CommandLine, Message, read
 from handlers.reply import Choice, Level, Outcome, Priority, Reply, offer, weighed
 from handlers.texts.phrases import DOUBT, REFUSED, clipped, sentence
+from trading.common.tasks import Tasks, ended_within
 from trading.common.text import clean
 from trading.errors import (
     NotDone,
@@ -73,7 +74,7 @@ class Dispatcher:
         self._off = off
         self._rate = rate
         self._answers: OrderedDict[str, asyncio.Task[Reply]] = OrderedDict()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks()
         self._unsaved: list[AuditEntry] = []
         """What history did not take; written with the next word."""
 
@@ -87,7 +88,7 @@ class Dispatcher:
         message = replace(message, text=line.text, id=clean(message.id), line=line)
         if message.id in self._answers:
             return repeated(await asyncio.shield(self._answers[message.id]))
-        task = self._spawn(self._answer(message, line))
+        task = self._tasks.start(self._answer(message, line))
         if message.id:
             self._answers[message.id] = task
             task.add_done_callback(partial(self._forget_refused, message.id))
@@ -114,10 +115,10 @@ class Dispatcher:
         if earlier is not None:
             return weighed(earlier, weight(found, earlier))
         reply = self._weighed(found, await self._reply(message, line), message)
-        audit = self._spawn(self._audit(message, line, reply))
+        audit = self._tasks.start(self._audit(message, line, reply))
         if found is not None and found.acts and not found.instant:
             # Durable before it is told, so that a redelivery after a crash acts once.
-            await self._within(PATIENCE, audit)
+            await ended_within(self._services.clock, PATIENCE, audit)
         return reply
 
     def _weighed(self, found: Command | None, reply: Reply, message: Message) -> Reply:
@@ -261,15 +262,15 @@ class Dispatcher:
         """What was answered before a restart; a stop does not ask, it stops again."""
         if not message.id or found is None or found.instant or not found.acts:
             return None
-        looking = self._spawn(self._services.store.audited(message.id))
-        if not await self._within(PATIENCE, looking):
+        looking = self._tasks.start(self._services.store.audited(message.id))
+        if not await ended_within(self._services.clock, PATIENCE, looking):
             looking.cancel()
             return None
-        if looking.exception() is not None or looking.result() is None:
+        entry = None if looking.exception() is not None else looking.result()
+        if entry is None:
             return None
-        word = looking.result()
-        outcome = Outcome(word.outcome) if word.outcome in set(Outcome) else Outcome.DONE
-        return repeated(Reply(word.answer, outcome=outcome))
+        outcome = Outcome(entry.outcome) if entry.outcome in set(Outcome) else Outcome.DONE
+        return repeated(Reply(entry.answer, outcome=outcome))
 
     async def _audit(self, message: Message, line: CommandLine, reply: Reply) -> None:
         caller = message.caller
@@ -294,21 +295,6 @@ class Dispatcher:
             log.error("not audited: %s said %r: %s", word.who, word.said, error)  # noqa: TRY400  # expected, and told
         except Exception:
             log.exception("not audited: %s said %r", word.who, word.said)
-
-    async def _within(self, seconds: float, task: asyncio.Task[Any]) -> bool:
-        """Wait for *task* that long, by the injected clock.  True: it has ended."""
-        waiting = asyncio.ensure_future(self._services.clock.sleep(seconds))
-        try:
-            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-        return task.done()
-
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
 
 # -- pure ---------------------------------------------------------------------------------

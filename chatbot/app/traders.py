@@ -14,9 +14,10 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from chatbot.delivery.bursts import Repeats
-from chatbot.supervise import failure_of, within
+from chatbot.supervise import failure_of
 from trading.accounts.recorder import Recorder
 from trading.clocks import Clock
+from trading.common.tasks import within
 from trading.events import TraderCrashed, TraderRestarted
 from trading.ports import Meter
 from trading.safety.halting import Halter

@@ -29,12 +29,12 @@ from chatbot.delivery.waiting import (
     reply_of,
 )
 from chatbot.ports import Speaker
-from chatbot.supervise import within
 from handlers.alert_prefs import AlertPreferences
 from handlers.format import plural
 from handlers.in_place import InPlace, Stories
 from handlers.reply import Level, Reply, dump
 from trading.clocks import Clock
+from trading.common.tasks import within
 from trading.events import Event, HaltAdvanced, PriceReached
 from trading.ports import Alert, Change, Meter, NoMeter, Store
 

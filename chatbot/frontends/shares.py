@@ -12,13 +12,13 @@ from collections.abc import Coroutine
 from enum import Enum, auto
 from typing import Any
 
-from chatbot.frontends.talk import Tasks
 from handlers.access import is_limited
 from handlers.alarm import is_cry
 from handlers.caller import Role
 from handlers.message import CommandLine, Message
 from handlers.reply import Choice, Level, Outcome, Priority, Reply
 from handlers.texts.phrases import REFUSED
+from trading.common.tasks import Tasks
 
 log = logging.getLogger(__name__)
 

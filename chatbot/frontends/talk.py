@@ -6,14 +6,13 @@ import asyncio
 import logging
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from chatbot.ports import Pictures
-from chatbot.supervise import within
 from handlers.alarm import is_cry
 from handlers.caller import Role
 from handlers.command import Commands
@@ -22,6 +21,7 @@ from handlers.message import CommandLine, Message
 from handlers.reply import Choice, Level, Outcome, Priority, Reply
 from handlers.texts.phrases import REFUSED, WAIT
 from trading.clocks import Clock
+from trading.common.tasks import Tasks, within
 
 log = logging.getLogger(__name__)
 
@@ -164,16 +164,6 @@ class Lately:
         return True
 
 
-class Tasks(set[asyncio.Task[None]]):
-    """Work under way; what is done leaves."""
-
-    def start(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self.add(task)
-        task.add_done_callback(self.discard)
-        return task
-
-
 _SHOWING = Tasks()
 """Signs that an answer is under way.  A request is not cut off: it ends by itself, soon."""
 
@@ -196,13 +186,6 @@ class AnswerMessage(Shown, Protocol):
     async def wait(self, reply: Reply) -> None:
         """Say that it takes long, if there is room for that at once."""
         ...
-
-
-async def bounded(clock: Clock, seconds: float, work: Awaitable[T]) -> T:
-    """The result of *work*; raises `TimeoutError` after *seconds*."""
-    task = asyncio.ensure_future(work)
-    await within(clock, seconds, task)
-    return task.result()
 
 
 async def tell(

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chatbot.supervise import EndedEarly, keep_running, within
+from chatbot.supervise import keep_running
 from tests.waiting import PATIENCE
 from trading.clocks import ManualClock
+from trading.common.tasks import EndedEarly, within
 
 
 class Platform:

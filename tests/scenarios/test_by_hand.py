@@ -228,7 +228,7 @@ async def test_a_halt_while_the_entry_is_on_its_way_keeps_it_in() -> None:
         asked = await chat.say("/buy BTC 1000")
         world.venue.gate.clear()
         message = Message(BEN, asked.choices[-1].command, world.clock.now())
-        entering = chat.dispatcher._spawn(chat.dispatcher.handle(message))
+        entering = chat.dispatcher._tasks.start(chat.dispatcher.handle(message))
         await settled()
         world.halter.engage(scope="majors", verb=Verb.STOP, by="anna, console", why="/stop")
         world.venue.gate.set()
@@ -417,7 +417,7 @@ async def test_a_scan_never_overlaps_another() -> None:
         chat = Chat(world)
         world.clock.advance(60)
         world.venue.gate.clear()
-        first = chat.dispatcher._spawn(world.trader.cycle())
+        first = chat.dispatcher._tasks.start(world.trader.cycle())
         await settled()
 
         reply = await chat.say("/scan")

@@ -19,6 +19,7 @@ from datetime import datetime
 from trading.bus import Bus
 from trading.clocks import Clock
 from trading.common.frozen import replace
+from trading.common.tasks import Tasks
 from trading.errors import StoreError
 from trading.events import Event, FactRefused, HistoryFailed, HistoryRecovered
 from trading.ports import Alert, Announce, Change, Meter, NoMeter, Store, WritePriority
@@ -71,7 +72,7 @@ class Recorder:
         """What history refuses although it takes the rest."""
         self._failed_since: datetime | None = None
         self._wake = asyncio.Event()
-        self._writing: set[asyncio.Task[bool]] = set()
+        self._writing = Tasks()
 
     @property
     def unsaved(self) -> int:
@@ -114,10 +115,7 @@ class Recorder:
         self, change: Change, priority: WritePriority, *events: Event
     ) -> asyncio.Task[bool]:
         """As `keep`, for callers that cannot wait (what a venue says unasked)."""
-        task = asyncio.get_running_loop().create_task(self.keep(change, priority, *events))
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
-        return task
+        return self._writing.start(self.keep(change, priority, *events))
 
     async def settle(self) -> None:
         """Wait until everything begun by `keep_soon` is written or held."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trading.accounts.recorder import Recorder
 from trading.common.frozen import replace
+from trading.common.tasks import Tasks
 from trading.context.trader import TraderContext
 from trading.errors import StoreError
 from trading.events import ReductionLate, ReductionUnsaved
@@ -53,7 +54,7 @@ class Intents:
         self._late_since_told = 0
         self._told_late: float | None = None
         """Monotonic time at which a slow disk was last told."""
-        self._watching: set[asyncio.Task[None]] = set()
+        self._watching = Tasks()
         self._with_fills: dict[str, asyncio.Future[bool]] = {}
         """What saves the fills that orders were made with, by the ids of those."""
 
@@ -72,7 +73,7 @@ class Intents:
             await asyncio.wait({saving}, timeout=self._timeouts.intent)
         if not saving.done() or not saving.result():
             for order in orders:
-                self._spawn(self._watch(order, saving, began))
+                self._watching.start(self._watch(order, saving, began))
 
     def _saving(self, orders: Sequence[Order]) -> asyncio.Future[bool]:
         found = [self._with_fills.pop(order.id, None) for order in orders]
@@ -137,11 +138,6 @@ class Intents:
         about = self._context.about_symbol(order.symbol)
         waited = timedelta(seconds=now - began)
         await self._recorder.say(ReductionLate(order=order, waited=waited, others=others, **about))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._watching.add(task)
-        task.add_done_callback(self._watching.discard)
 
 
 async def _any(*saving: asyncio.Future[bool], within: float) -> bool:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from itertools import groupby
-from typing import Any
 
 from trading.accounts.booking import Booked
 from trading.accounts.ledger import Applied, Ledger
 from trading.accounts.recorder import Recorder
+from trading.common.tasks import Tasks
 from trading.context.trader import TraderContext
 from trading.errors import VenueUncertain
 from trading.events import ForeignOrderSeen, OrderUnknown
@@ -57,7 +57,7 @@ class Outcomes:
         self._recorder = recorder
         self._clock = context.clock
         self._context = context
-        self._background: set[asyncio.Task[None]] = set()
+        self._background = Tasks()
         self.foreign_orders = ForeignOrders(ledger=ledger, is_ours=is_ours, tell=self._tell_foreign)
         self.on_absent: list[Callable[[Order], None]] = []
         """Called with each exit that this process sent, and that the venue never had."""
@@ -213,14 +213,9 @@ class Outcomes:
 
     def _tell_foreign(self, symbol: Symbol, order_id: str) -> None:
         told = ForeignOrderSeen(order_id=order_id, **self._context.about_symbol(symbol))
-        self._spawn(self._recorder.say(told))
+        self._background.start(self._recorder.say(told))
 
     def _touch(self, symbol: Symbol) -> None:
         self.touched.add(symbol)
         for hear in self.on_touch:
             hear()
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
 from trading.accounts.recorder import Recorder
 from trading.clocks import Clock
+from trading.common.tasks import Tasks
 from trading.errors import StoreError
 from trading.events import Event, HaltAdvanced, HaltDelayed, HaltEngaged, HaltLifted
 from trading.model.halt import EVERYONE, Halt, Latch, Reached, Stage, Verb
@@ -57,7 +57,7 @@ class Halter:
         self._origins: dict[str, str] = {}
         """Which chat engaged a halt, and is answered there."""
         self._wakers: list[Callable[[], None]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self.news = asyncio.Event()
         """Set when a halt is made, reaches a stage or is lifted; another one then takes its place.
 
@@ -163,7 +163,7 @@ class Halter:
         if stands != lifted:  # it reached a stage while it was being lifted
             await self._recorder.keep(Change(halts=stands.parts), WritePriority.HALT)
         # A stage saved meanwhile may have written the halt into the file again.
-        self._spawn(self._write_file())
+        self._tasks.start(self._write_file())
         return stands
 
     async def durable(self, halt: Halt, *, within: float) -> bool:
@@ -203,8 +203,8 @@ class Halter:
         """What is new of it: the halt of one trader, or of all."""
         self._saved.setdefault(halt.id, asyncio.Event())
         parts = (halt.part(of),) if of else halt.parts
-        self._spawn(self._save_in_database(halt, Change(halts=parts), events))
-        self._spawn(self._save_in_file(halt))
+        self._tasks.start(self._save_in_database(halt, Change(halts=parts), events))
+        self._tasks.start(self._save_in_file(halt))
 
     async def _save_in_database(
         self, halt: Halt, change: Change, events: tuple[Event, ...]
@@ -243,7 +243,7 @@ class Halter:
     def _reserve_soon(self) -> None:
         if self.latch.numbers.few and self._reserve is not None and not self._reserving:
             self._reserving = True
-            self._spawn(self._reserve_more(self._reserve))
+            self._tasks.start(self._reserve_more(self._reserve))
 
     async def _reserve_more(self, reserve: Reserve) -> None:
         try:
@@ -276,8 +276,3 @@ class Halter:
         """Of the riskiest trader covered."""
         covered = {mode for name, mode in self._modes.items() if scope in (EVERYONE, name)}
         return next((m for m in (Mode.LIVE, Mode.PAPER) if m in covered), Mode.DRY_RUN)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

@@ -27,12 +27,12 @@ from chatbot.frontends.console.print_jobs import LINGER, Face, Stalled, Words, d
 from chatbot.frontends.console.prompt import Prompt
 from chatbot.frontends.talk import SOON
 from chatbot.ports import OnMessage
-from chatbot.supervise import within
 from handlers.caller import Caller
 from handlers.message import Message
 from handlers.reply import Choice, Outcome, Reply
 from handlers.texts.phrases import WAIT, clipped
 from trading.clocks import Clock
+from trading.common.tasks import Tasks, within
 
 log = logging.getLogger(__name__)
 
@@ -71,19 +71,15 @@ class Console:
         self._ready = asyncio.Event()
         self._choices: tuple[Choice, ...] = ()
         """Those of the last answer: what a number presses.  Alerts never change them."""
-        self._answers: set[asyncio.Task[None]] = set()
+        self._answers = Tasks()
         self._lost = 0
 
     async def run(self, on_message: OnMessage) -> None:
         """Serve until cancelled: the end of input is not the end."""
         face = self._make_face()
-        loop = asyncio.get_running_loop()
 
         def hear(text: str) -> asyncio.Task[None]:
-            task = loop.create_task(self._answer(face, text, on_message))
-            self._answers.add(task)
-            task.add_done_callback(self._answers.discard)
-            return task
+            return self._answers.start(self._answer(face, text, on_message))
 
         with _not_stopped_in_background():
             ended = face.start(hear)

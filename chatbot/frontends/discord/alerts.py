@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from chatbot.delivery.budget import ChatBudget, Crowded
 from chatbot.frontends.discord.timeouts import FLOODED, ConnectTimeouts
-from chatbot.frontends.talk import Recent, bounded
+from chatbot.frontends.talk import Recent
 from handlers.reply import Level, Reply
 from trading.clocks import Clock
+from trading.common.tasks import within
 
 if TYPE_CHECKING:
     import discord
@@ -197,4 +198,4 @@ class AlertButtons:
 
     async def _within(self, work: Awaitable[T]) -> T:
         """The result of *work*; raises `TimeoutError` when it takes too long."""
-        return await bounded(self._clock, self._waits.request, work)
+        return await within(self._clock, self._waits.request, work)

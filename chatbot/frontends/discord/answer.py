@@ -20,9 +20,10 @@ from chatbot.frontends.discord.connection import DiscordConnection
 from chatbot.frontends.discord.failures import FAILURES, is_malformed
 from chatbot.frontends.discord.outgoing import OutgoingMessage
 from chatbot.frontends.discord.timeouts import ConnectTimeouts
-from chatbot.frontends.talk import Shown, bounded, is_refusal, is_spent
+from chatbot.frontends.talk import Shown, is_refusal, is_spent
 from handlers.reply import Reply
 from trading.clocks import Clock
+from trading.common.tasks import within
 
 log = logging.getLogger(__name__)
 
@@ -238,7 +239,7 @@ class DiscordAnswer:
         self.message, self._edit = message, edit
 
     async def _within(self, work: Awaitable[T]) -> T:
-        return await bounded(self._clock, self._waits.request, work)
+        return await within(self._clock, self._waits.request, work)
 
 
 class Lasting:

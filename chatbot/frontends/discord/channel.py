@@ -14,9 +14,10 @@ from chatbot.delivery.budget import REDRAW, ChatBudget, Crowded
 from chatbot.frontends.discord.failures import is_malformed
 from chatbot.frontends.discord.outgoing import OutgoingMessage
 from chatbot.frontends.discord.timeouts import ConnectTimeouts
-from chatbot.frontends.talk import AskedMessage, bounded
+from chatbot.frontends.talk import AskedMessage
 from handlers.reply import Priority, Reply
 from trading.clocks import Clock
+from trading.common.tasks import within
 
 T = TypeVar("T")
 Compose = Callable[[Reply], Awaitable[tuple[OutgoingMessage, ...]]]
@@ -91,7 +92,7 @@ class InChannel:
         return await self._within(send(**given(outgoing.bare())))
 
     async def _within(self, work: Awaitable[T]) -> T:
-        return await bounded(self._clock, self._waits.request, work)
+        return await within(self._clock, self._waits.request, work)
 
 
 def _new(outgoing: OutgoingMessage) -> dict[str, Any]:

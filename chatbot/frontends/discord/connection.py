@@ -17,8 +17,8 @@ from discord.http import Route
 
 from chatbot.frontends.discord.failures import GATEWAY_GONE
 from chatbot.frontends.discord.timeouts import ConnectTimeouts
-from chatbot.frontends.talk import bounded
 from trading.clocks import Clock
+from trading.common.tasks import within
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class DiscordConnection(discord.Client):
         """Listen until the gateway breaks off; return how.  Raises when the token is refused."""
         try:
             opening = DiscordWebSocket.from_client(self, **where)
-            self.ws = await bounded(self._clock, self._waits.request, opening)
+            self.ws = await within(self._clock, self._waits.request, opening)
             while True:
                 await self._next_event()
         except ReconnectWebSocket as asked:
@@ -143,7 +143,7 @@ class DiscordConnection(discord.Client):
     async def _hang_up(self) -> None:
         """End a stream that still runs: else its line stays open, and its thread beats for ever."""
         with suppress(*_GATEWAY_ERRORS):
-            await bounded(self._clock, self._waits.farewell, self.ws.close(_RESUMABLE))
+            await within(self._clock, self._waits.farewell, self.ws.close(_RESUMABLE))
 
     def _where(self, before: dict[str, Any]) -> dict[str, Any]:
         """How to go on: with the session, if there is one."""
@@ -186,7 +186,7 @@ class DiscordConnection(discord.Client):
     async def end(self) -> None:
         """Hang up, whatever the other side does."""
         try:
-            await bounded(self._clock, self._waits.farewell, self.close())
+            await within(self._clock, self._waits.farewell, self.close())
         except Exception as error:  # noqa: BLE001  # it is left anyway
             log.info("Discord was left in the midst of it: %s", type(error).__name__)
         await self.http.close()

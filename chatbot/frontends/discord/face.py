@@ -32,9 +32,7 @@ from chatbot.frontends.talk import (
     People,
     Recent,
     Shown,
-    Tasks,
     asked,
-    bounded,
     edits_in_place,
     follow,
     not_answered,
@@ -48,6 +46,7 @@ from handlers.command import Commands
 from handlers.message import CommandLine, Message, read
 from handlers.reply import Priority, Reply
 from trading.clocks import Clock
+from trading.common.tasks import Tasks, within
 
 if TYPE_CHECKING:
     import discord
@@ -196,7 +195,7 @@ class Discord:
         """Log in, and listen.  Raises whatever ends it."""
         declaring = None
         try:
-            await bounded(self._clock, self._waits.request, client.login(self._token))
+            await within(self._clock, self._waits.request, client.login(self._token))
             self._client = client
             self._tried.set()
             declaring = asyncio.create_task(self._declare(client))
@@ -236,7 +235,7 @@ class Discord:
                 mark = fingerprint(declared, self._api_url, application)
                 if await self._notes.note(DECLARED) != mark:
                     telling = client.http.bulk_upsert_global_commands(application, declared)
-                    await bounded(self._clock, self._waits.request, telling)
+                    await within(self._clock, self._waits.request, telling)
                     await self._notes.keep(DECLARED, mark)
                 return
             except Exception as error:  # noqa: BLE001  # old commands go on working
@@ -316,7 +315,7 @@ class Discord:
         )
         try:
             shown = interaction.response.autocomplete([Choice(name=w, value=w) for w in found])
-            await bounded(self._clock, self._waits.request, shown)
+            await within(self._clock, self._waits.request, shown)
         except FAILURES as error:
             log.info("nothing was suggested: %s", type(error).__name__)
 
@@ -411,7 +410,7 @@ class Discord:
             sending = self._client.get_partial_messageable(channel).send(
                 **outgoing.new(silent=True)
             )
-            await bounded(self._clock, self._waits.request, sending)
+            await within(self._clock, self._waits.request, sending)
 
     async def _follow(self, reply: Reply, answer: Shown) -> None:
         from chatbot.frontends.discord.answer import Lasting

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from chatbot.delivery.budget import ChatBudget, Rate
 from chatbot.delivery.waiting import Throttled
 from chatbot.frontends.shares import PersonShare, Shares, not_heard
-from chatbot.frontends.talk import OnUnauthorized, People, Recent, Tasks, not_answered
+from chatbot.frontends.talk import OnUnauthorized, People, Recent, not_answered
 from chatbot.frontends.telegram.connection import (
     OFFICIAL,
     Polling,
@@ -57,6 +57,7 @@ from handlers.command import Commands
 from handlers.format import clock_time
 from handlers.reply import Level, Priority, Reply
 from trading.clocks import Clock
+from trading.common.tasks import Tasks
 from trading.errors import StoreError
 
 if TYPE_CHECKING:

@@ -40,7 +40,6 @@ from chatbot.frontends.telegram.onscreen import OnScreen, Redrawn
 from chatbot.frontends.telegram.places import UNREADABLE, ChatPlace, Moves
 from chatbot.frontends.telegram.posting import Poster, TelegramPost
 from chatbot.ports import OnMessage
-from chatbot.supervise import within
 from handlers.access import FRESH
 from handlers.caller import Caller, Role
 from handlers.command import Commands
@@ -48,6 +47,7 @@ from handlers.line import is_slashed, named_in
 from handlers.message import CommandLine, Message, read
 from handlers.reply import Reply
 from trading.clocks import Clock
+from trading.common.tasks import within
 
 if TYPE_CHECKING:
     import telegram

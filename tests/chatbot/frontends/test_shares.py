@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chatbot.frontends.shares import PersonShare, Shares
-from chatbot.frontends.talk import Tasks
 from handlers.caller import Role
 from handlers.message import read
 from tests.handlers.story import COMMANDS
+from trading.common.tasks import Tasks
 
 VIEWER, OPERATOR = ("3", Role.VIEWER), ("2", Role.OPERATOR)
 STRANGER = ("99", None)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from trading.clocks import Clock
+from trading.common.tasks import Tasks
 from trading.errors import VenueError, VenueRejected, VenueUnavailable, Withheld
 from trading.types import CONDITIONAL, ZERO, Order, OrderReport, OrderStatus, Symbol
 from trading.venues.ccxt.quirks import Quirks
@@ -74,7 +75,7 @@ class OrderStream:
         """Client ids, by the venue's ids."""
         self._strangers: dict[str, Any] = {}
         """The last event of those that are about to be looked at, by the venue's ids."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     async def stop(self) -> None:
         tasks = list(self._tasks)
@@ -192,7 +193,7 @@ class OrderStream:
     def _ask_soon(self, known: _KnownOrder) -> None:
         if not known.asking:
             known.asking = True
-            self._spawn(self._ask(known))
+            self._tasks.start(self._ask(known))
 
     async def _ask(self, known: _KnownOrder) -> None:
         """Unless the rest arrives in a moment, REST tells it."""
@@ -222,7 +223,7 @@ class OrderStream:
         is_met = venue_id in self._strangers
         self._strangers[venue_id] = raw
         if not is_met:
-            self._spawn(self._look_at(venue_id, symbol))
+            self._tasks.start(self._look_at(venue_id, symbol))
 
     async def _look_at(self, venue_id: str, symbol: Symbol) -> None:
         await self._clock.sleep(GRACE)
@@ -260,11 +261,6 @@ class OrderStream:
 
     def _is_linked(self, venue_id: str) -> bool:
         return self._ids.get(venue_id, "") in self._known
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _keep(kept: dict[str, Any], name: str, value: Any) -> None:
