@@ -80,7 +80,12 @@ class OnTheWay:
         return self._origins.get(order.id, "")
 
     def is_ours_to_send(self, order: Order) -> bool:
-        """Whether somebody here is about to send it; not if he has broken off meanwhile."""
+        """Whether somebody here is about to send it; not if he has broken off meanwhile.
+
+        What was made with a fill is looked for again and again until it is sent or taken back.
+        """
+        if order.id in self._with_fills:
+            return True
         began = self._made.get(order.id)
         if began is not None and self._clock.monotonic() - began >= self._forgotten_after:
             self.leave((order,))

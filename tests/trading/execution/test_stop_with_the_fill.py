@@ -134,3 +134,18 @@ async def test_a_stop_that_has_not_left_is_taken_back_when_nothing_is_open_any_m
         assert not world.trader.ledger.positions
         assert not world.trader.ledger.alive_of(OrderRole.PROTECT)
         assert placed_stops(world) == []
+
+
+async def test_a_stop_that_waits_for_its_turn_is_not_taken_for_lost_however_long_it_takes() -> None:
+    async with a_world(store=RememberingStore()).running() as world:
+        entry = await an_entry(world)
+        world.trader.orders.outcomes.hear(told(entry, "6", number=1))
+        async with world.trader.protection.held(BTC):
+            world.clock.advance(60)
+            assert not world.trader.orders.in_doubt()
+            await settled()
+        await settled()
+
+        known = tuple(world.trader.ledger.orders.values())
+        # Sent: this venue has no such position, and refuses it.
+        assert stops(known)[:1] == [(OrderStatus.REJECTED, D(6))]
