@@ -8,7 +8,7 @@ from collections import defaultdict
 
 import pytest
 
-from tests.architecture.source import PACKAGES, files, name, tree
+from tests.architecture.source import PACKAGES, ROOT, files, name, tree
 
 VERBS = {"Told", "Said", "Heard", "Look", "Use"}
 """What people and venues do.  Whatever holds what they did has a name of its own."""
@@ -53,3 +53,42 @@ def _aliases() -> list[tuple[str, str]]:
 
 def _parts(called: str) -> set[str]:
     return set(re.findall(r"[A-Z][a-z]*", called))
+
+
+# -- the glossary -------------------------------------------------------------------------
+
+
+def test_every_term_of_the_glossary_names_something_in_the_code() -> None:
+    terms = _terms()
+    assert len(terms) > 50
+    assert [term for term in terms if term not in _named()] == []
+    assert sorted(terms) == sorted(set(terms))
+
+
+def test_each_term_says_what_the_others_call_it() -> None:
+    rows = [line.strip("|").split("|") for line in _rows()]
+    assert [row for row in rows if len(row) != _COLUMNS or not all(c.strip() for c in row)] == []
+
+
+_COLUMNS = 4
+
+
+def _rows() -> list[str]:
+    lines = (ROOT / "docs/glossary.md").read_text("utf-8").splitlines()
+    return [line for line in lines if line.startswith("| `")]
+
+
+def _terms() -> list[str]:
+    return [row.split("`")[1] for row in _rows()]
+
+
+def _named() -> set[str]:
+    """Classes, functions, types that are put together of others, and modules."""
+    functions = {
+        node.name
+        for path in files(*PACKAGES)
+        for node in tree(path).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    named = {called for called, _ in [*_classes(), *_aliases()]}
+    return named | functions | {path.stem for path in files(*PACKAGES)}

@@ -10,7 +10,7 @@ import pytest
 from handlers.caller import Role
 from handlers.command import Command, Commands
 from handlers.commands.about import shutdown_question
-from handlers.commands.help import overview
+from handlers.commands.help import group, overview
 from handlers.reply import Outcome
 from handlers.texts.about import greeting
 from handlers.texts.screen import LINES, lines
@@ -56,39 +56,64 @@ def test_start_says_what_state_it_is_in(changes: list[dict[str, Any]], state: st
     assert f"Trading is {state};" in reply.text
 
 
-async def test_help_groups_what_the_caller_may_use(house: House) -> None:
+FEW = Commands(
+    COMMANDS[name]
+    for name in [
+        "status",
+        "why",
+        "pause",
+        "stop",
+        "buy",
+        "notify",
+        "version",
+        "backup",
+        "shutdown",
+        "confirm",
+    ]
+)
+
+
+def test_help_groups_what_the_caller_may_use() -> None:
     reads(
-        await house.say("/help"),
+        overview(FEW, Role.OPERATOR),
         """\
 Commands for an operator
-Look: /status /traders /positions /position /price /chart /orders /risk /limits /trades /why \
-/watch /halts /stats, 8 more: /help look
-Stop: /pause /stop /flatten /close /resume
-Trade: /buy /sell /stop_loss /take_profit /cancel_order /scan
-Tell: /alerts /ack /notify /daily /weekly /monthly
-Desk: /version /who
-/help NAME explains one. 9 more need owner.
+Look: /status /why
+Stop: /pause /stop
+Trade: /buy
+Tell: /notify
+Desk: /version
+/help NAME explains one. 2 more need owner.
 [Status] [The five stops: /help stop]""",
     )
-    cleo, anna = await house.say("/help", CLEO), await house.say("/help", ANNA)
-    assert "Stop:" not in cleo.text
-    assert "12 more need operator, 9 more need owner." in cleo.text
-    assert "more need" not in anna.text
-    assert "/shutdown" in anna.text
+    assert "3 more need operator, 2 more need owner." in overview(FEW, Role.VIEWER).text
+    assert "more need" not in overview(FEW, Role.OWNER).text
 
 
-async def test_help_of_a_group_lists_it(house: House) -> None:
+def test_help_of_a_group_lists_it() -> None:
     reads(
-        await house.say("/help trade"),
+        group(FEW, Role.OPERATOR, "Desk"),
         """\
-Trade: 6 commands for an operator
-/buy /sell /stop_loss /take_profit /cancel_order /scan
+Desk: 1 command for an operator
+/version
 /help NAME explains one.
-1 more needs a higher role.
+2 more need a higher role.
 [Help] [Status]""",
     )
-    assert "8 more need a higher role." in (await house.say("/help Desk")).text
+
+
+async def test_help_of_a_word_is_of_the_group_or_of_the_command(house: House) -> None:
+    assert (await house.say("/help Desk")).title.startswith("Desk: ")
     assert (await house.say("/help trades")).title.startswith("/trades")
+
+
+@pytest.mark.parametrize("role", Role)
+def test_help_leads_to_every_command_that_somebody_may_use(role: Role) -> None:
+    whole = overview(COMMANDS, role).text.split()
+    for each in (c for c in COMMANDS.values() if c.family != "Talk"):
+        listed = group(COMMANDS, role, each.family).text.split()
+        assert (f"/{each.name}" in listed) == (each.role <= role)
+        assert each.role > role or f"/{each.name}" in whole or each.family.lower() in whole
 
 
 def test_help_stays_on_one_screen_however_many_commands_there_are() -> None:

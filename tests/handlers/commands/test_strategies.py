@@ -73,7 +73,7 @@ async def test_what_halts_is_said_too(house: House) -> None:
     ("said", "why"),
     [
         ("/strategy majors ema_cross", "majors runs ema_cross already"),
-        ("/strategy majors moon", "There is no strategy moon; there is ema_cross, rules and smc"),
+        ("/strategy majors moon", "There is no strategy moon; there is "),
         ("/strategy minors smc", "There is no trader minors; there is majors"),
         ("/strategy majors", "/strategy needs NAME"),
     ],

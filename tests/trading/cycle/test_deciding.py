@@ -570,7 +570,7 @@ async def test_a_strategy_leaves_nothing_for_confidence_that_it_did_not_give() -
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("moon", "majors cannot run moon: there is no strategy 'moon'; there is ema_cross, rules"),
+        ("moon", "majors cannot run moon: there is no strategy 'moon'; there is "),
         ("ema_cross", "majors cannot run ema_cross: ema_cross needs fast, slow"),
     ],
 )
