@@ -130,6 +130,8 @@ class Strategist:
             return {}
         seen = thought.seen
         found, last = seen.signals, seen.column
+        if found.exits is None:
+            return {}
         reasons = {
             symbol: leaving(found, row, last, sign=position.side.sign, confidence=plan.confidence)
             for symbol, position in self._orders.ledger.positions.items()

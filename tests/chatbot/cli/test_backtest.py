@@ -80,6 +80,22 @@ async def test_it_tells_what_came_of_it_beside_buy_and_hold(here: Path) -> None:
         assert words in ended.out
 
 
+async def test_every_bar_by_the_trader_comes_to_the_same(here: Path) -> None:
+    asked = ("backtest", "--trader", "majors", "--data", "crash.csv", "--json")
+    fast = await quarterdeck(*asked, cwd=here)
+    trader = await quarterdeck(*asked, "--every-bar", cwd=here)
+    assert (fast.code, trader.code) == (0, 0), fast.err + trader.err
+    told, reference = json.loads(fast.out), json.loads(trader.out)
+    assert told["trades"] == reference["trades"] != []
+    assert moved(told) == moved(reference)
+
+
+def moved(told: dict[str, list[dict[str, str]]]) -> list[list[str]]:
+    """What each fill did, in order, to the last digit."""
+    names = ("at", "symbol", "side", "role", "type", "quantity", "price", "fee", "reason")
+    return [[fill[name] for name in names] for fill in told["fills"]]
+
+
 async def test_json_holds_everything_and_adds_up(here: Path) -> None:
     ended = await quarterdeck(
         "backtest", "--trader", "majors", "--data", "crash.csv", "--json", cwd=here
