@@ -128,6 +128,7 @@ class Commanding(RuleBasedStateMachine):
         self.broken: list[str] = []
         self.halts: dict[str, Verb] = {}
         self.entered: dict[object, Order] = {}
+        self.stops: set[tuple[Symbol, float]] = set()
         self.moved_at = self.outside.clock.now()
         self.bars = self.lives = 0
         self.begin_a_life()
@@ -274,11 +275,18 @@ class Commanding(RuleBasedStateMachine):
             self.moved_at = at
         for symbol, side in wants.items():
             if side is not None:
-                # Each wish has a stop of its own: that is how it is known again.
-                stop = round(prices[symbol] * (1 - 0.02 * side.sign) + self.bars * 0.01, 2)
+                stop = self.own_stop(symbol, prices[symbol] * (1 - 0.02 * side.sign))
                 target = prices[symbol] * (1 + 0.03 * side.sign) if self.bars % 3 else math.nan
                 wish = Wish(at=at, side=side, symbol=symbol, stop=stop, target=target)
                 self.living.strategy.wishes.append(wish)
+
+    def own_stop(self, symbol: Symbol, near: float) -> float:
+        """One that no wish for *symbol* has had: that is how each is known again."""
+        stop = round(near + self.bars * 0.01, 2)
+        while (symbol, stop) in self.stops:
+            stop = round(stop + 0.01, 2)
+        self.stops.add((symbol, stop))
+        return stop
 
     async def pass_by(self, prices: dict[Symbol, float]) -> None:
         """The minute passes at once, and the market trades at its last price."""
