@@ -173,32 +173,37 @@ class ThemeLimit(Section):
         return Theme(name=self.name, coins=frozenset(self.coins), max_exposure=self.max_exposure)
 
 
-class RiskLimits(Section):
-    """The keys of `trading.risk.limits.Limits`, with what is allowed."""
+USUAL = Limits()
 
-    max_positions: Whole = Field(3, ge=1, le=50)
-    risk_per_trade: Share = Field(Decimal("0.003"), gt=0, le=Decimal("0.05"))
-    max_position: Share = Field(Decimal("0.20"), gt=0, le=1)
-    max_exposure: Share = Field(Decimal("0.60"), gt=0, le=1)
+
+class RiskLimits(Section):
+    """The keys of `trading.risk.limits.Limits`, which says what is usual; here, what is allowed."""
+
+    max_positions: Whole = Field(USUAL.max_positions, ge=1, le=50)
+    risk_per_trade: Share = Field(USUAL.risk_per_trade, gt=0, le=Decimal("0.05"))
+    max_position: Share = Field(USUAL.max_position, gt=0, le=1)
+    max_exposure: Share = Field(USUAL.max_exposure, gt=0, le=1)
     themes: tuple[ThemeLimit, ...] = Field(
         (), max_length=20, description="at most 20 of {name, coins, max_exposure}"
     )
-    min_notional: Number = Field(Decimal(10), ge=0, le=1_000_000)
-    max_daily_loss: Share = Field(Decimal("0.03"), gt=0, le=Decimal("0.5"))
-    max_weekly_loss: Share = Field(Decimal("0.07"), gt=0, le=Decimal("0.5"))
-    max_drawdown: Share = Field(Decimal("0.10"), gt=0, le=Decimal("0.5"))
-    loss_streak: Whole = Field(3, ge=1, le=100)
-    loss_streak_rest: Duration = Field(timedelta(minutes=60), ge=timedelta(0), le=LONGEST_REST)
-    symbol_rest: Duration = Field(timedelta(minutes=15), ge=timedelta(0), le=LONGEST_REST)
+    min_notional: Number = Field(USUAL.min_notional, ge=0, le=1_000_000)
+    max_daily_loss: Share = Field(USUAL.max_daily_loss, gt=0, le=Decimal("0.5"))
+    max_weekly_loss: Share = Field(USUAL.max_weekly_loss, gt=0, le=Decimal("0.5"))
+    max_drawdown: Share = Field(USUAL.max_drawdown, gt=0, le=Decimal("0.5"))
+    loss_streak: Whole = Field(USUAL.loss_streak, ge=1, le=100)
+    loss_streak_rest: Duration = Field(USUAL.loss_streak_rest, ge=timedelta(0), le=LONGEST_REST)
+    symbol_rest: Duration = Field(USUAL.symbol_rest, ge=timedelta(0), le=LONGEST_REST)
     symbol_rest_after_stop: Duration | None = _AFTER
     symbol_rest_after_loss: Duration | None = _AFTER
     symbol_rest_after_win: Duration | None = _AFTER
-    entries_per_cycle: Whole | None = Field(None, ge=1, le=50)
-    entries_per_hour: Whole | None = Field(None, ge=1, le=200)
-    entries_per_day: Whole | None = Field(None, ge=1, le=200)
-    entry_spacing: Duration | None = Field(None, ge=timedelta(seconds=1), le=timedelta(days=1))
+    entries_per_cycle: Whole | None = Field(USUAL.entries_per_cycle, ge=1, le=50)
+    entries_per_hour: Whole | None = Field(USUAL.entries_per_hour, ge=1, le=200)
+    entries_per_day: Whole | None = Field(USUAL.entries_per_day, ge=1, le=200)
+    entry_spacing: Duration | None = Field(
+        USUAL.entry_spacing, ge=timedelta(seconds=1), le=timedelta(days=1)
+    )
     max_price_age: Duration = Field(
-        timedelta(minutes=3), ge=timedelta(seconds=1), le=timedelta(days=1)
+        USUAL.max_price_age, ge=timedelta(seconds=1), le=timedelta(days=1)
     )
 
     @model_validator(mode="after")

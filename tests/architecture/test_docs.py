@@ -11,6 +11,9 @@ from handlers import load_commands
 from tests.architecture.source import ROOT, name
 
 DOCUMENTS = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))]
+FILE_PATH = re.compile(r"(?<![\w/.-])((?:bench|chatbot|handlers|storage|trading)/[\w/.-]*\w)")
+MADE = {"bench/latest.json"}
+"""What `make` writes, and nobody commits."""
 TEST_PATH = re.compile(r"(?<![\w/])(tests/[\w/.-]*\w)(?:::(\w+))?")
 
 
@@ -33,6 +36,12 @@ def test_every_test_that_a_document_names_exists(document: Path) -> None:
         if not is_there(ROOT / path, function)
     ]
     assert not missing
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_every_file_of_ours_that_a_document_names_exists(document: Path) -> None:
+    named = set(FILE_PATH.findall(document.read_text("utf-8"))) - MADE
+    assert [each for each in sorted(named) if not (ROOT / each).exists()] == []
 
 
 def test_each_promise_of_safety_names_the_function_that_proves_it() -> None:
