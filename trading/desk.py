@@ -111,7 +111,7 @@ class Desk:
             and (o.updated_at or o.created_at) >= halt.at
             for o in trader.ledger.orders.values()
         )
-        return ClosingTrader(closes=trader.enforcer.closes(), tries=tries, stops=stops)
+        return ClosingTrader(closes=trader.enforcer.flattening.closes(), tries=tries, stops=stops)
 
     # -- tightening: instant, never refused -------------------------------------------------
 
@@ -130,7 +130,7 @@ class Desk:
         enforcers = [t.enforcer for t in self._within(scope)]
         waits = (e.flat(halting.halt, within=self._timeouts.stop) for e in enforcers)
         flat = await asyncio.gather(*waits)
-        closes = tuple(trade for e in enforcers for trade in e.closes())
+        closes = tuple(trade for e in enforcers for trade in e.flattening.closes())
         halt = self.latch.get(halting.halt.id) or halting.halt
         return replace(halting, halt=halt, flat=all(flat), closes=closes)
 
@@ -173,7 +173,7 @@ class Desk:
         """Wait for the cancels of one trader; say how far they have come."""
         enforcer = before.trader.enforcer
         confirmed = await enforcer.swept_since(before.began, within=self._timeouts.stop)
-        entries = enforcer.entries(before.entries)
+        entries = enforcer.sweeping.entries(before.entries)
         return Swept(
             trader=before.trader.name,
             cancelled=entries.cancelled,

@@ -489,11 +489,11 @@ async def test_a_halt_of_another_trader_takes_nothing_from_what_is_told_of_ours(
     async with a_world(wishes=[wish(2)]).running() as world:
         await a_held_position(world)
         await world.desk.flatten(EVERYONE, by=BY, why="")
-        (closed,) = world.trader.enforcer.closes()
+        (closed,) = world.trader.enforcer.flattening.closes()
 
         world.halter.engage(scope="another", verb=Verb.STOP, by=BY, why="")
 
-        assert world.trader.enforcer.closes() == (closed,)
+        assert world.trader.enforcer.flattening.closes() == (closed,)
 
 
 async def test_flat_is_told_only_once_the_venue_says_so() -> None:
