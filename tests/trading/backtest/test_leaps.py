@@ -66,7 +66,7 @@ def same(first: Result, second: Result) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     gaps=st.sampled_from([0.0, 0.02]),
