@@ -149,22 +149,24 @@ class Desk:
             _Before(t, frozenset(o.id for o in t.ledger.alive_of(OrderRole.ENTRY)), now)
             for t in self._within(scope)
         ]
-        earlier = self._as_strict(scope, verb)
+        # Whoever stops the only trader has stopped the desk, whatever it will be made of.
+        wide = EVERYONE if [*self.traders] == [scope] else scope
+        earlier = self._as_strict(scope, verb, wide)
         if earlier is not None and not earlier.guard and earlier.verb is verb:
             self.latch.ask_again(earlier.id, by)
             for one in before:
                 one.trader.enforcer.wake()
             return earlier, earlier, before
         halt = self._halter.engage(
-            scope=scope, verb=verb, by=by, why=why, origin=origin,
-            # Whoever stops the only trader has stopped the desk, whatever it will be made of.
-            later=[*self.traders] == [scope],
-        )  # fmt: skip
+            scope=scope, verb=verb, by=by, why=why, origin=origin, later=wide != scope
+        )
         return halt, earlier, before
 
-    def _as_strict(self, scope: str, verb: Verb) -> Halt | None:
-        covering = (h for h in self.latch.firm if h.verb >= verb and h.covers(scope))
-        return max(covering, key=lambda h: (not h.guard, h.verb), default=None)
+    def _as_strict(self, scope: str, verb: Verb, wide: str) -> Halt | None:
+        """What holds *scope* by *verb* or more; a person's by the same one has to hold *wide*."""
+        covering = [h for h in self.latch.firm if h.verb >= verb and h.covers(scope)]
+        found = (h for h in covering if h.verb is not verb or h.guard or h.covers(wide))
+        return max(found, key=lambda h: (not h.guard, h.verb), default=None)
 
     async def _durable(self, halt: Halt) -> bool:
         return await self._halter.durable(halt, within=self._timeouts.durable)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from chatbot.folder.history import HISTORY, history, rescued_in
@@ -34,7 +33,6 @@ class Takeover:
     halter: Halter
     recorder: Recorder
     clock: Clock
-    traders: Collection[str]
     history_is_new: bool
     """No start before this one has found it, not even one that was cut."""
 
@@ -52,8 +50,7 @@ class Takeover:
         self.halter.latch.numbers.skip(kept.last_number)
         await self.halter.reserve_numbers()
         unreadable = await self._missing(kept) or unreadable
-        everybody = all(self.halter.latch.covering(name) for name in self.traders)
-        if unreadable and not everybody:
+        if unreadable and not any(h.verb >= Verb.STOP for h in self._of_all()):
             self.halter.engage(
                 scope=EVERYONE,
                 verb=Verb.STOP,
@@ -133,16 +130,17 @@ class Takeover:
                 is_gone = True
             await self._obey(request)
 
+    def _of_all(self) -> list[Halt]:
+        """The halts that whoever is added or renamed later is held by, too."""
+        return [h for h in self.halter.latch.firm if h.is_for_all]
+
     async def _obey(self, request: latch.StopRequest | None) -> None:
         """Take over a stop that was asked for through the latch file."""
         if request is None:
             return
-        traders = self.traders
-        manual = [h for h in self.halter.latch.firm if h.verb >= Verb.STOP and not h.guard]
-        if not traders or not all(any(h.covers(name) for h in manual) for name in traders):
-            manual = [
-                self.halter.engage(scope=EVERYONE, verb=Verb.STOP, by=request.by, why=request.why)
-            ]
+        manual = [h for h in self._of_all() if h.verb >= Verb.STOP and not h.guard] or [
+            self.halter.engage(scope=EVERYONE, verb=Verb.STOP, by=request.by, why=request.why)
+        ]
         for halt in manual:
             if not await self.halter.durable(halt, within=5.0):
                 return  # the request stays where it is, and is found again

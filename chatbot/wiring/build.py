@@ -193,7 +193,7 @@ async def build(
         halter=halter,
         takeover=Takeover(
             folder=folder, store=store, latch_file=latch_file, halter=halter, recorder=recorder,
-            clock=clock, traders=tuple(traders), history_is_new=history_is_new,
+            clock=clock, history_is_new=history_is_new,
         ),
         desk=desk,
         dispatcher=_dispatcher(settings, faces, desk, administration),

@@ -135,6 +135,13 @@ def resumed(lifted: Sequence[Halt], views: Sequence[View], by: str) -> Reply:
             choices=(Choice("Halts", "/halts"), choices[0]),
             level=Level.NOTICE,
         )
+    if not views:
+        return Reply(
+            f"{DONE} Lifted {listed(sorted(ids))}, by {by}",
+            text="It held no trader that is here. Nothing was sent.",
+            choices=choices,
+            level=Level.NOTICE,
+        )
     return Reply(
         f"{DONE} Trading {modes(views)}, resumed by {by}",
         text="Done: entries allowed. Nothing was sent.",

@@ -18,8 +18,10 @@ import pytest
 
 from storage import latch
 from tests.process import books
+from tests.process.conftest import NewDesk
 from tests.process.desk_process import DeskProcess, confirmation, quarterdeck
 from tests.process.machine import first_free_descriptor, limited
+from tests.process.test_three_traders import NAMES, THREE
 from trading.model.halt import EVERYONE, Halt, Verb
 
 pytestmark = pytest.mark.slow  # each starts a desk or two
@@ -96,6 +98,34 @@ def test_a_stop_of_all_holds_a_trader_that_was_added_or_renamed_since(
     assert is_halted(desk, "the news")
     assert desk.do("/resume H1")["outcome"] == "done"
     assert "■ Halted" not in desk.say("/status")["title"]
+
+
+def test_a_brake_on_traders_that_are_stopped_one_by_one_holds_who_comes_later_too(
+    new_desk: NewDesk,
+) -> None:
+    desk = new_desk(**{"QUARTERDECK__FEEDS__CRASH__SPEED": "0.001", **THREE}).start()
+    for name in NAMES:
+        assert desk.say(f"/stop trader={name}")["outcome"] == "done"
+    desk.kill()
+    assert quarterdeck("stop", "--reason", "smells odd", cwd=desk.folder).code == 0
+
+    desk.start()
+
+    halts = desk.say("/halts")
+    assert halts["title"].startswith("■ 4 halts")
+    assert "H4 stop of all" in halts["text"]
+
+
+def test_a_pause_of_all_is_no_stop_that_may_have_been_forgotten(calm: DeskProcess) -> None:
+    desk = calm.start()
+    desk.say("/pause")
+    desk.until(lambda: desk.alerts("HaltEngaged"), "the history has it")
+    desk.kill()
+    latch.path_in(desk.state).write_bytes(b"coffee" * 10_000)
+
+    desk.start()
+
+    assert is_halted(desk, "the latch file cannot be read")
 
 
 def test_a_latch_file_that_cannot_be_read_starts_halted(calm: DeskProcess) -> None:

@@ -375,6 +375,24 @@ async def test_only_the_named_trader_is_stopped() -> None:
         assert order.status is OrderStatus.OPEN
 
 
+@pytest.mark.parametrize("verb", Verb)
+async def test_a_stop_of_the_only_trader_rests_on_none_that_holds_it_by_name_alone(
+    verb: Verb,
+) -> None:
+    """As one does that was made while there were others: it holds nobody who comes later."""
+    async with a_world().running() as world:
+        desk, latch = world.desk, world.desk.latch
+        halt_now = {Verb.PAUSE: desk.pause, Verb.STOP: desk.stop, Verb.FLATTEN: desk.flatten}[verb]
+        world.halter.engage(scope="majors", verb=verb, by=BY, why="")
+        assert not latch.covering("renamed")
+
+        first = await halt_now("majors", by=BY, why="")
+        again = await halt_now("majors", by=BY, why="")
+
+        assert [h.verb for h in latch.covering("renamed")] == [verb]
+        assert again.halt.id == first.halt.id, "on that one the next rests"
+
+
 async def test_pause_leaves_resting_entries_and_takes_no_new_ones() -> None:
     async with a_world(wishes=[wish(2)]).running() as world:
         resting = await world.rest_an_entry("50", "0.5")

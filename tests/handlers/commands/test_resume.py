@@ -251,6 +251,13 @@ def test_resumed_for_several() -> None:
     )
 
 
+def test_resumed_where_the_halted_trader_is_not_here_any_more() -> None:
+    reply = checked(resumed([a_halt()], [], "ben, Telegram"))
+
+    assert reply.title == "✓ Lifted H17, by ben, Telegram"
+    assert "entries allowed" not in reply.text
+
+
 # -- /halts -------------------------------------------------------------------------------
 
 
