@@ -152,11 +152,12 @@ class Desk:
         # Whoever stops the only trader has stopped the desk, whatever it will be made of.
         wide = EVERYONE if [*self.traders] == [scope] else scope
         earlier = self._as_strict(scope, verb, wide)
-        if earlier is not None and not earlier.guard and earlier.verb is verb:
-            self.latch.ask_again(earlier.id, by)
+        same = self._same(scope, verb, wide)
+        if earlier is not None and same is not None:
+            self.latch.ask_again(same.id, by)
             for one in before:
                 one.trader.enforcer.wake()
-            return earlier, earlier, before
+            return same, earlier, before
         halt = self._halter.engage(
             scope=scope, verb=verb, by=by, why=why, origin=origin, later=wide != scope
         )
@@ -167,6 +168,11 @@ class Desk:
         covering = [h for h in self.latch.firm if h.verb >= verb and h.covers(scope)]
         found = (h for h in covering if h.verb is not verb or h.guard or h.covers(wide))
         return max(found, key=lambda h: (not h.guard, h.verb), default=None)
+
+    def _same(self, scope: str, verb: Verb, wide: str) -> Halt | None:
+        """A person's halt that says all of it already, whatever else holds *scope* as well."""
+        firm = (h for h in self.latch.firm if h.verb is verb and not h.guard)
+        return next((h for h in firm if h.covers(scope) and h.covers(wide)), None)
 
     async def _durable(self, halt: Halt) -> bool:
         return await self._halter.durable(halt, within=self._timeouts.durable)

@@ -150,6 +150,8 @@ def reasons(error: Exception) -> list[str]:
     """What to tell the operator."""
     if isinstance(error, SettingsError):
         return [str(mistake) for mistake in error.mistakes]
+    if isinstance(error, OSError) and error.filename:
+        return [f"{error.filename}: {error.strerror or error}. Name a file that can be used there"]
     return [str(error)]
 
 

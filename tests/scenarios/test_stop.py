@@ -393,6 +393,20 @@ async def test_a_stop_of_the_only_trader_rests_on_none_that_holds_it_by_name_alo
         assert again.halt.id == first.halt.id, "on that one the next rests"
 
 
+async def test_a_verb_said_again_below_a_stricter_one_makes_no_halt_more() -> None:
+    async with a_world().running() as world:
+        desk = world.desk
+        for act in (desk.flatten, desk.stop, desk.stop, desk.pause, desk.pause, desk.flatten):
+            await act(EVERYONE, by=BY, why="")
+
+        assert [h.verb for h in desk.latch.active] == [Verb.FLATTEN, Verb.STOP, Verb.PAUSE]
+        last = await desk.pause(EVERYONE, by="anna", why="")
+        assert last.halt.verb is Verb.PAUSE
+        assert last.earlier is not None
+        assert last.earlier.verb is Verb.FLATTEN
+        assert desk.latch.asked_again(last.halt.id) == (BY, "anna")
+
+
 async def test_pause_leaves_resting_entries_and_takes_no_new_ones() -> None:
     async with a_world(wishes=[wish(2)]).running() as world:
         resting = await world.rest_an_entry("50", "0.5")

@@ -120,6 +120,8 @@ async def test_json_holds_everything_and_adds_up(here: Path) -> None:
         (("--timeframe", "1h"), "has candles of 1m, and 1h is wanted"),
         (("--timeframe", "soon"), "soon is no timeframe; as in 1m, 15m, 1h or 1d"),
         (("--symbols", "LTC/USDT"), "has no candles of LTC/USDT"),
+        (("--html", "none/page.html"), "none/page.html: No such file or directory. Name a file"),
+        (("--export", "crash.csv"), "crash.csv: File exists. Name a file"),
     ],
 )
 async def test_what_cannot_be_done_is_told_in_a_sentence(
