@@ -249,7 +249,7 @@ def _tables(path: Path) -> _Tables:
                 for kind, at in ask("SELECT kind, delivered_at FROM alerts ORDER BY seq")
             ],
             positions=ask("SELECT count(*) FROM positions").fetchone()[0],
-            halts=ask("SELECT count(*) FROM halts").fetchone()[0],
+            halts=ask("SELECT count(DISTINCT id) FROM halts").fetchone()[0],
             decided=Counter(
                 name for (name,) in ask("SELECT order_id FROM decisions WHERE approved")
             ),

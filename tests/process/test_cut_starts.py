@@ -60,7 +60,7 @@ def starts_as_ever(desk: DeskProcess) -> None:
     assert desk.terminate() == 0
 
 
-@pytest.mark.parametrize(("moment", "number"), zip(MOMENTS, cycle(ENDING), strict=False))
+@pytest.mark.parametrize(("moment", "number"), list(zip(MOMENTS, cycle(ENDING), strict=False)))
 async def test_a_start_that_is_cut_ends_in_words(
     calm: DeskProcess, moment: str, number: signal.Signals
 ) -> None:

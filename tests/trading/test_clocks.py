@@ -144,6 +144,7 @@ def test_every_clock_tells_aware_times(clock: SystemClock | ManualClock | Replay
     assert clock.now().utcoffset() is not None
 
 
+@pytest.mark.real_time  # the system's clock does not skip
 async def test_a_beat_ends_with_the_next_full_multiple_whenever_one_begins_to_wait() -> None:
     clock, seconds = SystemClock(), 0.01
     for late in (0.0, 0.003):
