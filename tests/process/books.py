@@ -190,7 +190,7 @@ def _replayed(fills: Sequence[Fill]) -> list[Position]:
 def _protection_faults(left: Left) -> list[str]:
     """A stop for exactly what is open, or its close under way; else people have been told.
 
-    Of targets never more than is open.
+    Of targets never more than is open. A stop that was for more only reduces, while all is sold.
     """
     bare = [
         f"{symbol}: {quantity} open, stops for {stops}, targets for {targets}, exits for {exits}"
@@ -198,8 +198,7 @@ def _protection_faults(left: Left) -> list[str]:
         for stops in [_resting(left, symbol, OrderRole.PROTECT, OrderType.STOP)]
         for targets in [_resting(left, symbol, OrderRole.PROTECT, OrderType.TARGET)]
         for exits in [_resting(left, symbol, OrderRole.EXIT, OrderType.MARKET)]
-        if targets > abs(quantity)
-        or (stops != abs(quantity) and not (stops == ZERO and exits >= abs(quantity)))
+        if targets > abs(quantity) or (stops != abs(quantity) and exits < abs(quantity))
     ]
     return bare if len(bare) > left.alerts_of("Unprotected") else []
 
