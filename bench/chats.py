@@ -330,7 +330,7 @@ def _common(desk: BenchDesk, folder: Path) -> dict[str, Any]:
         "clock": desk.clock,
         "pictures": PictureProcess(theme="light", folder=folder / "pictures", clock=desk.clock),
         "notes": StoredNotes(desk.store),
-        "on_stranger": _nobody,
+        "on_unauthorized": _nobody,
     }
 
 
