@@ -393,6 +393,17 @@ async def test_a_stop_of_the_only_trader_rests_on_none_that_holds_it_by_name_alo
         assert again.halt.id == first.halt.id, "on that one the next rests"
 
 
+async def test_a_stage_is_told_once_though_who_reaches_it_knows_an_older_halt() -> None:
+    async with a_world().running() as world:
+        halt = world.halter.engage(scope="majors", verb=Verb.STOP, by=BY, why="")
+        for _ in range(2):
+            world.halter.reach(halt, "majors", Stage.CANCELS_CONFIRMED)
+            await world.halter.settle()
+
+        told = [e.reached.stage for e in world.heard(HaltAdvanced) if isinstance(e, HaltAdvanced)]
+        assert told.count(Stage.CANCELS_CONFIRMED) == 1
+
+
 async def test_a_verb_said_again_below_a_stricter_one_makes_no_halt_more() -> None:
     async with a_world().running() as world:
         desk = world.desk

@@ -120,9 +120,10 @@ class Halter:
     ) -> Halt:  # fmt: skip
         """Note a stage, save it and tell."""
         reached = Reached(stage=stage, at=self._clock.now(), note=note)
+        known = self.latch.get(halt.id) or halt  # *halt* may have moved on since it was looked at
+        if known.has_reached(trader, stage):
+            return known
         advanced = self.latch.reach(halt.id, trader, reached)
-        if advanced is halt:
-            return halt
         event = HaltAdvanced(
             at=reached.at, trader=trader, mode=self._mode(trader), halt=advanced,
             reached=reached, left_open=left_open, closes=closes,
