@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from trading.clocks import Clock
-
 REMEMBERED = 256
 """Stories that are followed in some chat."""
 
@@ -88,13 +86,3 @@ class Stories:
     def state(self, chat: str, story: str) -> InPlace | None:
         """None: alerts tell it."""
         return self._states.get((chat, story))
-
-
-async def either(clock: Clock, seconds: float, event: asyncio.Event) -> None:
-    """Wait until *event* is set, for at most so many *seconds*."""
-    waits = [asyncio.ensure_future(wait) for wait in (clock.sleep(seconds), event.wait())]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()

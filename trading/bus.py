@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
+from trading.common.tasks import together
 from trading.events import Event
 
 log = logging.getLogger(__name__)
@@ -25,9 +27,7 @@ class Bus:
             queue.put_nowait(event)
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            for listener, queue in self._queues:
-                group.create_task(self._pump(listener, queue))
+        await together(*(partial(self._pump, *of) for of in self._queues))
 
     async def _pump(self, listener: Listener, queue: asyncio.Queue[Event]) -> None:
         while True:

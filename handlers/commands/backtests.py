@@ -6,19 +6,16 @@ edited.  Nothing of it touches the trading: no order, no history, no alert.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from handlers import traders
 from handlers.command import Range, TraderName, command
 from handlers.context import Context, RunningBacktest
-from handlers.in_place import either
 from handlers.reply import Choice, Level, Outcome, Reply
-from handlers.texts.phrases import REFUSED
-from trading.errors import Refused
-
-if TYPE_CHECKING:
-    pass
 from handlers.texts.backtests import done_share, result_reply
+from handlers.texts.phrases import REFUSED
+from trading.common.tasks import set_within
+from trading.errors import Refused
 
 EVERY = 2.0
 """Seconds between two looks at how far it is."""
@@ -69,7 +66,7 @@ def _busy(running: RunningBacktest) -> Reply:
 
 def _progress(ctx: Context, running: RunningBacktest) -> Reply:
     async def then() -> Reply:
-        await either(ctx.services.clock, EVERY, running.ended)
+        await set_within(ctx.services.clock, EVERY, running.ended)
         return _told(ctx, running) if running.ended.is_set() else _progress(ctx, running)
 
     return Reply(

@@ -10,7 +10,6 @@ from handlers.command import TraderName
 from handlers.commands.flattening_all import flattening_all
 from handlers.context import Context, Services
 from handlers.format import clock_time, took
-from handlers.in_place import either
 from handlers.reply import Choice, Column, Level, Reply
 from handlers.texts.describe import describe
 from handlers.texts.flattening import flattening
@@ -18,6 +17,7 @@ from handlers.texts.phrases import DONE, HALTED, clipped, person, scope, whom
 from handlers.texts.screen import a_table
 from handlers.texts.stopped import after_stop, flat_reply, left_alone, stopped
 from trading.accounts.views import Halting, View
+from trading.common.tasks import set_within
 from trading.events import HaltAdvanced
 from trading.model.halt import Halt, Reached, Stage
 from trading.types import Trade
@@ -131,7 +131,7 @@ class _Follower:
                 return replace(reply, then=self._last_shown)
             if reply != shown:
                 return self.going_on(reply)
-            await either(clock, LOOK_EVERY, news)
+            await set_within(clock, LOOK_EVERY, news)
         return self._ended()
 
     async def _last_shown(self) -> None:

@@ -11,10 +11,11 @@ from handlers.command import command
 from handlers.commands.status import current
 from handlers.context import Context
 from handlers.format import minute
-from handlers.in_place import Watch, either
+from handlers.in_place import Watch
 from handlers.reply import Choice, Level, Outcome, Reply
 from handlers.texts.phrases import REFUSED
 from trading.clocks import Clock
+from trading.common.tasks import set_within
 
 log = logging.getLogger(__name__)
 
@@ -77,4 +78,4 @@ def _live(ctx: Context, watch: Watch) -> Reply:
 async def _pause(clock: Clock, watch: Watch) -> None:
     """Until the next edit is due, or the watch has ended."""
     left = max(0.0, (watch.until - clock.now()).total_seconds())
-    await either(clock, min(EVERY, left), watch.ended)
+    await set_within(clock, min(EVERY, left), watch.ended)

@@ -65,6 +65,18 @@ async def ended_within(clock: Clock, seconds: float, task: asyncio.Future[Any]) 
     return task.done()
 
 
+async def set_within(clock: Clock, seconds: float, *events: asyncio.Event) -> bool:
+    """Wait until one of *events* is set, at most so long; whether one is."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    timer = asyncio.ensure_future(clock.sleep(seconds))
+    try:
+        await asyncio.wait({*waits, timer}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in (*waits, timer):
+            wait.cancel()
+    return any(event.is_set() for event in events)
+
+
 def look_at(task: asyncio.Future[Any]) -> None:
     """So that nobody complains later of how it ended."""
     if not task.cancelled():

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
+from trading.common.tasks import set_within
 from trading.context.trader import TraderContext
 from trading.errors import VenueError
 from trading.execution.exits import Exits
@@ -224,17 +225,11 @@ class Enforcer:
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, but not past the next halt or the next change of an order."""
-        waits = [
-            asyncio.ensure_future(wait)
-            for wait in (self._clock.sleep(seconds), self._wake.wait(), self._nudged.wait())
-        ]
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await set_within(self._clock, seconds, self._wake, self._nudged)
         finally:
             self._wake.clear()  # left set, the next pauses would be none
             self._nudged.clear()
-            for wait in waits:
-                wait.cancel()
 
     async def _remind(self) -> None:
         now = self._clock.now()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 from trading.clocks import Clock
+from trading.common.tasks import together
 from trading.venues.ccxt.answers import said
 from trading.venues.ccxt.connection import Connection, forget_login
 
@@ -80,10 +82,11 @@ class AccountStream:
     async def _listen(self) -> None:
         """Never returns; raises a group when the stream breaks."""
         exchange = self._connection.exchange
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._hear(exchange.watch_orders, self._on_order))
-            group.create_task(self._hear(exchange.watch_my_trades, self._on_trade))
-            group.create_task(self._notice())
+        await together(
+            partial(self._hear, exchange.watch_orders, self._on_order),
+            partial(self._hear, exchange.watch_my_trades, self._on_trade),
+            self._notice,
+        )
 
     async def _hear(self, watch: Callable[[], Awaitable[Iterable[Any]]], hear: Hear) -> None:
         while True:

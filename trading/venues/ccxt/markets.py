@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from trading.clocks import Clock
+from trading.common.tasks import set_within
 from trading.errors import VenueError
 from trading.types import Symbol
 from trading.venues.ccxt.quirks import Quirks
@@ -95,15 +96,7 @@ class Markets:
                 await self._clock.sleep(DOUBTED)
 
     async def _wait(self) -> None:
-        waits = [
-            asyncio.ensure_future(wait)
-            for wait in (self._clock.sleep(REFRESH), self._doubted.wait())
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        await set_within(self._clock, REFRESH, self._doubted)
         early = DOUBTED - (self._clock.monotonic() - self._read_at)
         if early > 0:
             await self._clock.sleep(early)

@@ -17,6 +17,7 @@ from enum import IntEnum
 from types import MappingProxyType
 
 from trading.clocks import Clock
+from trading.common.tasks import set_within
 from trading.errors import VenueUnavailable
 
 MINUTE = 60.0
@@ -131,7 +132,7 @@ class WeightBudget:
                     left = min(left, self._longest_wait - waited)
                     if left <= 0:
                         break  # our own count never holds a reduction back; the venue may
-                await self._rest(left)
+                await set_within(self._clock, left, self._moved)
             self._note(weight)
         finally:
             self._waiting.remove(ticket)
@@ -150,17 +151,6 @@ class WeightBudget:
         if weight <= room or not self._spent:
             return 0.0
         return max(0.01, self._spent[0][0] + self._window - self._clock.monotonic())
-
-    async def _rest(self, seconds: float) -> None:
-        waits = [
-            asyncio.ensure_future(self._clock.sleep(seconds)),
-            asyncio.ensure_future(self._moved.wait()),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
 
     def _note(self, weight: float) -> None:
         self._spent.append((self._clock.monotonic(), weight))
