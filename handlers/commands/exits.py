@@ -60,8 +60,8 @@ async def take_profit(ctx: Context, symbol: Symbol, price: Price, *, trader: Tra
     _check_step(holding, price)
     _check_not_there(holding, "target", holding.plan.target, price)
     _check_target_side(holding, price)
-    exits = ctx.services.desk.traders[trader].exits
-    await exits.move_target(symbol, price, by=ctx.caller.signature)
+    manual = ctx.services.desk.manual(trader)
+    await manual.move_target(symbol, price, by=ctx.caller.signature)
     view = traders.view_of(ctx, trader)
     reply = target_moved(view, holding, price)
     return traders.addressed(ctx, trader, reply, title=False)
@@ -69,8 +69,8 @@ async def take_profit(ctx: Context, symbol: Symbol, price: Price, *, trader: Tra
 
 async def _move_stop(ctx: Context, before: HoldingView, price: Price, trader: TraderName) -> Reply:
     symbol, by = before.position.symbol, ctx.caller.signature
-    exits = ctx.services.desk.traders[trader].exits
-    await exits.move_stop(symbol, price, by=by, origin=ctx.caller.chat)
+    manual = ctx.services.desk.manual(trader)
+    await manual.move_stop(symbol, price, by=by, origin=ctx.caller.chat)
     reply = stop_moved(traders.view_of(ctx, trader), before, price)
     return traders.addressed(ctx, trader, reply, title=False)
 

@@ -27,12 +27,12 @@ async def write_off(ctx: Context, symbol: Symbol, *, trader: TraderName) -> Repl
     Nothing is sold: coins stay where they are, yours alone from then on.
     symbol: as in BTC
     """
-    desk_trader = ctx.services.desk.traders[trader]
-    if not await desk_trader.untraded(symbol):
+    if not await ctx.services.desk.traders[trader].untraded(symbol):
         holding_of(traders.view_of(ctx, trader), symbol)
         close = Choice("Close", f"/close {symbol.base}")
         raise BadUsage(f"{symbol.base} is traded: /close sells it", (close,), usage=False)
-    await desk_trader.aside.look()
+    manual = ctx.services.desk.manual(trader)
+    await manual.look_aside()
     view = traders.view_of(ctx, trader)
     holding = holding_of(view, symbol)
     if not view.writes_off:
@@ -42,7 +42,7 @@ async def write_off(ctx: Context, symbol: Symbol, *, trader: TraderName) -> Repl
         now = traders.view_of(ctx, trader)
         check_unchanged(holding, holding_of(now, symbol))
         by, origin = ctx.caller.signature, ctx.caller.chat
-        trade = await desk_trader.aside.write_off(symbol, by=by, origin=origin)
+        trade = await manual.write_off(symbol, by=by, origin=origin)
         reply = written_off_reply(traders.view_of(ctx, trader), holding, trade)
         return traders.addressed(ctx, trader, reply, title=False)
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from tests.architecture.source import dotted, files, name, tree
+from tests.architecture.source import ROOT, dotted, files, name, tree
 
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -113,3 +113,47 @@ def _keys(path: Path) -> Iterator[set[object]]:
 
 def _nodes(path: Path, kind: type[Node]) -> Iterator[Node]:
     return (node for node in ast.walk(tree(path)) if isinstance(node, kind))
+
+
+# -- what people do -----------------------------------------------------------------------------
+
+SHOWN_TOO = {"orders", "losses"}
+"""Figures are called so as well: events and views have them."""
+
+
+def test_what_people_do_to_a_trader_goes_through_one_door() -> None:
+    """What can be said asks `desk.manual(...)`: a part of a trader is nobody's to call from there.
+
+    There every act by hand is found, and what may be asked of it before.
+    """
+    parts = parts_of_a_trader() - SHOWN_TOO
+    assert {"exits", "aside", "enforcer", "protection"} <= parts
+    found = {name(path): reached(path, parts) for path in files("handlers")}
+    assert {path: places for path, places in found.items() if places} == {}
+    assert any(reached(path, parts) for path in files("trading/operators")), "or it sees none"
+
+
+def parts_of_a_trader() -> set[str]:
+    """Names of what a trader hands out of `execution/` and `safety/`."""
+    (trader,) = (c for c in classes(ROOT / "trading/trader.py") if c.name == "Trader")
+    acting = {
+        alias.name
+        for node in _nodes(ROOT / "trading/trader.py", ast.ImportFrom)
+        if (node.module or "").startswith(("trading.execution", "trading.safety"))
+        for alias in node.names
+    }
+    init = next(n for n in trader.body if isinstance(n, ast.FunctionDef) and n.name == "__init__")
+    taken = {arg.arg for arg in init.args.kwonlyargs if dotted(arg.annotation or arg) in acting}
+    shown = {
+        node.name
+        for node in trader.body
+        if isinstance(node, ast.FunctionDef) and node.returns and dotted(node.returns) in acting
+    }
+    return taken | shown
+
+
+def reached(path: Path, parts: set[str]) -> list[str]:
+    """As in `desk.traders[trader].exits`: wherever one of *parts* is taken from a trader."""
+    return [
+        f"{node.lineno}: {node.attr}" for node in _nodes(path, ast.Attribute) if node.attr in parts
+    ]

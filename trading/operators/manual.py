@@ -31,6 +31,7 @@ from trading.types import (
     Side,
     Signal,
     Symbol,
+    Trade,
     traded,
 )
 
@@ -137,6 +138,22 @@ class ManualTrading:
         if order.role is OrderRole.EXIT:
             raise Refused(f"It closes {order.symbol.base}; exits go on")
         return await self._trader.orders.cancel(order, origin=origin)
+
+    async def move_stop(self, symbol: Symbol, price: Decimal, *, by: str, origin: str = "") -> None:
+        """Put the stop at *price*.  Raises `Refused` if it would fill now."""
+        await self._trader.exits.move_stop(symbol, price, by=by, origin=origin)
+
+    async def move_target(self, symbol: Symbol, price: Decimal, *, by: str) -> None:
+        """Put the target at *price*.  Raises `Refused` if it is reached already."""
+        await self._trader.exits.move_target(symbol, price, by=by)
+
+    async def look_aside(self) -> None:
+        """Set aside what is held and nobody trades now, and count again what is traded."""
+        await self._trader.aside.look()
+
+    async def write_off(self, symbol: Symbol, *, by: str, origin: str = "") -> Trade:
+        """Book out what was set aside.  Raises `Refused`; nothing has changed then."""
+        return await self._trader.aside.write_off(symbol, by=by, origin=origin)
 
     def ticket(
         self, symbol: Symbol, side: Side, notional: Decimal, look: BookAnswer = None
