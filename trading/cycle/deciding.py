@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 
 from trading.accounts.valuation import Valuer
 from trading.common.frozen import replace
@@ -22,10 +23,10 @@ from trading.execution.order_book import BookAnswer, BookAnswers
 from trading.execution.orders import Orders
 from trading.model.halt import Latch, Permit
 from trading.risk import pace
-from trading.risk.cooldown import Streak, counted, current
+from trading.risk.cooldown import CountedLosses, current
 from trading.risk.exposure import reserved
-from trading.risk.gate import evaluate
-from trading.risk.limits import EntryStyle, Limits
+from trading.risk.gate import afford, objection
+from trading.risk.limits import EntryStyle
 from trading.risk.pace import entered_in
 from trading.risk.snapshot import Approved, Proposal, Refusal, RiskSnapshot
 from trading.safety.desk_limits import DeskRisk
@@ -39,19 +40,32 @@ from trading.types import (
     Side,
     Signal,
     Symbol,
-    Trade,
     Untraded,
     traded,
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Approval:
-    """An approved decision with its intent, reserved and permitted, not yet sent."""
+    """An approved signal with its intent, reserved and permitted, not yet sent."""
 
-    decision: Decision
+    signal: Signal
+    answer: Approved
+    at: datetime
+    """Wall time of the decision."""
     order: Order
     permit: Permit
+
+    @cached_property
+    def decision(self) -> Decision:
+        """As it is recorded: worded only where somebody reads it."""
+        return replace(
+            _refused(self.order.trader, self.signal, self.at, reason=self.answer.reason),
+            approved=True,
+            quantity=self.answer.quantity,
+            risk=self.answer.risk,
+            order_id=self.order.id,
+        )
 
 
 class Decider:
@@ -74,9 +88,7 @@ class Decider:
         self._latch = latch
         self._desk_risk = desk_risk
         self._universe = universe
-        self._losses: tuple[tuple[Trade | None, int, Limits | None], Streak]
-        self._losses = (None, 0, None), Streak()
-        """With which trade as the newest, of how many, by which limits; and the losses in a row."""
+        self._losses = CountedLosses()
 
     def decide(
         self, signals: Sequence[Signal], looks: BookAnswers, *, now: datetime, blocked: str = ""
@@ -90,18 +102,31 @@ class Decider:
         refusal = blocked or self._halted()
         if refusal or not signals:
             return [self._decision(signal, now, reason=refusal) for signal in signals]
-        book, answers = self.book(signals[0].bar), list[Decision | Approval]()
+        book, answers = self._unpriced(signals[0].bar), list[Decision | Approval]()
         for signal in signals:
-            answer = self._answer(signal, book, looks.get(signal.symbol), now)
-            if isinstance(answer, Approval):
+            look = looks.get(signal.symbol)
+            proposal = self._proposal(signal, look)
+            reason = self._objection(proposal, book)
+            if reason or isinstance(proposal, Untraded):
+                answers.append(self._decision(signal, now, reason=reason))
+                continue
+            if book.equity is None:  # now, not before: most wishes are refused without it
+                book = self._priced(book, signal.bar)
+            answer = self._answer(signal, proposal, book, look, now)
+            if isinstance(answer, Approval) and signal is not signals[-1]:
                 book = self._with_reserved(book, answer.order, signal)
             answers.append(answer)
         return answers
 
     def _answer(
-        self, signal: Signal, book: RiskSnapshot, look: BookAnswer, now: datetime
+        self,
+        signal: Signal,
+        proposal: Proposal,
+        book: RiskSnapshot,
+        look: BookAnswer,
+        now: datetime,
     ) -> Decision | Approval:
-        answer = self._evaluate(signal, book, look)
+        answer = afford(proposal, book, self._settings.now.limits)
         if isinstance(answer, Refusal):
             return self._decision(signal, now, reason=answer.reason)
         if self._context.mode is Mode.DRY_RUN:
@@ -129,7 +154,11 @@ class Decider:
         """
         if self._context.mode is Mode.DRY_RUN:
             raise Refused("This trader is a dry run: it sends nothing")
-        answer = self._evaluate(wish, self.book(wish.bar), look)
+        proposal, book = self._proposal(wish, look), self.book(wish.bar)
+        reason = self._objection(proposal, book)
+        if reason or isinstance(proposal, Untraded):
+            raise Refused(f"Risk says no: {reason}")
+        answer = afford(proposal, book, self._settings.now.limits)
         if isinstance(answer, Refusal):
             raise Refused(f"Risk says no: {answer.reason}")
         rules = traded(self._orders.venue.rules(wish.symbol))
@@ -148,7 +177,7 @@ class Decider:
         """Reserve an entry by hand of exactly *quantity*.  Raises `Refused` when halted."""
         risk = quantity * abs(wish.price - wish.stop)
         answer = Approved(
-            quantity=quantity, risk=risk, notional=quantity * wish.price, reason=f"by {by}"
+            quantity=quantity, risk=risk, notional=quantity * wish.price, tell=lambda: f"by {by}"
         )
         approval = self._approve(wish, answer, now)
         if not isinstance(approval, Approval):
@@ -157,16 +186,19 @@ class Decider:
 
     def book(self, at: datetime) -> RiskSnapshot:
         """What risk knows at market time *at*."""
+        return self._priced(self._unpriced(at), at)
+
+    # -- inside ---------------------------------------------------------------------------
+
+    def _unpriced(self, at: datetime) -> RiskSnapshot:
+        """The book without what has to be added up at prices: nothing is approved by it."""
         busy = frozenset(order.symbol for order in self._ledger.alive_of(OrderRole.ENTRY))
         opened = frozenset(self._ledger.positions)
         limits = self._settings.now.limits
-        losses = current(self._counted(limits), limits, at)
-        equity, at_work = self._valuer.at_work(at)
+        losses = current(self._losses.of(self._ledger.trades, limits), limits, at)
         return RiskSnapshot(
-            equity=equity,
-            exposure=sum(at_work.values(), ZERO),
-            exposures=at_work,
-            tiers=self._tiers(at_work),
+            equity=None,
+            exposure=ZERO,
             open_symbols=opened,
             busy_symbols=frozenset(o.symbol for o in self._ledger.unknown()) | busy,
             positions=len(opened | busy),
@@ -175,21 +207,19 @@ class Decider:
             last_trades=self._ledger.last_trades(),
             entered_at=self._entered(busy - opened, at) if limits.paces else (),
             price_age=self._valuer.feed.now() - at,
+        )
+
+    def _priced(self, book: RiskSnapshot, at: datetime) -> RiskSnapshot:
+        equity, at_work = self._valuer.at_work(at)
+        return replace(
+            book,
+            equity=equity,
+            exposure=sum(at_work.values(), ZERO),
+            exposures=at_work,
+            tiers=self._tiers(at_work),
             desk_headroom=self._desk_risk.headroom(),
             desk_objection=self._desk_risk.objection(),
         )
-
-    # -- inside ---------------------------------------------------------------------------
-
-    def _counted(self, limits: Limits) -> Streak:
-        """Losses in a row: they change with trades, and are asked for at every bar."""
-        trades = self._ledger.trades
-        known, losses = self._losses
-        now = (trades[0] if trades else None, len(trades), limits)
-        if known != now:
-            losses = counted(trades, limits)
-            self._losses = now, losses
-        return losses
 
     def _entered(self, under_way: frozenset[Symbol], at: datetime) -> tuple[datetime, ...]:
         """When entries were made, as far as it matters at *at*; one that filled nothing is none."""
@@ -198,11 +228,16 @@ class Decider:
         closed = [entered_in(trade) for trade in recent]  # newest first: what follows is older
         return pace.entered((*held, *closed, *(at for _ in under_way)), at)
 
-    def _evaluate(self, signal: Signal, book: RiskSnapshot, look: BookAnswer) -> Approved | Refusal:
+    def _objection(self, proposal: Proposal | Untraded, book: RiskSnapshot) -> str:
+        if isinstance(proposal, Untraded):
+            return proposal.why
+        return objection(proposal, book, self._settings.now.limits)
+
+    def _proposal(self, signal: Signal, look: BookAnswer) -> Proposal | Untraded:
         rules = self._orders.venue.rules(signal.symbol)
         if isinstance(rules, Untraded):
-            return Refusal(reason=rules.why)
-        proposal = Proposal(
+            return rules
+        return Proposal(
             symbol=signal.symbol,
             side=signal.side,
             price=signal.price,
@@ -218,7 +253,6 @@ class Decider:
             quote_age=self._quote_age(signal.symbol, look),
             unseen=look if isinstance(look, str) else "",
         )
-        return evaluate(proposal, book, self._settings.now.limits)
 
     def _quote_age(self, symbol: Symbol, look: BookAnswer) -> timedelta | None:
         if isinstance(look, Depth):
@@ -251,11 +285,7 @@ class Decider:
             plan=plan,
             at=signal.bar,
         )
-        return Approval(
-            decision=self._decision(signal, now, reason=answer.reason, order=order, answer=answer),
-            order=order,
-            permit=permit,
-        )
+        return Approval(signal=signal, answer=answer, at=now, order=order, permit=permit)
 
     def _with_reserved(self, book: RiskSnapshot, order: Order, signal: Signal) -> RiskSnapshot:
         """The book after *order* has been reserved, so that it need not be added up again."""
@@ -282,29 +312,23 @@ class Decider:
         halt = self._latch.strictest(self._context.name)
         return "" if halt is None else f"halted by {halt.id}"
 
-    def _decision(
-        self,
-        signal: Signal,
-        now: datetime,
-        *,
-        reason: str,
-        order: Order | None = None,
-        answer: Approved | None = None,
-    ) -> Decision:
-        return Decision(
-            id=decision_id(self._context.name, signal),
-            trader=self._context.name,
-            symbol=signal.symbol,
-            bar=signal.bar,
-            at=now,
-            side=signal.side,
-            approved=order is not None,
-            reason=reason,
-            signal=signal.reason,
-            confidence=signal.confidence,
-            **({"quantity": answer.quantity, "risk": answer.risk} if answer else {}),
-            order_id=order.id if order else "",
-        )
+    def _decision(self, signal: Signal, now: datetime, *, reason: str) -> Decision:
+        return _refused(self._context.name, signal, now, reason=reason)
+
+
+def _refused(trader: str, signal: Signal, now: datetime, *, reason: str) -> Decision:
+    return Decision(
+        id=decision_id(trader, signal),
+        trader=trader,
+        symbol=signal.symbol,
+        bar=signal.bar,
+        at=now,
+        side=signal.side,
+        approved=False,
+        reason=reason,
+        signal=signal.reason,
+        confidence=signal.confidence,
+    )
 
 
 def _added(

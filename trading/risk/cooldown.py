@@ -16,7 +16,7 @@ trades, which history keeps, so it outlives a restart.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -53,12 +53,44 @@ def counted(trades: Iterable[Trade], limits: Limits) -> Streak:
     """
     running = Streak()
     for trade in sorted(trades, key=lambda t: (t.rests_from, t.profit < ZERO, t.id)):
-        running = current(running, limits, trade.rests_from)
-        if trade.profit < ZERO:
-            running = Streak(losses=running.losses + 1, last_at=trade.rests_from)
-        elif running.until(limits) is None:
-            running = Streak()
+        running = after(running, trade, limits)
     return running
+
+
+def after(running: Streak, trade: Trade, limits: Limits) -> Streak:
+    """What stood at *running*, after one more *trade*: none before it rests from so late a bar."""
+    running = current(running, limits, trade.rests_from)
+    if trade.profit < ZERO:
+        return Streak(losses=running.losses + 1, last_at=trade.rests_from)
+    return Streak() if running.until(limits) is None else running
+
+
+class CountedLosses:
+    """What was `counted` last: a trade more is counted on from there."""
+
+    def __init__(self) -> None:
+        self._newest: Trade | None = None
+        self._many = 0
+        self._limits: Limits | None = None
+        self._until: datetime | None = None
+        """The last bar from which one of them rests."""
+        self._streak = Streak()
+
+    def of(self, trades: Sequence[Trade], limits: Limits) -> Streak:
+        """`counted` of *trades*, newest first."""
+        newest, many = trades[0] if trades else None, len(trades)
+        is_known = limits is self._limits
+        if is_known and newest is self._newest and many == self._many:
+            return self._streak
+        until = None if newest is None else newest.rests_from
+        one_more = is_known and many == self._many + 1 and trades[1:2] == [self._newest]
+        if one_more and newest and until and self._until and until > self._until:
+            self._streak = after(self._streak, newest, limits)
+        else:
+            self._streak = counted(trades, limits)
+            until = max((trade.rests_from for trade in trades), default=None)
+        self._newest, self._many, self._limits, self._until = newest, many, limits, until
+        return self._streak
 
 
 def current(running: Streak, limits: Limits, now: datetime) -> Streak:

@@ -21,10 +21,27 @@ from trading.types import ONE, ZERO, Side
 
 def evaluate(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> Approved | Refusal:
     """Answer *proposal*.  The caller reserves the notional before it awaits anything."""
-    for objection in _OBJECTIONS:
-        reason = objection(proposal, book, limits)
+    reason = objection(proposal, book, limits)
+    return Refusal(reason=reason) if reason else afford(proposal, book, limits)
+
+
+def objection(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
+    """What speaks against *proposal* whatever the account is worth, as a clause; empty if nothing.
+
+    The first half of `evaluate`: it asks for no sum of money of *book*, which may not be there yet.
+    """
+    for objects in _OBJECTIONS:
+        reason = objects(proposal, book, limits)
         if reason:
-            return Refusal(reason=reason)
+            return reason
+    return ""
+
+
+def afford(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> Approved | Refusal:
+    """Answer *proposal*, which has no `objection`: the second half of `evaluate`."""
+    reason = _worth(book) or book.desk_objection
+    if reason:
+        return Refusal(reason=reason)
     equity = book.equity or ZERO
     room = narrowest(proposal, book, limits)
     sized = size(proposal, equity=equity, room=room.left, limits=limits)
@@ -38,7 +55,7 @@ def evaluate(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> Approved
         quantity=sized.quantity,
         risk=sized.risk,
         notional=sized.notional,
-        reason=_approval(proposal, sized, equity, limits, room),
+        tell=lambda: _approval(proposal, sized, equity, limits, room),
         bound=room.name if sized.bound == "room" else _BOUND[sized.bound],
     )
 
@@ -57,6 +74,10 @@ def _numbers(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
     ):
         if not _is_positive(value):
             return f"{name} {value} is not usable"
+    return ""
+
+
+def _worth(book: RiskSnapshot) -> str:
     if book.equity is None:
         return "equity is unknown"
     if not _is_positive(book.equity):
@@ -68,18 +89,24 @@ def _numbers(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
 
 def _figures(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
     """Limits come from a checked file; a wrong one must still not open the gate."""
-    for name in ("risk_per_trade", "max_position", "max_exposure"):
-        if not _is_positive(getattr(limits, name)):
+    for name, value in (
+        ("risk_per_trade", limits.risk_per_trade),
+        ("max_position", limits.max_position),
+        ("max_exposure", limits.max_exposure),
+    ):
+        if not _is_positive(value):
             return f"the limit {name} is not usable"
     for theme in limits.themes:
         if not _is_positive(theme.max_exposure):
             return f"the limit of theme {theme.name} is not usable"
     tier = proposal.tier
-    bounds = () if tier is None else (tier.base_size, tier.max_allocation)
-    if tier is not None and not all(bound is None or _is_positive(bound) for bound in bounds):
-        return f"what may be done in tier {tier.name} is not usable"
-    minima = (limits.min_notional, proposal.rules.min_notional)
-    return "" if all(m.is_finite() for m in minima) else "the minimum order is not usable"
+    if tier is not None:
+        bounds = (tier.base_size, tier.max_allocation)
+        if not all(bound is None or _is_positive(bound) for bound in bounds):
+            return f"what may be done in tier {tier.name} is not usable"
+    if limits.min_notional.is_finite() and proposal.rules.min_notional.is_finite():
+        return ""
+    return "the minimum order is not usable"
 
 
 def _universe(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
@@ -136,10 +163,6 @@ def _short(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
     return ""
 
 
-def _desk(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
-    return book.desk_objection
-
-
 _OBJECTIONS: tuple[Callable[[Proposal, RiskSnapshot, Limits], str], ...] = (
     _numbers,
     _figures,
@@ -153,7 +176,6 @@ _OBJECTIONS: tuple[Callable[[Proposal, RiskSnapshot, Limits], str], ...] = (
     _positions,
     _rest,
     _pace,
-    _desk,
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -86,9 +86,14 @@ class Approved:
     """Loss at the stop, in quote currency, fees and slippage aside."""
     notional: Decimal
     """To be reserved at once, before anything is awaited."""
-    reason: str
+    tell: Callable[[], str] = field(compare=False)
+    """Words its reason: only where somebody reads it."""
     bound: str = ""
     """What keeps it from being larger, as people call it: `risk per trade`, `theme meme`."""
+
+    @property
+    def reason(self) -> str:
+        return self.tell()
 
 
 @fast_frozen

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import BTC, ETH, NOON, a_trade, after
-from trading.risk.cooldown import Streak, rest, rest_until, streak, symbol_rests
+from trading.risk.cooldown import (
+    CountedLosses,
+    Streak,
+    counted,
+    rest,
+    rest_until,
+    streak,
+    symbol_rests,
+)
 from trading.risk.limits import Limits
 from trading.risk.snapshot import RiskSnapshot
 from trading.types import ZERO, ExitReason, Trade
@@ -194,3 +202,17 @@ def test_a_rest_always_ends(gaps: list[int]) -> None:
     assert rest_until(a_book(counted), LIMITS, now) is None
     assert counted.losses < LIMITS.loss_streak
     assert now - (counted.last_at or now) <= timedelta(minutes=60)
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), st.booleans(), st.booleans()), max_size=12))
+def test_losses_counted_on_are_those_counted_anew(
+    closings: list[tuple[int, bool, bool]],
+) -> None:
+    """Whenever trades come, also two of one bar or late, and whenever old ones are let go."""
+    running, trades = CountedLosses(), list[Trade]()
+    for minute, wins, forgets in closings:
+        trades.insert(0, won(minute) if wins else lost(minute))
+        if forgets:
+            del trades[len(trades) // 2 + 1 :]
+        assert running.of(trades, LIMITS) == counted(trades, LIMITS)
+        assert running.of(trades, LIMITS) == counted(trades, LIMITS)

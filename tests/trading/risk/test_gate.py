@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import BTC, ETH, NOON, RULES, a_trade, after, some_limits, some_rules
-from trading.risk.gate import evaluate
+from trading.risk.gate import evaluate, objection
 from trading.risk.limits import Limits
 from trading.risk.snapshot import Approved, Proposal, Refusal, RiskSnapshot
 from trading.types import ZERO, Side
@@ -126,6 +126,25 @@ def test_a_refusal_says_its_one_reason(
 ) -> None:
     limits = some_limits(min_notional=D(25))
     assert refusal(a_proposal(**proposal), a_book(**book), limits) == said
+
+
+BEFORE_MONEY = [*SAID[:3], *SAID[4:12]]
+
+
+@pytest.mark.parametrize(("proposal", "book", "said"), BEFORE_MONEY, ids=str)
+def test_what_no_money_could_change_is_said_before_any_is_counted(
+    proposal: dict[str, Any], book: dict[str, Any], said: str
+) -> None:
+    unpriced = a_book(**{**book, "equity": None, "exposure": D("NaN")})
+    assert objection(a_proposal(**proposal), unpriced, some_limits()) == said
+    assert refusal(a_proposal(**proposal), unpriced, some_limits()) == said
+
+
+def test_an_account_that_nobody_has_counted_gets_no_entry() -> None:
+    assert objection(a_proposal(), a_book(equity=None), Limits()) == ""
+    assert refusal(book=a_book(equity=None)) == "equity is unknown"
+    assert refusal(book=a_book(exposure=D("NaN"))) == "exposure is unknown"
+    assert refusal(book=a_book(desk_objection="the desk is full")) == "the desk is full"
 
 
 def test_a_refusal_for_want_of_room_gives_the_figures() -> None:
