@@ -40,6 +40,7 @@ from trading.ports import (
     at_once,
 )
 from trading.risk.limits import EntryRules, Limits
+from trading.safety.desk_limits import DeskLimits, DeskRisk
 from trading.safety.halting import Halter
 from trading.trader import Trader
 from trading.types import Costs, MarketRules, Mode, Order, OrderRole, OrderType, Side, Symbol
@@ -149,6 +150,7 @@ def a_world(  # the parts that tests choose
     offload: Offload = at_once,
     universe: UniversePlan | None = None,
     scanner: MarketScanner | None = None,
+    desk_limits: DeskLimits | None = None,
 ) -> World:
     """A desk whose market has these closes, one a minute, the first of them before NOON.
 
@@ -217,6 +219,7 @@ def a_world(  # the parts that tests choose
         ids=OrderIds("test", lambda size: f"{next(ids):0{size * 2}x}"),
         timeouts=timeouts,
         offload=offload,
+        desk_risk=DeskRisk(desk_limits or DeskLimits()),
     )
     own = TraderParts(
         settings=TraderSettings(

@@ -48,11 +48,14 @@ class DeskRisk:
         return self.limits.max_exposure * equity - self._exposure()
 
     def objection(self) -> str:
-        """Why the whole desk takes no further position, as a clause; empty if it does."""
+        """Why the whole desk takes no further position, as a clause; empty if it does.
+
+        An entry under way counts: it may be one in the next moment.
+        """
         most = self.limits.max_positions
         if most is None:
             return ""
-        held = self._positions()
+        held = sum(len(_taken(account.ledger)) for account in self._accounts)
         if held < most:
             return ""
         return f"{held} of {most} positions open on the whole desk"
