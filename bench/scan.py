@@ -45,10 +45,13 @@ from trading.risk.limits import EntryRules, Limits
 from trading.strategies import strategy
 from trading.strategies.base import Strategy
 from trading.types import Mode, Symbol
+from trading.venues.ccxt.asking import UNASKED
 from trading.venues.ccxt.connection import Connection
 from trading.venues.ccxt.live_feed import LiveFeed
 from trading.venues.ccxt.markets import Markets
-from trading.venues.ccxt.quirks import QUIRKS, Market
+from trading.venues.ccxt.row import Market
+from trading.venues.ccxt.weights import Urgency
+from trading.venues.exchanges import exchange
 from trading.venues.replay import ReplayFeed
 
 T = TypeVar("T")
@@ -156,19 +159,21 @@ class InMemory:
     """Stands for a connection to an exchange that answers at once, and whose prices rest."""
 
     def __init__(self, candles: Candles) -> None:
-        self.quirks = QUIRKS["binance", Market.SWAP]
-        self.exchange = self
+        self.exchange = exchange("binance", Market.SWAP)
+        self.row = self.exchange.row
+        self.account = UNASKED
+        self.ccxt = self
         self.markets = Markets(
-            quirks=self.quirks,
+            exchange=self.exchange,
             clock=SystemClock(),
-            exchange=lambda: None,  # all are traded
+            ccxt=lambda: None,  # all are traded
             load=asyncio.Event().wait,
         )
         self.tickers: Mapping[str, Any] = {}
         opens = (candles.times - HOUR // timedelta(milliseconds=1)).tolist()
         panels = (candles.open, candles.high, candles.low, candles.close, candles.volume)
         self._bars = {
-            self.quirks.market_of(symbol): [
+            self.row.market_of(symbol): [
                 [time, *bar]
                 for time, *bar in zip(
                     opens, *(panel[row].tolist() for panel in panels), strict=True
@@ -182,7 +187,16 @@ class InMemory:
 
     async def close(self, user: object) -> None: ...
 
-    async def ask(self, family: str, request: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+    def now(self) -> int:
+        return int(SystemClock().now().timestamp() * 1000)
+
+    async def ask(
+        self,
+        request: Callable[..., Awaitable[T]],
+        *arguments: Any,
+        about: str = "orders",
+        urgency: Urgency | None = None,
+    ) -> T:
         return await request(*arguments)
 
     async def fetch_ohlcv(

@@ -47,8 +47,9 @@ from trading.clocks import SystemClock
 from trading.ports import Venue
 from trading.types import ZERO, ExitPlan, Order, OrderRole, Quote, Side, Symbol
 from trading.venues.ccxt.connection import ApiAccess, Connection
-from trading.venues.ccxt.quirks import QUIRKS, Market
+from trading.venues.ccxt.row import Market
 from trading.venues.ccxt.venue import CcxtVenue
+from trading.venues.exchanges import exchange
 
 OPEN, RESTING = 10, 100
 GOAL = 50.0
@@ -247,9 +248,9 @@ async def _desk(
 def _venue(url: str, ws_url: str, **parts: Any) -> Venue:
     """The exchange, in place of the paper book of *parts*."""
     clock = SystemClock()
-    row = QUIRKS["binance", Market.SWAP]
+    real = exchange("binance", Market.SWAP)
     connection = Connection(
-        quirks=replace(row, weight_per_minute=PLENTY, orders_per_10s=PLENTY),
+        exchange=type(real)(replace(real.row, weight_per_minute=PLENTY, orders_per_10s=PLENTY)),
         access=ApiAccess(key=OWNER.key, secret=OWNER.secret),
         clock=clock,
         url=url,

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from chatbot.checks.finding import Finding, Looked, Verdict
 from chatbot.settings import TraderSection
-from chatbot.settings.trading import CcxtFeed, CcxtVenueSettings, Exchange
+from chatbot.settings.trading import CcxtFeed, CcxtVenueSettings, ExchangeSettings
 from chatbot.wiring.trading import Connections, account_of, feed_of
 from handlers.format import listed, plural
 from trading.errors import VenueError
@@ -41,7 +41,7 @@ def real_venue(looked: Looked, name: str, section: CcxtVenueSettings) -> Iterato
 
 
 def _bounded(
-    looked: Looked, what: str, section: Exchange, asking: AsyncIterator[Finding]
+    looked: Looked, what: str, section: ExchangeSettings, asking: AsyncIterator[Finding]
 ) -> list[Finding]:
     """What was found in time; an exchange that hangs is a finding, too."""
     found: list[Finding] = []
@@ -106,7 +106,7 @@ async def _venue(
 
 async def _clocks(looked: Looked, what: str, connection: Connection) -> Finding:
     asked = looked.clock.now()
-    millis = await connection.ask("time", connection.exchange.fetch_time)
+    millis = await connection.ask(connection.ccxt.fetch_time, about="time")
     answered = looked.clock.now()
     theirs = datetime.fromtimestamp(int(millis) / 1000, tz=UTC)
     ours = asked + (answered - asked) / 2
@@ -125,7 +125,7 @@ def _permitted(
 ) -> Iterator[Finding]:
     for sentence in sentences:
         verdict = Verdict.LOOK if WITHDRAWS in sentence else Verdict.FAULT
-        todo = "docs/binance.md tells what a key needs"
+        todo = f"{section.offer.row.guide} tells what a key needs"
         yield Finding(what, verdict, sentence.rstrip("."), todo)
     if all(WITHDRAWS in sentence for sentence in sentences):
         may = "reads only" if section.read_only else "may trade"

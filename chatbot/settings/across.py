@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import SecretStr
@@ -14,6 +14,8 @@ from chatbot.watch.rules import AlertCondition
 from trading.market.recordings import CRASH, RECORDINGS
 from trading.model.halt import EVERYONE
 from trading.types import Mode
+from trading.venues import exchanges
+from trading.venues.ccxt.row import Market
 
 CCXT = "ccxt"
 
@@ -95,13 +97,21 @@ def _not_live(
     if not _is_no(venue.get("read_only", True)):
         why = f"live needs read_only = false in [venues.{name}]; as it is, no order is placed"
         yield said.wrong(place, why)
-    for key in ("key", "secret"):
+    for key in _credentials(venue):
         if venue.get(key) is None and not venue.get(f"{key}_file"):
             variable = f"{PREFIX}VENUES__{name.upper()}__{key.upper()}"
             yield said.at(
                 ("venues", name),
                 f" has no {key}: set {variable} in the environment, or name a {key}_file",
             )
+
+
+def _credentials(venue: Mapping[str, Any]) -> Sequence[str]:
+    """What a key of that exchange consists of."""
+    exchange, market = _market_of(venue)
+    if exchange not in exchanges.names() or market not in list(exchanges.markets_of(exchange)):
+        return ()  # told already
+    return exchanges.exchange(exchange, Market(market)).row.credentials
 
 
 def _is_no(value: Any) -> bool:

@@ -18,7 +18,7 @@ from chatbot.settings.places import GivenValues, Mistake, is_on, merged, tables
 from chatbot.settings.secret import dressed
 from chatbot.settings.values import Wrong
 
-VENUE_SECRETS = ("key", "secret", "password")
+VENUE_SECRETS = ("key", "secret", "passphrase")
 MOST = 65_536
 """Bytes; whatever is longer is no secret of ours."""
 

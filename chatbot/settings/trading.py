@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
@@ -32,7 +32,9 @@ from trading.ports import LONGEST_REST
 from trading.risk.limits import EntryRules, EntryStyle, Limits, Theme
 from trading.safety.desk_limits import DeskLimits
 from trading.types import Costs, Mode, Symbol
-from trading.venues.ccxt.quirks import QUIRKS, Market, Quirks
+from trading.venues import exchanges
+from trading.venues.ccxt.exchange import Exchange
+from trading.venues.ccxt.row import Can, Market
 
 
 def _strategies() -> list[str]:
@@ -58,10 +60,6 @@ class ReplayFeedSettings(Section):
     speed: Number = Field(Decimal(60), gt=0, le=3600)
 
 
-def _exchanges() -> list[str]:
-    return sorted({exchange for exchange, _ in QUIRKS})
-
-
 def _whole_secret(value: SecretStr) -> SecretStr:
     said = value.get_secret_value().strip()
     if not said or len(said.split()) > 1:
@@ -76,26 +74,32 @@ _FILE = "a file with nothing else in it, beside this one"
 Secret = Annotated[SecretStr, AfterValidator(_whole_secret)]
 
 
-class Exchange(Section):
+class ExchangeSettings(Section):
     """What a venue and a feed of kind `ccxt` have in common."""
 
-    exchange: Annotated[str, one_of(_exchanges)] = Field(description="the name of an exchange")
+    exchange: Annotated[str, one_of(exchanges.names)] = Field(description="the name of an exchange")
     market: Market
     url: Address | None = Field(None, description=_HTTP)
     """In place of the exchange's own: for a proxy."""
     ws_url: Gateway | None = Field(None, description=_WS)
     sandbox: bool = False
+    _needs: ClassVar[Can] = Can.ENTRIES
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        known = [market for exchange, market in QUIRKS if exchange == self.exchange]
+        known = list(exchanges.markets_of(self.exchange))
         if self.market not in known:
             raise Wrong(f"on {self.exchange} there is {alternatives(known)}", key="market")
+        lacking = self.offer.row.lacking
+        for what, key in ((self._needs, "market"), (Can.SANDBOX, "sandbox")):
+            if lacking(what) and (what is self._needs or self.sandbox):
+                raise Wrong(lacking(what).rstrip("."), key=key)
         return self
 
     @property
-    def quirks(self) -> Quirks:
-        return QUIRKS[self.exchange, self.market]
+    def offer(self) -> Exchange:
+        """What there is of that market of the exchange."""
+        return exchanges.exchange(self.exchange, self.market)
 
     @property
     def place(self) -> str:
@@ -104,20 +108,21 @@ class Exchange(Section):
         return f"{self.exchange} {self.market}{testnet}"
 
 
-class CcxtVenueSettings(Exchange):
+class CcxtVenueSettings(ExchangeSettings):
     kind: Literal["ccxt"]
     read_only: bool = True
     key: Secret | None = Field(None, description=_KEY)
     """From the environment, or out of `key_file`; so the others."""
     secret: Secret | None = Field(None, description=_KEY)
-    password: Secret | None = Field(None, description=_KEY)
+    passphrase: Secret | None = Field(None, description=_KEY)
     key_file: str | None = Field(None, min_length=1, description=_FILE)
     secret_file: str | None = Field(None, min_length=1, description=_FILE)
-    password_file: str | None = Field(None, min_length=1, description=_FILE)
+    passphrase_file: str | None = Field(None, min_length=1, description=_FILE)
 
 
-class CcxtFeed(Exchange):
+class CcxtFeed(ExchangeSettings):
     kind: Literal["ccxt"]
+    _needs: ClassVar[Can] = Can.PRICES
 
 
 Venue = Annotated[PaperVenueSettings | CcxtVenueSettings, Field(discriminator="kind")]

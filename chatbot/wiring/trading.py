@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from chatbot.settings import Settings, TraderSection
-from chatbot.settings.trading import CcxtFeed, CcxtVenueSettings, Exchange, PaperVenueSettings
+from chatbot.settings.trading import (
+    CcxtFeed,
+    CcxtVenueSettings,
+    ExchangeSettings,
+    PaperVenueSettings,
+)
 from trading.clocks import Clock
 from trading.errors import SettingsError
 from trading.market.recordings import RECORDINGS
@@ -18,7 +23,7 @@ from trading.ports import Feed, Journal, MarketScanner, Venue
 from trading.strategies import strategy
 from trading.strategies.base import Strategy
 from trading.types import MarketRules, Mode, Symbol
-from trading.venues.ccxt.quirks import Market
+from trading.venues.ccxt.row import Market
 from trading.venues.ccxt.weights import Budgets
 from trading.venues.paper.venue import PaperVenue as PaperBook
 from trading.venues.replay import ReplayFeed
@@ -53,7 +58,7 @@ class Connections:
         access = ApiAccess(
             key=_plain(section.key),
             secret=_plain(section.secret),
-            password=_plain(section.password),
+            password=_plain(section.passphrase),
         )
         return self._of(section, access)
 
@@ -63,13 +68,13 @@ class Connections:
         account = next((a for a in self._accounts if _place(a) == _place(section)), None)
         return self.of_account(account) if account else self._of(section, ApiAccess())
 
-    def _of(self, section: Exchange, access: ApiAccess) -> Connection:
+    def _of(self, section: ExchangeSettings, access: ApiAccess) -> Connection:
         from trading.venues.ccxt.connection import Connection
 
         account = (*_place(section), access.key)
         if account not in self._made:
             self._made[account] = Connection(
-                quirks=section.quirks,
+                exchange=section.offer,
                 access=access,
                 clock=self._clock,
                 url=section.url or "",
@@ -242,7 +247,7 @@ def exit_rules_of(section: TraderSection) -> ExitRules:
     )
 
 
-def _place(section: Exchange) -> Sequence[object]:
+def _place(section: ExchangeSettings) -> Sequence[object]:
     return (section.exchange, section.market, section.sandbox, section.url, section.ws_url)
 
 

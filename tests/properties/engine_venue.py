@@ -47,9 +47,10 @@ from trading.types import (
     Targets,
     Untraded,
 )
-from trading.venues.ccxt.quirks import QUIRKS, Market
+from trading.venues.ccxt.row import Market
+from trading.venues.exchanges import exchange
 
-MISFITS = QUIRKS["binance", Market.SWAP].misfits
+MISFITS = exchange("binance", Market.SWAP).row.misfits
 TAG = "qd-test"
 """What the ids of our desks' orders begin with, whichever history they have; everybody else's
 begin otherwise."""

@@ -11,7 +11,7 @@ from chatbot.settings import Settings, load
 from chatbot.settings.trading import CcxtFeed, CcxtVenueSettings
 from trading.errors import SettingsError
 from trading.types import Mode
-from trading.venues.ccxt.quirks import Market
+from trading.venues.ccxt.row import Market
 
 SHIPPED = (Path(__file__).parents[3] / "bot.toml").read_text()
 VENUE = 'kind = "ccxt"\nexchange = "binance"\nmarket = "swap"\nread_only = false'
@@ -72,7 +72,7 @@ def test_a_live_trader_with_all_it_needs(folder: Path) -> None:
     venue, feed = venue_of(settings), settings.feeds["prices"]
     assert settings.traders["big"].mode is Mode.LIVE
     assert (venue.exchange, venue.market, venue.read_only) == ("binance", Market.SWAP, False)
-    assert (venue.place, venue.quirks.reduce_only) == ("binance swap", True)
+    assert (venue.place, venue.offer.row.reduce_only) == ("binance swap", True)
     assert isinstance(feed, CcxtFeed)
 
 
@@ -93,7 +93,7 @@ def test_paper_trades_on_real_prices_without_a_key(folder: Path) -> None:
 
 
 def test_the_examples_of_the_shipped_file_can_be_used_as_they_stand(folder: Path) -> None:
-    for name in ("key", "secret", "password"):
+    for name in ("key", "secret", "passphrase"):
         file = folder / f"binance.{name}"
         file.write_text(f"the-{name}\n")
         file.chmod(0o600)

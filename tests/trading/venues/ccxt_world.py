@@ -16,8 +16,9 @@ from trading.types import Order, OrderReport, OrderRole, OrderType, Quote, Side,
 from trading.venues.ccxt.breaker import Breaker
 from trading.venues.ccxt.connection import ApiAccess, Connection
 from trading.venues.ccxt.live_feed import LiveFeed
-from trading.venues.ccxt.quirks import QUIRKS, Market
+from trading.venues.ccxt.row import Market
 from trading.venues.ccxt.venue import CcxtVenue
+from trading.venues.exchanges import exchange
 
 BTC, ETH = Symbol("BTC", "USDT"), Symbol("ETH", "USDT")
 D = Decimal
@@ -123,9 +124,9 @@ def connect(
     **settings: Any,
 ) -> Connection:
     """*lacks*: what its row would say if the exchange could do less."""
-    quirks = QUIRKS["binance", Market(server.market)]
+    real = exchange("binance", Market(server.market))
     return Connection(
-        quirks=replace(quirks, **(lacks or {})),
+        exchange=type(real)(replace(real.row, **(lacks or {}))),
         access=ApiAccess(key=key.key, secret=key.secret),
         clock=clock,
         url=server.url,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
 from trading.clocks import Clock
 from trading.common.tasks import together
-from trading.venues.ccxt.answers import said
-from trading.venues.ccxt.connection import Connection, forget_login
+from trading.venues.ccxt.asking import AccountWatch
+from trading.venues.ccxt.connection import Connection
+from trading.venues.ccxt.exchange import Exchange
 
 log = logging.getLogger(__name__)
 
@@ -19,8 +21,6 @@ FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
 """Seconds between two tries."""
 LOOK_EVERY = 0.02
 """Seconds between two looks whether the stream has begun."""
-ORDERS, TRADES = "orders", "myTrades"
-"""What ccxt calls them among the things that it waits for."""
 
 Hear = Callable[[Any], None]
 
@@ -68,39 +68,45 @@ class AccountStream:
                 await self._listen()
             except* Exception as broken:  # noqa: BLE001  # whatever ccxt's streams raise
                 first = broken.exceptions[0]
-                words = said(first, self._connection.quirks) if isinstance(first, Exception) else ""
+                words = self._exchange.said(first) if isinstance(first, Exception) else ""
                 log.warning("the stream of %s broke off: %s", self._name, words)
             if self._began.is_set():
                 delay = FIRST_DELAY
                 self._began.clear()
                 self._broke = True
                 self.interruptions += 1
-            forget_login(self._connection.exchange)
+            self._exchange.forget_login(self._connection.ccxt)
             await self._clock.sleep(delay)
             delay = min(delay * 2, LONGEST_DELAY)
 
     async def _listen(self) -> None:
         """Never returns; raises a group when the stream breaks."""
-        exchange = self._connection.exchange
-        await together(
-            partial(self._hear, exchange.watch_orders, self._on_order),
-            partial(self._hear, exchange.watch_my_trades, self._on_trade),
-            self._notice,
-        )
+        watches = self._exchange.streams(self._connection.ccxt)
+        hearing = (partial(self._hear, watch) for watch in watches)
+        await together(*hearing, partial(self._notice, watches))
 
-    async def _hear(self, watch: Callable[[], Awaitable[Iterable[Any]]], hear: Hear) -> None:
+    async def _hear(self, watch: AccountWatch) -> None:
+        incoming = self._connection.incoming
         while True:
-            for raw in await watch():
-                hear(raw)
+            for raw in await watch.call():
+                if watch.tells_orders:
+                    self._on_order(incoming.order(raw))
+                else:
+                    self._on_trade(incoming.fill(raw))
 
-    async def _notice(self) -> None:
-        """Wait until both are waited for on a connection that stands."""
-        while not all(map(self._is_awaited, (ORDERS, TRADES))):
+    async def _notice(self, watches: Sequence[AccountWatch]) -> None:
+        """Wait until all are waited for on a connection that stands."""
+        while not all(self._is_awaited(watch.awaits) for watch in watches):
             await self._clock.sleep(LOOK_EVERY)
         self._began.set()
         if self._broke:
             self.interruptions += 1
 
     def _is_awaited(self, what: str) -> bool:
-        clients = self._connection.exchange.clients.values()
-        return any(what in c.futures and c.connected.done() for c in clients)
+        clients = self._connection.ccxt.clients.values()
+        waiting = (name for c in clients if c.connected.done() for name in c.futures)
+        return any(fnmatchcase(name, what) for name in waiting)
+
+    @property
+    def _exchange(self) -> Exchange:
+        return self._connection.exchange

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
-from trading.types import FINEST, ZERO, MarketRules, Symbol
+from trading.types import FINEST, MarketRules, Symbol
 from trading.venues.ccxt.connection import Connection
+from trading.venues.ccxt.values import number
 
 
 def listed_in(connection: Connection, quote: str) -> dict[Symbol, Any]:
     """Every market in *quote* of the kind that the connection is for, as ccxt describes it."""
-    market_of = connection.quirks.market_of
-    every = connection.exchange.markets.values()
+    market_of = connection.row.market_of
+    every = connection.ccxt.markets.values()
     found = ((Symbol(m["base"], m["quote"]), m) for m in every if m["quote"] == quote)
     return {symbol: market for symbol, market in found if market_of(symbol) == market["symbol"]}
 
@@ -30,7 +30,7 @@ class EveryMarket(Mapping[Symbol, str]):
         """Also of one that is not listed any more: an order of ours may still be asked about."""
         if symbol.quote != self._quote:
             raise KeyError(symbol)
-        return self._connection.quirks.market_of(symbol)
+        return self._connection.row.market_of(symbol)
 
     def covers(self, symbol: Symbol) -> bool:
         """Whether it would be one of them if it were listed."""
@@ -94,7 +94,7 @@ class ListedRules(Mapping[Symbol, MarketRules]):
             raise KeyError(symbol)
         rules = self._known.get(symbol)
         if rules is None:
-            rules = self._known[symbol] = _rules_of(markets.of(symbol))
+            rules = self._known[symbol] = self._rules_of(markets.of(symbol))
         return rules
 
     def __iter__(self) -> Iterator[Symbol]:
@@ -104,15 +104,11 @@ class ListedRules(Mapping[Symbol, MarketRules]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-
-def _rules_of(market: Any) -> MarketRules:
-    precision = market["precision"]
-    return MarketRules(
-        tick=_number(precision["price"]).normalize(),
-        lot=_number(precision["amount"]).normalize(),
-        min_notional=_number(market["limits"]["cost"].get("min")),
-    )
-
-
-def _number(value: object) -> Decimal:
-    return ZERO if value is None else Decimal(str(value))
+    def _rules_of(self, market: Any) -> MarketRules:
+        size = self._connection.incoming.size_of(market["symbol"])
+        precision = market["precision"]
+        return MarketRules(
+            tick=number(precision["price"]).normalize(),
+            lot=(number(precision["amount"]) * size).normalize(),
+            min_notional=number(market["limits"]["cost"].get("min")),
+        )

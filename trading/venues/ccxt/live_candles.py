@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TOGETHER = 8
 """Symbols whose candles are asked for at a time."""
-MOST_BARS = 1_000
-"""That one request brings."""
 GRACE = timedelta(seconds=10)
 """How long a bar that has closed is waited for; after that it counts as missing."""
 AGAIN = 2.5
@@ -210,7 +208,7 @@ class LiveCandles:
         found: Bars = {}
         begin = times[0] - step
         while begin <= times[-1] - step:
-            asked = min(MOST_BARS, (times[-1] - step - begin) // step + 1)
+            asked = min(self._connection.row.candles, (times[-1] - step - begin) // step + 1)
             answer = await self._ask(symbol, begin, asked)
             found.update({int(row[0]) + step: row[1:6] for row in answer})
             begin += asked * step
@@ -218,11 +216,11 @@ class LiveCandles:
 
     async def _ask(self, symbol: Symbol, begin: int, count: int) -> list[list[Any]]:
         """Asks again after a ban that is short: being told to wait is no loss of prices."""
-        market, name = self._connection.quirks.market_of(symbol), _name(self._timeframe)
+        market, name = self._connection.row.market_of(symbol), _name(self._timeframe)
         while True:
             try:
-                answer: list[list[Any]] = await self._connection.ask(
-                    "candles", self._connection.exchange.fetch_ohlcv, market, name, begin, count
+                answer = await self._connection.exchange.candles(
+                    self._connection, market, name, begin, count
                 )
             except VenueUnavailable:
                 banned = self._connection.budget.banned_for

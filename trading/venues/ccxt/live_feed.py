@@ -18,7 +18,6 @@ from trading.errors import VenueError
 from trading.market.candles import Candles
 from trading.ports import FeedState
 from trading.types import ZERO, Quote, Symbol
-from trading.venues.ccxt.answers import said
 from trading.venues.ccxt.connection import Connection
 from trading.venues.ccxt.live_candles import LiveCandles, millis, moment
 
@@ -57,7 +56,7 @@ class LiveFeed:
         self.name = name
         self._connection = connection
         self._wanted = tuple(symbols)
-        self._markets = {symbol: connection.quirks.market_of(symbol) for symbol in symbols}
+        self._markets = {symbol: connection.row.market_of(symbol) for symbol in symbols}
         self._clock = clock
         self._stale_after = timedelta(seconds=stale_after)
         self._candles = LiveCandles(
@@ -121,7 +120,7 @@ class LiveFeed:
     async def _follow(self, symbols: Sequence[Symbol]) -> None:
         """What is not traded now is left out, and joins by itself once it is (again)."""
         self._wanted = tuple(symbols)
-        market_of, traded = self._connection.quirks.market_of, self._is_traded
+        market_of, traded = self._connection.row.market_of, self._is_traded
         self._markets = {symbol: market_of(symbol) for symbol in symbols if traded(symbol)}
         await self._candles.keep(tuple(self._markets))
         for known in (self._quotes, self._seen, self._made):
@@ -205,7 +204,7 @@ class LiveFeed:
     async def _listen(self, batch: Mapping[Symbol, str]) -> None:
         """Hear prices for ever; while the stream is broken, ask for them now and then."""
         delay, markets = FIRST_DELAY, list(batch.values())
-        exchange, followed = self._connection.exchange, batch
+        exchange, followed = self._connection.ccxt, batch
         while True:
             # One that is listed no longer would break it for all.
             markets = [market for s, market in followed.items() if self._is_traded(s)] or markets
@@ -216,7 +215,7 @@ class LiveFeed:
                 await self._clock.sleep(PAUSE)
                 continue
             except Exception as error:  # noqa: BLE001  # whatever ccxt's streams raise
-                words = said(error, self._connection.quirks)
+                words = self._connection.exchange.said(error)
                 log.warning("the prices of %s broke off: %s", self.name, words)
             await self._clock.sleep(delay)
             delay = min(delay * 2, LONGEST_DELAY)
@@ -230,9 +229,12 @@ class LiveFeed:
             return
         self._asked_at = now
         try:
-            fetch = self._connection.exchange.fetch_tickers
+            fetch = self._connection.ccxt.fetch_tickers
             markets = [market for s, market in self._markets.items() if self._is_traded(s)]
-            self._hear(await self._connection.ask("prices", fetch, markets), self._markets)
+            self._hear(
+                await self._connection.ask(fetch, markets, about="prices", urgency=None),
+                self._markets,
+            )
         except VenueError as error:
             log.warning("no prices of %s: %s", self.name, error)
 

@@ -15,7 +15,7 @@ from trading.clocks import Clock
 from trading.common.tasks import set_within
 from trading.errors import VenueError
 from trading.types import Symbol
-from trading.venues.ccxt.quirks import Quirks
+from trading.venues.ccxt.exchange import Exchange
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ FRESH = 5.0
 
 
 class Markets:
-    """*exchange* is ccxt's, once there is a connection; *load* reads its markets anew."""
+    """*ccxt* tells ccxt's exchange, once there is a connection; *load* reads its markets anew."""
 
     generation = 0
     """How often they were read: what was made of them before is old."""
@@ -36,14 +36,14 @@ class Markets:
     def __init__(
         self,
         *,
-        quirks: Quirks,
+        exchange: Exchange,
         clock: Clock,
-        exchange: Callable[[], Any],
+        ccxt: Callable[[], Any],
         load: Callable[[], Awaitable[Any]],
     ) -> None:
-        self._quirks = quirks
-        self._clock = clock
         self._exchange = exchange
+        self._clock = clock
+        self._ccxt = ccxt
         self._load = load
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
@@ -51,23 +51,23 @@ class Markets:
 
     def of(self, symbol: Symbol) -> Any:
         """ccxt's description; None: it is not listed, or nobody is connected yet."""
-        exchange = self._exchange()
-        return None if exchange is None else exchange.markets.get(self._quirks.market_of(symbol))
+        return self.named(self._exchange.row.market_of(symbol))
+
+    def named(self, market: str) -> Any:
+        """The same by ccxt's name of it."""
+        exchange = self._ccxt()
+        return None if exchange is None else exchange.markets.get(market)
 
     def untraded(self, symbol: Symbol) -> str:
         """Why *symbol* is not traded there now, as a clause; empty: it is, or nobody knows yet."""
-        if self._exchange() is None:
+        if self._ccxt() is None:
             return ""
-        market = self.of(symbol)
+        market, exchange = self.of(symbol), self._exchange.row.exchange
         if market is None:
-            return f"{symbol} is not traded on {self._quirks.exchange}: it is not listed there"
-        if market.get("active") is False or not self._open_to_all(market):
-            return f"{symbol} is not traded on {self._quirks.exchange}: its market is halted there"
+            return f"{symbol} is not traded on {exchange}: it is not listed there"
+        if self._exchange.is_halted(market):
+            return f"{symbol} is not traded on {exchange}: its market is halted there"
         return ""
-
-    def _open_to_all(self, market: Any) -> bool:
-        flag = self._quirks.trading_flag
-        return not flag or (market.get("info") or {}).get(flag) is not False
 
     def were_read(self) -> None:
         self.generation += 1
@@ -92,7 +92,9 @@ class Markets:
             try:
                 await self.reread()
             except VenueError as error:
-                log.warning("the markets of %s cannot be read: %s", self._quirks.exchange, error)
+                log.warning(
+                    "the markets of %s cannot be read: %s", self._exchange.row.exchange, error
+                )
                 await self._clock.sleep(DOUBTED)
 
     async def _wait(self) -> None:

@@ -17,9 +17,10 @@ from typing import Any
 from trading.clocks import Clock
 from trading.common.tasks import Tasks
 from trading.errors import VenueError, VenueRejected, VenueUnavailable, Withheld
-from trading.types import CONDITIONAL, ZERO, Order, OrderReport, OrderStatus, Symbol
-from trading.venues.ccxt.quirks import Quirks
-from trading.venues.ccxt.translation import Translation, child_of, number
+from trading.types import ZERO, Order, OrderReport, OrderStatus, Symbol
+from trading.venues.ccxt.exchange import Exchange
+from trading.venues.ccxt.translation import Translation
+from trading.venues.ccxt.values import number
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class OrderStream:
         *,
         name: str,
         words: Translation,
-        quirks: Quirks,
+        exchange: Exchange,
         clock: Clock,
         find: Callable[[Order], Awaitable[OrderReport | None]],
     ) -> None:
@@ -67,7 +68,7 @@ class OrderStream:
         """How often something was heard that could not be followed up: compare."""
         self._name = name
         self._words = words
-        self._quirks = quirks
+        self._exchange = exchange
         self._clock = clock
         self._find = find
         self._known: dict[str, _KnownOrder] = {}
@@ -99,7 +100,7 @@ class OrderStream:
         order_id = order_id or str(raw.get("clientOrderId") or "")
         if venue_id in self._ids and order_id not in self._known:
             order_id = self._ids[venue_id]  # of a child: its own client id is the venue's making
-        for each in filter(None, (venue_id, child_of(raw))):
+        for each in filter(None, (venue_id, self._exchange.child_of(raw))):
             if order_id:
                 _keep(self._ids, each, order_id)
         if order_id in self._known:
@@ -126,8 +127,12 @@ class OrderStream:
     def is_known(self, venue_id: str) -> bool:
         return venue_id in self._ids
 
+    def is_linked(self, venue_id: str, order: Order) -> bool:
+        """Whether that id of the venue's is known to be of *order*, or of what it has become."""
+        return self._ids.get(venue_id) == order.id
+
     def is_apart(self, order: Order) -> bool:
-        return self._quirks.conditional_apart and order.type in CONDITIONAL
+        return self._exchange.is_apart(order)
 
     def asked(self, order: Order, report: OrderReport, trades: dict[str, Any]) -> None:
         """*report* is on its way to whoever asked: its *trades* are told by it."""
@@ -144,7 +149,7 @@ class OrderStream:
         if known is None:
             self._meet(raw)
             return
-        report = self._words.state(known.order.id, raw)
+        report = self._words.state(known.order.id, raw, quantity=known.order.quantity)
         if self.is_apart(known.order) and (self._became(known.order, raw) or report.filled):
             self._ask_soon(known)
         elif report.status in _DONE and report.filled > known.filled:
@@ -156,7 +161,7 @@ class OrderStream:
     def _became(self, order: Order, raw: Any) -> bool:
         """Whether *raw* is the child of a conditional order, or names it, or soon will."""
         is_child = str(raw.get("clientOrderId") or "") != order.id
-        return is_child or bool(child_of(raw)) or raw.get("status") == "closed"
+        return is_child or bool(self._exchange.child_of(raw)) or raw.get("status") == "closed"
 
     def trade(self, raw: Any) -> None:
         """One fill of an order."""
@@ -228,7 +233,7 @@ class OrderStream:
     async def _look_at(self, venue_id: str, symbol: Symbol) -> None:
         await self._clock.sleep(GRACE)
         raw = self._strangers[venue_id]
-        forced = self._quirks.forced_by_venue(str(raw.get("clientOrderId") or ""))
+        forced = self._exchange.row.forced_by_venue(str(raw.get("clientOrderId") or ""))
         for known in [] if forced else self._parents(symbol, str(raw["side"])):
             if not self._is_linked(venue_id):
                 await self._look_up(known)

@@ -9,15 +9,14 @@ from typing import Any
 
 from trading.clocks import Clock
 from trading.venues.ccxt.connection import Connection
-from trading.venues.ccxt.weights import Urgency
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
     began: float
     """When it was asked for (monotonic)."""
-    rows: Mapping[str, Any]
-    """As the exchange tells each market, by its id."""
+    markets: Mapping[str, Any]
+    """As ccxt describes each, by the exchange's ids."""
 
 
 class PostedRules:
@@ -34,23 +33,18 @@ class PostedRules:
 
         Raises as `Connection.ask`.
         """
-        quirks, exchange = self._connection.quirks, self._connection.exchange
-        about = str(market["id"]) if quirks.rules_of_one else ""
+        row = self._connection.row
+        about = str(market["id"]) if row.rules_of_one else ""
         asked = self._clock.monotonic()
         async with self._asking:
             answer = self._answers.get(about)
             if answer is None or answer.began < asked:
                 began = self._clock.monotonic()
-                tell, params = getattr(exchange, quirks.rules), {"symbol": about} if about else {}
-                info = await self._connection.ask(
-                    "markets", tell, params, urgency=Urgency.REDUCTION
-                )
-                rows = {str(row["symbol"]): row for row in info["symbols"]}
-                answer = self._answers[about] = _Answer(began, rows)
-        row = answer.rows.get(str(market["id"]))
-        if row is None:  # it is listed no more: all of them have to be read
+                told = await self._connection.exchange.markets_now(self._connection, market["id"])
+                answer = self._answers[about] = _Answer(began, told)
+        now = answer.markets.get(str(market["id"]))
+        if now is None:  # it is listed no more: all of them have to be read
             self._connection.markets.doubt()
             market["active"] = False
             return
-        told = exchange.parse_market(row)
-        market.update({key: value for key, value in told.items() if value is not None})
+        market.update({key: value for key, value in now.items() if value is not None})

@@ -21,8 +21,6 @@ from trading.venues.ccxt.translation import near
 
 TOGETHER = 4
 """Order books that are asked for at a time."""
-LEVELS = 100
-"""Of an order book: where they end before 20 basis points, the depth is at least what they hold."""
 _WITHOUT_DEPTH = EVERYTHING - {DEPTH}
 _BPS = 10_000
 
@@ -39,7 +37,7 @@ class ExchangeScan:
 
     async def scan(self, at: datetime, of: Universe) -> MarketScan:
         await self._connection.open(self)
-        await self._ask("markets", self._exchange.load_markets, True)
+        await self._ask("markets", self._ccxt.load_markets, True)
         markets = listed_in(self._connection, self._quote)
         tickers, books = await asyncio.gather(self._tickers(), self._best_prices())
         stats = {
@@ -57,14 +55,14 @@ class ExchangeScan:
     # -- asking -----------------------------------------------------------------------------
 
     async def _tickers(self) -> Mapping[str, Any]:
-        tickers: Mapping[str, Any] = await self._ask("prices", self._exchange.fetch_tickers)
+        tickers: Mapping[str, Any] = await self._ask("prices", self._ccxt.fetch_tickers)
         return tickers
 
     async def _best_prices(self) -> Mapping[str, Any]:
         """Where tickers tell them already it is not worth asking for them."""
-        if not self._exchange.has.get("fetchBidsAsks"):
+        if not self._ccxt.has.get("fetchBidsAsks"):
             return {}
-        books: Mapping[str, Any] = await self._ask("prices", self._exchange.fetch_bids_asks)
+        books: Mapping[str, Any] = await self._ask("prices", self._ccxt.fetch_bids_asks)
         return books
 
     async def _depths(
@@ -80,22 +78,24 @@ class ExchangeScan:
 
     async def _depth(self, market: Any) -> Decimal | None:
         """On the thinner side; None where the exchange does not show its order book."""
+        most = self._connection.row.book_levels
+        levels = () if most is None else (most,)
         try:
-            raw = await self._ask("book", self._exchange.fetch_order_book, market["symbol"], LEVELS)
+            raw = await self._ask("book", self._ccxt.fetch_order_book, market["symbol"], *levels)
         except VenueRejected:
             return None
         try:
-            book = near(raw)
+            book = near(self._connection.incoming.book(raw, market["symbol"]))
         except (ArithmeticError, TypeError, ValueError):  # it makes no sense: so it is unknown
             return None
-        return _thinner(book) * (_figure(market["contractSize"]) or 1)
+        return _thinner(book)
 
     async def _ask(self, family: str, request: Any, *arguments: Any) -> Any:
-        return await self._connection.ask(family, request, *arguments)
+        return await self._connection.ask(request, *arguments, about=family, urgency=None)
 
     @property
-    def _exchange(self) -> Any:
-        return self._connection.exchange
+    def _ccxt(self) -> Any:
+        return self._connection.ccxt
 
 
 def _stats(market: Any, ticker: Any, book: Any) -> MarketStats:

@@ -11,13 +11,12 @@ from typing import Any
 from trading.clocks import Clock
 from trading.execution.order_ids import ROLE_LETTERS
 from trading.types import (
+    ONE,
     ZERO,
     Depth,
     Fill,
     Held,
     MarketRules,
-    Movement,
-    MovementKind,
     Order,
     OrderReport,
     OrderRole,
@@ -25,12 +24,12 @@ from trading.types import (
     OrderType,
     Quote,
     Side,
-    Stops,
     Symbol,
     plain,
 )
+from trading.venues.ccxt.exchange import Exchange
 from trading.venues.ccxt.listed import EveryMarket
-from trading.venues.ccxt.quirks import Market, Quirks
+from trading.venues.ccxt.values import moment, number
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +57,7 @@ class Translation:
         *,
         venue: str,
         trader: str,
-        quirks: Quirks,
+        exchange: Exchange,
         symbols: Sequence[Symbol],
         price: Price,
         clock: Clock,
@@ -67,11 +66,11 @@ class Translation:
         """*every*: all markets of the exchange are ours, not only those of *symbols*."""
         self._venue = venue
         self._trader = trader
-        self._quirks = quirks
-        self._cash = quirks.market is Market.SPOT
+        self._exchange = exchange
+        self._cash = exchange.row.is_spot
         self._price = price
         self._clock = clock
-        own = {symbol: quirks.market_of(symbol) for symbol in symbols}
+        own = {symbol: exchange.row.market_of(symbol) for symbol in symbols}
         self.markets: Mapping[Symbol, str] = own if every is None else every
         self.symbols: Mapping[str, Symbol] = (
             {market: symbol for symbol, market in own.items()} if every is None else every.symbols
@@ -99,29 +98,46 @@ class Translation:
 
     def _by_name(self, name: str) -> Symbol | None:
         """Of one that was included, by ccxt's name or the exchange's."""
-        names = ((s, {self._quirks.market_of(s), f"{s.base}{s.quote}"}) for s in self._also)
+        exchange = self._exchange
+        names = ((s, {exchange.row.market_of(s), exchange.market_id(s)}) for s in self._also)
         return next((symbol for symbol, known in names if name in known), None)
 
     # -- orders -----------------------------------------------------------------------------
 
-    def state(self, order_id: str, raw: Any) -> OrderReport:
+    def state(self, order_id: str, raw: Any, *, quantity: Decimal | None = None) -> OrderReport:
+        """*quantity*: of the order, where its answer may not tell it."""
         return OrderReport(
             order_id=order_id,
-            status=_STATUS.get(str(raw.get("status")), OrderStatus.OPEN),
+            status=self.status(raw, quantity=quantity),
             venue_id=str(raw["id"]),
             filled=number(raw.get("filled")),
             average_price=number(raw.get("average")) or None,
-            note=str(_info(raw).get("rm") or ""),
-            triggered=_works(raw),
+            note=self._exchange.note_of(raw),
+            triggered=self._exchange.is_touched(raw),
         )
+
+    def status(self, raw: Any, *, quantity: Decimal | None = None) -> OrderStatus:
+        """All of it has filled, or it is not FILLED, whatever the exchange calls it.
+
+        "Closed" alone says neither: one that was partly filled and then cancelled may be told so,
+        and one of which nothing more is told yet.
+        """
+        told = _STATUS.get(str(raw.get("status")), OrderStatus.OPEN)
+        if told is not OrderStatus.FILLED:
+            return told
+        wanted = number(raw.get("amount")) or quantity
+        if raw.get("filled") is None or not wanted:
+            return OrderStatus.OPEN
+        return told if number(raw["filled"]) >= wanted else OrderStatus.CANCELLED
 
     def order(self, symbol: Symbol, raw: Any) -> Order:
         """The order as the venue holds it, for those that we do not know."""
         order_id = str(raw.get("clientOrderId") or f"venue:{raw['id']}")
-        stop = number(raw.get("triggerPrice") or raw.get("stopPrice")) or None
+        stop = number(self._exchange.trigger_of(raw)) or None
         price = number(raw.get("price")) or None
         kind = OrderType.LIMIT if price else OrderType.MARKET
-        kind = _waiting(raw) if stop else kind
+        if stop:
+            kind = OrderType.TARGET if self._exchange.is_target(raw) else OrderType.STOP
         return Order(
             id=order_id,
             trader=self._trader,
@@ -134,8 +150,8 @@ class Translation:
             price=price,
             stop_price=stop,
             reduce_only=bool(raw.get("reduceOnly")),
-            reason=self._quirks.forced_by_venue(order_id),
-            status=_STATUS.get(str(raw.get("status")), OrderStatus.OPEN),
+            reason=self._exchange.row.forced_by_venue(order_id),
+            status=self.status(raw),
             filled=number(raw.get("filled")),
             average_price=number(raw.get("average")) or None,
             venue_id=str(raw["id"]),
@@ -206,48 +222,20 @@ class Translation:
                 sizes.setdefault(symbol, {})[side] = size
         return {symbol: Held(**sides) for symbol, sides in sizes.items()}
 
-    def income(self, raw: Any, quote: str) -> Movement | None:
-        """An entry of the account's ledger; None for what fills tell, and for other currencies."""
-        told = _info(raw)
-        kind = str(told.get("incomeType") or raw.get("type") or "")
-        ours = self._quirks.money.get(kind, MovementKind.TRANSFER)
-        amount = number(raw["amount"])
-        if ours is None or raw.get("currency") != quote or not amount:
-            return None
-        return Movement(
-            id=f"{self._venue}:{kind}:{raw['id']}:{told.get('symbol') or ''}",
-            kind=ours,
-            amount=-amount if raw["direction"] == "out" else amount,
-            at=moment(raw["timestamp"]) or self._clock.now(),
-            symbol=self._by_id(str(told.get("symbol") or "")),
-        )
-
-    def payment(self, raw: Any, *, came: bool) -> Movement:
-        """A deposit, a withdrawal (its fee goes too), or a transfer between accounts."""
-        fee = number((raw.get("fee") or {}).get("cost"))
-        amount = number(raw["amount"])
-        return Movement(
-            id=f"{self._venue}:{raw.get('type') or 'transfer'}:{raw['id']}",
-            kind=MovementKind.TRANSFER,
-            amount=amount if came else -(amount + fee),
-            at=moment(raw.get("timestamp")) or self._clock.now(),
-        )
-
-    def _by_id(self, market_id: str) -> Symbol | None:
-        return next((s for s in self.ours() if f"{s.base}{s.quote}" == market_id), None)
-
     # -- markets ----------------------------------------------------------------------------
 
     def rules(self, market: Any) -> MarketRules:
-        limits = market["limits"]
+        """In coins, also where the exchange counts in contracts."""
+        row, limits = self._exchange.row, market["limits"]
+        size = number(market["contractSize"]) if row.contracts else ONE
         most = limits.get("market", {}).get("max") or limits["amount"].get("max")
         return MarketRules(
             tick=number(market["precision"]["price"]).normalize(),
-            lot=number(market["precision"]["amount"]).normalize(),
+            lot=(number(market["precision"]["amount"]) * size).normalize(),
             min_notional=number(limits["cost"].get("min")),
-            max_quantity=number(most) or None,
-            min_quantity=number(limits["amount"].get("min")),
-            stops=_stops(_info(market).get("orderTypes")) if self._cash else Stops.MARKET,
+            max_quantity=number(most) * size or None,
+            min_quantity=number(limits["amount"].get("min")) * size,
+            stops=self._exchange.stops_of(market),
         )
 
     def depth(self, raw: Any) -> Depth:
@@ -281,13 +269,6 @@ def near(raw: Any, now: datetime = EPOCH) -> Depth:
     )
 
 
-def _stops(types: Sequence[str] | None) -> Stops:
-    """By the order types that a market takes; all of them where it does not tell."""
-    if types is None or "STOP_LOSS" in types:
-        return Stops.MARKET
-    return Stops.LIMIT if "STOP_LOSS_LIMIT" in types else Stops.DESK
-
-
 def misfit(order: Order, rules: MarketRules) -> str:
     """What keeps *order* from being sent exactly as it is: ccxt would round it without a word.
 
@@ -309,31 +290,6 @@ def misfit(order: Order, rules: MarketRules) -> str:
     return ""
 
 
-def pair_params(stop: Order, target: Order) -> dict[str, Any]:
-    """Of Binance's `orderList/oco`: what is above the price, and what is below it."""
-    above, below = (target, stop) if stop.side is Side.SELL else (stop, target)
-    params = {
-        "side": stop.side.name,
-        "quantity": exact(stop.quantity),
-        "listClientOrderId": f"{stop.id}.pair",
-        "newOrderRespType": "RESULT",
-    }
-    for place, order in (("above", above), ("below", below)):
-        kind = "TAKE_PROFIT" if order.type is OrderType.TARGET else "STOP_LOSS"
-        params |= {
-            f"{place}Type": kind,
-            f"{place}StopPrice": exact(order.stop_price),
-            f"{place}ClientOrderId": order.id,
-        }
-        if order.price is not None:
-            params |= {
-                f"{place}Type": f"{kind}_LIMIT",
-                f"{place}Price": exact(order.price),
-                f"{place}TimeInForce": "GTC",
-            }
-    return params
-
-
 def written_off(order: Order, price: Decimal, at: datetime) -> OrderReport:
     """All of *order* at *price*, by nobody's trade."""
     fill = Fill(
@@ -345,49 +301,6 @@ def written_off(order: Order, price: Decimal, at: datetime) -> OrderReport:
         average_price=price, fills=(fill,),
         note="written off: nobody trades it",
     )  # fmt: skip
-
-
-def number(value: object) -> Decimal:
-    return ZERO if value is None else Decimal(str(value))
-
-
-def exact(value: Decimal | None) -> str | None:
-    """ccxt takes text for numbers, and passes over a Decimal."""
-    return None if value is None else f"{value:f}"
-
-
-def moment(millis: object) -> datetime | None:
-    if not isinstance(millis, int | float | str) or not millis:
-        return None
-    return datetime.fromtimestamp(int(millis) / 1000, tz=UTC)
-
-
-def millis(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
-
-
-def child_of(raw: Any) -> str:
-    """The venue's id of the order that a conditional one has become; empty before."""
-    told = _info(raw)
-    child = str(told.get("actualOrderId") or told.get("ai") or "")
-    return "" if child == "0" else child
-
-
-def _info(raw: Any) -> Any:
-    return raw.get("info") or {}
-
-
-def _works(raw: Any) -> bool:
-    """Of an order that waited for a price: it has been touched, and it is on the book."""
-    told, waited = _info(raw), raw.get("triggerPrice") or raw.get("stopPrice")
-    return bool(waited) and (told.get("isWorking") is True or told.get("w") is True)
-
-
-def _waiting(raw: Any) -> OrderType:
-    """Of an order that waits for a price, whatever it becomes then."""
-    told = _info(raw).get("orderType") or _info(raw).get("type") or raw.get("type") or ""
-    is_target = str(told).upper().replace(" ", "_").startswith("TAKE_PROFIT")
-    return OrderType.TARGET if is_target else OrderType.STOP
 
 
 def _role(order_id: str) -> OrderRole:

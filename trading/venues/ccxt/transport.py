@@ -7,7 +7,7 @@ by the connection itself, after every wait, immediately before the request is wr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ import aiohttp
 
 from trading.errors import TradingError, VenueRejected
 from trading.model.halt import Permit
+from trading.venues.ccxt.carried import missing
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -37,19 +38,19 @@ class Sending:
 
     permit: Permit
     """Raises if the order may no longer leave."""
-    must_contain: Sequence[str] = ()
-    """What stands somewhere in the request."""
+    carries: Mapping[str, str] = field(default_factory=dict)
+    """What the request must say, field by field; see `carried.missing`."""
     left: bool = field(default=False, init=False)
     """Bytes were written: from here on anything may have happened."""
     withheld: TradingError | None = field(default=None, init=False)
     """Why nothing was written."""
 
-    def check(self, request: str) -> None:
+    def check(self, url: str, body: str) -> None:
         """Raises, and remembers, what keeps the request here."""
         try:
-            missing = next((words for words in self.must_contain if words not in request), "")
-            if missing:
-                raise NotAsMeant(f"the request does not carry {missing}; nothing was sent")
+            lacking = missing(self.carries, url, body) if self.carries else ""
+            if lacking:
+                raise NotAsMeant(f"the request does not carry {lacking}; nothing was sent")
             self.permit()
         except TradingError as error:
             self.withheld = error
@@ -60,9 +61,9 @@ _SENDING: ContextVar[Sending | None] = ContextVar("sending", default=None)
 
 
 @contextmanager
-def sending(permit: Permit, *, must_contain: Sequence[str] = ()) -> Iterator[Sending]:
+def sending(permit: Permit, *, carries: Mapping[str, str] | None = None) -> Iterator[Sending]:
     """Guard the requests that the running task makes within the block."""
-    one = Sending(permit=permit, must_contain=must_contain)
+    one = Sending(permit=permit, carries=carries or {})
     token = _SENDING.set(one)
     try:
         yield one
@@ -112,7 +113,7 @@ class GuardedRequest(aiohttp.ClientRequest):
 
     def _check(self) -> None:
         if self._guard is not None:
-            self._guard.check(f"{self.url}\n{_text(self._body)}")
+            self._guard.check(str(self.url), _text(self._body))
             self._guard.left = True
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from trading.venues.ccxt.answers import said
-from trading.venues.ccxt.quirks import QUIRKS
+from trading.venues.ccxt.row import Market
+from trading.venues.exchanges import exchange
 
 
 @pytest.mark.parametrize(
@@ -19,4 +19,5 @@ from trading.venues.ccxt.quirks import QUIRKS
     ],
 )
 def test_its_words_are_made_clean(body: str, words: str) -> None:
-    assert said(ValueError(f"binance {body}"), next(iter(QUIRKS.values()))) == words
+    binance = exchange("binance", Market.SPOT)
+    assert binance.said(ValueError(f"binance {body}")) == words

@@ -447,10 +447,10 @@ async def test_a_connection_stays_open_until_the_last_user_leaves() -> None:
         await connection.open("feed")
         assert len(server.asked("GET", "*/exchangeInfo")) == 1
         await connection.close("venue")
-        assert await connection.ask("time", connection.exchange.fetch_time) > 0
+        assert await connection.ask(connection.ccxt.fetch_time, about="time") > 0
         await connection.close("feed")
         with pytest.raises(VenueUnavailable, match="not connected yet"):
-            _ = connection.exchange
+            _ = connection.ccxt
 
 
 async def test_accounts_on_one_host_share_its_budget() -> None:

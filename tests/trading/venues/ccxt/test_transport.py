@@ -60,7 +60,7 @@ def halted() -> None:
 
 async def test_with_its_permit_a_request_leaves() -> None:
     async with a_wire() as (wire, session):
-        with sending(allowed, must_contain=["qd-1"]) as one:
+        with sending(allowed, carries={"newClientOrderId": "qd-1"}) as one:
             await post(session, wire.url, "newClientOrderId=qd-1")
         assert one.left
         assert b"newClientOrderId=qd-1" in wire.heard
@@ -119,7 +119,7 @@ async def test_a_halt_between_headers_and_body_comes_in_time_on_a_kept_connectio
 async def test_a_request_without_its_id_stays_here() -> None:
     async with a_wire() as (wire, session):
         with (
-            sending(allowed, must_contain=["qd-1"]) as one,
+            sending(allowed, carries={"newClientOrderId": "qd-1"}) as one,
             pytest.raises((NotAsMeant, aiohttp.ClientError)),
         ):
             await post(session, wire.url, "newClientOrderId=other")

@@ -324,7 +324,7 @@ async def test_too_many_orders_hold_back_new_orders_only() -> None:
 
 async def test_a_clock_that_differs_is_set_and_the_order_may_be_sent_again() -> None:
     async with a_world("swap") as world:
-        world.connection.exchange.options["timeDifference"] = 60_000
+        world.connection.ccxt.options["timeDifference"] = 60_000
         with pytest.raises(VenueUnavailable, match="our clock differed"):
             await world.place(world.order())
         assert (await world.place(world.order())).status is OrderStatus.FILLED

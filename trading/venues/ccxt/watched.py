@@ -1,0 +1,107 @@
+"""ccxt's class of an exchange as we use it: exact, on our budget, and aimed where we want it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from trading.common.text import cleaned
+from trading.venues.ccxt.lean import exchange_class
+from trading.venues.ccxt.weights import WeightBudget
+
+if TYPE_CHECKING:
+    from trading.venues.ccxt.connection import Connection
+
+KEEP_ALIVE = 15_000
+"""Milliseconds between two pings: a stream that is dead without a word is noticed by them."""
+
+
+class _BudgetThrottle:
+    """In the place of ccxt's own: it waits for our budget."""
+
+    loop: Any = None
+
+    def __init__(self, budget: WeightBudget) -> None:
+        self._budget = budget
+
+    def __call__(self, cost: float | None = None) -> Awaitable[None]:
+        return self._budget.take(1.0 if cost is None else float(cost))
+
+
+def watched_class(name: str) -> Callable[[Connection, dict[str, Any]], Any]:
+    """Imports ccxt: most of a second, for a thread."""
+    base: Any = exchange_class(name)
+
+    class Watched(base):  # type: ignore[misc]  # its base is found by name
+        """Tells its connection of every answer, and waits for our budget."""
+
+        def __init__(self, connection: Connection, config: dict[str, Any]) -> None:
+            self._told = connection.heard
+            self._last_word = connection.exchange.last_word
+            self.real_hosts: dict[str, str] = {}
+            super().__init__(config)
+            # Exact, and read everywhere; of a Decimal ccxt's own parsers lose fees and triggers.
+            self.number = str
+            self.streaming: Any = {**(self.streaming or {}), "keepAlive": KEEP_ALIVE}
+            self.throttler = _BudgetThrottle(connection.budget)
+
+        def on_rest_response(self, code: int, *rest: Any) -> Any:
+            """*rest*: reason, address, method, the answer's headers, its body, ..."""
+            self._told(code, dict(rest[3]), str(rest[4] or ""))
+            return super().on_rest_response(code, *rest)
+
+        def parse_json(self, http_response: Any) -> Any:
+            """Plain letters and digits, which is nearly all, hold nothing to be cleaned."""
+            plain = str(http_response).isascii() and "\\u" not in str(http_response)
+            parsed = super().parse_json(http_response)
+            return parsed if plain else cleaned(parsed)
+
+        def handle_message(self, client: Any, message: Any) -> None:
+            """A stream that has said its last word stays connected: ccxt would wait for ever."""
+            message = cleaned(message)
+            ended = self._last_word(message)
+            if ended:
+                client.on_error(ConnectionError(f"the stream ended: {ended}"))
+                return
+            super().handle_message(client, message)
+
+        def currency_to_precision(self, _code: str, fee: Any, *_: Any) -> str:
+            """ccxt's streams sum fees that nobody reads, and stumble on a coin without a market."""
+            return str(fee)
+
+        def get_exceptions_by_url(self, url: str, exact_or_broad: str) -> Any:
+            """ccxt knows a market's errors by its address: by the real one."""
+            return super().get_exceptions_by_url(_real(url, self.real_hosts), exact_or_broad)
+
+    Watched.__name__ = base.__name__
+    return Watched
+
+
+def _real(url: str, hosts: Mapping[str, str]) -> str:
+    here = next((here for here in hosts if url.startswith(here)), None)
+    return url if here is None else hosts[here] + url.removeprefix(here)
+
+
+def aim(exchange: Any, *, url: str, ws_url: str) -> None:
+    """Point every address of *exchange* at *url* and *ws_url*, where these are given.
+
+    The real host becomes the first part of the path: ccxt, and whoever serves there, tell spot
+    from futures and one stream from another by it.
+    """
+    real: dict[str, str] = {}
+    for section in ("api", "test", "demo"):
+        if section in exchange.urls:
+            exchange.urls[section] = _aimed(exchange.urls[section], url, ws_url, real)
+    exchange.real_hosts = real
+
+
+def _aimed(value: Any, url: str, ws_url: str, real: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _aimed(inner, url, ws_url, real) for name, inner in value.items()}
+    scheme, _, rest = str(value).partition("://")
+    base = (ws_url if scheme in ("ws", "wss") else url).rstrip("/")
+    if not base:
+        return value
+    host, slash, path = rest.partition("/")
+    real[f"{base}/{host}/"] = f"{scheme}://{host}/"
+    return f"{base}/{host}{slash}{path}"
