@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import numpy as np
 from chatbot.app.backtests import ProcessBacktests
 from chatbot.delivery.outbox import Outbox
 from chatbot.delivery.waiting import Subscriber
+from chatbot.unique import unique_hex
 from chatbot.watch.memory import settle
 from handlers import alerts, load_commands
 from handlers.caller import Caller, Role
@@ -235,7 +235,7 @@ def _build(
     )  # fmt: skip
     shared = DeskParts(
         store=store, recorder=recorder, halter=halter, journal=journals[0], clock=clock,
-        ids=OrderIds("b3c4", secrets.token_hex), offload=asyncio.to_thread,
+        ids=OrderIds("b3c4", unique_hex), offload=asyncio.to_thread,
     )  # fmt: skip
     own = TraderParts(
         settings=world.settings,

@@ -139,6 +139,8 @@ class Faults:
 class FaultyVenue:
     """A venue behind a bad line: the real one does the work, the faults are ours."""
 
+    shows_books = True
+
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
         self.name = venue.name

@@ -170,6 +170,8 @@ class Venue(Protocol):
     stop locks what it would sell."""
     targets: Targets
     """Where a target can rest."""
+    shows_books: bool
+    """It has order books to look at: one is looked at before each entry."""
     writes_off: bool
     """What it trades no more stays until a person books it out; else it is settled there."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -29,6 +28,7 @@ from chatbot.delivery.waiting import (
     reply_of,
 )
 from chatbot.ports import Speaker
+from chatbot.unique import unique_hex
 from handlers.alert_prefs import AlertPreferences
 from handlers.format import plural
 from handlers.in_place import InPlace, Stories
@@ -150,7 +150,7 @@ class Outbox:
         if not told:
             return ()
         body = dump(self._followers.announced(event, reply, told))
-        number = secrets.token_hex(8)
+        number = unique_hex(8)
         return tuple(
             Alert(
                 id=f"{number}|{key}",

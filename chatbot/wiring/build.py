@@ -24,6 +24,7 @@ from chatbot.folder.mark import DeskMark
 from chatbot.folder.state import StateFolder
 from chatbot.logs import get_logger
 from chatbot.settings import Settings
+from chatbot.unique import unique_hex
 from chatbot.watch.memory import loaded, share_arena
 from chatbot.watch.metrics import Metrics
 from chatbot.watch.turns import Turns
@@ -156,7 +157,7 @@ async def build(
     journals = [FileJournal(folder.path / "intents.journal")]
     shared = DeskParts(
         store=store, recorder=recorder, halter=halter, journal=journals[0], clock=clock,
-        ids=OrderIds(tag, secrets.token_hex), desk_risk=DeskRisk(settings.limits.build()),
+        ids=OrderIds(tag, unique_hex), desk_risk=DeskRisk(settings.limits.build()),
         offload=asyncio.to_thread,
     )  # fmt: skip
     connections = Connections(settings, clock)

@@ -241,6 +241,7 @@ class EngineVenue:
         self.window = WINDOW
         self.cash = exchange.spot
         self.reduce_only = not exchange.spot
+        self.shows_books = True
         self.writes_off = exchange.spot
         self.targets = Targets.PAIRED if exchange.spot else Targets.BESIDE
         self._exchange = exchange

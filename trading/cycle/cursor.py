@@ -11,7 +11,7 @@ from trading.context.trader import TraderContext
 from trading.events import CycleEnded
 from trading.execution.set_aside import Aside
 from trading.ports import Change, WritePriority
-from trading.types import EquityPoint
+from trading.types import ZERO, EquityPoint
 
 
 class Cursor:
@@ -48,20 +48,21 @@ class Cursor:
         """Keep that *bar* was handled, with what the account is worth at its close."""
         account = self._valuer.ledger.change_account(cursor=bar)
         self._valuer.note(self._context.clock.now())
-        equity = self._valuer.equity(bar)
+        equity, at_work = self._valuer.at_work(bar)
         seconds = self._context.clock.monotonic() - self._began
-        points = () if equity is None else (self._equity_point(bar, equity),)
+        exposure = sum(at_work.values(), ZERO)
+        points = () if equity is None else (self._equity_point(bar, equity, exposure),)
         ended = CycleEnded(
             bars=1, decisions=decisions, seconds=seconds, equity=equity, **self._context.about()
         )
         change = Change(accounts=(account,), equity=points, notes=self._aside.marks())
         await self._recorder.keep(change, WritePriority.REST, ended)
 
-    def _equity_point(self, bar: datetime, equity: Decimal) -> EquityPoint:
+    def _equity_point(self, bar: datetime, equity: Decimal, exposure: Decimal) -> EquityPoint:
         return EquityPoint(
             trader=self._context.name,
             at=bar,
             equity=equity,
             wallet=self._valuer.ledger.account.wallet,
-            exposure=self._valuer.exposure(bar),
+            exposure=exposure,
         )

@@ -23,7 +23,7 @@ from trading.execution.order_book import BookAnswer, BookAnswers
 from trading.execution.orders import Orders
 from trading.model.halt import Latch, Permit
 from trading.risk import pace
-from trading.risk.cooldown import CountedLosses, current
+from trading.risk.cooldown import CountedLosses, Streak, current
 from trading.risk.exposure import reserved
 from trading.risk.gate import afford, objection
 from trading.risk.limits import EntryStyle
@@ -188,14 +188,18 @@ class Decider:
         """What risk knows at market time *at*."""
         return self._priced(self._unpriced(at), at)
 
+    def losses(self, at: datetime) -> Streak:
+        """The losses in a row that still matter at market time *at*."""
+        limits = self._settings.now.limits
+        return current(self._losses.of(self._ledger.trades, limits), limits, at)
+
     # -- inside ---------------------------------------------------------------------------
 
     def _unpriced(self, at: datetime) -> RiskSnapshot:
         """The book without what has to be added up at prices: nothing is approved by it."""
         busy = frozenset(order.symbol for order in self._ledger.alive_of(OrderRole.ENTRY))
         opened = frozenset(self._ledger.positions)
-        limits = self._settings.now.limits
-        losses = current(self._losses.of(self._ledger.trades, limits), limits, at)
+        limits, losses = self._settings.now.limits, self.losses(at)
         return RiskSnapshot(
             equity=None,
             exposure=ZERO,

@@ -11,7 +11,6 @@ from trading.context.trader import TraderContext
 from trading.cycle.deciding import Decider
 from trading.events import CooldownBegan
 from trading.risk import pace
-from trading.risk.cooldown import rest_until
 
 
 class Rests:
@@ -51,9 +50,9 @@ class Rests:
         """Say once that a rest has begun at *bar*."""
         until = self._rest_at(bar)
         if until is not None and until != self._until:
-            why = f"{self._decider.book(bar).losses_in_row} losses in a row"
+            why = f"{self._decider.losses(bar).losses} losses in a row"
             await self._recorder.say(CooldownBegan(why=why, until=until, **self._context.about()))
         self._until = until
 
     def _rest_at(self, bar: datetime) -> datetime | None:
-        return rest_until(self._decider.book(bar), self._settings.now.limits, bar)
+        return self._decider.losses(bar).until(self._settings.now.limits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from trading.accounts.booking import Booked
@@ -54,9 +54,7 @@ class Consequences:
         else is written with it.
         """
         order = applied.order
-        about = self.context.about_order(order.symbol, origin)
-        placing = any(leg.is_alive for leg in legs)
-        fills = self._of_fills(applied, about, placing=placing)
+        fills = self._of_fills(applied, legs, origin) if applied.booked else []
         return Follows(
             change=self._change(applied, legs, notes),
             # All fills in one: a later one must not be on the disk before an earlier one.
@@ -82,7 +80,8 @@ class Consequences:
             notes=notes,
         )
 
-    def _of_fills(self, applied: Applied, about: AboutOrder, *, placing: bool) -> list[Event]:
+    def _of_fills(self, applied: Applied, legs: Sequence[Order], origin: str) -> list[Event]:
+        about = self.context.about_order(applied.order.symbol, origin)
         today = self.valuer.today() if applied.trades else None
         events: list[Event] = [
             PositionClosed(trade=trade, today=today, **about) for trade in applied.trades
@@ -92,6 +91,7 @@ class Consequences:
             events.append(self._reduced(applied.order, partly, about))
         opened = [b for b in applied.booked if b.after and (b.before is None or b.closed)]
         if opened and applied.order.symbol in self.ledger.positions:
+            placing = any(leg.is_alive for leg in legs)
             events.append(self._opened(applied.order, about, placing=placing))
         return events
 
@@ -133,11 +133,12 @@ class Consequences:
 
     def ending(self, before: Order, order: Order, origin: str) -> list[Event]:
         """What is said of an order that has ended, or was in doubt and is no more."""
-        about = self.context.about_order(order.symbol, origin)
         if before.status is OrderStatus.UNKNOWN and order.status is not OrderStatus.UNKNOWN:
-            took = self.context.clock.now() - (before.updated_at or before.created_at)
+            about = self.context.about_order(order.symbol, origin)
+            took = about["at"] - (before.updated_at or before.created_at)
             return [OrderResolved(order=order, outcome=order.status, took=took, **about)]
         if before.is_alive and order.status is OrderStatus.REJECTED:
+            about = self.context.about_order(order.symbol, origin)
             position = self.ledger.positions.get(order.symbol)
             held = abs(position.quantity) if position else ZERO
             return [OrderRefused(order=order, said=order.note, open_quantity=held, **about)]

@@ -29,6 +29,8 @@ async def look(venue: Venue, symbol: Symbol) -> BookAnswer:
 
 async def looks(venue: Venue, symbols: Iterable[Symbol]) -> BookAnswers:
     """The order books of *symbols*, asked for together, where the venue shows any."""
+    if not venue.shows_books:
+        return {}
     wanted = list(dict.fromkeys(symbols))
     found = await asyncio.gather(*(look(venue, symbol) for symbol in wanted))
     return dict(zip(wanted, found, strict=True))

@@ -80,7 +80,7 @@ class Wanted:
         return abs(position.quantity)
 
     def is_reached(self, plan: ExitPlan, symbol: Symbol) -> bool:
-        quote = self._valuer.quote(symbol)
+        quote = None if plan.target is None else self._valuer.quote(symbol)
         if quote is None or plan.target is None:
             return False
         return (quote.price - plan.target) * plan.side.sign >= ZERO

@@ -52,6 +52,7 @@ class CcxtVenue:
     """Implements `trading.ports.Venue` on an account of an exchange."""
 
     costs = None
+    shows_books = True
 
     def __init__(
         self,

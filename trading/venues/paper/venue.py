@@ -71,6 +71,8 @@ class PaperVenue:
     """
 
     fills: type[Filling] = Filling
+    shows_books = False
+    """A recording has none; the share of each bar's volume stands for it."""
     writes_off = True
     window = 0.0
     """Nothing is ever under way between us and this venue."""
@@ -230,7 +232,7 @@ class PaperVenue:
         return ()
 
     async def depth(self, symbol: Symbol) -> Depth | None:
-        """None: a recording has no order book; the share of each bar's volume stands for it."""
+        """None: see `shows_books`."""
         return None
 
     async def preview(self, symbol: Symbol, side: Side, quantity: Decimal) -> Preview:
