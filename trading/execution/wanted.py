@@ -8,7 +8,7 @@ from decimal import Decimal
 from trading.accounts.valuation import Valuer
 from trading.context.settings import SettingsInForce
 from trading.execution.orders import Orders
-from trading.model.legs import Difference, Leg, compare, legs
+from trading.model.legs import NONE, Difference, Leg, compare, legs
 from trading.model.plan import stop_reason
 from trading.types import (
     ZERO,
@@ -41,20 +41,27 @@ class Wanted:
         """What rests, against what should."""
         rules = self._orders.venue.rules(position.symbol).shown
         resting, target = self.resting(position.symbol), self.target(plan, position.symbol)
-        found = compare(resting, self.legs(position, plan), position.side.opposite, rules=rules)
+        wanted = self._legs(position, plan, target, rules)
+        found = compare(resting, wanted, position.side.opposite, rules=rules)
         if found and target is not None and self.paired:
             if any(order.filled for order in resting):
-                return Difference((), ())  # one is being filled, and has ended the other
-            # a pair comes and goes as a whole
-            return Difference(tuple(resting), tuple(self.legs(position, plan)))
+                return NONE  # one is being filled, and has ended the other
+            return Difference(tuple(resting), tuple(wanted))  # a pair comes and goes as a whole
         return found
 
     def legs(self, position: Position, plan: ExitPlan) -> list[Leg]:
         rules = self._orders.venue.rules(position.symbol).shown
-        quantity, target = self.to_protect(position), self.target(plan, position.symbol)
-        stop = None if plan.stop is None else rules.tightest(plan.stop, plan.side)
-        target = None if target is None else rules.price(target)
-        return legs(quantity, stop=stop, target=target, rules=rules)
+        return self._legs(position, plan, self.target(plan, position.symbol), rules)
+
+    def _legs(
+        self, position: Position, plan: ExitPlan, target: Decimal | None, rules: MarketRules
+    ) -> list[Leg]:
+        return legs(
+            self.to_protect(position),
+            stop=None if plan.stop is None else rules.tightest(plan.stop, plan.side),
+            target=None if target is None else rules.price(target),
+            rules=rules,
+        )
 
     def resting(self, symbol: Symbol) -> list[Order]:
         """Stops and targets that rest, or were sent."""
@@ -66,7 +73,7 @@ class Wanted:
 
     def target(self, plan: ExitPlan, symbol: Symbol) -> Decimal | None:
         """Where the venue should keep the target; None: nowhere, the desk does."""
-        if self._orders.venue.targets is Targets.DESK:
+        if plan.target is None or self._orders.venue.targets is Targets.DESK:
             return None
         return None if self._refused_targets.get(symbol) == plan.target else plan.target
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-
-import numpy as np
 
 from trading.common.frozen import fast_frozen
 from trading.market.candles import Candles
@@ -31,7 +30,7 @@ class Bar:
 
 def bar_at(candles: Candles, row: int, column: int, rules: MarketRules) -> Bar | None:
     """Return that bar, or None where it is missing."""
-    if not np.isfinite(candles.close[row, column]):
+    if is_missing(candles, row, column):
         return None
     return Bar(
         at=close_time(candles, column),
@@ -39,8 +38,16 @@ def bar_at(candles: Candles, row: int, column: int, rules: MarketRules) -> Bar |
         high=rules.price(float(candles.high[row, column])),
         low=rules.price(float(candles.low[row, column])),
         close=rules.price(float(candles.close[row, column])),
-        volume=Decimal(repr(float(candles.volume[row, column]))),
+        volume=volume_of(candles, row, column),
     )
+
+
+def is_missing(candles: Candles, row: int, column: int) -> bool:
+    return not math.isfinite(candles.close[row, column])
+
+
+def volume_of(candles: Candles, row: int, column: int) -> Decimal:
+    return Decimal(repr(float(candles.volume[row, column])))
 
 
 def close_time(candles: Candles, column: int) -> datetime:

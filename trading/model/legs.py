@@ -51,14 +51,13 @@ def legs(
     """Stops for *quantity* in slices, then their targets; without *target* the desk keeps it."""
     if not quantity:
         return []
-    parts = slices(rules, quantity) or [ZERO]
-    rest = quantity - sum(parts, ZERO)
-    exact = [*parts[:-1], parts[-1] + rest]
-    pairs = list(zip(parts, exact, strict=True))
-    stops = [Leg(OrderType.STOP, stop, part, whole) for part, whole in pairs]
+    *first, last = slices(rules, quantity) or [ZERO]
+    rest = quantity - sum(first, ZERO)
+    stops = [Leg(OrderType.STOP, stop, part, part) for part in first]
+    stops.append(Leg(OrderType.STOP, stop, last, rest))
     if target is None:
         return stops
-    return stops + [Leg(OrderType.TARGET, target, part, whole) for part, whole in pairs]
+    return stops + [leg._replace(type=OrderType.TARGET, price=target) for leg in stops]
 
 
 def slices(rules: MarketRules, quantity: Decimal) -> list[Decimal]:
@@ -98,12 +97,14 @@ def _are_just(
     resting: Sequence[Order], wanted: Sequence[Leg], side: Side, rules: MarketRules
 ) -> bool:
     """Whether each that rests is the leg in its place: what is found nearly always."""
-    return len(resting) == len(wanted) and all(
-        order.type is leg.type
-        and order.remaining == leg.quantity
-        and _is_at(order, leg, side, rules)
-        for order, leg in zip(resting, wanted, strict=True)
-    )
+    if len(resting) != len(wanted):
+        return False
+    for order, leg in zip(resting, wanted, strict=True):
+        if order.type is not leg.type or order.remaining != leg.quantity:
+            return False
+        if not _is_at(order, leg, side, rules):
+            return False
+    return True
 
 
 def _unmatched(

@@ -13,14 +13,17 @@ Record = Mapping[str, Any]
 
 
 def of_order(order: Order) -> dict[str, object]:
-    """What was asked for; what became of it is told by the records that follow."""
+    """What was asked for; what became of it is told by the records that follow.
+
+    JSON takes the words of an enum for text.
+    """
     return {
         "id": order.id,
         "trader": order.trader,
         "symbol": str(order.symbol),
-        "side": order.side.value,
-        "type": order.type.value,
-        "role": order.role.value,
+        "side": order.side,
+        "type": order.type,
+        "role": order.role,
         "quantity": str(order.quantity),
         "price": _text(order.price),
         "stop_price": _text(order.stop_price),

@@ -151,9 +151,10 @@ class PaperVenue:
     async def place(self, order: Order, permit: Permit) -> OrderReport:
         """Accept *order*, and fill at once what can be."""
         book = await self._ready()
-        quote = self._check(book, order)
+        now = self._now(book)
+        quote = self._check(book, order, now)
         permit()
-        turn = self._accept(book, order, quote)
+        turn = self._accept(book, order, quote, now)
         report = report_of(book, order.id)
         await self._acted(turn, order.id, done=lambda book: book.get(order.id) is not None)
         return report
@@ -164,8 +165,9 @@ class PaperVenue:
         """Accept both, or neither: of the coins that they lock, both sell the same."""
         refuse_unpaired(self)
         book = await self._ready()
-        quote = self._check(book, stop)
-        self._check(book, target)
+        now = self._now(book)
+        quote = self._check(book, stop, now)
+        self._check(book, target, now)
         permit()
         since, turn = waits_from(book, quote), Turn(book)
         turn.take(Placed(stop, since, beside=target.id))
@@ -274,16 +276,17 @@ class PaperVenue:
 
     # -- what is refused ---------------------------------------------------------------------
 
-    def _check(self, book: PaperAccount, order: Order) -> Quote:
-        """Return the quote that *order* meets.  Raises `VenueRejected` with the reason.
+    def _check(self, book: PaperAccount, order: Order, now: datetime) -> Quote:
+        """Return the quote that *order* meets at market time *now*.
 
+        Raises `VenueRejected` with the reason.
         Raises `VenueUncertain` for an id that was used: that order is to be asked for.
         """
         rules = self._traded(order.symbol)
         refuse_impossible(self, order, rules)
         if book.get(order.id) is not None:
             raise VenueUncertain(f"the id {order.id} was sent already: its order is there")
-        quote = self._feed.quote(order.symbol, self._now(book))
+        quote = self._feed.quote(order.symbol, now)
         if quote is None:
             raise VenueRejected(f"there is no price for {order.symbol} yet")
         refuse_wrong(
@@ -321,16 +324,17 @@ class PaperVenue:
 
     # -- what happens at once ----------------------------------------------------------------
 
-    def _accept(self, book: PaperAccount, order: Order, quote: Quote) -> Turn:
-        price = self._price_now(order, quote.price)
+    def _accept(self, book: PaperAccount, order: Order, quote: Quote, now: datetime) -> Turn:
+        price, placed = self._price_now(order, quote.price), Placed(order, waits_from(book, quote))
+        turn = Turn(book)
+        if price is None:
+            turn.take(placed)
+            return turn
         # Of a recording a price may be as old as the gap it stands before: nobody trades in that.
-        at = quote.at if self._feed.speed is None else self._now(book)
-        bar, volume = self._last_volume(order.symbol, at)
-        turn = Turn(book)  # from here on nothing can fail: a step taken is a step recorded
-        turn.take(Placed(order, waits_from(book, quote)))
-        if price is not None:
-            held = _held(book, order.id)
-            self._filling.fill(turn, held, price, at=self._now(book), bar=bar, of=volume)
+        bar, volume = self._last_volume(order.symbol, quote.at if self._feed.speed is None else now)
+        turn.take(placed)  # from here on nothing can fail: a step taken is a step recorded
+        held = _held(book, order.id)
+        self._filling.fill(turn, held, price, at=now, bar=bar, of=volume)
         return turn
 
     def _price_now(self, order: Order, price: Decimal) -> Decimal | None:
@@ -346,7 +350,7 @@ class PaperVenue:
 
     def _last_volume(self, symbol: Symbol, at: datetime) -> tuple[datetime, Decimal]:
         """Close time and volume of the last bar at *at*, none where that one is missing; every
-        order within a bar asks this."""
+        order that fills within a bar asks this."""
         known = self._volumes.get(symbol)
         if known is None or known[0] != at:
             known = self._volumes[symbol] = (at, *self._read_volume(symbol, at))
@@ -357,8 +361,9 @@ class PaperVenue:
         row = candles.row(symbol)
         if row is None or not candles.bars:
             return at, ZERO
-        bar = matching.bar_at(candles, row, 0, self._rules[symbol])
-        return (bar.at, bar.volume) if bar is not None else (at, ZERO)
+        if matching.is_missing(candles, row, 0):
+            return at, ZERO
+        return matching.close_time(candles, 0), matching.volume_of(candles, row, 0)
 
     def _now(self, book: PaperAccount) -> datetime:
         """Market time; never before the last bar handled."""
