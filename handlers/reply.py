@@ -200,7 +200,7 @@ def _dated(reply: Reply) -> str:
 def dump(reply: Reply) -> str:
     """Everything, so that `load` gives the same reply back: how alerts wait in the outbox."""
     columns = reply.table and [[c.title, c.right, c.gap] for c in reply.table.columns]
-    return json.dumps(
+    return _compact(
         {
             "title": reply.title,
             "lead": reply.lead,
@@ -214,10 +214,11 @@ def dump(reply: Reply) -> str:
             "reference": reply.reference,
             "story": reply.story,
             "chart": reply.chart and chart_to_dict(reply.chart),
-        },
-        ensure_ascii=False,
-        separators=(",", ":"),
+        }
     )
+
+
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def load(text: str) -> Reply:

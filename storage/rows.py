@@ -73,6 +73,8 @@ def _maybe_when(text: str | None) -> datetime | None:
 
 
 def order_row(order: Order) -> Row:
+    price, stop_price, average = order.price, order.stop_price, order.average_price
+    updated_at, market_at = order.updated_at, order.market_at
     return (
         order.id,
         order.trader,
@@ -81,20 +83,20 @@ def order_row(order: Order) -> Row:
         str(order.type),
         str(order.role),
         str(order.quantity),
-        _text(order.price),
-        _text(order.stop_price),
+        None if price is None else str(price),
+        None if stop_price is None else str(stop_price),
         int(order.reduce_only),
         order.reason,
         order.by,
         None if order.plan is None else plan_text(order.plan),
         str(order.status),
         str(order.filled),
-        _text(order.average_price),
+        None if average is None else str(average),
         order.venue_id,
         order.note,
         instant(order.created_at),
-        _maybe_instant(order.updated_at),
-        _maybe_instant(order.market_at),
+        None if updated_at is None else instant(updated_at),
+        None if market_at is None else instant(market_at),
         order.version,
     )
 
@@ -202,25 +204,24 @@ def position_of(row: Columns) -> tuple[Position, ExitPlan]:
     return position, plan_of(row[11])
 
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
-
-
 def plan_text(plan: ExitPlan) -> str:
-    return _encode(
-        {
-            "side": plan.side,
-            "size": str(plan.size),
-            "entry": str(plan.entry),
-            "stop": _text(plan.stop),
-            "target": _text(plan.target),
-            "deadline": _maybe_instant(plan.deadline),
-            "trail": _text(plan.trail),
-            "best": _text(plan.best),
-            "partials": [[str(p.share), str(p.price), p.done] for p in plan.partials],
-            "break_even": plan.break_even,
-            "confidence": plan.confidence,
-        }
+    """As JSON: written out, for nothing in it could need to be escaped."""
+    parts = ",".join(f'["{p.share}","{p.price}",{_truth(p.done)}]' for p in plan.partials)
+    return (
+        f'{{"side":"{plan.side}","size":"{plan.size}","entry":"{plan.entry}",'
+        f'"stop":{_quoted(plan.stop)},"target":{_quoted(plan.target)},'
+        f'"deadline":{_quoted(_maybe_instant(plan.deadline))},'
+        f'"trail":{_quoted(plan.trail)},"best":{_quoted(plan.best)},"partials":[{parts}],'
+        f'"break_even":{_truth(plan.break_even)},"confidence":{plan.confidence}}}'
     )
+
+
+def _quoted(value: Decimal | str | None) -> str:
+    return "null" if value is None else f'"{value}"'
+
+
+def _truth(value: bool) -> str:  # noqa: FBT001  # it is the value
+    return "true" if value else "false"
 
 
 def plan_of(text: str) -> ExitPlan:

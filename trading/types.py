@@ -430,13 +430,15 @@ class ExitPlan:
     def __post_init__(self) -> None:
         if not self.size.is_finite() or self.size < ZERO:
             raise ValueError(f"a plan needs a size, not {self.size}")
-        for name in ("entry", "stop", "target", "trail", "best"):
-            value = getattr(self, name)
+        prices = (self.entry, self.stop, self.target, self.trail, self.best)
+        for name, value in zip(_PRICES_OF_A_PLAN, prices, strict=True):
             if value is not None and not _is_price(value):
                 raise ValueError(f"{name} must be above 0, not {value}")
-        if sum((p.share for p in self.partials), ZERO) > ONE:
+        if self.partials and sum((p.share for p in self.partials), ZERO) > ONE:
             raise ValueError("partial exits add up to more than the whole")
 
+
+_PRICES_OF_A_PLAN = ("entry", "stop", "target", "trail", "best")
 
 LEAVE = "|leave"
 

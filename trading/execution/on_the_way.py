@@ -12,6 +12,21 @@ from trading.clocks import Clock
 from trading.types import Order
 
 
+class Carried:
+    """A generator would take several times as long, and this is done for every order."""
+
+    __slots__ = ("_on_the_way", "_orders", "_origin")
+
+    def __init__(self, on_the_way: OnTheWay, orders: tuple[Order, ...], origin: str) -> None:
+        self._on_the_way, self._orders, self._origin = on_the_way, orders, origin
+
+    def __enter__(self) -> None:
+        self._on_the_way.take_up(self._orders, self._origin)
+
+    def __exit__(self, *_: object) -> None:
+        self._on_the_way.put_down(self._orders, self._origin)
+
+
 class OnTheWay:
     def __init__(self, *, clock: Clock, forgotten_after: float) -> None:
         """*forgotten_after*: seconds after which nobody is about to send what was made."""
@@ -50,20 +65,24 @@ class OnTheWay:
             self._made.pop(order.id, None)
             self._with_fills.discard(order.id)
 
-    @contextmanager
-    def carried(self, *orders: Order, origin: str = "") -> Iterator[None]:
+    def carried(self, *orders: Order, origin: str = "") -> Carried:
         """While *orders* are written down and sent; *origin* is the chat that is answered."""
-        ids = [order.id for order in orders]
-        self._carried.update(ids)
-        if origin:
-            self._origins.update(dict.fromkeys(ids, origin))
-        try:
-            yield
-        finally:
-            self._carried.difference_update(ids)
-            self.leave(orders)
-            for order_id in ids if origin else ():
-                self._origins.pop(order_id, None)
+        return Carried(self, orders, origin)
+
+    def take_up(self, orders: Iterable[Order], origin: str) -> None:
+        """See `carried`."""
+        for order in orders:
+            self._carried.add(order.id)
+            if origin:
+                self._origins[order.id] = origin
+
+    def put_down(self, orders: Iterable[Order], origin: str) -> None:
+        """See `carried`."""
+        self.leave(orders)
+        for order in orders:
+            self._carried.discard(order.id)
+            if origin:
+                self._origins.pop(order.id, None)
 
     @contextmanager
     def asked_by(self, order: Order, origin: str) -> Iterator[None]:

@@ -9,8 +9,7 @@ many, and goes.  What the desk keeps of a plan is in `trading.execution.exits`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from decimal import Decimal
 
 from trading.accounts.valuation import Valuer
@@ -106,11 +105,12 @@ class Protection:
             except VenueError as error:
                 await self.covers.tell_bare(symbol, f"the venue does not answer: {error}")
 
-    @asynccontextmanager
-    async def held(self, symbol: Symbol) -> AsyncIterator[None]:
-        """Nobody else changes what rests for *symbol* meanwhile; see `repair`."""
-        async with self._locks.setdefault(symbol, asyncio.Lock()):
-            yield
+    def held(self, symbol: Symbol) -> asyncio.Lock:
+        """While it is locked nobody else changes what rests for *symbol*; see `repair`."""
+        lock = self._locks.get(symbol)
+        if lock is None:
+            lock = self._locks[symbol] = asyncio.Lock()
+        return lock
 
     def _is_held(self, symbol: Symbol) -> bool:
         lock = self._locks.get(symbol)
