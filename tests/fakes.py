@@ -134,6 +134,8 @@ class Faults:
     """Orders that queries do not find for a while."""
     unlisted: set[str] = field(default_factory=set)
     """Orders that have ended so long ago that no list has them any more."""
+    slow_books: dict[Symbol, asyncio.Event] = field(default_factory=dict)
+    """Order books that come only once this is set."""
 
 
 class FaultyVenue:
@@ -265,6 +267,8 @@ class FaultyVenue:
 
     async def depth(self, symbol: Symbol) -> Depth | None:
         self._check_line()
+        if symbol in self.faults.slow_books:
+            await self.faults.slow_books[symbol].wait()
         return self.depths.get(symbol)
 
     async def preview(self, symbol: Symbol, side: Side, quantity: Decimal) -> Preview:

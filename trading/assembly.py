@@ -26,6 +26,7 @@ from trading.cycle.following import Following
 from trading.cycle.opening import Opening
 from trading.cycle.outages import FeedWatch, VenueWatch
 from trading.cycle.price_watch import PriceWatch
+from trading.cycle.resting import RestingEntries
 from trading.cycle.rests import Rests
 from trading.cycle.strategist import Strategist
 from trading.cycle.universe import ScannedUniverse, TradableUniverse
@@ -41,7 +42,6 @@ from trading.execution.order_ids import OrderIds
 from trading.execution.orders import Orders
 from trading.execution.protection import Protection
 from trading.execution.reconcile import Reconciler
-from trading.execution.resting import RestingEntries
 from trading.execution.set_aside import Aside
 from trading.execution.stop_limits import StopLimits
 from trading.execution.timeouts import OrderTimeouts
@@ -185,13 +185,6 @@ class _Parts:
         )  # fmt: skip
 
     @cached_property
-    def resting_entries(self) -> RestingEntries:
-        return RestingEntries(
-            context=self.context, settings=self.settings, orders=self.orders, valuer=self.valuer,
-            recorder=self._shared.recorder, latch=self._shared.halter.latch, block=self.block,
-        )  # fmt: skip
-
-    @cached_property
     def aside(self) -> Aside:
         return Aside(
             context=self.context, settings=self.settings, orders=self.orders,
@@ -268,6 +261,14 @@ class _Parts:
             context=self.context, settings=self.settings, orders=self.orders, valuer=self.valuer,
             latch=self._shared.halter.latch, desk_risk=self._shared.desk_risk,
             universe=self.universe,
+        )  # fmt: skip
+
+    @cached_property
+    def resting_entries(self) -> RestingEntries:
+        return RestingEntries(
+            context=self.context, settings=self.settings, orders=self.orders, valuer=self.valuer,
+            recorder=self._shared.recorder, latch=self._shared.halter.latch, block=self.block,
+            decider=self.decider,
         )  # fmt: skip
 
     @cached_property

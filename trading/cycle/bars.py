@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from trading.accounts.recorder import Recorder
 from trading.cycle.cursor import Cursor
 from trading.cycle.deciding import Approval, approvals
+from trading.cycle.resting import RestingEntries
 from trading.cycle.rests import Rests
 from trading.cycle.universe import TradableUniverse
 from trading.cycle.wishes import Wishes
 from trading.execution.exits import Exits
 from trading.execution.orders import Orders
-from trading.execution.resting import RestingEntries
 from trading.ports import Feed
 from trading.safety.loss_watch import LossWatch
 

@@ -25,7 +25,7 @@ from trading.model.halt import Latch, Permit
 from trading.risk import pace
 from trading.risk.cooldown import CountedLosses, Streak, current
 from trading.risk.exposure import reserved
-from trading.risk.gate import afford, objection
+from trading.risk.gate import afford, objection, still_affordable
 from trading.risk.limits import EntryStyle
 from trading.risk.pace import entered_in
 from trading.risk.snapshot import Approved, Proposal, Refusal, RiskSnapshot
@@ -37,6 +37,7 @@ from trading.types import (
     Mode,
     Order,
     OrderRole,
+    Quote,
     Side,
     Signal,
     Symbol,
@@ -183,6 +184,22 @@ class Decider:
         if not isinstance(approval, Approval):
             raise Refused(f"No entry: {approval.reason}")
         return approval
+
+    def rest_of(self, entry: Order, quote: Quote, look: BookAnswer) -> Decimal | Refusal:
+        """How much of what *entry* did not get may go at market now, by the same checks.
+
+        Others may have been approved while it rested, or in the moment in which it was cancelled.
+        """
+        now, held = self._valuer.feed.now(), self._ledger.positions.get(entry.symbol)
+        proposal = self._proposal(_again(entry, _dearest(quote, look, entry.side), now), look)
+        book = self.book(now).without(entry.symbol, None if held is None else entered_in(held))
+        book = replace(book, price_age=now - quote.at)
+        reason = self._objection(proposal, book)
+        if reason or isinstance(proposal, Untraded):
+            return Refusal(reason=reason)
+        return still_affordable(
+            proposal, book, self._settings.now.limits, entry=entry.quantity, filled=entry.filled
+        )
 
     def book(self, at: datetime) -> RiskSnapshot:
         """What risk knows at market time *at*."""
@@ -333,6 +350,28 @@ def _refused(trader: str, signal: Signal, now: datetime, *, reason: str) -> Deci
         signal=signal.reason,
         confidence=signal.confidence,
     )
+
+
+def _again(entry: Order, price: Decimal, at: datetime) -> Signal:
+    """What *entry* was made for, wished once more."""
+    plan = entry.plan
+    return Signal(
+        symbol=entry.symbol,
+        side=entry.side,
+        bar=at,
+        price=price,
+        stop=ZERO if plan is None or plan.stop is None else plan.stop,  # unusable: refused
+        target=None,
+        confidence=0,
+        reason=entry.reason,
+    )
+
+
+def _dearest(quote: Quote, look: BookAnswer, side: Side) -> Decimal:
+    """Of the prices that are known the one that puts most money to work."""
+    if not isinstance(look, Depth):
+        return quote.price
+    return max(quote.price, look.ask if side is Side.BUY else look.bid)
 
 
 def _added(

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from trading.common.tasks import Work, together
 from trading.context.trader import TraderContext
 from trading.cycle.outages import VenueWatch
+from trading.cycle.resting import RestingEntries
 from trading.errors import VenueError
 from trading.execution.exits import Exits
 from trading.execution.orders import Orders
-from trading.execution.resting import RestingEntries
 from trading.execution.timeouts import OrderTimeouts
 from trading.safety.account_reconciler import AccountReconciler
 from trading.safety.enforce import Enforcer

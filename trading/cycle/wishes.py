@@ -11,12 +11,12 @@ from trading.accounts.recorder import Recorder
 from trading.context.block import EntryBlock
 from trading.context.trader import TraderContext
 from trading.cycle.deciding import Approval, Decider, decision_id
+from trading.cycle.resting import RestingEntries
 from trading.cycle.strategist import Strategist
 from trading.errors import VenueError
 from trading.execution.exits import Exits
 from trading.execution.order_book import looks
 from trading.execution.orders import Orders
-from trading.execution.resting import RestingEntries
 from trading.ports import Change, Meter, Store, WritePriority
 from trading.types import LEAVE, ZERO, Decision, ExitReason, Order, Signal, Symbol
 

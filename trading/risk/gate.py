@@ -7,7 +7,7 @@ number, not known or not fresh is refused.
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal, localcontext
 
 from trading.common import words
 from trading.risk import liquidity, pace
@@ -58,6 +58,35 @@ def afford(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> Approved |
         tell=lambda: _approval(proposal, sized, equity, limits, room),
         bound=room.name if sized.bound == "room" else _BOUND[sized.bound],
     )
+
+
+def still_affordable(
+    proposal: Proposal, book: RiskSnapshot, limits: Limits, *, entry: Decimal, filled: Decimal
+) -> Decimal | Refusal:
+    """How much may follow of an *entry* that was approved before, and of which *filled* is there.
+
+    *proposal* has no `objection`, and *book* knows nothing of that entry.  What it may lose at its
+    stop was decided with its signal; what may be at work is asked again, since others may be at
+    work by now.  In whole lots, and never more than is left of the entry.
+    """
+    reason = _worth(book) or book.desk_objection
+    if reason:
+        return Refusal(reason=reason)
+    room = narrowest(proposal, book, limits)
+    largest = limits.max_position * (book.equity or ZERO)
+    with localcontext() as context:
+        context.rounding = ROUND_DOWN
+        most = min(room.left, largest) / proposal.price
+    largest_order = proposal.rules.max_quantity or entry
+    quantity = max(ZERO, min(entry, most) - filled)
+    rest = proposal.rules.quantity(min(quantity, largest_order))
+    if rest == ZERO or rest * proposal.price < proposal.rules.min_notional:
+        if most >= entry:
+            return Refusal(reason="the rest is below the venue's smallest order")
+        whole = room.told if room.left < largest else _position(proposal, limits)
+        return Refusal(reason=f"{whole}, no room left for the rest")
+    shallow = liquidity.too_shallow(proposal, rest * proposal.price)
+    return Refusal(reason=shallow) if shallow else rest
 
 
 # -- objections: each says its clause, or nothing ---------------------------------------------

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from trading.common.frozen import fast_frozen
+from trading.common.frozen import fast_frozen, replace
 from trading.market.universe import Tier
 from trading.risk.limits import EntryRules
-from trading.types import Depth, MarketRules, Side, Symbol, Trade
+from trading.types import ZERO, Depth, MarketRules, Side, Symbol, Trade
 
 
 @fast_frozen
@@ -75,6 +75,24 @@ class RiskSnapshot:
     """Exposure that the limits of the whole desk leave; None: they set none."""
     desk_objection: str = ""
     """What else the whole desk has against an entry, as a clause."""
+
+    def without(self, symbol: Symbol, entered: datetime | None) -> RiskSnapshot:
+        """As if nothing of *symbol* were open; *entered*: when that was, None: nothing is."""
+        others = {s: at_work for s, at_work in self.exposures.items() if s != symbol}
+        times = list(self.entered_at)
+        if entered in times:
+            times.remove(entered)
+        room = self.desk_headroom
+        return replace(
+            self,
+            exposure=sum(others.values(), ZERO),
+            exposures=others,
+            open_symbols=self.open_symbols - {symbol},
+            positions=self.positions - (entered is not None),
+            entered_at=tuple(times),
+            desk_headroom=None if room is None else room + self.exposures.get(symbol, ZERO),
+            desk_objection="" if entered else self.desk_objection,
+        )
 
 
 @fast_frozen

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -9,15 +11,16 @@ from typing import Any
 
 import pytest
 
-from tests.builders import BTC, NOON
+from tests.builders import BTC, ETH, NOON
 from tests.fakes import LivePrices, Wish
 from tests.trading.execution.test_reconcile import Files
 from tests.world import World, a_world, at_minute, settled, wish
 from trading.clocks import ManualClock
 from trading.errors import Refused
 from trading.events import EntryGivenUp, HaltEngaged
-from trading.risk.limits import EntryRules, EntryStyle
-from trading.types import Depth, Order, OrderRole, OrderStatus, OrderType, Side
+from trading.risk.limits import EntryRules, EntryStyle, Limits
+from trading.safety.desk_limits import DeskLimits
+from trading.types import Depth, Order, OrderRole, OrderStatus, OrderType, Side, Symbol
 
 D = Decimal
 BY = "ben, Telegram"
@@ -150,9 +153,20 @@ async def test_a_limit_entry_rests_at_the_price_of_its_signal() -> None:
         assert (order.type, order.price, order.post_only) == (OrderType.LIMIT, D(100), False)
 
 
-def on_a_live_market(entries: EntryRules | None = None) -> World:
+HOUR = timedelta(hours=1)
+
+
+def on_a_live_market(
+    entries: EntryRules | None = None,
+    *,
+    limits: Limits | None = None,
+    symbols: Sequence[Symbol] = (BTC,),
+) -> World:
     clock = ManualClock(NOON)
-    return a_world(clock=clock, feed=LivePrices(clock), wishes=[wish(2)], entries=entries)
+    feed = LivePrices(clock, symbols=symbols)
+    return a_world(
+        clock=clock, feed=feed, wishes=[wish(2)], entries=entries, limits=limits, symbols=symbols
+    )
 
 
 async def a_maker_rests(world: World) -> Order:
@@ -238,6 +252,78 @@ async def test_a_maker_that_would_have_taken_goes_at_market_at_once() -> None:
         one, two = entries(world)
         assert (one.status, two.status) == (OrderStatus.REJECTED, OrderStatus.FILLED)
         assert len({one.id, two.id}) == 2
+
+
+async def test_a_makers_rest_is_cut_to_the_room_that_is_left_by_then() -> None:
+    """What it would put to work at market is dearer than what was approved."""
+    limits = Limits(max_position=D("0.5"), max_exposure=D("0.06"))
+    async with on_a_live_market(MAKER, limits=limits).running() as world:
+        first = await a_maker_rests(world)
+        assert first.quantity == D(6)
+        world.feed.tick("100.2")  # type: ignore[attr-defined]  # the live market's
+        world.venue.depths[BTC] = a_book("100.19", "100.25")
+        await waited(world)
+        _, rest = entries(world)
+        assert rest.quantity == D("5.985"), "600 at 100.25"
+        assert rest.plan is not None
+        assert rest.plan.size == rest.quantity
+
+
+@pytest.mark.parametrize(
+    ("limits", "why"),
+    [
+        (Limits(max_position=D("0.5"), max_positions=1), "1 of 1 positions open"),
+        (
+            Limits(max_position=D("0.5"), max_exposure=D("0.06")),
+            "exposure 6.00 % of 6.00 %, no room left for the rest",
+        ),
+        (
+            Limits(max_position=D("0.5"), entry_spacing=timedelta(minutes=5)),
+            "entries are at least 5 min apart: none before 12:08",
+        ),
+    ],
+)
+async def test_a_place_that_was_taken_meanwhile_is_not_taken_twice(
+    limits: Limits, why: str
+) -> None:
+    """Between the cancel and the rest others decide: the entry holds no place then."""
+    world = on_a_live_market(MAKER, limits=limits, symbols=(BTC, ETH))
+    async with world.running():
+        await a_maker_rests(world)
+        book = world.venue.faults.slow_books[BTC] = asyncio.Event()
+        world.clock.advance(21)
+        await settled()
+        upkeep = asyncio.create_task(world.trader.upkeep())
+        await settled()
+        await world.manual.enter(ETH, Side.BUY, D(600), by=BY)
+        book.set()
+        await upkeep
+        await settled()
+        assert set(world.trader.ledger.positions) == {ETH}
+        (given_up,) = (e for e in world.said if isinstance(e, EntryGivenUp))
+        assert given_up.why == why
+
+
+async def test_a_makers_own_part_is_no_reason_against_its_rest() -> None:
+    """What it has filled is counted once: not as a position, a pace or a symbol that is open."""
+    limits = Limits(
+        max_position=D("0.0602"), max_positions=1, max_exposure=D("0.0602"), entries_per_hour=1
+    )
+    world = a_world(
+        100, 100, 100, 99.99, 99.99, 99.99, wishes=[wish(2)], entries=MAKER, limits=limits,
+        volume=THIN, desk_limits=DeskLimits(max_positions=1, max_exposure=D("0.0602")),
+    )  # fmt: skip
+    async with world.running():
+        first = await a_maker_rests(world)
+        world.trader.use(replace(world.trader.settings, entries=replace(MAKER, maker_wait=HOUR)))
+        await world.minutes(1)
+        part = world.trader.ledger.orders[first.id]
+        assert D(0) < part.filled < part.quantity
+        world.trader.use(replace(world.trader.settings, entries=MAKER))
+        await world.minutes(1)
+        one, two = entries(world)
+        assert (one.status, two.type) == (OrderStatus.CANCELLED, OrderType.MARKET)
+        assert two.quantity == one.remaining
 
 
 async def test_on_a_recording_an_entry_ends_with_the_bar_in_which_it_grows_too_old() -> None:

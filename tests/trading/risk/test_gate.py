@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import BTC, ETH, NOON, RULES, a_trade, after, some_limits, some_rules
-from trading.risk.gate import evaluate, objection
+from trading.risk.gate import evaluate, objection, still_affordable
 from trading.risk.limits import Limits
 from trading.risk.snapshot import Approved, Proposal, Refusal, RiskSnapshot
 from trading.types import ZERO, Side
@@ -264,6 +264,26 @@ def test_what_is_approved_breaks_no_limit(question: tuple[Proposal, RiskSnapshot
     assert quantity * price >= Fraction(max(limits.min_notional, proposal.rules.min_notional))
     assert loss == Fraction(answer.risk)
     assert loss <= Fraction(limits.risk_per_trade) * equity
+
+
+@given(questions(), MONEY, SHARE)
+def test_what_may_follow_of_an_entry_breaks_no_limit_with_what_is_there(
+    question: tuple[Proposal, RiskSnapshot, Limits], entry: Decimal, part: Decimal
+) -> None:
+    proposal, book, limits = question
+    filled = min(entry, proposal.rules.quantity(entry * part))
+    rest = still_affordable(proposal, book, limits, entry=entry, filled=filled)
+    if isinstance(rest, Refusal):
+        assert rest.reason
+        return
+    equity, price = Fraction(book.equity or ZERO), Fraction(proposal.price)
+    whole = Fraction(filled) + Fraction(rest)
+    assert rest > ZERO
+    assert whole <= Fraction(entry)
+    assert Fraction(rest) % Fraction(proposal.rules.lot) == 0
+    assert Fraction(book.exposure) + whole * price <= Fraction(limits.max_exposure) * equity
+    assert whole * price <= Fraction(limits.max_position) * equity
+    assert Fraction(rest) * price >= Fraction(proposal.rules.min_notional)
 
 
 @given(price=ANY, stop=ANY, equity=ANY, exposure=ANY, lot=ANY, side=st.sampled_from(Side))

@@ -1,6 +1,6 @@
 """Entries that rest: cancelled when too old, or when their stop or target is touched first.
 
-A maker's rest goes at market if the price still fits.
+A maker's rest goes at market if the price still fits and risk, asked again, still has room.
 
 Each leg is an intent of its own, and the second is made only once the first is known to have ended:
 an entry is never sent again.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from trading.accounts.recorder import Recorder
 from trading.accounts.valuation import Valuer
@@ -19,6 +20,7 @@ from trading.common.frozen import replace
 from trading.context.block import EntryBlock
 from trading.context.settings import SettingsInForce
 from trading.context.trader import TraderContext
+from trading.cycle.deciding import Decider
 from trading.errors import Halted, VenueError
 from trading.events import EntryGivenUp
 from trading.execution import order_book
@@ -27,14 +29,14 @@ from trading.execution.orders import Orders
 from trading.market import matching
 from trading.model.halt import Latch
 from trading.risk.liquidity import UNUSABLE, slippage
+from trading.risk.snapshot import Refusal
 from trading.types import (
     ZERO,
-    Depth,
-    MarketRules,
     Order,
     OrderRole,
     OrderStatus,
     OrderType,
+    Quote,
     Side,
     Untraded,
 )
@@ -53,6 +55,7 @@ class RestingEntries:
     settings: SettingsInForce
     block: EntryBlock
     latch: Latch
+    decider: Decider
 
     async def look(self) -> None:
         """End those that are too old now; a recording's go with its bars, as in a backtest."""
@@ -118,15 +121,12 @@ class RestingEntries:
     async def _take_rest(self, order: Order) -> None:
         look = await order_book.look(self.orders.venue, order.symbol)
         # Nothing is awaited from here to the reservation: the symbol must still be free.
-        rules = self.orders.venue.rules(order.symbol)
-        quantity = rules.shown.quantity(order.remaining)
-        why = rules.why if isinstance(rules, Untraded) else self._objection(order, rules, look)
         try:
-            permit = self.latch.permit(self.context.name)
+            quantity, permit = self._allowed(order, look), self.latch.permit(self.context.name)
         except Halted:
-            why = "entries are halted"
-        if why:
-            await self._give_up(order, why)
+            quantity = Refusal(reason="entries are halted")
+        if isinstance(quantity, Refusal):
+            await self._give_up(order, quantity.reason)
             return
         rest = self.orders.prepare(
             symbol=order.symbol,
@@ -139,7 +139,15 @@ class RestingEntries:
         )
         await self.orders.enter(rest, permit)
 
-    def _objection(self, order: Order, rules: MarketRules, look: BookAnswer) -> str:
+    def _allowed(self, order: Order, look: BookAnswer) -> Decimal | Refusal:
+        """How much of what *order* did not get may be taken now."""
+        quote = self.valuer.quote(order.symbol)
+        if order.price is None or quote is None:
+            return Refusal(reason="its price is unknown")
+        why = self._changed(order) or self._too_far(order.price, order.side, quote, look)
+        return Refusal(reason=why) if why else self.decider.rest_of(order, quote, look)
+
+    def _changed(self, order: Order) -> str:
         ledger = self.orders.ledger
         if self.block.why:
             return self.block.why
@@ -147,20 +155,18 @@ class RestingEntries:
             return "another entry is under way"
         if (order.symbol in ledger.positions) is not (order.filled > ZERO):
             return "the position has changed meanwhile"
+        return ""
+
+    def _too_far(self, price: Decimal, side: Side, quote: Quote, look: BookAnswer) -> str:
+        """Whether the price has left the one at which it rested."""
         if isinstance(look, str):
             return look
-        return self._too_far(order, look) or _too_small(order, rules)
-
-    def _too_far(self, order: Order, look: Depth | None) -> str:
-        quote = self.valuer.quote(order.symbol)
-        if order.price is None or quote is None:
-            return "its price is unknown"
         if look is not None and not look.is_usable:
             return UNUSABLE
         if look is None:
-            lost = (quote.price - order.price) * order.side.sign / order.price
+            lost = (quote.price - price) * side.sign / price
         else:
-            lost = slippage(order.side, order.price, look)
+            lost = slippage(side, price, look)
         if lost <= self.settings.now.entries.max_slippage:
             return ""
         return f"the price has run {words.percent(lost)}"
@@ -172,10 +178,3 @@ class RestingEntries:
                 filled=order.filled, ordered=order.quantity, why=why,
             )
         )  # fmt: skip
-
-
-def _too_small(order: Order, rules: MarketRules) -> str:
-    quantity = rules.quantity(order.remaining)
-    if quantity > ZERO and quantity * (order.price or ZERO) >= rules.min_notional:
-        return ""
-    return "the rest is below the venue's smallest order"
