@@ -14,6 +14,7 @@ from tests.builders import BTC, RULES
 from trading.clocks import Clock
 from trading.errors import StoreError, VenueRejected, VenueUnavailable, VenueUncertain
 from trading.market.candles import Candles
+from trading.market.doubts import PriceDoubt
 from trading.market.recording import Recording
 from trading.market.universe import MarketScan, MarketStats, Universe
 from trading.model.halt import Halt, Permit
@@ -303,6 +304,8 @@ class FaultyVenue:
 class LivePrices:
     """A feed whose prices come at any moment: `tick` makes one; each minute a bar closes at it."""
 
+    sources: Sequence[str] = ()
+
     name = "live"
     speed: float | None = None
 
@@ -354,6 +357,12 @@ class LivePrices:
         until = at or self.now()
         known = [quote for quote in self._ticks.get(symbol, ()) if quote.at <= until]
         return known[-1] if known else None
+
+    def objection(self, symbol: Symbol) -> str:
+        return ""
+
+    def doubts(self) -> Sequence[PriceDoubt]:
+        return ()
 
     def state(self) -> FeedState:
         return FeedState.LIVE

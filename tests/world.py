@@ -139,6 +139,7 @@ def a_world(  # the parts that tests choose
     slippage: str = "0",
     commission: str = "0",
     feed: Feed | None = None,
+    bars_of: Feed | None = None,
     journal: Journal | None = None,
     first_id: int = 1,
     announce_to: Announce | None = None,
@@ -154,7 +155,8 @@ def a_world(  # the parts that tests choose
 ) -> World:
     """A desk whose market has these closes, one a minute, the first of them before NOON.
 
-    *announce_to* says who is alerted; without it one chat that nobody reads.
+    *announce_to* says who is alerted; without it one chat that nobody reads.  *bars_of*: in whose
+    bars paper fills, where several vote.
     """
     clock = clock or ManualClock(NOON)
     closes = closes or (100.0,) * 30
@@ -201,7 +203,7 @@ def a_world(  # the parts that tests choose
     venue = FaultyVenue(
         PaperVenue(
             name="paper",
-            feed=feed,
+            feed=bars_of or feed,
             journal=book or MemoryJournal(),
             capital=Decimal(10_000),
             rules=markets,

@@ -22,6 +22,7 @@ from trading.cycle.bars import Bars
 from trading.cycle.cursor import Cursor
 from trading.cycle.cycles import Cycles
 from trading.cycle.deciding import Decider
+from trading.cycle.doubt_watch import DoubtWatch
 from trading.cycle.following import Following
 from trading.cycle.opening import Opening
 from trading.cycle.outages import FeedWatch, VenueWatch
@@ -298,6 +299,10 @@ class _Parts:
         return FeedWatch(context=self.context, feed=self._own.feed, recorder=self._shared.recorder)
 
     @cached_property
+    def doubt_watch(self) -> DoubtWatch:
+        return DoubtWatch(context=self.context, feed=self._own.feed, recorder=self._shared.recorder)
+
+    @cached_property
     def venue_watch(self) -> VenueWatch:
         return VenueWatch(context=self.context, orders=self.orders, recorder=self._shared.recorder)
 
@@ -334,7 +339,7 @@ class _Parts:
             context=self.context, timeouts=self._shared.timeouts, venue_watch=self.venue_watch,
             books=self.books, orders=self.orders, resting_entries=self.resting_entries,
             exits=self.exits, enforcer=self.enforcer,
-            others=(prices.run, limits.run, self.following.run),
+            others=(prices.run, limits.run, self.following.run, self.doubt_watch.run),
         )  # fmt: skip
 
     # -- the whole --------------------------------------------------------------------------
@@ -351,7 +356,7 @@ class _Parts:
     def views(self) -> TraderViews:
         return TraderViews(
             self.trader, latch=self._shared.halter.latch, desk_risk=self._shared.desk_risk,
-            feed_watch=self.feed_watch, venue_watch=self.venue_watch,
+            feed_watch=self.feed_watch, doubt_watch=self.doubt_watch, venue_watch=self.venue_watch,
             recorder=self._shared.recorder, clock=self._shared.clock,
         )  # fmt: skip
 

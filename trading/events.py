@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from trading.market.doubts import PriceDoubt
 from trading.model.halt import Halt, Reached
 from trading.stats.curve import Curve
 from trading.types import ExitReason, Mode, Order, OrderStatus, Side, Symbol, Trade
@@ -464,6 +465,21 @@ class FeedLost(TraderEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedBack(TraderEvent):
     gap: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricesDoubted(TraderEvent):
+    """Something is wrong with prices; told once, however long it lasts."""
+
+    doubt: PriceDoubt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricesCleared(TraderEvent):
+    """What was wrong with prices is over."""
+
+    doubt: PriceDoubt
+    lasted: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

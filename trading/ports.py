@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 from trading.common.frozen import fast_frozen
 from trading.events import Event
 from trading.market.candles import Candles
+from trading.market.doubts import PriceDoubt
 from trading.market.universe import MarketScan, Universe
 from trading.model.halt import Halt, Permit, TraderHalt
 from trading.stats.daybook import DayBook
@@ -69,6 +70,11 @@ class Feed(Protocol):
     name: str
 
     @property
+    def sources(self) -> Sequence[str]:
+        """Names of the feeds that vote about its prices; empty: it is one by itself."""
+        ...
+
+    @property
     def speed(self) -> float | None:
         """Market time against wall time; None: they are the same, prices come at any moment."""
         ...
@@ -111,7 +117,18 @@ class Feed(Protocol):
         ...
 
     def quote(self, symbol: Symbol, at: datetime | None = None) -> Quote | None:
-        """The last price known at market time *at* (default: now); None if there is none."""
+        """The last price known at market time *at* (default: now); None if there is none.
+
+        What is held is worth that, and exits go by it, whatever `objection` says.
+        """
+        ...
+
+    def objection(self, symbol: Symbol) -> str:
+        """Why nothing may be entered on its prices of *symbol* now, as a clause; empty: it may."""
+        ...
+
+    def doubts(self) -> Sequence[PriceDoubt]:
+        """What is wrong with its prices now; those of one kind and source as one."""
         ...
 
     def state(self) -> FeedState: ...

@@ -16,8 +16,10 @@ from chatbot.folder.history import HISTORY, loss, rescued_in, way_back
 from chatbot.folder.state import StateFolder
 from chatbot.frontends.probe import PATIENCE
 from chatbot.settings import Settings, load
+from chatbot.settings.feeds import VoteFeedSettings
 from chatbot.settings.trading import CcxtFeed, CcxtVenueSettings
-from chatbot.wiring.trading import Connections, feed_of, strategy_of
+from chatbot.wiring.connections import Connections
+from chatbot.wiring.trading import prices_of, strategy_of
 from handlers.format import plural
 from storage import journal, latch
 from storage.examine import HistoryCondition, examine, halts_in_force, last_seen
@@ -248,13 +250,22 @@ def _clock(looked: Looked) -> Iterator[Finding]:
 
 def _feeds(looked: Looked) -> Iterator[Finding]:
     for name in _trading(looked):
-        what = f"feed of {name}"
         section = looked.settings.feeds[looked.settings.traders[name].feed]
-        if isinstance(section, CcxtFeed):
-            yield from real_feed(looked, name, section)
+        if not isinstance(section, VoteFeedSettings):
+            yield from _prices(looked, name, looked.settings.traders[name].feed, f"feed of {name}")
             continue
+        for source in section.sources:
+            yield from _prices(looked, name, source.feed, f"source {source.feed} of {name}")
+
+
+def _prices(looked: Looked, name: str, feed_name: str, what: str) -> Iterator[Finding]:
+    """Of one feed that trader *name* goes by."""
+    section = looked.settings.feeds[feed_name]
+    if isinstance(section, CcxtFeed):
+        yield from real_feed(looked, name, feed_name, section, what)
+    else:
         try:
-            feed = feed_of(looked.settings, name, looked.clock, _connections(looked))
+            feed = prices_of(looked.settings, name, feed_name, looked.clock, _connections(looked))
             bars = feed.candles(feed.first_cursor, 1_000_000).bars
         except (SettingsError, ValueError) as error:
             yield Finding(what, Verdict.FAULT, str(error), "correct it")

@@ -13,7 +13,8 @@ from decimal import Decimal
 from chatbot.checks.finding import Finding, Looked, Verdict
 from chatbot.settings import TraderSection
 from chatbot.settings.trading import CcxtFeed, CcxtVenueSettings, ExchangeSettings
-from chatbot.wiring.trading import Connections, account_of, feed_of
+from chatbot.wiring.connections import Connections
+from chatbot.wiring.trading import account_of, feed_of, own_prices, prices_of
 from handlers.format import listed, plural
 from trading.errors import VenueError
 from trading.types import Mode
@@ -28,10 +29,11 @@ WITHDRAWS = "withdraw"
 """Names the permission that does no harm by itself."""
 
 
-def real_feed(looked: Looked, name: str, section: CcxtFeed) -> Iterator[Finding]:
-    """The rows of the exchange that trader *name* takes its prices from."""
-    what = f"feed of {name}"
-    yield from _bounded(looked, what, section, _feed(looked, name, section, what))
+def real_feed(
+    looked: Looked, name: str, feed_name: str, section: CcxtFeed, what: str
+) -> Iterator[Finding]:
+    """The rows of the exchange that trader *name* takes its prices, or some of them, from."""
+    yield from _bounded(looked, what, section, _feed(looked, name, feed_name, section, what))
 
 
 def real_venue(looked: Looked, name: str, section: CcxtVenueSettings) -> Iterator[Finding]:
@@ -62,16 +64,21 @@ def _bounded(
     return found
 
 
-async def _feed(looked: Looked, name: str, section: CcxtFeed, what: str) -> AsyncIterator[Finding]:
+async def _feed(
+    looked: Looked, name: str, feed_name: str, section: CcxtFeed, what: str
+) -> AsyncIterator[Finding]:
     trader = looked.settings.traders[name]
     connections = Connections(looked.settings, looked.clock)
-    feed = feed_of(looked.settings, name, looked.clock, connections)
+    feed = prices_of(looked.settings, name, feed_name, looked.clock, connections)
     connection = connections.of_prices(section)
     asker = object()
     try:
         await connection.open(asker)
         missing = _missing(trader, connection)
-        if missing:
+        if missing and feed_name != own_prices(looked.settings, trader):
+            said = f"{section.place} has no prices of {listed(missing)}"
+            yield Finding(what, Verdict.LOOK, said, "there one source less has a vote")
+        elif missing:
             said = f"{listed(missing)} not traded on {section.place}"
             yield Finding(what, Verdict.FAULT, said, f"take them out of [traders.{name}] symbols")
             return

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from pydantic import SecretStr
 
+from chatbot.settings.feeds import prices_behind, votes
 from chatbot.settings.people import chats_and_people
 from chatbot.settings.places import PREFIX, GivenValues, Mistake, is_on, tables
 from chatbot.settings.values import Timeframe, perhaps
@@ -33,6 +34,7 @@ def across(said: GivenValues) -> Iterator[Mistake]:
         if name in enabled:
             yield from _venue_and_feed(said, name, trader)
     yield from _owned_twice(said, enabled)
+    yield from votes(said)
     yield from _rules_of_nobody(said, traders)
     yield from chats_and_people(said)
 
@@ -59,11 +61,15 @@ def _references(said: GivenValues, name: str, trader: Mapping[str, Any]) -> Iter
         if isinstance(named, str) and named not in known:
             why = f"there is no [{section}.{named}]{perhaps(named, known)}"
             yield said.wrong(("traders", name, key), why)
-    feed = tables(said.values.get("feeds")).get(str(trader.get("feed")), {})
-    shown = RECORDINGS.get(str(feed.get("data", CRASH))) if feed.get("kind") == "replay" else None
-    timeframe = trader.get("timeframe", "1m")
-    if shown and timeframe in get_args(Timeframe) and timeframe != shown.timeframe:
-        why = f"feed {trader['feed']} has candles of {shown.timeframe} only"
+    feeds, timeframe = tables(said.values.get("feeds")), trader.get("timeframe", "1m")
+    recorded = {
+        shown.timeframe
+        for each in prices_behind(trader.get("feed"), feeds)
+        if feeds[each].get("kind") == "replay"
+        if (shown := RECORDINGS.get(str(feeds[each].get("data", CRASH)))) is not None
+    }
+    if recorded and timeframe in get_args(Timeframe) and timeframe not in recorded:
+        why = f"feed {trader['feed']} has candles of {min(recorded)} only"
         yield said.wrong(("traders", name, "timeframe"), why)
 
 
@@ -82,12 +88,24 @@ def _venue_and_feed(said: GivenValues, name: str, trader: Mapping[str, Any]) -> 
         yield said.wrong(place, f"live needs a venue of kind {CCXT}, and {trader['venue']} is none")
     if mode == Mode.LIVE and real:
         yield from _not_live(said, str(trader["venue"]), venue, place)
-    if real and feed.get("kind") != CCXT:
+    if real:
+        yield from _other_prices(said, name, trader, venue)
+
+
+def _other_prices(
+    said: GivenValues, name: str, trader: Mapping[str, Any], venue: Mapping[str, Any]
+) -> Iterator[Mistake]:
+    """What is held is worth what its own market says, whoever votes beside it."""
+    feeds, place = tables(said.values.get("feeds")), ("traders", name, "feed")
+    behind = [feeds[each] for each in prices_behind(trader["feed"], feeds)]
+    real = [feed for feed in behind if feed.get("kind") == CCXT]
+    if behind and not real:
         why = f"a venue of kind {CCXT} needs a feed of kind {CCXT}, and {trader['feed']} is none"
-        yield said.wrong(("traders", name, "feed"), why)
-    elif real and _market_of(venue) != _market_of(feed):
-        why = f"its prices are of another market than {trader['venue']}"
-        yield said.wrong(("traders", name, "feed"), why)
+        yield said.wrong(place, why)
+    elif real and _market_of(venue) not in map(_market_of, real):
+        told = "its prices are" if len(behind) == 1 else "none of its sources is"
+        other = "of another market than" if len(behind) == 1 else "of the market of"
+        yield said.wrong(place, f"{told} {other} {trader['venue']}")
 
 
 def _not_live(

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
+from chatbot.settings.feeds import VoteFeedSettings
 from chatbot.settings.universe import UniverseSection
 from chatbot.settings.values import (
     Address,
@@ -126,7 +127,7 @@ class CcxtFeed(ExchangeSettings):
 
 
 Venue = Annotated[PaperVenueSettings | CcxtVenueSettings, Field(discriminator="kind")]
-Feed = Annotated[ReplayFeedSettings | CcxtFeed, Field(discriminator="kind")]
+Feed = Annotated[ReplayFeedSettings | CcxtFeed | VoteFeedSettings, Field(discriminator="kind")]
 
 
 class Partial(Section):

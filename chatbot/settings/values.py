@@ -42,6 +42,12 @@ def _no_truth(value: object) -> object:
     return value
 
 
+def in_percent(value: object) -> object:
+    """A share, written as a part of 1 or with a sign behind it: "0.5%" is 0.005."""
+    percent = _percent(value)
+    return _no_truth(value) if percent is None else percent / 100
+
+
 def _share(value: object) -> object:
     percent = _percent(value)
     if percent is not None:

@@ -29,10 +29,10 @@ from chatbot.watch.memory import loaded, share_arena
 from chatbot.watch.metrics import Metrics
 from chatbot.watch.turns import Turns
 from chatbot.wiring.access import persons, rate_limit, second_factor
+from chatbot.wiring.connections import Connections
 from chatbot.wiring.frontends import Faces, faces_of
 from chatbot.wiring.platforms import StoredNotes
 from chatbot.wiring.trading import (
-    Connections,
     cycle_every,
     exit_rules_of,
     feed_of,

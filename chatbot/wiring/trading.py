@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
 from chatbot.settings import Settings, TraderSection
+from chatbot.settings.feeds import VoteFeedSettings
 from chatbot.settings.trading import (
     CcxtFeed,
     CcxtVenueSettings,
     ExchangeSettings,
     PaperVenueSettings,
 )
+from chatbot.wiring.connections import Connections
 from trading.clocks import Clock
 from trading.errors import SettingsError
 from trading.market.recordings import RECORDINGS
@@ -24,85 +25,77 @@ from trading.strategies import strategy
 from trading.strategies.base import Strategy
 from trading.types import MarketRules, Mode, Symbol
 from trading.venues.ccxt.row import Market
-from trading.venues.ccxt.weights import Budgets
 from trading.venues.paper.venue import PaperVenue as PaperBook
 from trading.venues.replay import ReplayFeed
 
 if TYPE_CHECKING:  # what speaks to exchanges loads where there is one: a paper desk starts sooner
     from trading.market.recording import Recording
-    from trading.venues.ccxt.connection import ApiAccess, Connection
+    from trading.venues.ccxt.connection import Connection
     from trading.venues.ccxt.venue import CcxtVenue as ExchangeVenue
 
 SPARE_BARS = 50
 """Candles that a live feed keeps besides a strategy's warm-up: for charts, and for a late look."""
 
 
-class Connections:
-    """One connection per account, made when first asked for; nothing is opened here.
-
-    A feed takes the connection of an account at the same place, if there is one: markets are read
-    once.  Requests are counted together wherever they come from: exchanges count by address.
-    """
-
-    def __init__(self, settings: Settings, clock: Clock) -> None:
-        self._clock = clock
-        self._budgets = Budgets(clock=clock)
-        self._made: dict[tuple[object, ...], Connection] = {}
-        used = {trader.venue for trader in settings.traders.values() if trader.enabled}
-        venues = (section for name, section in settings.venues.items() if name in used)
-        self._accounts = [section for section in venues if isinstance(section, CcxtVenueSettings)]
-
-    def of_account(self, section: CcxtVenueSettings) -> Connection:
-        from trading.venues.ccxt.connection import ApiAccess
-
-        access = ApiAccess(
-            key=_plain(section.key),
-            secret=_plain(section.secret),
-            password=_plain(section.passphrase),
-        )
-        return self._of(section, access)
-
-    def of_prices(self, section: CcxtFeed) -> Connection:
-        from trading.venues.ccxt.connection import ApiAccess
-
-        account = next((a for a in self._accounts if _place(a) == _place(section)), None)
-        return self.of_account(account) if account else self._of(section, ApiAccess())
-
-    def _of(self, section: ExchangeSettings, access: ApiAccess) -> Connection:
-        from trading.venues.ccxt.connection import Connection
-
-        account = (*_place(section), access.key)
-        if account not in self._made:
-            self._made[account] = Connection(
-                exchange=section.offer,
-                access=access,
-                clock=self._clock,
-                url=section.url or "",
-                ws_url=section.ws_url or "",
-                sandbox=section.sandbox,
-                budgets=self._budgets,
-            )
-        return self._made[account]
-
-
 def feed_of(settings: Settings, name: str, clock: Clock, connections: Connections) -> Feed:
     """The feed of trader *name*.  Raises `SettingsError` for a symbol it does not have."""
     section = settings.traders[name]
     feed = settings.feeds[section.feed]
+    if not isinstance(feed, VoteFeedSettings):
+        return prices_of(settings, name, section.feed, clock, connections)
+    from trading.venues.vote import VoteFeed, VoteSource
+
+    sources = [
+        VoteSource(
+            feed=prices_of(settings, name, each.feed, clock, connections), weight=each.weight
+        )
+        for each in feed.sources
+    ]
+    return VoteFeed(
+        name=section.feed,
+        sources=sources,
+        own=[each.feed for each in feed.sources].index(own_prices(settings, section)),
+        far=float(feed.far),
+        least=feed.least,
+        symbols=tuple(dict.fromkeys(s for each in sources for s in each.feed.symbols)),
+        clock=clock,
+        offload=asyncio.to_thread,
+    )
+
+
+def own_prices(settings: Settings, section: TraderSection) -> str:
+    """The feed of the market that the orders of a trader go to; on paper, the heaviest source."""
+    feed, venue = settings.feeds[section.feed], settings.venues[section.venue]
+    if not isinstance(feed, VoteFeedSettings):
+        return section.feed
+    for each in feed.sources:
+        source = settings.feeds[each.feed]
+        if isinstance(source, CcxtFeed) and _market(source) == _market(venue):
+            return each.feed
+    return max(feed.sources, key=lambda each: each.weight).feed
+
+
+def prices_of(
+    settings: Settings, name: str, feed_name: str, clock: Clock, connections: Connections
+) -> Feed:
+    """The feed *feed_name*, which has prices of its own, for trader *name*."""
+    section, feed = settings.traders[name], settings.feeds[feed_name]
     if isinstance(feed, CcxtFeed):
         from trading.venues.ccxt.live_feed import LiveFeed
 
         return LiveFeed(
-            name=section.feed,
+            name=feed_name,
             connection=connections.of_prices(feed),
             symbols=section.symbols,
             timeframe=section.bar,
             bars=strategy_of(settings, name).warmup + SPARE_BARS,
             clock=clock,
         )
+    if isinstance(feed, VoteFeedSettings):
+        raise TypeError(f"{feed_name} has no prices of its own")
     try:
         return ReplayFeed(
-            name=section.feed,
+            name=feed_name,
             clock=clock,
             speed=float(feed.speed),
             symbols=_recorded(section, RECORDINGS[feed.data].rules),
@@ -116,7 +109,7 @@ def feed_of(settings: Settings, name: str, clock: Clock, connections: Connection
 def scanner_of(settings: Settings, name: str, connections: Connections) -> MarketScanner | None:
     """Who looks at the market for the universe of trader *name*; None: its candles show all."""
     section = settings.traders[name]
-    feed = settings.feeds[section.feed]
+    feed = settings.feeds[own_prices(settings, section)]
     if section.universe is None or not isinstance(feed, CcxtFeed):
         return None
     from trading.venues.ccxt.scan import ExchangeScan
@@ -179,8 +172,10 @@ def _paper(
     book: Journal,
     connections: Connections,
 ) -> PaperBook:
-    """Paper keeps to the rules of the market that its prices come from."""
-    prices = settings.feeds[section.feed]
+    """Paper keeps to the rules of the market that its prices come from, and fills in its bars."""
+    prices = settings.feeds[own_prices(settings, section)]
+    if isinstance(prices, VoteFeedSettings):
+        raise TypeError(f"{section.feed} has no prices of its own")
     rules = (
         _listed(connections.of_prices(prices), section)
         if isinstance(prices, CcxtFeed)
@@ -188,7 +183,7 @@ def _paper(
     )
     return PaperBook(
         name=section.venue,
-        feed=feed,
+        feed=_own(feed) if isinstance(settings.feeds[section.feed], VoteFeedSettings) else feed,
         journal=book,
         capital=section.capital,
         rules=rules,
@@ -196,6 +191,13 @@ def _paper(
         cash=isinstance(prices, CcxtFeed) and prices.market is Market.SPOT,
         reread=_reread(connections.of_prices(prices)) if isinstance(prices, CcxtFeed) else None,
     )
+
+
+def _own(feed: Feed) -> Feed:
+    """Of a feed that votes, the source in whose bars paper fills."""
+    from trading.venues.vote import VoteFeed
+
+    return feed.own if isinstance(feed, VoteFeed) else feed
 
 
 def _reread(connection: Connection) -> Callable[[], Awaitable[None]]:
@@ -247,12 +249,9 @@ def exit_rules_of(section: TraderSection) -> ExitRules:
     )
 
 
-def _place(section: ExchangeSettings) -> Sequence[object]:
-    return (section.exchange, section.market, section.sandbox, section.url, section.ws_url)
-
-
-def _plain(secret: SecretStr | None) -> str:
-    return secret.get_secret_value() if secret else ""
+def _market(section: object) -> object:
+    """None, of what is on no exchange, is nobody's market."""
+    return (section.exchange, section.market) if isinstance(section, ExchangeSettings) else None
 
 
 def _mistake(settings: Settings, name: str, key: str, error: ValueError) -> SettingsError:

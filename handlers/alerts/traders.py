@@ -14,6 +14,7 @@ from handlers.format import (
     took,
 )
 from handlers.reply import Choice, Level, Reply
+from handlers.texts import doubts
 from handlers.texts.describe import describe
 from handlers.texts.phrases import DONE, HALTED, LOOK, clipped, mode, person, sentence, whom
 from trading import events
@@ -39,6 +40,27 @@ def _(event: events.FeedLost) -> Reply:
 def _(event: events.FeedBack) -> Reply:
     return Reply(
         f"{DONE} Feed back after {long_duration(event.gap)} {mode(event.mode)}: gap refilled",
+        choices=(STATUS,),
+        level=Level.NOTICE,
+    )
+
+
+@describe.register
+def _(event: events.PricesDoubted) -> Reply:
+    what = clipped(sentence(doubts.clause(event.doubt)).removesuffix("."), 60)
+    return Reply(
+        f"{LOOK} {what} {mode(event.mode)}",
+        text=doubts.told(event.doubt),
+        choices=(STATUS, STOP),
+        level=Level.URGENT if event.doubt.blocks else Level.NOTICE,
+    )
+
+
+@describe.register
+def _(event: events.PricesCleared) -> Reply:
+    what = sentence(doubts.over(event.doubt)).removesuffix(".")
+    return Reply(
+        f"{DONE} {what} after {long_duration(event.lasted)} {mode(event.mode)}",
         choices=(STATUS,),
         level=Level.NOTICE,
     )

@@ -23,6 +23,7 @@ from handlers.format import (
     took,
 )
 from handlers.reply import Choice, Column, Level, Reply, offer
+from handlers.texts import doubts
 from handlers.texts.guarded import trouble, worst
 from handlers.texts.phrases import (
     HALTED,
@@ -59,6 +60,8 @@ def as_it_is(reply: Reply) -> Reply:
     return reply
 
 
+DOUBTS = 2
+"""Of prices, that a state tells with all that was said."""
 _NO_CHATS: Mapping[str, str] = {}
 """Chat platforms by name, with what is wrong with each: there are none."""
 
@@ -161,6 +164,7 @@ def troubles(view: View) -> list[str]:
         _not_traded(view),
         f"no entries: {clipped(view.blocked, 60)}" if view.blocked else "",
         _no_price(view),
+        *(clipped(doubts.clause(each), 60) for each in view.doubts),
         f"{plural(count, 'order')} unknown" if count else "",
         f"{plural(view.unsaved, 'fact')} not saved yet" if view.unsaved else "",
     ]
@@ -253,6 +257,7 @@ def _concerns(view: View) -> list[str]:
         found.append(f"No {waiting} entries until {there} back; {kept}.")
     if view.feed is FeedState.STALE:
         found.append("No entries until the feed is back.")
+    found += [doubts.line(each) for each in view.doubts[:DOUBTS]]
     if view.unsaved:
         found.append("What is not saved is kept in memory; trading goes on.")
     if view.rest:
@@ -366,7 +371,14 @@ def feed_word(view: View) -> str:
         return "Feed ended: no more candles"
     if view.feed is FeedState.STALE:
         return f"Feed lost, last price {ago(price_age(view))}"
-    return f"Feed {duration(price_age(view))}"
+    return f"Feed {duration(price_age(view))}{_by(view)}"
+
+
+def _by(view: View) -> str:
+    """The sources that vote and that nothing is wrong with, as in ` by binance and bybit`."""
+    wrong = {doubt.source for doubt in view.doubts}
+    well = [name for name in view.sources if name not in wrong]
+    return f" by {listed(well)}" if well else ""
 
 
 def replay_line(view: View) -> list[str]:

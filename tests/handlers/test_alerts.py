@@ -19,6 +19,7 @@ from tests.handlers.story import (
     LINK,
     NOW,
     SOL,
+    XRP,
     D,
     a_halt,
     at,
@@ -29,6 +30,7 @@ from tests.handlers.story import (
 )
 from trading import events
 from trading.events import Event
+from trading.market.doubts import DoubtKind, PriceDoubt
 from trading.model.halt import EVERYONE, Stage, Verb
 from trading.types import ExitReason, Mode, OrderRole, OrderStatus, OrderType, Side, Trade
 
@@ -262,6 +264,32 @@ No entries; on paper stops and targets wait too.
         events.FeedBack(**WHO, gap=134 * SECOND),
         Level.NOTICE,
         "✓ Feed back after 2 min 14 s (paper): gap refilled\n[Status]",
+    ),
+    (
+        events.PricesDoubted(
+            **WHO,
+            doubt=PriceDoubt(
+                kind=DoubtKind.ACCUSED,
+                source="okx",
+                symbols=(BTC, ETH),
+                why="of BTC/USDT: 101.5, 1.50 % above binance, bybit",
+            ),
+        ),
+        Level.NOTICE,
+        """\
+⚠ Source okx is not believed about BTC and ETH (paper)
+Of BTC/USDT: 101.5, 1.50 % above binance, bybit. Two others agree against it: there it does not \
+count until it does, too.
+[Status] [Stop]""",
+    ),
+    (
+        events.PricesCleared(
+            **WHO,
+            doubt=PriceDoubt(kind=DoubtKind.ACCUSED, source="okx", symbols=(BTC, ETH)),
+            lasted=134 * SECOND,
+        ),
+        Level.NOTICE,
+        "✓ Source okx is believed again after 2 min 14 s (paper)\n[Status]",
     ),
     (
         events.FeedEnded(**WHO, last_bar=datetime(2021, 5, 19, 18, tzinfo=UTC), open_positions=1),
@@ -1108,6 +1136,45 @@ def test_a_live_desk_says_what_stays_on_the_venue() -> None:
     lost = told(replace(events.FeedLost(**WHO, silent=SECOND), mode=Mode.LIVE))
 
     assert lost.text == "No entries; stops stay on the venue."
+
+
+NO_ENTRIES = "No entries there; exits go by the venue's own price."
+
+
+@pytest.mark.parametrize(
+    ("doubt", "title", "text"),
+    [
+        (
+            PriceDoubt(kind=DoubtKind.DIFFER, symbols=(BTC,), why="of BTC/USDT: a 100, b 102"),
+            "⚠ Sources differ about BTC (paper)",
+            f"Of BTC/USDT: a 100, b 102. Nobody can tell who is right. {NO_ENTRIES}",
+        ),
+        (
+            PriceDoubt(kind=DoubtKind.SILENT, source="okx", why="it does not answer"),
+            "⚠ Source okx is silent (paper)",
+            "It does not answer. The other sources go on.",
+        ),
+        (
+            PriceDoubt(kind=DoubtKind.GAP, symbols=(BTC, ETH, SOL, XRP)),
+            "⚠ Candles of BTC, ETH, SOL and 1 more are missing (paper)",
+            NO_ENTRIES,
+        ),
+    ],
+)
+def test_each_doubt_about_prices_says_what_waits(doubt: PriceDoubt, title: str, text: str) -> None:
+    reply = told(events.PricesDoubted(**WHO, doubt=doubt))
+
+    assert (reply.title, reply.text) == (title, text)
+    assert (reply.level is Level.URGENT) is doubt.blocks
+
+
+@pytest.mark.parametrize("kind", DoubtKind)
+def test_every_doubt_about_prices_has_its_words(kind: DoubtKind) -> None:
+    doubt = PriceDoubt(kind=kind, source="okx", symbols=(BTC,))
+    over = told(events.PricesCleared(**WHO, doubt=doubt, lasted=SECOND))
+
+    assert told(events.PricesDoubted(**WHO, doubt=doubt)).text
+    assert "again" in over.title or "any more" in over.title
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,15 @@ import numpy as np
 from tests.fakes import MINUTE
 from trading.clocks import Clock
 from trading.market.candles import Candles
+from trading.market.doubts import PriceDoubt
 from trading.ports import FeedState
 from trading.types import Quote, Symbol
 
 
 class Ticker:
     """A `Feed` of one-minute bars; the next one goes wherever it is told to."""
+
+    sources: Sequence[str] = ()
 
     name = "ticker"
     speed: float | None = 1.0
@@ -71,6 +74,12 @@ class Ticker:
         bar = self._index(self.now() if at is None else at)
         price = Decimal(repr(self._closes[symbol][bar])).quantize(Decimal("0.01"))
         return Quote(symbol=symbol, price=price, at=self._close_of(bar))
+
+    def objection(self, symbol: Symbol) -> str:
+        return ""
+
+    def doubts(self) -> Sequence[PriceDoubt]:
+        return ()
 
     def state(self) -> FeedState:
         return FeedState.LIVE

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from trading.market.doubts import PriceDoubt
 from trading.model.cover import Cover
 from trading.model.halt import Halt
 from trading.ports import FeedState
@@ -233,6 +234,10 @@ class View:
     """How often it was tried to carry the latest halt out."""
     unproven: str = ""
     """Why it may not be called flat although nothing of ours is open, as a clause."""
+    doubts: tuple[PriceDoubt, ...] = ()
+    """What is wrong with prices; what blocks entries first."""
+    sources: tuple[str, ...] = ()
+    """Where its prices come from, where several vote."""
     refused_until: datetime | None = None
     """Wall time at which the venue's ban ends, or the pause it asked for; None: it listens."""
 

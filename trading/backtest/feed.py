@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trading.market.candles import Candles, Panel
+from trading.market.doubts import PriceDoubt
 from trading.ports import FeedState
 from trading.strategies.base import Strategy
 from trading.types import ZERO, MarketRules, Quote, Symbol
@@ -33,6 +34,8 @@ class HandFeed:
     A cycle sees one bar, the last one shown, however many lie before it: `show` passes over those
     in which nothing can happen.
     """
+
+    sources: Sequence[str] = ()
 
     def __init__(
         self, *, name: str, candles: Candles, rules: Mapping[Symbol, MarketRules], first: int
@@ -119,6 +122,13 @@ class HandFeed:
         """Of the last bar; none where that is missing."""
         volume = self.whole.volume.item(self._rows[symbol], self.column)
         return Decimal(repr(volume)) if volume == volume else ZERO  # noqa: PLR0124  # not for NaN
+
+    def objection(self, symbol: Symbol) -> str:
+        """A recording is what it is."""
+        return ""
+
+    def doubts(self) -> Sequence[PriceDoubt]:
+        return ()
 
     def state(self) -> FeedState:
         return FeedState.ENDED if self.column == len(self._times) - 1 else FeedState.LIVE

@@ -271,6 +271,7 @@ class Decider:
             entries=self._settings.now.entries,
             tier=self._universe.terms(signal.symbol),
             outside=self._universe.objection(signal.symbol, signal.bar),
+            doubted=self._valuer.feed.objection(signal.symbol),
             quote_age=self._quote_age(signal.symbol, look),
             unseen=look if isinstance(look, str) else "",
         )

@@ -155,7 +155,7 @@ class RestingEntries:
             return "another entry is under way"
         if (order.symbol in ledger.positions) is not (order.filled > ZERO):
             return "the position has changed meanwhile"
-        return ""
+        return self.valuer.feed.objection(order.symbol)
 
     def _too_far(self, price: Decimal, side: Side, quote: Quote, look: BookAnswer) -> str:
         """Whether the price has left the one at which it rested."""

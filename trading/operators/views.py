@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from trading.accounts.recorder import Recorder
 from trading.accounts.views import HoldingView, Price, View
 from trading.clocks import Clock
+from trading.cycle.doubt_watch import DoubtWatch
 from trading.cycle.outages import FeedWatch, VenueWatch
 from trading.model.halt import Latch
 from trading.ports import FeedState
@@ -26,6 +27,7 @@ class TraderViews:
         latch: Latch,
         desk_risk: DeskRisk,
         feed_watch: FeedWatch,
+        doubt_watch: DoubtWatch,
         venue_watch: VenueWatch,
         recorder: Recorder,
         clock: Clock,
@@ -34,6 +36,7 @@ class TraderViews:
         self._latch = latch
         self._desk_risk = desk_risk
         self._feed_watch = feed_watch
+        self._doubt_watch = doubt_watch
         self._venue_watch = venue_watch
         self._recorder = recorder
         self._clock = clock
@@ -104,6 +107,8 @@ class TraderViews:
             holding_up=trader.enforcer.problem,
             tries=trader.enforcer.tries,
             unproven=trader.books.unproven(),
+            doubts=self._doubt_watch.seen,
+            sources=tuple(trader.feed.sources),
             refused_until=trader.venue.refuses_until,
         )
 

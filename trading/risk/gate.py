@@ -142,6 +142,10 @@ def _universe(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
     return proposal.outside
 
 
+def _doubted(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
+    return proposal.doubted
+
+
 def _stop(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
     distance = (proposal.price - proposal.stop) * proposal.side.sign
     return "" if distance > ZERO else "stop is on the wrong side"
@@ -196,6 +200,7 @@ _OBJECTIONS: tuple[Callable[[Proposal, RiskSnapshot, Limits], str], ...] = (
     _numbers,
     _figures,
     _universe,
+    _doubted,
     _stop,
     _short,
     _price_age,

@@ -36,6 +36,8 @@ class Proposal:
     """Of the universe; None: the trader's symbols are a fixed list, and have no tiers."""
     outside: str = ""
     """Why the universe does not let it in, as a clause; empty if it does, or there is none."""
+    doubted: str = ""
+    """Why its prices are not believed now, as a clause; empty if they are."""
     quote_age: timedelta | None = None
     """Of the order book, or where there is none of the newest price; None: of a recording."""
     unseen: str = ""

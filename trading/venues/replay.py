@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from trading.clocks import Clock, ReplayClock
 from trading.market.candles import Candles
+from trading.market.doubts import PriceDoubt
 from trading.market.recording import Recording, crash_of_may_2021
 from trading.market.rules import BINANCE_PERPETUALS_2021
 from trading.ports import FeedState
@@ -28,6 +29,8 @@ class ReplayFeed:
     Raises `ValueError` for a symbol that has no rules, and, at the first question, for one that
     was not recorded.
     """
+
+    sources: Sequence[str] = ()
 
     def __init__(
         self,
@@ -111,6 +114,13 @@ class ReplayFeed:
         if column < 0:
             return None
         return self._quotes.get((symbol, column)) or self._new_quote(symbol, column)
+
+    def objection(self, symbol: Symbol) -> str:
+        """A recording is what it is."""
+        return ""
+
+    def doubts(self) -> Sequence[PriceDoubt]:
+        return ()
 
     def state(self) -> FeedState:
         return FeedState.ENDED if self.now() >= self.end else FeedState.LIVE

@@ -16,6 +16,7 @@ from typing import Any
 from trading.clocks import Clock
 from trading.errors import VenueError
 from trading.market.candles import Candles
+from trading.market.doubts import PriceDoubt
 from trading.ports import FeedState
 from trading.types import ZERO, Quote, Symbol
 from trading.venues.ccxt.connection import Connection
@@ -37,6 +38,8 @@ ASK_EVERY = 5.0
 
 class LiveFeed:
     """Implements `trading.ports.Feed`; `open` before, `close` after."""
+
+    sources: Sequence[str] = ()
 
     speed: float | None = None
     """Market time is wall time."""
@@ -169,6 +172,12 @@ class LiveFeed:
     def heard(self) -> Collection[Symbol]:
         """Those whose price has been told by now."""
         return self._quotes.keys()
+
+    def objection(self, symbol: Symbol) -> str:
+        return ""
+
+    def doubts(self) -> Sequence[PriceDoubt]:
+        return ()
 
     def state(self) -> FeedState:
         newest = max((quote.at for quote in self._quotes.values()), default=None)
