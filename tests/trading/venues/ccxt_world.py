@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -15,8 +15,9 @@ from trading.ports import Feed, Venue
 from trading.types import Order, OrderReport, OrderRole, OrderType, Quote, Side, Symbol
 from trading.venues.ccxt.breaker import Breaker
 from trading.venues.ccxt.connection import ApiAccess, Connection
+from trading.venues.ccxt.exchange import Exchange
 from trading.venues.ccxt.live_feed import LiveFeed
-from trading.venues.ccxt.row import Market
+from trading.venues.ccxt.row import Market, Row
 from trading.venues.ccxt.venue import CcxtVenue
 from trading.venues.exchanges import exchange
 
@@ -121,12 +122,14 @@ def connect(
     key: ApiKey = OWNER,
     timeout: float = 4.0,
     lacks: Mapping[str, Any] | None = None,
+    made: Callable[[Row], Exchange] | None = None,
     **settings: Any,
 ) -> Connection:
-    """*lacks*: what its row would say if the exchange could do less."""
+    """*lacks*: what its row would say if the exchange could do less, or did it otherwise; *made*:
+    what is made of the row, in place of what there is."""
     real = exchange("binance", Market(server.market))
     return Connection(
-        exchange=type(real)(replace(real.row, **(lacks or {}))),
+        exchange=(made or type(real))(replace(real.row, **(lacks or {}))),
         access=ApiAccess(key=key.key, secret=key.secret),
         clock=clock,
         url=server.url,

@@ -16,6 +16,8 @@ from trading.errors import VenueRejected
 from trading.venues.ccxt.row import Row
 
 SAID_LIMIT = 160
+SERVER_FAILED = 500
+"""HTTP statuses from here on."""
 
 _PLAIN = {
     "RequestTimeout": "no answer in time",
@@ -99,14 +101,17 @@ def said(error: Exception, row: Row, code: str, message: str) -> str:
     return f"{words} ({hint})" if hint else words or _plainly(error)
 
 
-def meaning(error: Exception, row: Row, code: str) -> Meaning:
-    """What left no clear answer stays unclear whatever its code: a timeout has codes, too."""
-    if code in row.not_found or is_a(error, "OrderNotFound"):
-        return Meaning.NOT_FOUND
+def meaning(error: Exception, row: Row, code: str, status: int) -> Meaning:
+    """What left no clear answer stays unclear whatever its code: a timeout has codes, too.
+
+    *status*: HTTP's; one of 500 or more is no answer of who would know, unless it turned away.
+    """
     if code in row.turned_away:
         return Meaning.TURNED_AWAY
-    if code in row.unclear:
+    if code in row.unclear or status >= SERVER_FAILED:
         return Meaning.UNCLEAR
+    if code in row.not_found or is_a(error, "OrderNotFound"):
+        return Meaning.NOT_FOUND
     if is_a(error, "RateLimitExceeded", "DDoSProtection", "InvalidNonce"):
         return Meaning.TURNED_AWAY
     if is_a(error, "NetworkError", "OperationFailed") or not is_a(error, "ExchangeError"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Protocol
 
 from trading.venues.ccxt.weights import Urgency
@@ -46,6 +47,13 @@ class Api(Protocol):
 
     def now(self) -> int:
         """Milliseconds since 1970."""
+        ...
+
+    def contract(self, market: str) -> Decimal:
+        """Coins in one of the wire's units at ccxt's *market*; 1 where amounts are coins.
+
+        Raises `VenueUnavailable` where nobody told.
+        """
         ...
 
     async def ask(

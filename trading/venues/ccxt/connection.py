@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import aiohttp
@@ -29,7 +30,15 @@ from trading.venues.ccxt.breaker import Breaker
 from trading.venues.ccxt.exchange import Exchange
 from trading.venues.ccxt.incoming import Incoming
 from trading.venues.ccxt.markets import Markets
-from trading.venues.ccxt.transport import Sending, closed, new_session, sending, unguarded
+from trading.venues.ccxt.transport import (
+    Sending,
+    answered,
+    closed,
+    hearing,
+    new_session,
+    sending,
+    unguarded,
+)
 from trading.venues.ccxt.values import millis
 from trading.venues.ccxt.watched import aim, watched_class
 from trading.venues.ccxt.weights import URGENCY, Budgets, Urgency, WeightBudget
@@ -111,6 +120,10 @@ class Connection:
     def now(self) -> int:
         """Milliseconds since 1970."""
         return millis(self._clock.now())
+
+    def contract(self, market: str) -> Decimal:
+        """Coins in one of the wire's units.  Raises `VenueUnavailable` where nobody told."""
+        return self.incoming.size_of(market)
 
     def became(self, account: Account) -> None:
         """What the account is has been asked; ccxt goes by it, too."""
@@ -226,7 +239,8 @@ class Connection:
         if URGENCY.get() >= Urgency.ENTRY:
             self.breaker.check(family)
         try:
-            answer = await request()
+            with hearing() as heard:
+                answer = await request()
         except TradingError:
             raise  # ours: the budget's, or the permit's
         except Exception as error:  # noqa: BLE001  # ccxt's tree, and what its parsers stumble on
@@ -235,7 +249,7 @@ class Connection:
                 await self._set_clock()
             if code in self.row.no_market:
                 self.markets.doubt()
-            meaning = self.exchange.meaning(error)
+            meaning = self.exchange.meaning(error, heard.status)
             told = self._explained(error, code, meaning, one)
             answered = isinstance(told, VenueRejected | Withheld)
             if not answered and meaning is not Meaning.TURNED_AWAY:
@@ -276,6 +290,7 @@ class Connection:
 
     def heard(self, status: int, headers: Mapping[str, str], body: str) -> None:
         """An answer came: its headers count what we use."""
+        answered(status)
         folded = {name.lower(): value for name, value in headers.items()}
         used = self.exchange.used(folded)
         if used is not None:

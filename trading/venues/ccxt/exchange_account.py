@@ -77,7 +77,8 @@ class ExchangeAccount:
             return {symbol: Held(long=size) for symbol, size in held.items() if size}
         every = self._every or not all(map(self._traded.is_listed, ours))
         asked = None if every else ours
-        return self._words.held(await self._exchange.positions(self._connection, asked))
+        raws = await self._exchange.positions(self._connection, asked)
+        return self._words.held(map(self._connection.incoming.position, raws))
 
     async def wallet(self) -> Decimal:
         return number(self._exchange.wallet(await self.balance(), self._quote))

@@ -13,14 +13,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from trading.errors import VenueError
+from trading.errors import VenueError, VenueUnavailable
 from trading.execution.order_ids import is_of_a_desk
 from trading.types import ZERO, Order, OrderReport, OrderStatus, Symbol
 from trading.venues.ccxt.connection import Connection
 from trading.venues.ccxt.order_stream import OrderStream
 from trading.venues.ccxt.traded import Traded
 from trading.venues.ccxt.translation import Translation
-from trading.venues.ccxt.values import millis, number
+from trading.venues.ccxt.values import millis, millis_of, number
 
 log = logging.getLogger(__name__)
 
@@ -92,16 +92,23 @@ class Finder:
         return OrderReport(order_id=order.id, status=OrderStatus.EXPIRED, note=note)
 
     async def _among_lists(self, order: Order) -> Any:
+        timeless = self._connection.row.window is None
         raw = self._named(order, await self._open(order.symbol))
-        if raw is not None:
-            return raw
-        if self._exchange.is_apart(order):
-            return self._named(order, await self._since(order, triggers_only=True))
-        if (
-            self._connection.row.window is None
-        ):  # time alone proves nothing: every list is looked at
-            raw = self._named(order, await self._since(order))
-        return raw or await self._by_fills(order)
+        if raw is None and self._exchange.is_apart(order):
+            raw = self._named(order, await self._since(order, triggers_only=True))
+        elif raw is None:
+            if timeless:  # that time has passed proves nothing: every list is looked at
+                raw = self._named(order, await self._since(order))
+            raw = raw or await self._by_fills(order)
+        if raw is None and timeless:
+            self._check_still_listed(order)
+        return raw
+
+    def _check_still_listed(self, order: Order) -> None:
+        """That it is on no list proves nothing where lists do not go back as far."""
+        oldest = self._connection.now() - millis_of(self._connection.row.history_back)
+        if millis(order.created_at) < oldest:
+            raise VenueUnavailable(f"{order.id} is older than what {self._name} still lists")
 
     def _named(self, order: Order, raws: Sequence[Any]) -> Any:
         return next((raw for raw in raws if raw["clientOrderId"] == order.id), None)
@@ -202,17 +209,25 @@ class Finder:
 
     async def _fills_of(self, order: Order, raw: Any) -> Sequence[Any]:
         """From the answer itself where it names them, else asked for; empty while they cannot be
-        had.  Whatever the exchange tells, none is another order's."""
+        had."""
         filled, venue_id = number(raw.get("filled")), str(raw["id"])
         there = [trade for trade in raw.get("trades") or () if trade.get("id")]
         if sum((number(trade["amount"]) for trade in there), ZERO) >= filled:
             known = {"timestamp": raw.get("timestamp"), "side": raw.get("side")}
             return [trade | {k: trade.get(k) or v for k, v in known.items()} for trade in there]
         try:
-            told = await self._exchange.fills(self._connection, raw, order.symbol)
+            mine = self._mine(venue_id, await self._exchange.fills(self._connection, raw, order))
+            if sum((number(each["amount"]) for each in mine), ZERO) < filled:
+                since = millis(order.created_at - BEFORE)
+                every = await self._exchange.trades_since(self._connection, order.symbol, since)
+                mine = self._mine(venue_id, every)
         except VenueError as error:
             log.warning("%s does not tell the fills of %s: %s", self._name, order.id, error)
             return ()
+        return mine
+
+    def _mine(self, venue_id: str, told: Sequence[Any]) -> list[Any]:
+        """Those of one order, whatever an exchange tells besides."""
         every = {str(each["id"]): each for each in told if str(each.get("order")) == venue_id}
         return [self._incoming.fill(each) for each in every.values()]
 

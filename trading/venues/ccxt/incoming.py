@@ -38,6 +38,14 @@ class Incoming:
     def fill(self, raw: Any) -> Any:
         return self._counted(raw)
 
+    def position(self, raw: Any) -> Any:
+        """With what is held in `coins`, unsigned."""
+        counts = self._exchange.row.contracts
+        size = (
+            self.size_of(str(raw["symbol"])) if counts else number(raw.get("contractSize")) or ONE
+        )
+        return {**raw, "coins": abs(number(raw["contracts"]) * size)}
+
     def book(self, raw: Any, market: str) -> Any:
         size = self.size_of(market)
         if size == ONE:

@@ -12,12 +12,12 @@ from typing import Any
 
 from trading.errors import VenueUnavailable
 from trading.venues.ccxt.row import PageCut
+from trading.venues.ccxt.values import millis_of
 
 Fetch = Callable[[int, int], Awaitable[list[Any]]]
 """Entries of the time from one moment to another, both in milliseconds and both included."""
 MOST_ANSWERS = 500
 """Of one question; more is taken for an answer that goes in circles."""
-_MS = timedelta(milliseconds=1)
 
 
 def by_id(entry: Any) -> str:
@@ -40,7 +40,7 @@ async def in_windows(
     is noticed that more happened in one millisecond than can be listed: raises `VenueUnavailable`.
     """
     found: dict[str, Any] = {}
-    width = window // _MS
+    width = millis_of(window)
     for begin in range(since, now + 1, width):
         low, high = begin, begin + width - 1
         while low <= high:

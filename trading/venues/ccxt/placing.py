@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from trading.types import CONDITIONAL, Order, OrderRole, OrderType, Side
+from trading.types import CONDITIONAL, ONE, Order, OrderRole, OrderType, Side
 from trading.venues.ccxt.asking import Account, Api, VenueRequest
-from trading.venues.ccxt.values import exact, number
+from trading.venues.ccxt.values import exact
 from trading.venues.ccxt.wording import Wording
 
 
@@ -34,9 +34,8 @@ class Placing(Wording):
 
     def amount(self, api: Api, order: Order) -> str:
         """As the wire has it: in contracts where the exchange counts in these."""
-        market = api.ccxt.markets.get(self.row.market_of(order.symbol)) or {}
-        size = number(market.get("contractSize")) if self.row.contracts else None
-        return exact((order.quantity / size).normalize() if size else order.quantity) or ""
+        size = api.contract(self.row.market_of(order.symbol))
+        return exact(order.quantity if size == ONE else (order.quantity / size).normalize()) or ""
 
     def params(self, account: Account, order: Order) -> dict[str, Any]:
         """Of ccxt: the id, the price that is waited for, what only reduces."""

@@ -10,6 +10,7 @@ from trading.venues.ccxt.answers import NotFound
 from trading.venues.ccxt.asking import Api
 from trading.venues.ccxt.paging import in_windows
 from trading.venues.ccxt.placing import Placing
+from trading.venues.ccxt.values import millis_of
 
 
 class Searching(Placing):
@@ -77,17 +78,16 @@ class Searching(Placing):
             more = {"until": end, **params}
             return list(await api.ask(fetch, market, begin, row.page, more))
 
-        back = api.now() - int(row.history_back.total_seconds() * 1000)
+        back = api.now() - millis_of(row.history_back)
         return await in_windows(
             page, since=max(since, back), now=api.now(), window=row.history_window,
             page=row.page, cut=row.cut,
         )  # fmt: skip
 
-    async def fills(self, api: Api, raw: Any, symbol: Symbol) -> list[Any]:
-        """Those of the order *raw*, maybe among others: they are filtered by whoever asks."""
-        if self.row.fills_by:
-            market, asked = self.row.market_of(symbol), {self.row.fills_by: str(raw["id"])}
-            trades = await api.ask(api.ccxt.fetch_my_trades, market, None, self.row.page, asked)
-            if len(trades) < self.row.page:
-                return list(trades)
-        return await self.trades_since(api, symbol, int(raw.get("timestamp") or api.now()) - 1)
+    async def fills(self, api: Api, raw: Any, order: Order) -> list[Any]:
+        """Those of *raw*, which *order* is or has become, maybe among others: whoever asks filters
+        them, and looks at all fills of the time where some are missing."""
+        if not self.row.fills_by:
+            return []
+        market, asked = self.row.market_of(order.symbol), {self.row.fills_by: str(raw["id"])}
+        return list(await api.ask(api.ccxt.fetch_my_trades, market, None, self.row.page, asked))

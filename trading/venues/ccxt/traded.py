@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trading.clocks import Clock
-from trading.errors import VenueRejected
+from trading.errors import VenueRejected, VenueUnavailable
 from trading.types import FINEST, MarketRules, Rules, Symbol, Untraded
 from trading.venues.ccxt.connection import Connection
 from trading.venues.ccxt.rules_told import PostedRules
@@ -62,7 +62,13 @@ class Traded:
             return Untraded(why=why, shown=FINEST)
         why = markets.untraded(symbol) or self._closed_to_us(symbol)
         if self.is_listed(symbol):
-            self._last[symbol] = self._words.rules(markets.of(symbol))
+            market = markets.of(symbol)
+            try:
+                size = self._connection.contract(market["symbol"])
+            except VenueUnavailable as error:
+                why = why or f"{symbol} is not traded on {self._name}: {error}"
+            else:
+                self._last[symbol] = self._words.rules(market, size)
         shown = self._last.get(symbol, FINEST)
         return Untraded(why=why, shown=shown) if why else shown
 

@@ -11,7 +11,6 @@ from typing import Any
 from trading.clocks import Clock
 from trading.execution.order_ids import ROLE_LETTERS
 from trading.types import (
-    ONE,
     ZERO,
     Depth,
     Fill,
@@ -212,11 +211,11 @@ class Translation:
     # -- the account ------------------------------------------------------------------------
 
     def held(self, raws: Iterable[Any]) -> Mapping[Symbol, Held]:
-        """From positions; only those of our symbols."""
+        """From positions as `Incoming` tells them; only those of our symbols."""
         sizes: dict[Symbol, dict[str, Decimal]] = {}
         for raw in raws:
             symbol = self.symbol(raw)
-            size = abs(number(raw["contracts"]) * (number(raw.get("contractSize")) or 1))
+            size = raw["coins"]
             if symbol is not None and size:
                 side = "short" if raw["side"] == "short" else "long"
                 sizes.setdefault(symbol, {})[side] = size
@@ -224,10 +223,9 @@ class Translation:
 
     # -- markets ----------------------------------------------------------------------------
 
-    def rules(self, market: Any) -> MarketRules:
-        """In coins, also where the exchange counts in contracts."""
-        row, limits = self._exchange.row, market["limits"]
-        size = number(market["contractSize"]) if row.contracts else ONE
+    def rules(self, market: Any, size: Decimal) -> MarketRules:
+        """In coins; *size*: of them in one of the wire's units."""
+        limits = market["limits"]
         most = limits.get("market", {}).get("max") or limits["amount"].get("max")
         return MarketRules(
             tick=number(market["precision"]["price"]).normalize(),

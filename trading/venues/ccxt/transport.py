@@ -57,6 +57,35 @@ class Sending:
             raise
 
 
+@dataclass(slots=True)
+class Heard:
+    """What came back to the requests of one call."""
+
+    status: int = 0
+    """HTTP's, of the last answer; 0: none came."""
+
+
+_HEARD: ContextVar[Heard | None] = ContextVar("heard", default=None)
+
+
+@contextmanager
+def hearing() -> Iterator[Heard]:
+    """Notice what comes back to the requests that the running task makes within the block."""
+    one = Heard()
+    token = _HEARD.set(one)
+    try:
+        yield one
+    finally:
+        _HEARD.reset(token)
+
+
+def answered(status: int) -> None:
+    """An answer came to a request of the running task."""
+    heard = _HEARD.get()
+    if heard is not None:
+        heard.status = status
+
+
 _SENDING: ContextVar[Sending | None] = ContextVar("sending", default=None)
 
 

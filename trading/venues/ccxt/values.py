@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -29,6 +29,10 @@ def moment(millis: object) -> datetime | None:
 
 def millis(at: datetime) -> int:
     return int(at.timestamp() * 1000)
+
+
+def millis_of(span: timedelta) -> int:
+    return span // timedelta(milliseconds=1)
 
 
 def info_of(raw: Any) -> Any:

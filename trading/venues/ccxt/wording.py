@@ -76,8 +76,9 @@ class Wording:
         """Code and words in what it answered, each empty where it gives none."""
         return answers.told(text, self.row)
 
-    def meaning(self, error: Exception) -> Meaning:
-        return answers.meaning(error, self.row, self.code_of(error))
+    def meaning(self, error: Exception, status: int) -> Meaning:
+        """*status*: HTTP's, of the answer; 0: none came."""
+        return answers.meaning(error, self.row, self.code_of(error), status)
 
     def code_of(self, error: Exception) -> str:
         return self.told(str(error))[0]
