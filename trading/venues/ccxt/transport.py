@@ -58,20 +58,20 @@ class Sending:
 
 
 @dataclass(slots=True)
-class Heard:
+class HttpAnswer:
     """What came back to the requests of one call."""
 
     status: int = 0
     """HTTP's, of the last answer; 0: none came."""
 
 
-_HEARD: ContextVar[Heard | None] = ContextVar("heard", default=None)
+_HEARD: ContextVar[HttpAnswer | None] = ContextVar("heard", default=None)
 
 
 @contextmanager
-def hearing() -> Iterator[Heard]:
+def hearing() -> Iterator[HttpAnswer]:
     """Notice what comes back to the requests that the running task makes within the block."""
-    one = Heard()
+    one = HttpAnswer()
     token = _HEARD.set(one)
     try:
         yield one
