@@ -23,9 +23,9 @@ from tests.loops import SteadyLoop
 from tests.process import books
 from tests.process.desk_process import DeskProcess
 from tests.servers.exchange import OWNER, ApiKey, ExchangeServer, Fault, Recorded, Wish
-from tests.servers.exchange.access import Quota
+from tests.servers.exchange.access import KEYS
 from tests.servers.exchange.faults import Act
-from tests.servers.exchange.server import KEYS
+from tests.servers.exchange.wires.binance.access import Quota
 from trading.clocks import SystemClock
 from trading.ports import Change
 from trading.safety.guards import new_account
@@ -139,7 +139,8 @@ class Exchange:
         await self.server.__aenter__()
         if self.market == "swap":  # fewer than a hundred bars at a time weigh 1 there
             path = ("GET", "/fapi/v1/klines")
-            self.server.routes[path] = replace(self.server.routes[path], weight=1)
+            routes = self.server.wire.routes
+            routes[path] = replace(routes[path], weight=1)
         if self._hedge:
             self.server.engine.hedge = True
         for base in self.bases:
@@ -194,7 +195,7 @@ class Exchange:
         """For what it counts: the weight that was used belongs to the minute before."""
 
         def emptied(venue: ExchangeServer) -> None:
-            venue.quota = Quota(market=self.market)
+            venue.wire.quota = Quota(market=self.market)
 
         self.do(emptied)
 

@@ -21,6 +21,7 @@ from tests.servers.exchange.swap import SwapEngine
 from tests.servers.exchange.values import Algo, AlgoTold, OrderTold, Told, Trade, Wish
 from tests.servers.exchange.values import Movement as Moved
 from tests.servers.exchange.values import Order as Theirs
+from tests.servers.exchange.wires.binance.refusals import worded
 from trading.clocks import ManualClock
 from trading.errors import VenueMisfit, VenueRejected, VenueUnavailable, VenueUncertain
 from trading.model.halt import Permit
@@ -347,8 +348,9 @@ class EngineVenue:
         try:
             taken = self._exchange.carry_out(*orders)
         except Refusal as why:
-            kind = VenueMisfit if str(why.code) in MISFITS else VenueRejected
-            raise kind(str(why)) from None
+            said = worded(why, "spot" if self._exchange.spot else "swap")
+            kind = VenueMisfit if str(said.code) in MISFITS else VenueRejected
+            raise kind(str(said)) from None
         pairs = zip(orders, taken, strict=True)
         return [self._report_of(order.id, theirs) for order, theirs in pairs]
 

@@ -57,7 +57,8 @@ PATIENCE = OrderTimeouts(answer=2.0, stop=2.0, first_retry=0.05, longest_retry=0
 BEHIND = timedelta(hours=1)
 """The desk's clock is moved by hand, and never overtakes the venue's."""
 
-FAULTS: tuple[Any, ...] = (DROP_REPLY, UNKNOWN_OUTCOME, OVERLOADED, Close(done=False), Refuse())
+REFUSED = Refuse(400, -1000, "An unknown error occurred while processing the request.")
+FAULTS: tuple[Any, ...] = (DROP_REPLY, UNKNOWN_OUTCOME, OVERLOADED, Close(done=False), REFUSED)
 EVENTS = ("drop", "duplicate", "swap")
 ORDERS = ("/api/v3/order", "/fapi/v1/order", "/fapi/v1/algoOrder")
 

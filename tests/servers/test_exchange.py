@@ -70,7 +70,7 @@ async def connect() -> AsyncIterator[Connect]:
 
 
 def has_user_stream(venue: ExchangeServer) -> Callable[[], bool]:
-    return lambda: any(connection.is_user for connection in venue.streams.connections)
+    return lambda: any(connection.is_user for connection in venue.connections)
 
 
 async def listening(venue: ExchangeServer, watch: Awaitable[Any]) -> asyncio.Task[Any]:
@@ -352,7 +352,7 @@ async def test_used_weight_is_told_and_limits_are_kept(connect: Connect) -> None
     async with ExchangeServer(market="swap", clock=clock) as venue:
         exchange = connect(venue)
         await exchange.load_markets()
-        venue.quota.use(2_394, now=venue.engine.now)
+        venue.wire.quota.use(2_394, now=venue.engine.now)
         await exchange.fetch_order_book(SWAP)
         assert exchange.last_response_headers["X-MBX-USED-WEIGHT-1M"] == "2400"
         with pytest.raises(ccxt.DDoSProtection, match="429"):
@@ -367,7 +367,7 @@ async def test_who_goes_on_after_429_is_banned(connect: Connect) -> None:
     async with ExchangeServer(market="spot", clock=clock) as venue:
         exchange = connect(venue)
         await exchange.load_markets()
-        venue.quota.use(6_000, now=venue.engine.now)
+        venue.wire.quota.use(6_000, now=venue.engine.now)
         for _ in range(10):
             with pytest.raises(ccxt.DDoSProtection, match="429"):
                 await exchange.fetch_ticker(SPOT)
@@ -486,7 +486,7 @@ async def test_a_stream_can_be_refused(spot: ExchangeServer, connect: Connect) -
 async def test_a_listen_key_expires(swap: ExchangeServer, connect: Connect) -> None:
     exchange = connect(swap)
     watching = await listening(swap, exchange.watch_orders())
-    swap.streams.expire_listen_keys()
+    swap.wire.streams.expire_listen_keys()
     await exchange.create_order(SWAP, "limit", "buy", 0.1, 49_000)
     with pytest.raises(ccxt.BaseError, match="-1125"):
         await exchange.fapiPrivatePutListenKey()

@@ -11,7 +11,7 @@ from tests.servers.exchange import DROP_REPLY, Close, FaultPlan, Recorded
 
 @pytest.fixture
 def plan() -> FaultPlan:
-    return FaultPlan(now=lambda: 1_000)
+    return FaultPlan(now=lambda: 1_000, names_of=lambda told: {told["e"]})
 
 
 def request(method: str = "POST", path: str = "/fapi/v1/order", **params: str) -> Recorded:

@@ -11,8 +11,8 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from tests.servers.exchange import OWNER, Refusal
-from tests.servers.exchange.access import sign
 from tests.servers.exchange.process import ExchangeProcess
+from tests.servers.exchange.wires.binance.access import sign
 from tests.waiting import PATIENCE
 
 ORDER = {

@@ -17,14 +17,16 @@ import aiohttp
 import pytest
 
 from tests.servers.exchange import OWNER, ExchangeServer, Wish
-from tests.servers.exchange.access import sign
 from tests.servers.exchange.values import Told
+from tests.servers.exchange.wires.binance.access import sign
 from tests.waiting import PATIENCE
 
 Json = Any
 SAMPLES = {
     market: json.loads(
-        (Path(__file__).parent / "exchange" / "samples" / f"{market}.json").read_text("utf-8")
+        (
+            Path(__file__).parent / "exchange" / "wires" / "binance" / "samples" / f"{market}.json"
+        ).read_text("utf-8")
     )
     for market in ("spot", "swap")
 }
@@ -196,7 +198,7 @@ def collected(venue: ExchangeServer) -> dict[str, Json]:
     found: dict[str, Json] = {}
 
     def hear(told: Told) -> None:
-        for event in venue._user_events(told):
+        for event in venue.wire.user_events(told):
             found.setdefault(event["e"], event)
 
     venue.engine.listen(hear)
@@ -225,7 +227,7 @@ def test_perpetual_events_are_like_the_real_ones() -> None:
     venue.engine.place_algo(replace(buy, type="STOP_MARKET", stop_price=D(51_000)))
     venue.engine.set_leverage("BTCUSDT", 25)
     traded: list[Json] = []
-    venue.engine.listen(lambda told: traded.extend(venue._user_events(told)))
+    venue.engine.listen(lambda told: traded.extend(venue.wire.user_events(told)))
     venue.engine.place(buy)
     wanted = {"ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE", "ALGO_UPDATE", "ACCOUNT_CONFIG_UPDATE"}
     assert found.keys() == wanted

@@ -11,7 +11,7 @@ from chatbot.checks.desk import check
 from chatbot.checks.finding import Finding, Verdict
 from tests.process.exchange_desk import Exchange, keys, settings
 from tests.servers.exchange import OWNER, READER, ApiKey, Hold
-from tests.servers.exchange.server import KEYS
+from tests.servers.exchange.access import KEYS
 from trading.clocks import SystemClock
 
 pytestmark = pytest.mark.slow  # each imports ccxt once, and asks over sockets

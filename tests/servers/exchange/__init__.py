@@ -1,12 +1,13 @@
-"""A venue on loopback that speaks Binance's protocol: spot, or USDT-margined perpetuals.
+"""A venue on loopback that speaks an exchange's protocol: spot, or linear perpetuals.
 
-    async with ExchangeServer(market="swap") as venue:
-        exchange = aim(ccxt.binanceusdm(), venue)
+    async with ExchangeServer(exchange="binance", market="swap") as venue:
+        exchange = aim(ccxt.pro.binanceusdm(), venue)
         venue.engine.set_book("BTCUSDT", bids=[(50_000, 2)], asks=[(50_010, 2)])
         venue.faults.on("POST", "*/order", DROP_REPLY)
 
 The engine needs no sockets: `SpotEngine` and `SwapEngine` are synchronous, on a clock of the
-test's.  As a process of its own: `python -m tests.servers.exchange` (see __main__.py).
+test's.  Each exchange is a wire (wires/README.md).  As a process of its own:
+`python -m tests.servers.exchange` (see __main__.py).
 """
 
 from tests.servers.exchange.access import NO_FUTURES, OWNER, READER, ApiKey
@@ -23,11 +24,12 @@ from tests.servers.exchange.faults import (
     FaultPlan,
     Garble,
     Hold,
+    Plight,
     Recorded,
     Refuse,
     Swallow,
 )
-from tests.servers.exchange.refusals import Refusal
+from tests.servers.exchange.refusals import Refusal, Why
 from tests.servers.exchange.rules import Rules, spot_rules, swap_rules
 from tests.servers.exchange.server import ExchangeServer
 from tests.servers.exchange.spot import SpotEngine
@@ -51,6 +53,7 @@ __all__ = [
     "FaultPlan",
     "Garble",
     "Hold",
+    "Plight",
     "Recorded",
     "Refusal",
     "Refuse",
@@ -58,6 +61,7 @@ __all__ = [
     "SpotEngine",
     "Swallow",
     "SwapEngine",
+    "Why",
     "Wish",
     "aim",
     "spot_rules",

@@ -8,6 +8,7 @@ POST /release  {"fault": 0}            POST /hide {"client_id": "*", "queries": 
 POST /clear    POST /maintenance {"on": true}       POST /disconnect {"users": true}
 POST /klines   {"symbol": "BTCUSDT", "interval": "1d", "rows": [[...], ...]}
 POST /unlimited, nothing is too much from now on
+POST /hold_cancels {"on": true}        what is acknowledged before it is done waits, until false
 POST /outage   {"on": true}            POST /asked {"method": "POST", "path": "*", "since": 0}
 POST /state    every order, conditional order, trade, position and balance
 """
@@ -21,7 +22,6 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.servers.exchange.access import Unlimited
 from tests.servers.exchange.faults import (
     MAINTENANCE,
     Act,
@@ -30,6 +30,7 @@ from tests.servers.exchange.faults import (
     Fault,
     Garble,
     Hold,
+    Plight,
     Refuse,
     Swallow,
 )
@@ -39,7 +40,9 @@ from tests.servers.exchange.spot import SpotEngine
 from tests.servers.exchange.values import Wish
 
 Json = Any
-ACTS: dict[str, type[Act]] = {act.__name__: act for act in (Refuse, Garble, Close, Swallow, Hold)}
+ACTS: dict[str, type[Act]] = {
+    act.__name__: act for act in (Refuse, Plight, Garble, Close, Swallow, Hold)
+}
 
 
 class Control:
@@ -53,7 +56,7 @@ class Control:
             for command in (
                 self.engine, self.on, self.on_event, self.release, self.hide, self.clear,
                 self.maintenance, self.disconnect, self.outage, self.asked, self.state,
-                self.unlimited, self.klines,
+                self.unlimited, self.klines, self.hold_cancels,
             )
         }  # fmt: skip
 
@@ -70,7 +73,7 @@ class Control:
     async def engine(self, asked: Json) -> Json:
         name = asked["call"]
         if name.startswith("_"):
-            raise Refusal(0, f"{name} is not public")
+            raise Refusal(f"{name} is not public")
         args = [_wish(arg) if isinstance(arg, dict) else arg for arg in asked.get("args", [])]
         return getattr(self._venue.engine, name)(*args, **asked.get("kwargs", {}))
 
@@ -116,7 +119,13 @@ class Control:
             self._venue.klines[symbol, asked["interval"]] = asked["rows"]
 
     async def unlimited(self, _asked: Json) -> Json:
-        self._venue.quota = Unlimited(market=self._venue.market)
+        self._venue.wire.limited = False
+
+    async def hold_cancels(self, asked: Json) -> None:
+        if asked["on"]:
+            self._venue.later.hold()
+        else:
+            self._venue.later.release()
 
     async def asked(self, asked: Json) -> Json:
         return self._venue.asked(**asked)

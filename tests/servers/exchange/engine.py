@@ -17,8 +17,8 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from tests.servers.exchange import refusals
 from tests.servers.exchange.book import Book, Level, Resting, levels
+from tests.servers.exchange.refusals import Refusal, Why
 from tests.servers.exchange.rules import Rules
 from tests.servers.exchange.values import (
     LIMITS,
@@ -154,7 +154,7 @@ class Engine(ABC):
         self.rules[symbol] = replace(self.rules[symbol], **changed)
 
     def halt(self, symbol: str) -> None:
-        """Status BREAK: no new orders; cancels go on."""
+        """No new orders; cancels go on."""
         self.halted.add(symbol)
 
     def resume(self, symbol: str) -> None:
@@ -162,11 +162,11 @@ class Engine(ABC):
 
     @property
     def listed(self) -> dict[str, Rules]:
-        """What `exchangeInfo` tells, and what may be asked about at all."""
+        """What there is to trade, and what may be asked about at all."""
         return {name: rules for name, rules in self.rules.items() if name not in self.delisted}
 
     def delist(self, symbol: str) -> None:
-        """Its open orders expire, and nobody knows it any more (-1121); what is held stays."""
+        """Its open orders expire, and nobody knows it any more; what is held stays."""
         for order in self.open_orders(symbol):
             if self.orders[order.id].is_open:
                 self._end(order.id, "EXPIRED")
@@ -199,10 +199,10 @@ class Engine(ABC):
     def cancel(
         self, symbol: str, *, order_id: int = 0, client_id: str = "", cancel_id: str = ""
     ) -> Order:
-        """Refused (-2011) when there is no such open order."""
+        """Refused when there is no such open order."""
         order = self.find(symbol, order_id=order_id, client_id=client_id)
         if order is None or not order.is_open:
-            raise refusals.unknown_order()
+            raise Refusal(Why.UNKNOWN_ORDER)
         self._end(order.id, "CANCELED", cancel_id=cancel_id)
         self._settle(symbol)
         return self.orders[order.id]
@@ -254,7 +254,7 @@ class Engine(ABC):
 
     def _known(self, symbol: str) -> Rules:
         if symbol not in self.listed:
-            raise refusals.unknown_symbol()
+            raise Refusal(Why.UNKNOWN_SYMBOL)
         return self.rules[symbol]
 
     def _accept(

@@ -7,15 +7,13 @@ next `times`.  An `EventFault` does the same to pushed events.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import Any
 
 Params = Mapping[str, str]
 Json = Any
-
-SHUT_DOWN = "This service is no longer available."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +29,12 @@ class Recorded:
     path: str
     params: dict[str, str]
     key: str = ""
+    purpose: str = ""
+    """What it is for, in the words of `Route.purpose`."""
 
     @property
     def is_new_order(self) -> bool:
-        return self.method == "POST" and self.path.rsplit("/", 1)[-1] in {
-            "order", "algoOrder", "oco", "batchOrders",
-        }  # fmt: skip
+        return self.purpose == "place"
 
 
 # --- what a fault does ---------------------------------------------------------------------------
@@ -44,11 +42,22 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Answer instead of acting.  `retry_after` in seconds becomes the header."""
+    """Answer instead of acting, in the exchange's form for an error.
 
-    status: int = 400
-    code: int = -1000
-    text: str = "An unknown error occurred while processing the request."
+    `retry_after` in seconds becomes the header.
+    """
+
+    status: int
+    code: int | str
+    text: str
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plight:
+    """A refusal that every exchange knows, in its own words (`Wire.plights`)."""
+
+    name: str
     retry_after: int | None = None
 
 
@@ -81,17 +90,14 @@ class Hold:
     done: bool = False
 
 
-Act = Refuse | Garble | Close | Swallow | Hold
+Act = Refuse | Plight | Garble | Close | Swallow | Hold
 
 DROP_REPLY = Close(done=True)
-TOO_MANY = Refuse(429, -1003, "Too many requests.", retry_after=1)
-BANNED = Refuse(418, -1003, "Way too many requests; IP banned.", retry_after=120)
-OVERLOADED = Refuse(503, -1008, "Request throttled by system-level protection.")
-UNKNOWN_OUTCOME = Refuse(
-    503, -1007, "Timeout waiting for response from backend server. Send status unknown; execution"
-    " status unknown."
-)  # fmt: skip
-MAINTENANCE = Refuse(503, -1016, SHUT_DOWN)
+TOO_MANY = Plight("too many", retry_after=1)
+BANNED = Plight("banned", retry_after=120)
+OVERLOADED = Plight("overloaded")
+UNKNOWN_OUTCOME = Plight("unknown outcome")
+MAINTENANCE = Plight("maintenance")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -116,7 +122,9 @@ class Fault:
         self.gate.set()
 
     def meets(self, request: Recorded) -> bool:
-        if self.method not in {"*", request.method} or not fnmatch(request.path, self.path):
+        if self.method not in {"*", request.method}:
+            return False
+        if self.path != request.purpose and not fnmatch(request.path, self.path):
             return False
         if self.where is not None and not self.where(request.params):
             return False
@@ -132,13 +140,14 @@ class EventFault:
 
     name: str
     act: str
+    names_of: Callable[[Json], Collection[str]]
     where: Callable[[Json], bool] | None = None
     times: int | None = 1
     seen: int = 0
     held: list[Json] = field(default_factory=list)
 
     def fits(self, event: Json) -> bool:
-        return self.name in {"*", event.get("e")}
+        return self.name == "*" or self.name in self.names_of(event)
 
     def meets(self, event: Json) -> bool:
         if not self.fits(event) or (self.where and not self.where(event)):
@@ -159,10 +168,13 @@ class Hiding:
 
 
 class FaultPlan:
-    """`now` gives the venue's time in milliseconds."""
+    """`now` gives the venue's time in milliseconds; `names_of` what a user event is called."""
 
-    def __init__(self, *, now: Callable[[], int]) -> None:
-        self.maintenance: Refuse | None = None
+    def __init__(
+        self, *, now: Callable[[], int], names_of: Callable[[Json], Collection[str]]
+    ) -> None:
+        self.maintenance: Refuse | Plight | None = None
+        self._names_of = names_of
         self._now = now
         self._faults: list[Fault] = []
         self._events: list[EventFault] = []
@@ -179,7 +191,8 @@ class FaultPlan:
         after: int = 0,
         times: int | None = 1,
     ) -> Fault:
-        """*path* is a pattern such as "*/order"; *where* a predicate, or parameters to be equal."""
+        """*path* is a pattern such as "*/order", or a purpose, such as "place", which is the same
+        for all exchanges; *where* a predicate, or parameters to be equal."""
         check = _equal(where) if isinstance(where, Mapping) else where
         fault = Fault(method=method, path=path, act=act, where=check, after=after, times=times)
         self._faults.append(fault)
@@ -193,8 +206,8 @@ class FaultPlan:
         where: Callable[[Json], bool] | None = None,
         times: int | None = 1,
     ) -> EventFault:
-        """*name* is the event's "e", or "*"."""
-        fault = EventFault(name=name, act=act, where=where, times=times)
+        """*name* is the exchange's word for the event, or "order", "trade", ..., or "*"."""
+        fault = EventFault(name=name, act=act, names_of=self._names_of, where=where, times=times)
         self._events.append(fault)
         return fault
 

@@ -23,7 +23,14 @@ class ExchangeProcess:
     `tell` sends any command of control.py; what the engine refuses is raised as `Refusal`.
     """
 
-    def __init__(self, *, market: str = "spot", symbols: Sequence[str] = ("BTC", "ETH")) -> None:
+    def __init__(
+        self,
+        *,
+        exchange: str = "binance",
+        market: str = "spot",
+        symbols: Sequence[str] = ("BTC", "ETH"),
+    ) -> None:
+        self._exchange = exchange
         self._market = market
         self._symbols = symbols
         self._process: subprocess.Popen[str] | None = None
@@ -32,9 +39,9 @@ class ExchangeProcess:
         self._control = ""
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "tests.servers.exchange", "--market", self._market]
+        command = [sys.executable, "-m", "tests.servers.exchange", "--exchange", self._exchange]
         self._process = subprocess.Popen(
-            [*command, "--symbols", ",".join(self._symbols)],
+            [*command, "--market", self._market, "--symbols", ",".join(self._symbols)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -62,5 +69,5 @@ class ExchangeProcess:
         finally:
             connection.close()
         if "error" in answer:
-            raise Refusal(0, answer["error"])
+            raise Refusal(answer["error"])
         return answer["answer"]

@@ -1,4 +1,4 @@
-"""What a symbol accepts: tick, lot, notional and price band, checked as each market words it."""
+"""What a symbol accepts: tick, lot, notional and price band."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from tests.servers.exchange import refusals
+from tests.servers.exchange.refusals import Refusal, Why
 from tests.servers.exchange.values import ZERO, Wish
 
 SPOT_TYPES = (
@@ -32,6 +32,8 @@ class Rules:
     symbol: str
     base: str
     quote: str = "USDT"
+    contract: Decimal = Decimal(1)
+    """Base units of one contract, for wires that tell quantities in contracts."""
     tick: Decimal = Decimal("0.01")
     lot: Decimal = Decimal("0.00001")
     least: Decimal = Decimal("0.00001")
@@ -75,31 +77,36 @@ def swap_rules(base: str, **changed: Any) -> Rules:
 
 
 def check_spot(rules: Rules, wish: Wish, reference: Decimal | None) -> None:
-    """Refuses with -1013, naming the filter, as the spot exchange does."""
+    """A price of 0 is none: of a market order."""
     for price in (wish.price, wish.stop_price):
         if price < 0 or price % rules.tick:
-            raise refusals.filter_failure("PRICE_FILTER")
+            raise Refusal(Why.OFF_TICK)
     if wish.quantity:
         _check_spot_lot(rules, wish)
     if wish.price and reference and not _within(rules, wish.price, reference):
-        raise refusals.filter_failure("PERCENT_PRICE_BY_SIDE")
+        high = wish.price > reference
+        raise Refusal(Why.PRICE_TOO_HIGH if high else Why.PRICE_TOO_LOW)
     if _notional(wish, reference) < rules.notional and (wish.price or reference):
-        raise refusals.filter_failure("NOTIONAL")
+        raise Refusal(Why.NOTIONAL, rules.notional)
 
 
 def _check_spot_lot(rules: Rules, wish: Wish) -> None:
     quantity = wish.quantity
-    if quantity % rules.lot or not rules.least <= quantity <= rules.most:
-        raise refusals.filter_failure("LOT_SIZE")
+    if quantity % rules.lot:
+        raise Refusal(Why.OFF_LOT)
+    if quantity < rules.least:
+        raise Refusal(Why.TOO_SMALL, rules.least)
+    if quantity > rules.most:
+        raise Refusal(Why.TOO_LARGE, rules.most)
     if not wish.price and quantity > rules.market_most:
-        raise refusals.filter_failure("MARKET_LOT_SIZE")
+        raise Refusal(Why.MARKET_TOO_LARGE)
 
 
 def check_swap(rules: Rules, wish: Wish, mark: Decimal | None) -> None:
-    """Refuses with the futures' own codes; a reduce-only order is exempt from the notional."""
+    """A reduce-only order is exempt from the notional."""
     for price in (wish.price, wish.stop_price):
         if price % rules.tick:
-            raise refusals.off_tick()
+            raise Refusal(Why.OFF_TICK)
     if wish.close_position:
         return
     _check_swap_lot(rules, wish)
@@ -107,24 +114,24 @@ def check_swap(rules: Rules, wish: Wish, mark: Decimal | None) -> None:
         _check_swap_band(rules, wish, mark)
     known = wish.price or wish.stop_price or mark
     if known and not wish.reduce_only and known * wish.quantity < rules.notional:
-        raise refusals.notional_too_small(rules.notional)
+        raise Refusal(Why.NOTIONAL, rules.notional)
 
 
 def _check_swap_lot(rules: Rules, wish: Wish) -> None:
     if wish.quantity % rules.lot:
-        raise refusals.over_precision()
+        raise Refusal(Why.OFF_LOT)
     if wish.quantity < rules.least:
-        raise refusals.quantity_too_small(rules.least)
+        raise Refusal(Why.TOO_SMALL, rules.least)
     most = rules.most if wish.price else rules.market_most
     if wish.quantity > most:
-        raise refusals.quantity_too_large(most)
+        raise Refusal(Why.TOO_LARGE, most)
 
 
 def _check_swap_band(rules: Rules, wish: Wish, mark: Decimal) -> None:
     if wish.side == "BUY" and wish.price > mark * rules.band_up:
-        raise refusals.price_too_high(mark * rules.band_up)
+        raise Refusal(Why.PRICE_TOO_HIGH, mark * rules.band_up)
     if wish.side == "SELL" and wish.price < mark * rules.band_down:
-        raise refusals.price_too_low(mark * rules.band_down)
+        raise Refusal(Why.PRICE_TOO_LOW, mark * rules.band_down)
 
 
 def _within(rules: Rules, price: Decimal, reference: Decimal) -> bool:

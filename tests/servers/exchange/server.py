@@ -1,20 +1,21 @@
-"""The venue on a loopback port: requests in, faults considered, the engine asked, answers out."""
+"""The venue on a loopback port: requests in, faults considered, the engine asked, answers out.
+
+Whose protocol it speaks is the wire's (`wires/`); this file knows no exchange.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from typing import Any, Self
-from urllib.parse import parse_qsl
 
-from aiohttp import web
+from aiohttp import WSMsgType, web
 from aiohttp.web_protocol import RequestHandler
 
-from tests.servers.exchange import refusals, routes_spot, routes_swap, wire_spot, wire_swap
-from tests.servers.exchange.access import NO_FUTURES, OWNER, READER, ApiKey, Gate, Quota
-from tests.servers.exchange.asking import Ask, Route
+from tests.servers.exchange.access import KEYS, ApiKey
+from tests.servers.exchange.connections import Connection
 from tests.servers.exchange.engine import WallClock
 from tests.servers.exchange.faults import (
     Close,
@@ -22,31 +23,20 @@ from tests.servers.exchange.faults import (
     FaultPlan,
     Garble,
     Hold,
+    Plight,
     Recorded,
     Refuse,
     Swallow,
 )
-from tests.servers.exchange.refusals import Refusal
-from tests.servers.exchange.rules import Rules, spot_rules, swap_rules
+from tests.servers.exchange.figures import Candle
+from tests.servers.exchange.rules import Rules
 from tests.servers.exchange.spot import SpotEngine
-from tests.servers.exchange.streams import Streams, listen_key_routes
 from tests.servers.exchange.swap import SwapEngine
-from tests.servers.exchange.values import Told
-from tests.servers.exchange.wire import Candle, Json
+from tests.servers.exchange.wires import WIRES
+from tests.servers.exchange.wires.base import Answer, Asked, Later, Site, Wire
 from trading.clocks import SystemClock
 
 HOST = "127.0.0.1"
-KEYS = (OWNER, READER, NO_FUTURES)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    status: int
-    body: Json
-    headers: dict[str, str]
-
-    def response(self) -> web.Response:
-        return web.json_response(self.body, status=self.status, headers=self.headers)
 
 
 class Arrivals(RequestHandler):
@@ -73,13 +63,15 @@ class Listener(web.Server):
 class ExchangeServer:
     """`async with ExchangeServer(market="spot") as venue`: listens on `venue.url` until the end.
 
-    `market` is "spot" or "swap"; `symbols` are bases ("BTC") or rules.  Without an `engine` of the
-    test's making there is one with 10,000 USDT (and 1 of each base on spot), quoted at 50,000.
+    `exchange` names a wire, `market` is "spot" or "swap"; `symbols` are bases ("BTC") or rules.
+    Without an `engine` of the test's making there is one with 10,000 USDT (and 1 of each base on
+    spot), quoted at 50,000.
     """
 
     def __init__(
         self,
         *,
+        exchange: str = "binance",
         market: str = "spot",
         symbols: Iterable[str | Rules] = ("BTC", "ETH"),
         clock: WallClock | None = None,
@@ -88,23 +80,25 @@ class ExchangeServer:
         port: int = 0,
         beat: float = 1.0,
     ) -> None:
+        self.exchange = exchange
         self.market = market
+        kind = WIRES[exchange]
         # Any: what holds for one market only is used by tests that know which one they made.
-        self.engine: Any = engine or default_engine(market, symbols, clock or SystemClock())
-        self.faults = FaultPlan(now=lambda: int(self.engine.now))
+        self.engine: Any = engine or default_engine(kind, market, symbols, clock or SystemClock())
+        self.faults = FaultPlan(now=lambda: int(self.engine.now), names_of=self._names_of)
         self.requests: list[Recorded] = []
         self.klines: dict[tuple[str, str], list[Candle]] = {}
-        self.quota = Quota(market=market)
-        self.gate = Gate(market=market, keys=keys)
-        self.streams = Streams(
-            engine=self.engine,
+        site = Site(
             market=market,
-            gate=self.gate,
+            engine=self.engine,
             faults=self.faults,
+            keys={key.key: key for key in keys},
             klines=self.klines,
-            user_events=self._user_events,
         )
-        self.routes = self._routes()
+        # Any: what is one exchange's only is used by tests that know which one they made.
+        self.wire: Any = kind(site)
+        self.connections: list[Connection] = site.connections
+        self.later: Later = site.later
         self.port = port
         self._beat = beat
         self._tasks: list[asyncio.Task[None]] = []
@@ -121,7 +115,7 @@ class ExchangeServer:
 
     async def __aenter__(self) -> Self:
         await self.start_listening()
-        self._tasks.append(asyncio.create_task(self.streams.beat(self._beat)))
+        self._tasks.append(asyncio.create_task(self._beats()))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -152,7 +146,7 @@ class ExchangeServer:
 
     def disconnect(self, *, users: bool = True, markets: bool = True) -> int:
         """Cut streams without a word, as a network does; returns how many."""
-        wanted = [c for c in self.streams.connections if (users if c.is_user else markets)]
+        wanted = [c for c in self.connections if (users if c.is_user else markets)]
         for connection in wanted:
             connection.cut()
         return len(wanted)
@@ -162,8 +156,9 @@ class ExchangeServer:
     def asked(
         self, method: str = "*", path: str = "*", *, since: int = 0, **params: str
     ) -> list[Recorded]:
-        """Requests that arrived after *since* (monotonic ns) with these parameters."""
-        probe = Fault(method=method, path=path, act=Refuse(), times=None)
+        """Requests that arrived after *since* (monotonic ns) with these parameters; *path* is a
+        pattern or a purpose, as in `FaultPlan.on`."""
+        probe = Fault(method=method, path=path, act=Close(), times=None)
         return [
             request
             for request in self.requests
@@ -175,134 +170,113 @@ class ExchangeServer:
     # --- one request ---
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        path = _without_host(request.path)
-        upgrades = request.headers.get("Upgrade", "").lower() == "websocket"
-        query, body = request.rel_url.raw_query_string, await request.text()
-        text = "&".join(part for part in (query, body) if part)
+        asked = await self._read(request)
         assert isinstance(request.protocol, Arrivals)
+        route, _ = self.wire.routes.find(asked.method, asked.path)
         recorded = Recorded(
             arrived=request.protocol.arrival(),
-            method="WS" if upgrades else request.method,
-            path=path,
-            params=dict(parse_qsl(text, keep_blank_values=True)),
-            key=request.headers.get("X-MBX-APIKEY", ""),
+            method=asked.method,
+            path=asked.path,
+            params={name: _text(value) for name, value in asked.params.items()},
+            key=self.wire.key_of(asked.headers),
+            purpose=route.purpose if route else "",
         )
         self.requests.append(recorded)
-        return await self._answer(request, recorded, text)
+        return await self._answer(request, recorded, asked)
+
+    async def _read(self, request: web.BaseRequest) -> Asked:
+        upgrades = request.headers.get("Upgrade", "").lower() == "websocket"
+        host, path = _parts(request.path)
+        query, text = request.rel_url.raw_query_string, await request.text()
+        method = "WS" if upgrades else request.method
+        _, named = self.wire.routes.find(method, path)
+        params = self.wire.read(request.headers.get("Content-Type", ""), query, text)
+        return Asked(
+            method=method,
+            host=host,
+            path=path,
+            query=query,
+            text=text,
+            headers=request.headers,
+            params=params | named,
+        )
 
     async def _answer(
-        self, request: web.BaseRequest, recorded: Recorded, text: str
+        self, request: web.BaseRequest, recorded: Recorded, asked: Asked
     ) -> web.StreamResponse:
         if self.faults.maintenance:
-            return _refused(self.faults.maintenance)
+            return self._planned(self.faults.maintenance)
         fault = self.faults.meeting(recorded)
-        if fault is None and recorded.method == "WS":
-            return await self.streams.serve(request, recorded.path)
+        if fault is None and asked.method == "WS":
+            return await self._stream(request, asked)
         if fault is None:
-            return self._act(recorded, text).response()
-        return await self._met(request, fault, recorded, text)
+            return self._act(asked).response()
+        return await self._met(request, fault, asked)
 
     async def _met(
-        self, request: web.BaseRequest, fault: Fault, recorded: Recorded, text: str
+        self, request: web.BaseRequest, fault: Fault, asked: Asked
     ) -> web.StreamResponse:
         match fault.act:
-            case Refuse() as refuse:
-                return _refused(refuse)
+            case Refuse() | Plight() as refuse:
+                return self._planned(refuse)
             case Garble(status=status, body=body):
                 return web.Response(status=status, text=body, content_type="text/html")
             case Hold(done=done):
-                return await self._held(fault, recorded, text, done=done)
+                answer = self._act(asked) if done else None
+                await fault.gate.wait()
+                return (answer or self._act(asked)).response()
             case Close(done=done) | Swallow(done=done) as silence:
                 if done:
-                    self._act(recorded, text)
+                    self._act(asked)
                 return await _unanswered(request, silence)
 
-    async def _held(
-        self, fault: Fault, recorded: Recorded, text: str, *, done: bool
-    ) -> web.StreamResponse:
-        answer = self._act(recorded, text) if done else None
-        await fault.gate.wait()
-        return (answer or self._act(recorded, text)).response()
+    def _act(self, asked: Asked) -> Answer:
+        wire: Wire = self.wire
+        return wire.act(asked)
 
-    def _act(self, recorded: Recorded, text: str) -> Answer:
-        """Carry a request out, all in one step."""
-        self.engine.tick()
-        now, headers = self.engine.now, {}
+    def _planned(self, refuse: Refuse | Plight) -> web.Response:
+        wire: Wire = self.wire
+        return wire.planned(refuse).response()
+
+    # --- streams ---
+
+    def _names_of(self, event: Any) -> Collection[str]:
+        wire: Wire = self.wire
+        return wire.event_names(event)
+
+    async def _stream(self, request: web.BaseRequest, asked: Asked) -> web.WebSocketResponse:
+        connection: Connection = self.wire.connection(request, asked.path)
+        await connection.socket.prepare(request)
+        self.connections.append(connection)
+        writer = asyncio.create_task(connection.write())
         try:
-            route = self.routes.get((recorded.method, recorded.path))
-            if route is None:
-                raise refusals.unknown_path()
-            weight, orders = route.weighs(recorded.params), route.orders
-            self.quota.spend(weight=weight, orders=orders, now=now)
-            headers = self.quota.headers(orders=bool(orders), now=now)
-            return Answer(200, self._ask(route, recorded, text), headers)
-        except Refusal as why:
-            if why.status in {418, 429}:
-                headers["Retry-After"] = str(self.quota.retry_after(now))
-            return Answer(why.status, {"code": why.code, "msg": why.text}, headers)
+            self.wire.greet(connection, request.query)
+            async for message in connection.socket:
+                if message.type is WSMsgType.TEXT:
+                    self.wire.listen(connection, message.data)
+        finally:
+            writer.cancel()
+            self.connections.remove(connection)
+        return connection.socket
 
-    def _ask(self, route: Route[Any], recorded: Recorded, text: str) -> Json:
-        signed = "&".join(part for part in text.split("&") if not part.startswith("signature="))
-        key = self.gate.check(
-            route.security,
-            key=recorded.key,
-            text=signed,
-            params=recorded.params,
-            now=self.engine.now,
-        )
-        ask: Ask[Any] = Ask(
-            engine=self.engine,
-            params=recorded.params,
-            key=key,
-            may_trade=key is not None and self.gate.may_trade(key),
-            hidden=self.faults.hidden() if _is_query(recorded) else _nothing,
-            klines=self.klines,
-        )
-        return route.answer(ask)
-
-    # --- the market ---
-
-    def _routes(self) -> dict[tuple[str, str], Route[Any]]:
-        if self.market == "spot":
-            return dict(routes_spot.ROUTES)
-        return {**routes_swap.ROUTES, **listen_key_routes(self.streams)}
-
-    def _user_events(self, told: Told) -> list[Json]:
-        if self.market == "spot":
-            return wire_spot.user_events(self.engine, told)
-        return wire_swap.user_events(self.engine, told)
+    async def _beats(self) -> None:
+        """Some things come even when nothing happens, as from the real one."""
+        while True:
+            await asyncio.sleep(self._beat)
+            self.engine.tick()
+            self.wire.beat()
 
 
 def default_engine(
-    market: str, symbols: Iterable[str | Rules], clock: WallClock
+    wire: type[Wire], market: str, symbols: Iterable[str | Rules], clock: WallClock
 ) -> SpotEngine | SwapEngine:
-    make = spot_rules if market == "spot" else swap_rules
-    rules = [make(symbol) if isinstance(symbol, str) else symbol for symbol in symbols]
-    engine: SpotEngine | SwapEngine
-    if market == "spot":
-        balances = {"USDT": "10000"} | {rule.base: "1" for rule in rules}
-        engine = SpotEngine(rules=rules, clock=clock, balances=balances)
-    else:
-        engine = SwapEngine(rules=rules, clock=clock, wallet=10_000)
+    rules = [
+        wire.rules(market, symbol) if isinstance(symbol, str) else symbol for symbol in symbols
+    ]
+    engine = wire.new_engine(market, rules, clock)
     for rule in rules:
         engine.quote(rule.symbol, 50_000)
     return engine
-
-
-def _is_query(recorded: Recorded) -> bool:
-    """Whether it asks for orders or trades, which may be hidden from it."""
-    word = recorded.path.rsplit("/", 1)[-1].lower()
-    return recorded.method == "GET" and ("order" in word or "trades" in word)
-
-
-def _nothing(_client_id: str) -> bool:
-    return False
-
-
-def _refused(refuse: Refuse) -> web.Response:
-    after = refuse.retry_after
-    headers = {} if after is None else {"Retry-After": str(after)}
-    return Answer(refuse.status, {"code": refuse.code, "msg": refuse.text}, headers).response()
 
 
 async def _unanswered(request: web.BaseRequest, silence: Close | Swallow) -> web.Response:
@@ -314,7 +288,12 @@ async def _unanswered(request: web.BaseRequest, silence: Close | Swallow) -> web
     return web.Response()
 
 
-def _without_host(path: str) -> str:
+def _parts(path: str) -> tuple[str, str]:
     """Clients may keep the real host in front of the path: /stream.binance.com:9443/ws."""
     first, _, rest = path.lstrip("/").partition("/")
-    return f"/{rest}" if "." in first else path
+    return (first, f"/{rest}") if "." in first else ("", path)
+
+
+def _text(value: Any) -> str:
+    """A parameter as it is recorded: JSON where it is not text."""
+    return value if isinstance(value, str) else json.dumps(value)

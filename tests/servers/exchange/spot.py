@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import ROUND_DOWN, Decimal
 
-from tests.servers.exchange import refusals
 from tests.servers.exchange.book import crosses
 from tests.servers.exchange.engine import Engine, Number, WallClock, at_one_moment, money, trailed
+from tests.servers.exchange.refusals import Refusal, Why
 from tests.servers.exchange.rules import Rules, check_spot
 from tests.servers.exchange.values import (
     LIMITS,
@@ -81,7 +81,7 @@ class SpotEngine(Engine):
 
     def _transfer(self, kind: str, asset: str, amount: Decimal) -> None:
         if self.free(asset) + amount < 0:
-            raise refusals.insufficient_balance()
+            raise Refusal(Why.NO_FUNDS)
         self.balances[asset] = self.total(asset) + amount
         self._move(kind, asset, amount)
         self._tell_moved()
@@ -94,7 +94,7 @@ class SpotEngine(Engine):
         wish = self._checked(wish)
         quantity = wish.quantity or self._affordable(wish)
         if not quantity:
-            raise refusals.filter_failure("LOT_SIZE")
+            raise Refusal(Why.TOO_SMALL, self.rules[wish.symbol].least)
         self._refuse_unpaid(wish, quantity)
         order = self._accept(wish, quantity=quantity, trigger=self._trigger_of(wish))
         self._tell_account(order)
@@ -108,7 +108,7 @@ class SpotEngine(Engine):
         legs = [self._checked(leg) for leg in (above, below)]
         price = self.price(above.symbol)
         if price and not _aim(above) > price > _aim(below):
-            raise refusals.wrong_sides_of_market()
+            raise Refusal(Why.WRONG_SIDES)
         for leg in legs:
             self._refuse_unpaid(leg, leg.quantity)
         list_id = next(self._list_ids)
@@ -140,9 +140,9 @@ class SpotEngine(Engine):
         return next(named, None)
 
     def cancel_list(self, both: OrderList) -> OrderList:
-        """Refused (-2011) when it is done already."""
+        """Refused when it is done already."""
         if both.status != "EXECUTING":
-            raise refusals.unknown_order()
+            raise Refusal(Why.UNKNOWN_ORDER)
         self._end_list(both.id, "CANCELED")
         self._settle(both.symbol)
         return self.lists[both.id]
@@ -152,32 +152,32 @@ class SpotEngine(Engine):
     def _checked(self, wish: Wish) -> Wish:
         rules = self._known(wish.symbol)
         if wish.symbol in self.halted:
-            raise refusals.market_closed()
+            raise Refusal(Why.HALTED)
         if wish.type not in TYPES:
-            raise refusals.bad_type()
+            raise Refusal(Why.BAD_TYPE)
         if wish.type not in rules.types:
-            raise refusals.not_taken(wish.type)
+            raise Refusal(Why.TYPE_NOT_TAKEN, wish.type)
         if wish.client_id and self.is_taken(wish.client_id):
-            raise refusals.duplicate_spot()
+            raise Refusal(Why.DUPLICATE_ID)
         self._refuse_crowd(rules, wish)
         if wish.type not in LIMITS:
             wish = replace(wish, price=ZERO)
         check_spot(rules, wish, self.price(wish.symbol))
         if wish.type == "LIMIT_MAKER" and self._would_take(wish):
-            raise refusals.would_match()
+            raise Refusal(Why.WOULD_TAKE)
         trigger = self._trigger_of(wish)
         price = self.price(wish.symbol)
         if trigger and price is not None and trigger.reached(price):
-            raise refusals.would_trigger_spot()
+            raise Refusal(Why.WOULD_TRIGGER)
         return wish
 
     def _refuse_crowd(self, rules: Rules, wish: Wish) -> None:
         resting = self.open_orders(wish.symbol)
         if wish.type != "MARKET" and len(resting) >= rules.max_orders:
-            raise refusals.filter_failure("MAX_NUM_ORDERS")
+            raise Refusal(Why.TOO_MANY_ORDERS)
         stops = [order for order in resting if order.trigger is not None]
         if wish.type in STOPS and len(stops) >= rules.max_stops:
-            raise refusals.filter_failure("MAX_NUM_ALGO_ORDERS")
+            raise Refusal(Why.TOO_MANY_STOPS)
 
     def _would_take(self, wish: Wish) -> bool:
         best = self.books[wish.symbol].best_price("SELL" if wish.side == "BUY" else "BUY")
@@ -202,7 +202,7 @@ class SpotEngine(Engine):
             asset = rules.quote
             need = quantity * unit if unit else self.books[wish.symbol].cost("BUY", quantity)
         if self.free(asset) < need:
-            raise refusals.insufficient_balance()
+            raise Refusal(Why.NO_FUNDS)
 
     def _trigger_of(self, wish: Wish) -> Trigger | None:
         """A stop loss sells when the price falls and buys when it rises; a take profit reversed."""

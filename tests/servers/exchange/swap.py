@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
-from tests.servers.exchange import refusals
 from tests.servers.exchange.engine import Engine, Number, WallClock, at_one_moment, money, trailed
+from tests.servers.exchange.refusals import Refusal, Why
 from tests.servers.exchange.rules import Rules, check_swap
 from tests.servers.exchange.values import (
     LIMITS,
@@ -137,23 +137,23 @@ class SwapEngine(Engine):
 
     def set_leverage(self, symbol: str, leverage: int) -> None:
         if not 1 <= leverage <= self._known(symbol).max_leverage:
-            raise refusals.bad_leverage()
+            raise Refusal(Why.BAD_LEVERAGE)
         self.leverages[symbol] = leverage
         self._tell(LeverageTold(symbol=symbol, leverage=leverage, time=self.now))
 
     def set_margin_type(self, symbol: str, margin_type: str) -> None:
         self._known(symbol)
         if self.margin_types[symbol] == margin_type:
-            raise refusals.same_margin_type()
+            raise Refusal(Why.SAME_MARGIN_TYPE)
         self.margin_types[symbol] = margin_type
 
     def set_hedge(self, hedge: bool) -> None:
         if hedge == self.hedge:
-            raise refusals.same_position_mode()
+            raise Refusal(Why.SAME_POSITION_MODE)
         if self.open_orders() or self.open_algos():
-            raise refusals.position_mode_with_orders()
+            raise Refusal(Why.POSITION_MODE_WITH_ORDERS)
         if any(position.amount for position in self.positions()):
-            raise refusals.position_mode_with_positions()
+            raise Refusal(Why.POSITION_MODE_WITH_POSITIONS)
         self.hedge = hedge
         self._positions.clear()
 
@@ -201,15 +201,15 @@ class SwapEngine(Engine):
     @at_one_moment
     def place(self, wish: Wish) -> Order:
         if wish.type in CONDITIONAL:
-            raise refusals.use_algo_endpoint()
+            raise Refusal(Why.STOP_ELSEWHERE)
         if wish.type not in {"LIMIT", "MARKET"}:
-            raise refusals.bad_type()
+            raise Refusal(Why.BAD_TYPE)
         self._check(wish)
         if wish.client_id and self.is_taken(wish.client_id):
-            raise refusals.duplicate_swap()
+            raise Refusal(Why.DUPLICATE_ID)
         crowd = len(self.open_orders(wish.symbol))
         if wish.type == "LIMIT" and crowd >= self.rules[wish.symbol].max_orders:
-            raise refusals.too_many_open()
+            raise Refusal(Why.TOO_MANY_ORDERS)
         self._refuse_by_account(wish)
         order = self._accept(wish, quantity=wish.quantity)
         self._work(order.id)
@@ -219,13 +219,13 @@ class SwapEngine(Engine):
     def place_algo(self, wish: Wish) -> Algo:
         """A conditional order; margin and reduce-only are looked at when it triggers, not now."""
         if wish.type not in CONDITIONAL:
-            raise refusals.bad_type()
+            raise Refusal(Why.BAD_TYPE)
         self._check(wish)
         self._refuse_algo(wish)
         trigger = self._trigger_of(wish)
         price = self._working_price(wish)
         if price is not None and trigger.reached(price):
-            raise refusals.would_trigger_swap()
+            raise Refusal(Why.WOULD_TRIGGER)
         algo_id = next(self._algo_ids)
         algo = Algo(
             id=algo_id,
@@ -254,7 +254,7 @@ class SwapEngine(Engine):
     def cancel_algo(self, *, algo_id: int = 0, client_id: str = "") -> Algo:
         algo = self.find_algo(algo_id=algo_id, client_id=client_id)
         if algo is None or not algo.is_open:
-            raise refusals.unknown_order()
+            raise Refusal(Why.UNKNOWN_ORDER)
         return self._end_algo(algo, "CANCELED")
 
     def cancel_algos(self, symbol: str) -> None:
@@ -266,11 +266,11 @@ class SwapEngine(Engine):
     def _check(self, wish: Wish) -> None:
         rules = self._known(wish.symbol)
         if wish.symbol in self.halted:
-            raise refusals.symbol_closed()
+            raise Refusal(Why.HALTED)
         if wish.position_side not in SIDES[self.hedge]:
-            raise refusals.wrong_position_side()
+            raise Refusal(Why.WRONG_POSITION_SIDE)
         if self.hedge and wish.reduce_only:
-            raise refusals.not_required("reduceonly")
+            raise Refusal(Why.REDUCE_ONLY_IN_HEDGE)
         check_swap(rules, wish, self.mark(wish.symbol))
 
     def _refuse_by_account(self, wish: Wish) -> None:
@@ -278,28 +278,28 @@ class SwapEngine(Engine):
         if wish.time_in_force == "GTX" and any(
             self.books[wish.symbol].crossing(wish.side, wish.price)
         ):
-            raise refusals.cannot_be_maker()
+            raise Refusal(Why.WOULD_TAKE)
         if wish.time_in_force == "FOK" and (
             self.books[wish.symbol].available(wish.side, limit) < wish.quantity
         ):
-            raise refusals.cannot_fill_or_kill()
+            raise Refusal(Why.CANNOT_FILL)
         if self._only_reduces(wish) and not self._closable(wish):
-            raise refusals.reduce_only_rejected()
+            raise Refusal(Why.NOTHING_TO_REDUCE)
         if self._margin_for(wish, wish.quantity) > self.available():
-            raise refusals.margin_insufficient()
+            raise Refusal(Why.NO_FUNDS)
 
     def _refuse_algo(self, wish: Wish) -> None:
         if len(self.open_algos(wish.symbol)) >= self.rules[wish.symbol].max_stops:
-            raise refusals.too_many_stops()
+            raise Refusal(Why.TOO_MANY_STOPS)
         if wish.client_id and any(algo.client_id == wish.client_id for algo in self.open_algos()):
-            raise refusals.duplicate_swap()
+            raise Refusal(Why.DUPLICATE_ID)
         if wish.close_position:
             same = (a.wish for a in self.open_algos(wish.symbol) if a.wish.close_position)
             family = wish.type.split("_")[0]
             if any(w.side == wish.side and w.type.startswith(family) for w in same):
-                raise refusals.close_all_exists()
+                raise Refusal(Why.CLOSE_ALL_EXISTS)
             if not self._closable(wish):
-                raise refusals.close_all_without_position()
+                raise Refusal(Why.NO_POSITION)
 
     def _only_reduces(self, wish: Wish) -> bool:
         if self.hedge:
@@ -420,8 +420,8 @@ class SwapEngine(Engine):
         wish = self._child_of(algo)
         try:
             self._refuse_by_account(wish)
-        except refusals.Refusal as why:
-            self._end_algo(replace(algo, failure=why.text), "REJECTED")
+        except Refusal as why:
+            self._end_algo(replace(algo, failure=why.why), "REJECTED")
             return
         child = self._accept(wish, quantity=wish.quantity, algo_id=algo.id)
         self._keep_algo(replace(algo, status="TRIGGERED", order_id=child.id))

@@ -1,7 +1,8 @@
 """What the venue keeps and tells: orders, trades, positions, and one event per thing that happens.
 
 All values are frozen and change by `dataclasses.replace`.  Quantities are in base units, prices in
-quote units, times in milliseconds since 1970, as everywhere in Binance's protocol.
+quote units, times in milliseconds since 1970.  The words (`LIMIT_MAKER`, `STOP_MARKET`, `GTX`,
+`EXPIRED`) are the engine's; each wire tells them in its exchange's.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ class OrderList:
 class Algo:
     """A conditional order of the perpetuals; `order_id` is the order it became, 0 before.
 
-    Status: NEW -> TRIGGERED -> FINISHED, or CANCELED, EXPIRED, REJECTED.
+    Status: NEW -> TRIGGERED -> FINISHED, or CANCELED, EXPIRED, REJECTED; then `failure` is a `Why`.
     """
 
     id: int
@@ -211,7 +212,7 @@ class OrderTold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountTold:
-    """`reason` as in ACCOUNT_UPDATE: ORDER, FUNDING_FEE, DEPOSIT, WITHDRAW, ADMIN_..., ..."""
+    """`reason`: ORDER, FUNDING_FEE, DEPOSIT, WITHDRAW, ADMIN_..., ..."""
 
     reason: str
     time: int

@@ -171,7 +171,7 @@ async def test_an_interruption_is_counted_when_it_begins_and_when_it_is_over(mar
 
 async def test_a_listen_key_that_has_run_out_is_an_interruption() -> None:
     async with a_world("swap") as world:
-        world.server.streams.expire_listen_keys()
+        world.server.wire.streams.expire_listen_keys()
         await until(lambda: world.venue.interruptions == 2)
         order = await a_resting(world)
         await until(lambda: world.told_of(order))
@@ -195,4 +195,4 @@ async def test_closing_leaves_nothing_behind(market: str) -> None:
         await world.venue.close()
         after = {task.get_name() for task in asyncio.all_tasks()}
         assert not {"binance: news", "binance: markets"} & after
-        await until(lambda: world.server.streams.connections == [])
+        await until(lambda: world.server.connections == [])

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from tests.servers.exchange import Wish
-from tests.servers.exchange.asking import DAY
+from tests.servers.exchange.figures import DAY
 from tests.trading.venues.ccxt_world import BTC, CcxtWorld, a_world
 from trading.types import Order, OrderReport, OrderRole, OrderStatus, OrderType, Side
 

@@ -431,8 +431,8 @@ async def test_hundreds_of_symbols_share_a_few_subscriptions() -> None:
     async with a_market(symbols=rules, wanted=wanted, bars=2) as market:
         await market.feed.open()
         await until(lambda: all(s in market.feed.heard for s in wanted))
-        assert len(market.server.streams.connections) <= 13
-        assert all(len(c.names) <= 50 for c in market.server.streams.connections)
+        assert len(market.server.connections) <= 13
+        assert all(len(c.names) <= 50 for c in market.server.connections)
 
 
 # -- sharing --------------------------------------------------------------------------------------

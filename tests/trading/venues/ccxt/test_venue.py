@@ -332,7 +332,7 @@ async def test_a_clock_that_differs_is_set_and_the_order_may_be_sent_again() -> 
 
 async def test_the_venues_count_of_our_weight_is_obeyed() -> None:
     async with a_world("swap") as world:
-        world.server.quota.use(2_200, now=world.engine.now)
+        world.server.wire.quota.use(2_200, now=world.engine.now)
         await world.venue.wallet()
         assert world.connection.budget.used > 0.9
         with pytest.raises(VenueUnavailable, match="budget is used up"):

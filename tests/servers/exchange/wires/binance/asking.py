@@ -4,60 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
 from typing import Any, Generic, Self, TypeVar
 
-from tests.servers.exchange import refusals
-from tests.servers.exchange.access import NONE, ApiKey
 from tests.servers.exchange.engine import Engine
+from tests.servers.exchange.figures import DAY, INTERVALS, Candle, candles
 from tests.servers.exchange.values import ZERO, Order, Trade, Wish
-from tests.servers.exchange.wire import INTERVALS, Candle, Json, book_levels, candles
+from tests.servers.exchange.wires.base import Ask as BaseAsk
+from tests.servers.exchange.wires.base import Route as BaseRoute
+from tests.servers.exchange.wires.binance import refusals
+from tests.servers.exchange.wires.binance.rendering import Json, book_levels
 
 E = TypeVar("E", bound=Engine)
 T = TypeVar("T")
 
 SIDES = {"BUY", "SELL"}
-DAY = 86_400_000
 MOST = 1_000
 """Entries of one answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask(Generic[E]):
-    """`hidden` says which client ids this query does not find; `klines` what tests have set."""
+class Ask(BaseAsk, Generic[E]):
+    """`klines` are what tests have set."""
 
     engine: E
-    params: Mapping[str, str]
-    key: ApiKey | None
     may_trade: bool
-    hidden: Callable[[str], bool]
     klines: Mapping[tuple[str, str], list[Candle]]
-
-    def text(self, name: str, default: str = "") -> str:
-        return self.params.get(name, default)
-
-    def required(self, name: str) -> str:
-        if not self.params.get(name):
-            raise refusals.missing(name)
-        return self.params[name]
-
-    def decimal(self, name: str) -> Decimal:
-        try:
-            value = Decimal(self.params.get(name) or 0)
-        except InvalidOperation:
-            raise refusals.missing(name) from None
-        if not value.is_finite() or value < 0:
-            raise refusals.missing(name)
-        return value
-
-    def integer(self, name: str, default: int = 0) -> int:
-        text = self.params.get(name)
-        if text and not text.lstrip("-").isdigit():
-            raise refusals.missing(name)
-        return int(text) if text else default
-
-    def flag(self, name: str) -> bool:
-        return self.text(name).lower() == "true"
 
     @property
     def symbol(self) -> str:
@@ -133,24 +104,19 @@ class Ask(Generic[E]):
         return kept[:limit] if start or from_start else kept[-limit:]
 
 
-@dataclass(frozen=True, slots=True)
-class Route(Generic[E]):
-    """A path's function, what it asks for, its weight, and how many orders it may place.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route(BaseRoute):
+    """`every` is the weight without a symbol, when that is another one; `orders` how many it may
+    place."""
 
-    `every` is the weight without a symbol, when that is another one.
-    """
-
-    answer: Callable[[Ask[E]], Json]
-    security: str = NONE
-    weight: int = 1
     every: int = 0
     orders: int = 0
 
-    def weighs(self, params: Mapping[str, str]) -> int:
+    def weighs(self, params: Mapping[str, Any]) -> int:
         return self.every if self.every and "symbol" not in params else self.weight
 
 
-Routes = dict[tuple[str, str], Route[E]]
+Paths = dict[tuple[str, str], BaseRoute]
 
 
 # --- what both markets answer alike --------------------------------------------------------------

@@ -6,6 +6,7 @@ shapes are compared with samples/spot.json.
 
 from __future__ import annotations
 
+from tests.servers.exchange.figures import fixed, plain
 from tests.servers.exchange.spot import SpotEngine
 from tests.servers.exchange.values import (
     AccountTold,
@@ -18,7 +19,7 @@ from tests.servers.exchange.values import (
     Told,
     Trade,
 )
-from tests.servers.exchange.wire import Json, book_ticker, fixed, plain, ticker
+from tests.servers.exchange.wires.binance.rendering import Json, book_ticker, ticker
 
 STP = "EXPIRE_MAKER"
 

@@ -2,85 +2,59 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
-from tests.servers.exchange import refusals, wire
-from tests.servers.exchange.access import READ, Gate
-from tests.servers.exchange.asking import Ask, Route
-from tests.servers.exchange.engine import Engine
-from tests.servers.exchange.faults import OVERLOADED, FaultPlan, Recorded, Refuse
-from tests.servers.exchange.refusals import Refusal
+from tests.servers.exchange.connections import Connection
+from tests.servers.exchange.faults import Recorded, Refuse
+from tests.servers.exchange.figures import INTERVALS, candles
 from tests.servers.exchange.swap import SwapEngine
 from tests.servers.exchange.values import MarketMoved, OrderTold, Printed, Told
-from tests.servers.exchange.wire import INTERVALS, Json
-from tests.servers.exchange.wire_swap import force_order_event, mark_event
+from tests.servers.exchange.wires.base import READ, Said, Site
+from tests.servers.exchange.wires.binance import refusals
+from tests.servers.exchange.wires.binance import rendering as wire
+from tests.servers.exchange.wires.binance.access import KEY, Gate
+from tests.servers.exchange.wires.binance.asking import Ask, Paths, Route
+from tests.servers.exchange.wires.binance.plights import PLIGHTS
+from tests.servers.exchange.wires.binance.rendering import Json
+from tests.servers.exchange.wires.binance.rendering_swap import force_order_event, mark_event
 
-Klines = Mapping[tuple[str, str], list[wire.Candle]]
 Levels = dict[str, dict[Decimal, Decimal]]
 
 
-@dataclass(slots=True, eq=False)
-class Connection:
+@dataclass(slots=True, eq=False, kw_only=True)
+class BinanceConnection(Connection):
     """`subscription` is the WebSocket API's, None without a user data stream of that kind."""
 
-    socket: web.WebSocketResponse
-    transport: asyncio.BaseTransport | None
     combined: bool = False
     listen_key: str = ""
     subscription: int | None = None
-    names: dict[str, None] = field(default_factory=dict)
-    outbox: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
 
     @property
     def is_user(self) -> bool:
         return bool(self.listen_key) or self.subscription is not None
 
-    def send(self, message: Json) -> None:
-        self.outbox.put_nowait(json.dumps(message))
-
-    def cut(self) -> None:
-        if isinstance(self.transport, asyncio.WriteTransport):
-            self.transport.abort()
-
-    async def write(self) -> None:
-        """Send in order, until the connection ends."""
-        with contextlib.suppress(ConnectionError):
-            while not self.socket.closed:
-                await self.socket.send_str(await self.outbox.get())
-
 
 class Streams:
-    """Everything that is pushed.  `user_events` turns what the engine tells into user events."""
+    """Everything that is pushed."""
 
-    def __init__(
-        self,
-        *,
-        engine: Engine,
-        market: str,
-        gate: Gate,
-        faults: FaultPlan,
-        klines: Klines,
-        user_events: Callable[[Told], list[Json]],
-    ) -> None:
-        self.connections: list[Connection] = []
+    def __init__(self, *, site: Site, gate: Gate) -> None:
         self.listen_keys: dict[str, str] = {}
         """By the API key that owns it."""
+        engine = site.engine
+        self._connections: list[Any] = site.connections
         self._engine = engine
-        self._market = market
+        self._market = site.market
         self._gate = gate
-        self._faults = faults
-        self._klines = klines
-        self._user_events = user_events
+        self._faults = site.faults
+        self._klines = site.klines
         self._numbers = itertools.count(1)
         self._depths = {symbol: self._levels(symbol) for symbol in engine.rules}
         self._updates = {symbol: engine.books[symbol].update_id for symbol in engine.rules}
@@ -90,8 +64,6 @@ class Streams:
             "bookTicker": self._book_ticker,
             "markPrice": self._mark_price,
         }
-        engine.listen(self._hear)
-        faults.deliver_by(self._push_user)
 
     # --- listen keys ---
 
@@ -113,7 +85,7 @@ class Streams:
 
     def expire_listen_keys(self) -> None:
         """As after an hour without a keep-alive: the stream says so, and nothing more."""
-        for connection in self.connections:
+        for connection in self._connections:
             if connection.listen_key:
                 told = {"e": "listenKeyExpired", "E": self._engine.now}
                 connection.send(told | {"listenKey": connection.listen_key})
@@ -122,43 +94,31 @@ class Streams:
 
     # --- connections ---
 
-    async def serve(self, request: web.BaseRequest, path: str) -> web.WebSocketResponse:
+    def opened(self, request: web.BaseRequest, path: str) -> BinanceConnection:
         """*path* without the real host in front."""
-        connection = Connection(
-            web.WebSocketResponse(), request.transport, combined="/stream" in path
+        return BinanceConnection(
+            socket=web.WebSocketResponse(),
+            transport=request.transport,
+            path=path,
+            combined="/stream" in path,
         )
-        await connection.socket.prepare(request)
-        self.connections.append(connection)
-        writer = asyncio.create_task(connection.write())
-        try:
-            self._greet(connection, path, request.query)
-            await self._listen(connection, api="/ws-api" in path)
-        finally:
-            writer.cancel()
-            self.connections.remove(connection)
-        return connection.socket
 
-    def _greet(self, connection: Connection, path: str, query: Mapping[str, str]) -> None:
+    def greet(self, connection: BinanceConnection, query: Mapping[str, str]) -> None:
         """What the URL itself subscribes to: a listen key or streams."""
-        last = path.rsplit("/", 1)[-1]
+        last = connection.path.rsplit("/", 1)[-1]
         wanted = query.get("listenKey", last)
         if wanted in self.listen_keys.values():
             connection.listen_key = wanted
         names = query.get("streams", last if "@" in last else "")
         self._subscribe(connection, [name for name in names.split("/") if name])
 
-    async def _listen(self, connection: Connection, *, api: bool) -> None:
-        async for message in connection.socket:
-            if message.type is not WSMsgType.TEXT:
-                continue
-            asked = json.loads(message.data)
-            connection.send(
-                self._called(connection, asked) if api else self._told(connection, asked)
-            )
-            if not api and asked.get("method") == "SUBSCRIBE":
-                self._show(connection, asked["params"])
+    def listen(self, connection: BinanceConnection, message: str) -> None:
+        asked, api = json.loads(message), "/ws-api" in connection.path
+        connection.send(self._called(connection, asked) if api else self._told(connection, asked))
+        if not api and asked.get("method") == "SUBSCRIBE":
+            self._show(connection, asked["params"])
 
-    def _told(self, connection: Connection, asked: Json) -> Json:
+    def _told(self, connection: BinanceConnection, asked: Json) -> Json:
         match asked.get("method"):
             case "SUBSCRIBE":
                 known = [name for name in asked["params"] if self._is_stream(name)]
@@ -173,7 +133,7 @@ class Streams:
                 return {"result": list(connection.names), "id": asked["id"]}
         return {"result": None, "id": asked["id"]}
 
-    def _subscribe(self, connection: Connection, names: list[str]) -> None:
+    def _subscribe(self, connection: BinanceConnection, names: list[str]) -> None:
         for name in names:
             connection.names[name] = None
             if name in self.listen_keys.values():
@@ -187,16 +147,16 @@ class Streams:
 
     # --- the WebSocket API ---
 
-    def _called(self, connection: Connection, asked: Json) -> Json:
+    def _called(self, connection: BinanceConnection, asked: Json) -> Json:
         """A fault for ("WS-API", method) refuses it, whatever kind of fault it is."""
         try:
             self._refuse_by_plan(asked)
             answer = {"status": 200, "result": self._call(connection, asked)}
-        except Refusal as why:
-            answer = {"status": why.status, "error": {"code": why.code, "msg": why.text}}
+        except Said as said:
+            answer = {"status": said.status, "error": {"code": said.code, "msg": said.text}}
         return {"id": asked.get("id"), **answer, "rateLimits": []}
 
-    def _call(self, connection: Connection, asked: Json) -> Json:
+    def _call(self, connection: BinanceConnection, asked: Json) -> Json:
         match asked.get("method"):
             case "ping":
                 return {}
@@ -209,7 +169,7 @@ class Streams:
             case "userDataStream.unsubscribe":
                 connection.subscription = None
                 return {}
-        raise Refusal(-1000, "Unknown method.")
+        raise Said(-1000, "Unknown method.")
 
     def _refuse_by_plan(self, asked: Json) -> None:
         called = Recorded(
@@ -220,8 +180,8 @@ class Streams:
         )
         fault = self._faults.meeting(called)
         if fault is not None:
-            act = fault.act if isinstance(fault.act, Refuse) else OVERLOADED
-            raise Refusal(act.code, act.text, act.status)
+            act = fault.act if isinstance(fault.act, Refuse) else PLIGHTS["overloaded"]
+            raise Said(act.code, act.text, act.status)
 
     def _check(self, params: Mapping[str, Any]) -> None:
         """Here the signature is over the parameters in the order of their names."""
@@ -232,19 +192,13 @@ class Streams:
 
     # --- what happens ---
 
-    async def beat(self, seconds: float) -> None:
+    def beat(self) -> None:
         """Tickers and mark prices come even when nothing happens, as from the real one."""
-        while True:
-            await asyncio.sleep(seconds)
-            self._engine.tick()
-            for connection in self.connections:
-                regular = [n for n in connection.names if "icker" in n or "markPrice" in n]
-                self._show(connection, regular)
+        for connection in self._connections:
+            regular = [n for n in connection.names if "icker" in n or "markPrice" in n]
+            self._show(connection, regular)
 
-    def _hear(self, told: Told) -> None:
-        for event in self._user_events(told):
-            for shaped in self._faults.shaped(event):
-                self._push_user(shaped)
+    def publish(self, told: Told) -> None:
         match told:
             case MarketMoved(symbol=symbol):
                 self._market_moved(symbol)
@@ -253,8 +207,8 @@ class Streams:
             case OrderTold(order=order) if order.forced == "LIQUIDATION" and order.filled:
                 self._publish(f"{order.symbol.lower()}@forceOrder", force_order_event(told))
 
-    def _push_user(self, event: Json) -> None:
-        for connection in self.connections:
+    def push(self, event: Json) -> None:
+        for connection in self._connections:
             if connection.subscription is not None:
                 wrapped = {"subscriptionId": connection.subscription, "event": event}
                 connection.send(wrapped)
@@ -263,7 +217,7 @@ class Streams:
 
     def _market_moved(self, symbol: str) -> None:
         difference = self._difference(symbol)
-        for connection in self.connections:
+        for connection in self._connections:
             for name in connection.names:
                 of, _, kind = name.partition("@")
                 if of == symbol.lower() and _is_difference(kind):
@@ -274,14 +228,14 @@ class Streams:
                     self._show_all(connection, name, [symbol])
 
     def _publish(self, name: str, event: Json) -> None:
-        for connection in self.connections:
+        for connection in self._connections:
             if name in connection.names:
                 self._send(connection, name, event)
 
-    def _send(self, connection: Connection, name: str, event: Json) -> None:
+    def _send(self, connection: BinanceConnection, name: str, event: Json) -> None:
         connection.send({"stream": name, "data": event} if connection.combined else event)
 
-    def _show(self, connection: Connection, names: list[str]) -> None:
+    def _show(self, connection: BinanceConnection, names: list[str]) -> None:
         """Send what these streams have to say at this moment, where that is known."""
         for name in names:
             if name.startswith("!"):
@@ -292,7 +246,7 @@ class Streams:
             if shown is not None:
                 self._send(connection, name, shown)
 
-    def _show_all(self, connection: Connection, name: str, symbols: list[str]) -> None:
+    def _show_all(self, connection: BinanceConnection, name: str, symbols: list[str]) -> None:
         kind = name[1:].partition("@")[0]
         found = [self._snapshot(symbol, kind) for symbol in symbols]
         if "@arr" in name:
@@ -332,7 +286,7 @@ class Streams:
     def _kline(self, symbol: str, interval: str) -> Json | None:
         bars = self._klines.get((symbol, interval))
         if bars is None:
-            bars = wire.candles(self._engine.tape[symbol], INTERVALS[interval])
+            bars = candles(self._engine.tape[symbol], INTERVALS[interval])
         return wire.kline_event(self._engine, symbol, interval, bars[-1]) if bars else None
 
     def _partial(self, symbol: str, count: int) -> Json:
@@ -370,12 +324,12 @@ class Streams:
         return {side: dict(book.depth(side)) for side in ("BUY", "SELL")}
 
 
-def listen_key_routes(streams: Streams) -> dict[tuple[str, str], Route[Any]]:
+def listen_key_routes(streams: Streams) -> Paths:
     path = "/fapi/v1/listenKey"
     return {
-        ("POST", path): Route(streams.make_listen_key, "key"),
-        ("PUT", path): Route(streams.keep_listen_key, "key"),
-        ("DELETE", path): Route(streams.drop_listen_key, "key"),
+        ("POST", path): Route(streams.make_listen_key, KEY),
+        ("PUT", path): Route(streams.keep_listen_key, KEY),
+        ("DELETE", path): Route(streams.drop_listen_key, KEY),
     }
 
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from tests.servers.exchange import asking, refusals, wire_swap
-from tests.servers.exchange.access import READ, TRADE
-from tests.servers.exchange.asking import Ask, Route, Routes, wish_of
+from tests.servers.exchange.figures import DAY, fixed
 from tests.servers.exchange.refusals import Refusal
 from tests.servers.exchange.swap import SIDES, SwapEngine
 from tests.servers.exchange.values import Algo, Wish
-from tests.servers.exchange.wire import Json, fixed, ticker
+from tests.servers.exchange.wires.base import READ, TRADE, Said
+from tests.servers.exchange.wires.binance import asking, refusals, rendering_swap
+from tests.servers.exchange.wires.binance.asking import Ask, Paths, Route, wish_of
+from tests.servers.exchange.wires.binance.rendering import Json, ticker
 
 Swap = Ask[SwapEngine]
 
@@ -22,7 +23,7 @@ ALL_CANCELLED = {"code": 200, "msg": "The operation of cancel all open order is 
 
 
 def exchange_info(ask: Swap) -> Json:
-    return wire_swap.exchange_info(ask.engine)
+    return rendering_swap.exchange_info(ask.engine)
 
 
 def day_ticker(ask: Swap) -> Json:
@@ -30,7 +31,7 @@ def day_ticker(ask: Swap) -> Json:
 
 
 def best_prices(ask: Swap) -> Json:
-    return asking.per_symbol(ask, wire_swap.timed_book_ticker)
+    return asking.per_symbol(ask, rendering_swap.timed_book_ticker)
 
 
 def last_price(ask: Swap) -> Json:
@@ -42,35 +43,35 @@ def depth(ask: Swap) -> Json:
 
 
 def premium_index(ask: Swap) -> Json:
-    return asking.per_symbol(ask, wire_swap.premium_index)
+    return asking.per_symbol(ask, rendering_swap.premium_index)
 
 
 # --- the account ---------------------------------------------------------------------------------
 
 
 def balance(ask: Swap) -> Json:
-    return wire_swap.balance(ask.engine)
+    return rendering_swap.balance(ask.engine)
 
 
 def account_v2(ask: Swap) -> Json:
-    return wire_swap.account_v2(ask.engine, can_trade=ask.may_trade)
+    return rendering_swap.account_v2(ask.engine, can_trade=ask.may_trade)
 
 
 def account_v3(ask: Swap) -> Json:
-    return wire_swap.account_v3(ask.engine)
+    return rendering_swap.account_v3(ask.engine)
 
 
 def account_config(ask: Swap) -> Json:
-    return wire_swap.account_config(ask.engine, can_trade=ask.may_trade)
+    return rendering_swap.account_config(ask.engine, can_trade=ask.may_trade)
 
 
 def risk_v2(ask: Swap) -> Json:
     """Every symbol and side, flat ones included."""
     symbols = [ask.symbol] if ask.text("symbol") else list(ask.engine.listed)
     return [
-        wire_swap.risk_v2(ask.engine, position)
+        rendering_swap.risk_v2(ask.engine, position)
         for symbol in symbols
-        for position in wire_swap.listed_positions(ask.engine, symbol)
+        for position in rendering_swap.listed_positions(ask.engine, symbol)
     ]
 
 
@@ -78,8 +79,8 @@ def risk_v3(ask: Swap) -> Json:
     """Only what is held."""
     only = ask.optional_symbol
     return [
-        wire_swap.risk_v3(ask.engine, position)
-        for position in wire_swap.held(ask.engine)
+        rendering_swap.risk_v3(ask.engine, position)
+        for position in rendering_swap.held(ask.engine)
         if only in {None, position.symbol}
     ]
 
@@ -115,13 +116,13 @@ def set_margin_type(ask: Swap) -> Json:
 def leverage_brackets(ask: Swap) -> Json:
     only = ask.optional_symbol
     symbols = [symbol for symbol in ask.engine.listed if only in {None, symbol}]
-    return [wire_swap.brackets(ask.engine, symbol) for symbol in symbols]
+    return [rendering_swap.brackets(ask.engine, symbol) for symbol in symbols]
 
 
 def symbol_config(ask: Swap) -> Json:
     only = ask.optional_symbol
     symbols = [symbol for symbol in ask.engine.listed if only in {None, symbol}]
-    return [wire_swap.symbol_config(ask.engine, symbol) for symbol in symbols]
+    return [rendering_swap.symbol_config(ask.engine, symbol) for symbol in symbols]
 
 
 def commission_rate(ask: Swap) -> Json:
@@ -139,7 +140,7 @@ def income(ask: Swap) -> Json:
         for movement in ask.engine.movements
         if symbol in {"", movement.symbol} and kind in {"", movement.kind}
     ]
-    return [wire_swap.income(m) for m in ask.page(found, time=lambda movement: movement.time)]
+    return [rendering_swap.income(m) for m in ask.page(found, time=lambda movement: movement.time)]
 
 
 def forced_orders(ask: Swap) -> Json:
@@ -150,7 +151,7 @@ def forced_orders(ask: Swap) -> Json:
         for order in ask.engine.orders.values()
         if order.forced and wanted in {"", order.forced} and symbol in {None, order.symbol}
     ]
-    return [wire_swap.queried(ask.engine, order) for order in found]
+    return [rendering_swap.queried(ask.engine, order) for order in found]
 
 
 # --- orders --------------------------------------------------------------------------------------
@@ -159,8 +160,8 @@ def forced_orders(ask: Swap) -> Json:
 def place(ask: Swap) -> Json:
     order = ask.engine.place(_wish(ask, client_id=ask.text("newClientOrderId")))
     if ask.text("newOrderRespType", "ACK") == "ACK":
-        return wire_swap.acknowledged(ask.engine, order)
-    return wire_swap.placed(ask.engine, order)
+        return rendering_swap.acknowledged(ask.engine, order)
+    return rendering_swap.placed(ask.engine, order)
 
 
 def _wish(ask: Swap, *, client_id: str) -> Wish:
@@ -181,26 +182,26 @@ def _wish(ask: Swap, *, client_id: str) -> Wish:
 
 
 def order(ask: Swap) -> Json:
-    return wire_swap.queried(ask.engine, ask.order())
+    return rendering_swap.queried(ask.engine, ask.order())
 
 
 def open_order(ask: Swap) -> Json:
     found = ask.order()
     if not found.is_open:
         raise refusals.no_such_order()
-    return wire_swap.queried(ask.engine, found)
+    return rendering_swap.queried(ask.engine, found)
 
 
 def cancel(ask: Swap) -> Json:
     gone = ask.engine.cancel(
         ask.symbol, order_id=ask.integer("orderId"), client_id=ask.text("origClientOrderId")
     )
-    return wire_swap.placed(ask.engine, gone)
+    return rendering_swap.placed(ask.engine, gone)
 
 
 def open_orders(ask: Swap) -> Json:
     found = ask.visible(ask.engine.open_orders(ask.optional_symbol))
-    return [wire_swap.queried(ask.engine, order) for order in found]
+    return [rendering_swap.queried(ask.engine, order) for order in found]
 
 
 def cancel_all(ask: Swap) -> Json:
@@ -220,14 +221,14 @@ def arm_countdown(ask: Swap) -> Json:
 
 def all_orders(ask: Swap) -> Json:
     """Those that ended without a trade are not listed any more after three days."""
-    gone = ask.engine.now - 3 * asking.DAY
+    gone = ask.engine.now - 3 * DAY
     found = ask.in_a_week().all_orders()
     kept = [o for o in found if o.is_open or o.filled or o.created >= gone]
-    return [wire_swap.queried(ask.engine, order) for order in kept]
+    return [rendering_swap.queried(ask.engine, order) for order in kept]
 
 
 def user_trades(ask: Swap) -> Json:
-    return [wire_swap.traded(trade) for trade in ask.in_a_week().my_trades()]
+    return [rendering_swap.traded(trade) for trade in ask.in_a_week().my_trades()]
 
 
 def place_batch(ask: Swap) -> Json:
@@ -250,8 +251,11 @@ def _each(ask: Swap, asked: Iterable[dict[str, Any]], answer: Callable[[Swap], J
     for params in asked:
         try:
             answers.append(answer(replace(ask, params={k: str(v) for k, v in params.items()})))
+        except Said as said:
+            answers.append({"code": said.code, "msg": said.text})
         except Refusal as why:
-            answers.append({"code": why.code, "msg": why.text})
+            worded = refusals.worded(why, "swap")
+            answers.append({"code": worded.code, "msg": worded.text})
     return answers
 
 
@@ -270,28 +274,28 @@ def place_algo(ask: Swap) -> Json:
     if not trailing and not stop:
         raise refusals.missing("triggerPrice")
     algo = ask.engine.place_algo(replace(wish, stop_price=stop, callback_rate=rate))
-    return wire_swap.algo_placed(ask.engine, algo)
+    return rendering_swap.algo_placed(ask.engine, algo)
 
 
 def algo(ask: Swap) -> Json:
-    return wire_swap.algo_queried(ask.engine, _algo(ask))
+    return rendering_swap.algo_queried(ask.engine, _algo(ask))
 
 
 def cancel_algo(ask: Swap) -> Json:
     gone = ask.engine.cancel_algo(algo_id=ask.integer("algoId"), client_id=ask.text("clientAlgoId"))
-    return wire_swap.algo_cancelled(gone)
+    return rendering_swap.algo_cancelled(gone)
 
 
 def open_algos(ask: Swap) -> Json:
     found = _visible(ask, ask.engine.open_algos(ask.optional_symbol))
-    return [wire_swap.algo_queried(ask.engine, algo) for algo in found]
+    return [rendering_swap.algo_queried(ask.engine, algo) for algo in found]
 
 
 def all_algos(ask: Swap) -> Json:
     symbol = ask.symbol
     found = [algo for algo in ask.engine.algos.values() if algo.wish.symbol == symbol]
     page = ask.in_a_week().page(_visible(ask, found), time=lambda algo: algo.created)
-    return [wire_swap.algo_queried(ask.engine, algo) for algo in page]
+    return [rendering_swap.algo_queried(ask.engine, algo) for algo in page]
 
 
 def cancel_algos(ask: Swap) -> Json:
@@ -310,23 +314,23 @@ def _visible(ask: Swap, algos: Iterable[Algo]) -> list[Algo]:
     return [algo for algo in algos if not ask.hidden(algo.client_id)]
 
 
-ROUTES: Routes[SwapEngine] = {
+ROUTES: Paths = {
     ("GET", "/fapi/v1/ping"): Route(asking.ping),
     ("GET", "/fapi/v1/time"): Route(asking.time),
-    ("GET", "/fapi/v1/exchangeInfo"): Route(exchange_info),
+    ("GET", "/fapi/v1/exchangeInfo"): Route(exchange_info, purpose="rules"),
     ("GET", "/fapi/v1/ticker/24hr"): Route(day_ticker, every=40),
     ("GET", "/fapi/v1/ticker/bookTicker"): Route(best_prices, weight=2, every=5),
     ("GET", "/fapi/v1/ticker/price"): Route(last_price),
     ("GET", "/fapi/v1/depth"): Route(depth, weight=5),
-    ("GET", "/fapi/v1/klines"): Route(asking.klines, weight=2),
+    ("GET", "/fapi/v1/klines"): Route(asking.klines, weight=2, purpose="candles"),
     ("GET", "/fapi/v1/premiumIndex"): Route(premium_index, every=10),
-    ("GET", "/fapi/v2/balance"): Route(balance, READ, weight=5),
-    ("GET", "/fapi/v3/balance"): Route(balance, READ, weight=5),
-    ("GET", "/fapi/v2/account"): Route(account_v2, READ, weight=5),
-    ("GET", "/fapi/v3/account"): Route(account_v3, READ, weight=5),
+    ("GET", "/fapi/v2/balance"): Route(balance, READ, weight=5, purpose="balance"),
+    ("GET", "/fapi/v3/balance"): Route(balance, READ, weight=5, purpose="balance"),
+    ("GET", "/fapi/v2/account"): Route(account_v2, READ, weight=5, purpose="balance"),
+    ("GET", "/fapi/v3/account"): Route(account_v3, READ, weight=5, purpose="balance"),
     ("GET", "/fapi/v1/accountConfig"): Route(account_config, READ, weight=5),
-    ("GET", "/fapi/v2/positionRisk"): Route(risk_v2, READ, weight=5),
-    ("GET", "/fapi/v3/positionRisk"): Route(risk_v3, READ, weight=5),
+    ("GET", "/fapi/v2/positionRisk"): Route(risk_v2, READ, weight=5, purpose="positions"),
+    ("GET", "/fapi/v3/positionRisk"): Route(risk_v3, READ, weight=5, purpose="positions"),
     ("GET", "/fapi/v1/adlQuantile"): Route(adl_ranks, READ, weight=5),
     ("GET", "/fapi/v1/positionSide/dual"): Route(position_mode, READ, weight=30),
     ("POST", "/fapi/v1/positionSide/dual"): Route(set_position_mode, TRADE),
@@ -336,24 +340,26 @@ ROUTES: Routes[SwapEngine] = {
     ("GET", "/fapi/v1/symbolConfig"): Route(symbol_config, READ, weight=5),
     ("GET", "/fapi/v1/commissionRate"): Route(commission_rate, READ, weight=20),
     ("GET", "/fapi/v1/income"): Route(income, READ, weight=30),
-    ("GET", "/fapi/v1/forceOrders"): Route(forced_orders, READ, weight=20),
-    ("POST", "/fapi/v1/order"): Route(place, TRADE, weight=0, orders=1),
-    ("GET", "/fapi/v1/order"): Route(order, READ),
-    ("DELETE", "/fapi/v1/order"): Route(cancel, TRADE),
-    ("GET", "/fapi/v1/openOrder"): Route(open_order, READ),
-    ("GET", "/fapi/v1/openOrders"): Route(open_orders, READ, every=40),
-    ("DELETE", "/fapi/v1/allOpenOrders"): Route(cancel_all, TRADE),
+    ("GET", "/fapi/v1/forceOrders"): Route(forced_orders, READ, weight=20, purpose="history"),
+    ("POST", "/fapi/v1/order"): Route(place, TRADE, weight=0, orders=1, purpose="place"),
+    ("GET", "/fapi/v1/order"): Route(order, READ, purpose="find"),
+    ("DELETE", "/fapi/v1/order"): Route(cancel, TRADE, purpose="cancel"),
+    ("GET", "/fapi/v1/openOrder"): Route(open_order, READ, purpose="find"),
+    ("GET", "/fapi/v1/openOrders"): Route(open_orders, READ, every=40, purpose="open"),
+    ("DELETE", "/fapi/v1/allOpenOrders"): Route(cancel_all, TRADE, purpose="cancel"),
     ("POST", "/fapi/v1/countdownCancelAll"): Route(arm_countdown, TRADE, weight=10),
-    ("GET", "/fapi/v1/allOrders"): Route(all_orders, READ, weight=5),
-    ("GET", "/fapi/v1/userTrades"): Route(user_trades, READ, weight=5),
-    ("POST", "/fapi/v1/batchOrders"): Route(place_batch, TRADE, weight=5, orders=5),
-    ("DELETE", "/fapi/v1/batchOrders"): Route(cancel_batch, TRADE),
-    ("POST", "/fapi/v1/algoOrder"): Route(place_algo, TRADE, weight=0, orders=1),
-    ("GET", "/fapi/v1/algoOrder"): Route(algo, READ),
-    ("DELETE", "/fapi/v1/algoOrder"): Route(cancel_algo, TRADE),
-    ("GET", "/fapi/v1/openAlgoOrders"): Route(open_algos, READ, every=40),
-    ("GET", "/fapi/v1/allAlgoOrders"): Route(all_algos, READ, weight=5),
-    ("DELETE", "/fapi/v1/algoOpenOrders"): Route(cancel_algos, TRADE),
+    ("GET", "/fapi/v1/allOrders"): Route(all_orders, READ, weight=5, purpose="history"),
+    ("GET", "/fapi/v1/userTrades"): Route(user_trades, READ, weight=5, purpose="trades"),
+    ("POST", "/fapi/v1/batchOrders"): Route(
+        place_batch, TRADE, weight=5, orders=5, purpose="place"
+    ),
+    ("DELETE", "/fapi/v1/batchOrders"): Route(cancel_batch, TRADE, purpose="cancel"),
+    ("POST", "/fapi/v1/algoOrder"): Route(place_algo, TRADE, weight=0, orders=1, purpose="place"),
+    ("GET", "/fapi/v1/algoOrder"): Route(algo, READ, purpose="find"),
+    ("DELETE", "/fapi/v1/algoOrder"): Route(cancel_algo, TRADE, purpose="cancel"),
+    ("GET", "/fapi/v1/openAlgoOrders"): Route(open_algos, READ, every=40, purpose="open"),
+    ("GET", "/fapi/v1/allAlgoOrders"): Route(all_algos, READ, weight=5, purpose="history"),
+    ("DELETE", "/fapi/v1/algoOpenOrders"): Route(cancel_algos, TRADE, purpose="cancel"),
     ("GET", "/sapi/v1/account/apiRestrictions"): Route(asking.api_restrictions, READ),
     ("GET", "/sapi/v1/system/status"): Route(asking.system_status),
 }

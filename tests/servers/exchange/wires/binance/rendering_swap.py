@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from tests.servers.exchange.figures import fixed, plain
+from tests.servers.exchange.refusals import Refusal
 from tests.servers.exchange.rules import Rules
 from tests.servers.exchange.swap import SIDES, SwapEngine
 from tests.servers.exchange.values import (
@@ -23,8 +25,9 @@ from tests.servers.exchange.values import (
     Told,
     Trade,
 )
-from tests.servers.exchange.wire import Json, book_ticker, fixed, plain
-from tests.servers.exchange.wire_spot import STP, limit
+from tests.servers.exchange.wires.binance.refusals import worded
+from tests.servers.exchange.wires.binance.rendering import Json, book_ticker
+from tests.servers.exchange.wires.binance.rendering_spot import STP, limit
 
 EIGHT_HOURS = 28_800_000
 _MARGIN_WORDS = {"CROSSED": "cross", "ISOLATED": "isolated"}
@@ -589,7 +592,7 @@ def _algo_update(engine: SwapEngine, told: AlgoTold) -> Json:
         "gtd": 0,
     }
     if algo.failure:
-        detail["rm"] = algo.failure
+        detail["rm"] = worded(Refusal(algo.failure), "swap").text
     return {"e": "ALGO_UPDATE", "T": told.time, "E": told.time, "o": detail}
 
 

@@ -5,22 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tests.servers.exchange import asking, refusals, wire_spot
-from tests.servers.exchange.access import READ, TRADE
-from tests.servers.exchange.asking import Ask, Route, Routes, wish_of
+from tests.servers.exchange.figures import fixed
 from tests.servers.exchange.spot import STOPS, SpotEngine
 from tests.servers.exchange.values import ZERO, Movement, Order, OrderList, Wish
-from tests.servers.exchange.wire import Json, book_ticker, fixed
+from tests.servers.exchange.wires.base import READ, TRADE
+from tests.servers.exchange.wires.binance import asking, refusals, rendering_spot
+from tests.servers.exchange.wires.binance.asking import Ask, Paths, Route, wish_of
+from tests.servers.exchange.wires.binance.rendering import Json, book_ticker
 
 Spot = Ask[SpotEngine]
 
 
 def exchange_info(ask: Spot) -> Json:
-    return wire_spot.exchange_info(ask.engine, ask.optional_symbol)
+    return rendering_spot.exchange_info(ask.engine, ask.optional_symbol)
 
 
 def day_ticker(ask: Spot) -> Json:
-    return asking.per_symbol(ask, wire_spot.day_ticker)
+    return asking.per_symbol(ask, rendering_spot.day_ticker)
 
 
 def best_prices(ask: Spot) -> Json:
@@ -35,7 +36,7 @@ def last_price(ask: Spot) -> Json:
 
 
 def account(ask: Spot) -> Json:
-    return wire_spot.account(ask.engine, can_trade=ask.may_trade)
+    return rendering_spot.account(ask.engine, can_trade=ask.may_trade)
 
 
 def trade_fee(ask: Spot) -> Json:
@@ -49,12 +50,12 @@ def trade_fee(ask: Spot) -> Json:
 
 
 def deposits(ask: Spot) -> Json:
-    return [wire_spot.deposited(movement) for movement in _movements(ask, "DEPOSIT")]
+    return [rendering_spot.deposited(movement) for movement in _movements(ask, "DEPOSIT")]
 
 
 def withdrawals(ask: Spot) -> Json:
     return [
-        wire_spot.withdrawn(
+        rendering_spot.withdrawn(
             movement, datetime.fromtimestamp(movement.time / 1000, UTC).strftime("%F %T")
         )
         for movement in _movements(ask, "WITHDRAW")
@@ -93,9 +94,9 @@ def place(ask: Spot) -> Json:
     usual = "FULL" if order.wish.type in {"LIMIT", "MARKET"} else "ACK"
     kind = ask.text("newOrderRespType", usual)
     if kind == "ACK":
-        return wire_spot.acknowledged(order)
+        return rendering_spot.acknowledged(order)
     fills = [trade for trade in ask.engine.trades if trade.order_id == order.id]
-    return wire_spot.placed(order, fills if kind == "FULL" else None)
+    return rendering_spot.placed(order, fills if kind == "FULL" else None)
 
 
 def _wish(ask: Spot) -> Wish:
@@ -113,7 +114,7 @@ def _wish(ask: Spot) -> Wish:
 
 
 def order(ask: Spot) -> Json:
-    return wire_spot.queried(ask.order())
+    return rendering_spot.queried(ask.order())
 
 
 def cancel(ask: Spot) -> Json:
@@ -122,27 +123,27 @@ def cancel(ask: Spot) -> Json:
     gone = ask.engine.cancel(
         ask.symbol, order_id=order_id, client_id=client_id, cancel_id=cancel_id
     )
-    return wire_spot.cancelled(gone, cancel_id)
+    return rendering_spot.cancelled(gone, cancel_id)
 
 
 def open_orders(ask: Spot) -> Json:
     found = ask.visible(ask.engine.open_orders(ask.optional_symbol))
-    return [wire_spot.queried(order) for order in found]
+    return [rendering_spot.queried(order) for order in found]
 
 
 def cancel_all(ask: Spot) -> Json:
     gone = ask.engine.cancel_all(ask.symbol)
     if not gone:
         raise refusals.unknown_order()
-    return [wire_spot.cancelled(order, "") for order in gone]
+    return [rendering_spot.cancelled(order, "") for order in gone]
 
 
 def all_orders(ask: Spot) -> Json:
-    return [wire_spot.queried(order) for order in ask.in_a_day().all_orders()]
+    return [rendering_spot.queried(order) for order in ask.in_a_day().all_orders()]
 
 
 def my_trades(ask: Spot) -> Json:
-    return [wire_spot.traded(trade) for trade in ask.in_a_day().my_trades()]
+    return [rendering_spot.traded(trade) for trade in ask.in_a_day().my_trades()]
 
 
 # --- order lists ---------------------------------------------------------------------------------
@@ -195,8 +196,8 @@ def _placed_list(ask: Spot, above: Wish, below: Wish) -> Json:
     if above.quantity == ZERO:
         raise refusals.missing("quantity")
     both = ask.engine.place_oco(above, below, client_id=ask.text("listClientOrderId"))
-    reports = [wire_spot.placed(leg, None) for leg in _legs(ask, both)]
-    return wire_spot.listed(ask.engine, both) | {"orderReports": reports}
+    reports = [rendering_spot.placed(leg, None) for leg in _legs(ask, both)]
+    return rendering_spot.listed(ask.engine, both) | {"orderReports": reports}
 
 
 def _legs(ask: Spot, both: OrderList) -> list[Order]:
@@ -204,13 +205,13 @@ def _legs(ask: Spot, both: OrderList) -> list[Order]:
 
 
 def order_list(ask: Spot) -> Json:
-    return wire_spot.listed(ask.engine, _found_list(ask, "origClientOrderId"))
+    return rendering_spot.listed(ask.engine, _found_list(ask, "origClientOrderId"))
 
 
 def cancel_list(ask: Spot) -> Json:
     both = ask.engine.cancel_list(_found_list(ask, "listClientOrderId"))
-    reports = [wire_spot.cancelled(leg, "") for leg in _legs(ask, both)]
-    return wire_spot.listed(ask.engine, both) | {"orderReports": reports}
+    reports = [rendering_spot.cancelled(leg, "") for leg in _legs(ask, both)]
+    return rendering_spot.listed(ask.engine, both) | {"orderReports": reports}
 
 
 def _found_list(ask: Spot, name: str) -> OrderList:
@@ -222,36 +223,36 @@ def _found_list(ask: Spot, name: str) -> OrderList:
 
 def open_lists(ask: Spot) -> Json:
     lists = ask.engine.lists.values()
-    return [wire_spot.listed(ask.engine, both) for both in lists if both.status == "EXECUTING"]
+    return [rendering_spot.listed(ask.engine, both) for both in lists if both.status == "EXECUTING"]
 
 
 def all_lists(ask: Spot) -> Json:
-    return [wire_spot.listed(ask.engine, both) for both in ask.engine.lists.values()]
+    return [rendering_spot.listed(ask.engine, both) for both in ask.engine.lists.values()]
 
 
-ROUTES: Routes[SpotEngine] = {
+ROUTES: Paths = {
     ("GET", "/api/v3/ping"): Route(asking.ping),
     ("GET", "/api/v3/time"): Route(asking.time),
-    ("GET", "/api/v3/exchangeInfo"): Route(exchange_info, weight=20),
+    ("GET", "/api/v3/exchangeInfo"): Route(exchange_info, weight=20, purpose="rules"),
     ("GET", "/api/v3/ticker/24hr"): Route(day_ticker, weight=2, every=80),
     ("GET", "/api/v3/ticker/bookTicker"): Route(best_prices, weight=2, every=4),
     ("GET", "/api/v3/ticker/price"): Route(last_price, weight=2, every=4),
     ("GET", "/api/v3/depth"): Route(asking.depth, weight=5),
-    ("GET", "/api/v3/klines"): Route(asking.klines, weight=2),
-    ("GET", "/api/v3/account"): Route(account, READ, weight=20),
-    ("POST", "/api/v3/order"): Route(place, TRADE, orders=1),
-    ("GET", "/api/v3/order"): Route(order, READ, weight=4),
-    ("DELETE", "/api/v3/order"): Route(cancel, TRADE),
-    ("GET", "/api/v3/openOrders"): Route(open_orders, READ, weight=6, every=80),
-    ("DELETE", "/api/v3/openOrders"): Route(cancel_all, TRADE),
-    ("GET", "/api/v3/allOrders"): Route(all_orders, READ, weight=20),
-    ("GET", "/api/v3/myTrades"): Route(my_trades, READ, weight=20),
-    ("POST", "/api/v3/orderList/oco"): Route(place_oco, TRADE, orders=2),
-    ("POST", "/api/v3/order/oco"): Route(place_old_oco, TRADE, orders=2),
-    ("GET", "/api/v3/orderList"): Route(order_list, READ, weight=4),
-    ("DELETE", "/api/v3/orderList"): Route(cancel_list, TRADE),
-    ("GET", "/api/v3/openOrderList"): Route(open_lists, READ, weight=6),
-    ("GET", "/api/v3/allOrderList"): Route(all_lists, READ, weight=20),
+    ("GET", "/api/v3/klines"): Route(asking.klines, weight=2, purpose="candles"),
+    ("GET", "/api/v3/account"): Route(account, READ, weight=20, purpose="balance"),
+    ("POST", "/api/v3/order"): Route(place, TRADE, orders=1, purpose="place"),
+    ("GET", "/api/v3/order"): Route(order, READ, weight=4, purpose="find"),
+    ("DELETE", "/api/v3/order"): Route(cancel, TRADE, purpose="cancel"),
+    ("GET", "/api/v3/openOrders"): Route(open_orders, READ, weight=6, every=80, purpose="open"),
+    ("DELETE", "/api/v3/openOrders"): Route(cancel_all, TRADE, purpose="cancel"),
+    ("GET", "/api/v3/allOrders"): Route(all_orders, READ, weight=20, purpose="history"),
+    ("GET", "/api/v3/myTrades"): Route(my_trades, READ, weight=20, purpose="trades"),
+    ("POST", "/api/v3/orderList/oco"): Route(place_oco, TRADE, orders=2, purpose="place"),
+    ("POST", "/api/v3/order/oco"): Route(place_old_oco, TRADE, orders=2, purpose="place"),
+    ("GET", "/api/v3/orderList"): Route(order_list, READ, weight=4, purpose="find"),
+    ("DELETE", "/api/v3/orderList"): Route(cancel_list, TRADE, purpose="cancel"),
+    ("GET", "/api/v3/openOrderList"): Route(open_lists, READ, weight=6, purpose="open"),
+    ("GET", "/api/v3/allOrderList"): Route(all_lists, READ, weight=20, purpose="history"),
     ("GET", "/sapi/v1/account/apiRestrictions"): Route(asking.api_restrictions, READ),
     ("GET", "/sapi/v1/system/status"): Route(asking.system_status),
     ("GET", "/sapi/v1/asset/tradeFee"): Route(trade_fee, READ),

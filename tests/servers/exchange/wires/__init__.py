@@ -1,0 +1,8 @@
+"""The exchanges whose protocols are spoken here, by name."""
+
+from __future__ import annotations
+
+from tests.servers.exchange.wires.base import Wire
+from tests.servers.exchange.wires.binance.wire import BinanceWire
+
+WIRES: dict[str, type[Wire]] = {wire.exchange: wire for wire in (BinanceWire,)}

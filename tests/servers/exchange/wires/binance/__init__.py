@@ -1,0 +1,1 @@
+"""Binance: spot, and USDT-margined perpetuals."""
