@@ -15,7 +15,8 @@ from decimal import Decimal
 import pytest
 
 from tests.process.exchange_desk import TEN, Exchange, LiveDesk, live_desk
-from tests.servers.exchange import BANNED, DROP_REPLY, TOO_MANY, Refuse
+from tests.servers.exchange import BANNED, DROP_REPLY, TOO_MANY, Plight
+from tests.servers.exchange.wires.binance.plights import PLIGHTS
 
 pytestmark = pytest.mark.slow
 
@@ -122,14 +123,14 @@ def test_one_wrong_tick_far_below_every_stop_sells_nothing(desk: LiveDesk) -> No
 
 
 @pytest.mark.parametrize("ban", [TOO_MANY, BANNED], ids=["429", "418"])
-def test_a_ban_is_told_with_its_time_and_obeyed(desk: LiveDesk, ban: Refuse) -> None:
-    short = Refuse(ban.status, ban.code, ban.text, retry_after=2)
+def test_a_ban_is_told_with_its_time_and_obeyed(desk: LiveDesk, ban: Plight) -> None:
+    short, words = replace(ban, retry_after=2), PLIGHTS[ban.name].text
     desk.venue.on("POST", "*/order", short, where={"symbol": "DOGEUSDT"})
 
     answer = desk.do("/buy DOGE 500")
 
     assert answer["outcome"] == "failed"
-    told = rf"Refused until \d\d:\d\d:\d\d UTC: {re.escape(ban.text)} Nothing was sent\."
+    told = rf"Refused until \d\d:\d\d:\d\d UTC: {re.escape(words)} Nothing was sent\."
     assert re.fullmatch(told, answer["text"])
     refused = desk.venue.asked("POST", "*/order")[-1].arrived
     meanwhile = desk.do("/buy DOGE 500")
