@@ -16,7 +16,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 OURS = {*PACKAGES, "tests", "bench"}
 
-PURE = ("trading/risk", "trading/strategies", "trading/model/plan.py", "trading/types.py")
+PURE = ("trading/risk", "trading/strategies", "trading/model/plan.py", "trading/types")
 OUTSIDE = {"asyncio", "io", "os", "pathlib", "random", "secrets", "socket", "subprocess", "time"}
 
 

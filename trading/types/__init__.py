@@ -1,0 +1,77 @@
+"""The nouns of trading.  Immutable, exact (`Decimal`), and free of I/O."""
+
+from trading.types.account import (
+    AccountState,
+    EquityPoint,
+    Held,
+    Movement,
+    MovementKind,
+    Position,
+    Trade,
+)
+from trading.types.kinds import (
+    CONDITIONAL,
+    ExitReason,
+    Mode,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+    Side,
+    Stops,
+    Targets,
+)
+from trading.types.market import (
+    FINEST,
+    Costs,
+    Depth,
+    MarketRules,
+    Preview,
+    Quote,
+    Rules,
+    Symbol,
+    Untraded,
+    traded,
+)
+from trading.types.numbers import ONE, ZERO, plain
+from trading.types.orders import Fill, Order, OrderReport
+from trading.types.plans import LEAVE, Decision, ExitPlan, PartialExit, Signal
+
+__all__ = [
+    "CONDITIONAL",
+    "FINEST",
+    "LEAVE",
+    "ONE",
+    "ZERO",
+    "AccountState",
+    "Costs",
+    "Decision",
+    "Depth",
+    "EquityPoint",
+    "ExitPlan",
+    "ExitReason",
+    "Fill",
+    "Held",
+    "MarketRules",
+    "Mode",
+    "Movement",
+    "MovementKind",
+    "Order",
+    "OrderReport",
+    "OrderRole",
+    "OrderStatus",
+    "OrderType",
+    "PartialExit",
+    "Position",
+    "Preview",
+    "Quote",
+    "Rules",
+    "Side",
+    "Signal",
+    "Stops",
+    "Symbol",
+    "Targets",
+    "Trade",
+    "Untraded",
+    "plain",
+    "traded",
+]
