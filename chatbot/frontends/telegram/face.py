@@ -49,7 +49,7 @@ from chatbot.frontends.telegram.hearing import (
 )
 from chatbot.frontends.telegram.menu import Menu
 from chatbot.frontends.telegram.offsets import Offset
-from chatbot.frontends.telegram.places import ChatPlace, Moves
+from chatbot.frontends.telegram.places import READ, ChatPlace, Moves
 from chatbot.frontends.telegram.posting import Poster, TelegramPost
 from chatbot.ports import Notes, OnMessage, Pictures
 from handlers.caller import Role
@@ -57,7 +57,7 @@ from handlers.command import Commands
 from handlers.format import clock_time
 from handlers.reply import Level, Priority, Reply
 from trading.clocks import Clock
-from trading.common.tasks import Tasks
+from trading.common.tasks import Tasks, turns
 from trading.errors import StoreError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ All of them were confirmed by then.  Source: https://core.telegram.org/bots/api#
 """
 BAN = 600.0
 """Seconds of refused requests from which on it is called a ban."""
-TURNS = 8
+TURNS = 12
 """Of the loop, that those who spoke have before the next poll is made: a look is answered in so
 many, and need not wait for that."""
 TRIES = 5
@@ -212,8 +212,7 @@ class Telegram:
             log.error("Telegram: an answer could not be read: %s", type(error).__name__)  # noqa: TRY400  # the trace holds it
             return Unreadable()
         self._take_in(bot, updates, on_message)
-        for _ in range(TURNS if updates else 0):
-            await asyncio.sleep(0)
+        await turns(TURNS if updates else 0)
         return Unreadable() if self._offset.doubted else None
 
     def _longest_delay(self, failure: TelegramFailed | Throttled) -> float:
@@ -239,7 +238,7 @@ class Telegram:
             self._silent_since = self._clock.monotonic()
         elif self._clock.monotonic() - self._silent_since > LONG_SILENCE:
             self._offset = Offset()
-        return updates
+        return [update.api_kwargs.get(READ, update) for update in updates]
 
     def _failed(self, failure: TelegramFailed | Throttled, delay: float) -> float:
         """Note what is wrong; return the seconds until the next try."""

@@ -12,8 +12,9 @@ from trading.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-UNREADABLE = "unreadable"
-"""The key, in `Update.api_kwargs`, of who said what cannot be read: `{"chat": 2, "user": 2}`."""
+READ, UNREADABLE = "read", "unreadable"
+"""Keys, in `Update.api_kwargs`, of what was read on the wire: the whole update; or who said what
+cannot be read, as in `{"chat": 2, "user": 2}`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """What comes over Telegram's wire, read so that nothing malformed harms what is well-formed.
 
 An update that cannot be read is replaced by its bare number, so that it alone is passed over; the
-number keeps company with who said it, if that much can be read (`UNREADABLE`).  An answer without
+number keeps company with who said it, if that much can be read (`UNREADABLE`).  One that can be is
+read once: it goes through the library as a number with what was read (`READ`).  An answer without
 a readable number is a failure: nothing is confirmed by it.
 
 Only what runs imports this file: the library takes half a second to load.
@@ -21,7 +22,7 @@ from telegram import CallbackQuery, Chat, Message, Update, User
 from telegram.error import TelegramError, TimedOut
 
 from chatbot.frontends.telegram.connection import Polling
-from chatbot.frontends.telegram.places import UNREADABLE
+from chatbot.frontends.telegram.places import READ, UNREADABLE
 from chatbot.frontends.telegram.requests import Requests
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,9 @@ def _parameters(given: object) -> dict[str, Any]:
 
 
 def updates_in(result: object) -> list[dict[str, Any]]:
-    """The updates of an answer, by their numbers; of those that cannot be read only the number.
+    """The updates of an answer: the number of each, with the update as it was read.
+
+    Of those that cannot be read only the number, with who said it as far as that is known.
 
     Raises `Garbled` if there is something, and no number in it.
     """
@@ -129,8 +132,9 @@ def _update(given: object) -> dict[str, Any] | None:
         return None
     whole = {**given, "update_id": update}
     whole.pop(UNREADABLE, None)
-    if _is_sound(whole):
-        return whole
+    read = _read(whole)
+    if read is not None:
+        return {"update_id": update, READ: read}
     log.error("Telegram: an update could not be read, and is passed over")
     return {"update_id": update, UNREADABLE: _speaker(whole)}
 
@@ -146,14 +150,15 @@ def number(given: object) -> int | None:
     return given
 
 
-def _is_sound(whole: dict[str, Any]) -> bool:
-    """Whether the library can read it, and all that we look at is what it should be."""
+def _read(whole: dict[str, Any]) -> Update | None:
+    """None: the library cannot read it, or something that we look at is not what it should be."""
     try:
         update = Update.de_json(whole, None)
         said = all(_is_message(each) for each in (update.message, update.edited_message) if each)
-        return said and (update.callback_query is None or _is_press(update.callback_query))
+        sound = said and (update.callback_query is None or _is_press(update.callback_query))
     except Exception:  # noqa: BLE001  # whatever the library, or a look at what it made, finds
-        return False
+        return None
+    return update if sound else None
 
 
 def _is_press(query: CallbackQuery) -> bool:

@@ -951,6 +951,9 @@ async def test_not_even_the_first_update_of_all_shuts_out_the_next() -> None:
 async def test_updates_that_are_numbered_anew_after_a_week_are_heard() -> None:
     async with a_chat() as chat:
         await chat.ask(BEN, "/help")
+        await chat.server.until(
+            lambda: chat.server.asked("getUpdates")[-1]["offset"] > 0, "the poll after the answer"
+        )
         chat.clock.advance(6 * 86_400)
         await chat.server.until(
             lambda: chat.server.asked("getUpdates")[-1]["offset"] == 0, "a new count"

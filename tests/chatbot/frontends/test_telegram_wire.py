@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from telegram import Update
 
 from chatbot.frontends.telegram.offsets import INSISTING, STRIDE, Offset
-from chatbot.frontends.telegram.places import UNREADABLE
+from chatbot.frontends.telegram.places import READ, UNREADABLE
 from chatbot.frontends.telegram.wire import HIGHEST, Garbled, answer_in, number, updates_in
 from tests.chatbot.frontends.test_telegram import BEN, GROUP, MALLORY, a_chat
 
@@ -99,7 +100,7 @@ def test_a_damaged_update_is_passed_over_and_its_neighbours_are_whole(
     good = {**GOOD, "update_id": 700_000_009}
     at = min(where, len(bad))
     read = updates_in([*bad[:at], good, *bad[at:]])
-    assert good in read
+    assert {"update_id": 700_000_009, READ: Update.de_json(good, None)} in read
     for each in read:
         assert isinstance(each["update_id"], int)
         assert 0 < each["update_id"] <= HIGHEST
@@ -111,7 +112,9 @@ def test_who_said_what_cannot_be_read_is_known_if_that_much_is_whole() -> None:
     (read,) = updates_in([damaged(GOOD, ("message", "from"), 7)])
     assert read == {"update_id": 700_000_001, UNREADABLE: {}}
     (read,) = updates_in([{**GOOD, UNREADABLE: {"chat": 1, "user": 1}}])
-    assert read == GOOD
+    assert read == {"update_id": 700_000_001, READ: Update.de_json(GOOD, None)}
+    assert read[READ].message.text == "/stop"
+    assert not read[READ].api_kwargs
 
 
 @pytest.mark.parametrize(
