@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Collection
@@ -22,26 +21,25 @@ from handlers.access import (
     check_role,
 )
 from handlers.alarm import closes_everything, is_cry, stop_offered, with_stop
+from handlers.audit import ANSWERS, AuditTrail
 from handlers.command import Command, Commands
 from handlers.commands.help import suggestion
 from handlers.context import Context, Services
-from handlers.line import LONGEST
+from handlers.line import LONGEST, is_digits
 from handlers.meaning import BUTTONS, BadUsage, Known
 from handlers.message import CommandLine, Message, read
 from handlers.reply import Choice, Level, Outcome, Priority, Reply, offer, weighed
 from handlers.texts.phrases import DOUBT, REFUSED, clipped, sentence
-from trading.common.tasks import Tasks, ended_within
+from trading.common.tasks import Tasks, ended_within, turns
 from trading.common.text import clean
 from trading.errors import (
     NotDone,
     Refused,
     StoreError,
-    TradingError,
     VenueError,
     VenueRejected,
     VenueUncertain,
 )
-from trading.ports import AuditEntry, Change
 from trading.types import Symbol
 
 log = logging.getLogger(__name__)
@@ -50,13 +48,10 @@ REMEMBERED = 1_000
 """Message ids whose answers are kept in memory; the audit has the others."""
 PATIENCE = 1.0
 """Seconds that history may take before an answer goes on without it."""
-SAID_LIMIT = 400
-UNSAVED = 1_000
-"""Words that are kept in memory while history takes none."""
+LEAVING = 8
+"""Turns of the loop in which an answer that is there leaves."""
 NOTHING_SENT = "Nothing was sent."
 SOMETHING_SENT = "Something was sent before that, as a cancel: /orders tells what rests."
-ANSWERS = frozenset({"confirm", "cancel"})
-"""What says yes or no to a question."""
 
 
 class Dispatcher:
@@ -75,8 +70,7 @@ class Dispatcher:
         self._rate = rate
         self._answers: OrderedDict[str, asyncio.Task[Reply]] = OrderedDict()
         self._tasks = Tasks()
-        self._unsaved: list[AuditEntry] = []
-        """What history did not take; written with the next word."""
+        self._audit = AuditTrail(store=services.store, clock=services.clock)
 
     @property
     def commands(self) -> Commands:
@@ -115,11 +109,19 @@ class Dispatcher:
         if earlier is not None:
             return weighed(earlier, weight(found, earlier))
         reply = self._weighed(found, await self._reply(message, line), message)
-        audit = self._tasks.start(self._audit(message, line, reply))
+        self._audit.note(message, line, reply)
         if found is not None and found.acts and not found.instant:
             # Durable before it is told, so that a redelivery after a crash acts once.
+            audit = self._tasks.start(self._audit.write())
             await ended_within(self._services.clock, PATIENCE, audit)
+        else:
+            self._tasks.start(self._audit_soon())
         return reply
+
+    async def _audit_soon(self) -> None:
+        """Once the answer has left: the thread that writes would take every other turn of it."""
+        await turns(LEAVING)
+        await self._audit.write()
 
     def _weighed(self, found: Command | None, reply: Reply, message: Message) -> Reply:
         """*reply* with what it may cost the chat."""
@@ -272,30 +274,6 @@ class Dispatcher:
         outcome = Outcome(entry.outcome) if entry.outcome in set(Outcome) else Outcome.DONE
         return repeated(Reply(entry.answer, outcome=outcome))
 
-    async def _audit(self, message: Message, line: CommandLine, reply: Reply) -> None:
-        caller = message.caller
-        # A refusal leaves the id to the act that the same button may still become.
-        acted = message.id if reply.outcome is not Outcome.REFUSED else ""
-        word = AuditEntry(
-            id=acted or secrets.token_hex(8),
-            at=self._services.clock.now(),
-            who=f"{caller.name} ({caller.user})",
-            role=caller.role.name.lower(),
-            where=f"{caller.place} ({caller.chat})",
-            said=kept(line),
-            outcome=reply.outcome.value,
-            answer=reply.title,
-        )
-        waited = tuple(self._unsaved)
-        try:
-            await self._services.store.commit(Change(audit=(*waited, word)))
-            self._unsaved = [w for w in self._unsaved if w not in waited]
-        except TradingError as error:
-            self._unsaved = [*self._unsaved, word][-UNSAVED:]
-            log.error("not audited: %s said %r: %s", word.who, word.said, error)  # noqa: TRY400  # expected, and told
-        except Exception:
-            log.exception("not audited: %s said %r", word.who, word.said)
-
 
 # -- pure ---------------------------------------------------------------------------------
 
@@ -345,29 +323,6 @@ def too_late(late: TooLate, message: Message) -> Reply:
 def too_often(refusal: TooOften) -> Reply:
     reply = _no(str(refusal), "/stop is never limited.")
     return replace(reply, choices=(Choice("Stop", "/stop"),))
-
-
-def kept(line: CommandLine) -> str:
-    """What the audit keeps of *line*: no digits of a second factor, however it is mistyped.
-
-    Of any other command every digit stays: how much was bought is what an audit is for.
-    """
-    said = line.text
-    if is_digits(said):
-        return "***"
-    mistyped = line.command is None and re.match(r"\s*/?(?:\w+\s+)?\w{4}\s+\d", said)
-    if line.name in ANSWERS or mistyped:
-        said = re.sub(r"\d[\d\s]{4,}\d", "***", said)
-    return said[:SAID_LIMIT]
-
-
-def is_digits(said: str) -> bool:
-    """Whether somebody has typed nothing but the digits of a second factor."""
-    return re.fullmatch(r"[\W_]*(?:\d[\W_]*){5,8}", said[:_MOST_DIGITS]) is not None
-
-
-_MOST_DIGITS = 40
-"""Characters that are looked at: what is longer is no six digits."""
 
 
 def _no(title: str, text: str) -> Reply:

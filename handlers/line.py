@@ -56,6 +56,15 @@ def _names_nothing(word: str) -> bool:
     return word.startswith("@") or not any(c.isalnum() for c in word)
 
 
+def is_digits(said: str) -> bool:
+    """Whether somebody has typed nothing but the digits of a second factor."""
+    return re.fullmatch(r"[\W_]*(?:\d[\W_]*){5,8}", said[:_MOST_DIGITS]) is not None
+
+
+_MOST_DIGITS = 40
+"""Characters that are looked at: what is longer is no six digits."""
+
+
 def bare(word: str) -> str:
     """*word* in small letters, without the marks around it: `majors` of `“Majors”,`."""
     from_start = re.sub(r"^\W+", "", unicodedata.normalize("NFKC", word[:LONGEST]))

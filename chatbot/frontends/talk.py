@@ -21,7 +21,7 @@ from handlers.message import CommandLine, Message
 from handlers.reply import Choice, Level, Outcome, Priority, Reply
 from handlers.texts.phrases import REFUSED, WAIT
 from trading.clocks import Clock
-from trading.common.tasks import Tasks, within
+from trading.common.tasks import Tasks, turns, within
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,8 @@ SOON, BUSY = 0.25, 4.0
 
 Telegram shows it for 5 s, Discord for 10.
 """
+AT_ONCE = 8
+"""Turns of the loop in which a look is answered: no timer is set for those."""
 NAME_LIMIT = 12
 _IN_NAMES = " -_."
 MINUTE = 60.0
@@ -198,7 +200,9 @@ async def tell(
     task, told = asyncio.ensure_future(answer), asyncio.Event()
     soon = min(SOON, slow)
     try:
-        await _unless(task, soon, clock)
+        await turns(AT_ONCE, task.done)
+        if not task.done():
+            await _unless(task, soon, clock)
         if not task.done() or _is_pictured(task):
             _SHOWING.start(_keep_busy(task, told, shown, clock), name="busy")
         if not task.done():

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.dispatch import kept
+from handlers.audit import kept
 from handlers.line import split
 from handlers.message import Message, read
 from handlers.reply import Level, Outcome

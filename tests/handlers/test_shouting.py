@@ -7,7 +7,7 @@ import pytest
 from chatbot.render.embed import posts
 from chatbot.render.html import html, unmarked
 from chatbot.render.plain import plain
-from handlers.dispatch import kept
+from handlers.audit import kept
 from handlers.line import LONGEST, bare, is_slashed, named_in, split
 from handlers.message import read
 from handlers.reply import Outcome
