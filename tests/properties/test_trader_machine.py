@@ -19,6 +19,7 @@ from storage.memory import MemoryJournal, MemoryStore
 from tests.builders import BTC, ETH, NOON, skip_used
 from tests.fakes import MemoryLatch, Wish
 from tests.loops import SkippingLoop
+from tests.properties.shown import check_shown
 from tests.properties.virtual import Ticker
 from tests.world import a_world, settled
 from trading.clocks import ManualClock
@@ -299,6 +300,7 @@ class Trading(RuleBasedStateMachine):
         assert self.world.heard(CycleFailed) == []
         self.halts_are_lifted_by_people_only()
         self.positions_are_opened_by_entries_only()
+        check_shown(self.world.view(), self.world.trader)
         if not self.world.venue.faults.down:
             self.run(self.one_stop_at_most_rests())
 

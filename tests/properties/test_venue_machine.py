@@ -41,6 +41,7 @@ from tests.properties.engine_world import (
     a_life,
     an_outside,
 )
+from tests.properties.shown import check_shown
 from tests.world import settled
 from trading.errors import NotDone, Refused, VenueError
 from trading.events import CycleFailed
@@ -502,6 +503,7 @@ class Commanding(RuleBasedStateMachine):
         active = {h.id: h.verb for h in self.living.desk.latch.active}
         assert self.halts.items() <= active.items()
         self.halts = active
+        check_shown(self.living.view(), self.living.trader)
 
     # -- once all is quiet ---------------------------------------------------------------------
 

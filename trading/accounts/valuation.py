@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 from trading.accounts.ledger import Ledger
 from trading.market.spike_filter import SpikeFilter
@@ -36,12 +38,20 @@ class Valuer:
             return quote
         return self.spike_filter.of(quote)
 
+    def quotes(self, symbols: Iterable[Symbol], at: datetime | None = None) -> dict[Symbol, Quote]:
+        """What is believed of each; whose price is not known is left out."""
+        found = ((symbol, self.quote(symbol, at)) for symbol in symbols)
+        return {symbol: quote for symbol, quote in found if quote is not None}
+
     def marks(self, at: datetime | None = None) -> dict[Symbol, Decimal]:
         """Prices of the open positions, those that are known."""
-        quotes = (self.quote(symbol, at) for symbol in self._traded())
-        return {quote.symbol: quote.price for quote in quotes if quote is not None} | {
-            symbol: price for symbol, price in self.apart.items() if symbol in self.ledger.positions
-        }
+        return self._marks(self.quotes(self._traded(), at))
+
+    def _marks(self, quotes: Mapping[Symbol, Quote]) -> dict[Symbol, Decimal]:
+        """The same at *quotes*; what is set aside counts as it was set aside."""
+        held = self.ledger.positions
+        marks = {symbol: quotes[symbol].price for symbol in held if symbol in quotes}
+        return marks | {symbol: price for symbol, price in self.apart.items() if symbol in held}
 
     def remember(self, at: datetime | None = None) -> None:
         """Note the prices at market time *at*: losses are measured with them."""
@@ -96,23 +106,31 @@ class Valuer:
 
     def exposures(self, at: datetime | None = None) -> dict[Symbol, Decimal]:
         """The same by symbol; what counts at 0 is no money at work."""
-        positions = [p for p in self.ledger.positions.values() if self.apart.get(p.symbol) != ZERO]
-        entries = self.ledger.alive_of(OrderRole.ENTRY)
-        return exposures(
-            ((position, self._price(position.symbol, at)) for position in positions),
-            ((order, self._price(order.symbol, at)) for order in entries),
-        )
+        return self._exposures(partial(self.quote, at=at))
 
     def at_work(self, at: datetime | None = None) -> tuple[Decimal | None, dict[Symbol, Decimal]]:
         """`equity` and `exposures`, both with the prices that are asked for once."""
-        if self.apart or self.ledger.alive_of(OrderRole.ENTRY):
-            return self.equity(at), self.exposures(at)
-        marks = self.marks(at)
-        held = ((position, marks.get(s)) for s, position in self.ledger.positions.items())
-        equity = self.ledger.equity(marks)
-        self.known = self.known if equity is None else equity
-        return equity, exposures(held, ())
+        return self.worth(self.quotes(self.priced(), at))
 
-    def _price(self, symbol: Symbol, at: datetime | None) -> Decimal | None:
-        quote = self.quote(symbol, at)
-        return self.apart.get(symbol) if quote is None else quote.price
+    def priced(self) -> set[Symbol]:
+        """Those whose prices decide what it is worth: held, or about to be."""
+        entries = self.ledger.alive_of(OrderRole.ENTRY)
+        return {*self.ledger.positions, *(order.symbol for order in entries)}
+
+    def worth(self, quotes: Mapping[Symbol, Quote]) -> tuple[Decimal | None, dict[Symbol, Decimal]]:
+        """`equity` and `exposures` at *quotes*, which are those of all that is `priced`."""
+        equity = self.ledger.equity(self._marks(quotes))
+        self.known = self.known if equity is None else equity
+        return equity, self._exposures(quotes.get)
+
+    def _exposures(self, quote_of: Callable[[Symbol], Quote | None]) -> dict[Symbol, Decimal]:
+        def price(symbol: Symbol) -> Decimal | None:
+            quote = quote_of(symbol)
+            return self.apart.get(symbol) if quote is None else quote.price
+
+        positions = [p for p in self.ledger.positions.values() if self.apart.get(p.symbol) != ZERO]
+        entries = self.ledger.alive_of(OrderRole.ENTRY)
+        return exposures(
+            ((position, price(position.symbol)) for position in positions),
+            ((order, price(order.symbol)) for order in entries),
+        )

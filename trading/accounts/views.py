@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from trading.common.frozen import fast_frozen
 from trading.market.doubts import PriceDoubt
 from trading.model.cover import Cover
 from trading.model.halt import Halt
@@ -29,6 +30,7 @@ from trading.types import (
 )
 
 
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldingView:
     """An open position with its plan and the price it was seen at."""

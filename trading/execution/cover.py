@@ -58,6 +58,11 @@ class Covers:
             why=state.why,
         )
 
+    def noted(self, symbol: Symbol) -> tuple[datetime | None, str]:
+        """Since when not all of it has a stop, and why, as far as that was noted."""
+        state = self._states.get(symbol)
+        return (None, "") if state is None else (state.since, state.why)
+
     def look(self, symbol: Symbol) -> None:
         """Note the moment from which not all of it has a stop, or that all has again."""
         if symbol not in self.orders.ledger.positions:

@@ -75,6 +75,17 @@ class Protection:
         """The venue has confirmed them for all that is open: when they fill is its business."""
         return self._next.confirmed(symbol, kind)
 
+    def basis(self, symbol: Symbol) -> tuple[object, ...]:
+        """All that `confirmed` and `covers.of` go by: as long as it is the same, so are they."""
+        return (
+            self._ledger.positions.get(symbol),
+            self._ledger.plans.get(symbol),
+            self._orders.venue.rules(symbol),
+            self._wanted.refused_target(symbol),
+            self.covers.noted(symbol),
+            *self._ledger.alive_in(symbol),
+        )
+
     # -- when -----------------------------------------------------------------------------
 
     def reserve(self, symbol: Symbol) -> tuple[Order, ...]:

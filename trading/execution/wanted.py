@@ -75,7 +75,11 @@ class Wanted:
         """Where the venue should keep the target; None: nowhere, the desk does."""
         if plan.target is None or self._orders.venue.targets is Targets.DESK:
             return None
-        return None if self._refused_targets.get(symbol) == plan.target else plan.target
+        return None if self.refused_target(symbol) == plan.target else plan.target
+
+    def refused_target(self, symbol: Symbol) -> Decimal | None:
+        """What the venue would not take as one, so that the desk keeps it."""
+        return self._refused_targets.get(symbol)
 
     def to_protect(self, position: Position) -> Decimal:
         """What its stops should close, unsigned.

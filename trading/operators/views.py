@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from trading.accounts.recorder import Recorder
 from trading.accounts.views import HoldingView, Price, View
 from trading.clocks import Clock
 from trading.cycle.doubt_watch import DoubtWatch
 from trading.cycle.outages import FeedWatch, VenueWatch
+from trading.model.cover import Cover
 from trading.model.halt import Latch
 from trading.ports import FeedState
 from trading.risk.cooldown import streak, symbol_rests
 from trading.risk.drawdown import day_begin, day_end
 from trading.safety.desk_limits import DeskRisk
 from trading.trader import Trader
-from trading.types import ZERO, OrderType, Symbol, Untraded
+from trading.types import ZERO, OrderType, Quote, Symbol, Untraded
+
+
+class _Resting(NamedTuple):
+    """What rests for a position, and all that this was found from."""
+
+    basis: tuple[object, ...]
+    stop: bool
+    target: bool
+    cover: Cover
 
 
 class TraderViews:
@@ -40,20 +51,23 @@ class TraderViews:
         self._venue_watch = venue_watch
         self._recorder = recorder
         self._clock = clock
+        self._resting: dict[Symbol, _Resting] = {}
+        """Of what is held, as it was seen last."""
 
     def view(self) -> View:
         """Everything about this trader at this instant."""
         trader = self._trader
         market = trader.feed.now()
         known, known_at = trader.valuer.noted
-        equity = trader.valuer.equity()
+        symbols = trader.symbols
+        quotes = trader.valuer.quotes({*symbols, *trader.valuer.priced()})
+        equity, at_work = trader.valuer.worth(quotes)
         account = trader.ledger.account
-        holdings = tuple(self._holding(symbol, market) for symbol in trader.ledger.positions)
+        holdings = self._holdings(quotes, market)
         if any(h.stale and not h.apart for h in holdings):
             equity = None
         apart = trader.valuer.apart_profit()
-        newest = self._newest_price(holdings)
-        at_work = trader.valuer.exposures()
+        newest = max((quotes[symbol].at for symbol in symbols if symbol in quotes), default=None)
         halts = self._latch.covering(trader.name)
         return View(
             name=trader.name,
@@ -128,16 +142,28 @@ class TraderViews:
             day_open=None if began is None else began.price,
         )
 
-    def _newest_price(self, holdings: Sequence[HoldingView]) -> datetime | None:
-        """When it was made, of all that is traded; what is held has been asked for already."""
-        seen = {h.position.symbol: h.quote for h in holdings}
-        quote = self._trader.valuer.quote
-        quotes = (seen[s] if s in seen else quote(s) for s in self._trader.symbols)
-        return max((q.at for q in quotes if q is not None), default=None)
+    def _holdings(
+        self, quotes: Mapping[Symbol, Quote], market: datetime
+    ) -> tuple[HoldingView, ...]:
+        held = self._trader.ledger.positions
+        self._resting = {symbol: self._rests(symbol) for symbol in held}
+        return tuple(self._holding(symbol, quotes.get(symbol), market) for symbol in held)
 
-    def _holding(self, symbol: Symbol, market: datetime) -> HoldingView:
-        trader = self._trader
-        quote = trader.valuer.quote(symbol)
+    def _rests(self, symbol: Symbol) -> _Resting:
+        """As it was seen last, where all that it goes by is the same: frozen values, each of it."""
+        protection, seen = self._trader.protection, self._resting.get(symbol)
+        basis = protection.basis(symbol)
+        if seen is not None and seen.basis == basis:
+            return seen
+        return _Resting(
+            basis,
+            stop=protection.confirmed(symbol),
+            target=protection.confirmed(symbol, OrderType.TARGET),
+            cover=protection.covers.of(symbol),
+        )
+
+    def _holding(self, symbol: Symbol, quote: Quote | None, market: datetime) -> HoldingView:
+        trader, rests = self._trader, self._resting[symbol]
         age = None if quote is None else market - quote.at
         return HoldingView(
             position=trader.ledger.positions[symbol],
@@ -148,9 +174,9 @@ class TraderViews:
             quote=quote,
             age=age,
             stale=self._too_old(age),
-            stop_on_venue=trader.protection.confirmed(symbol),
-            target_on_venue=trader.protection.confirmed(symbol, OrderType.TARGET),
-            cover=trader.protection.covers.of(symbol),
+            stop_on_venue=rests.stop,
+            target_on_venue=rests.target,
+            cover=rests.cover,
         )
 
     def _untraded(self, symbol: Symbol) -> str:
