@@ -9,12 +9,14 @@ turns them into ours, in one place.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from trading.types import Stops
 from trading.venues.ccxt.asking import AccountWatch, Api
 from trading.venues.ccxt.money import Money
 from trading.venues.ccxt.searching import Searching
+from trading.venues.ccxt.values import number
 
 
 class Exchange(Searching, Money):
@@ -58,6 +60,18 @@ class Exchange(Searching, Money):
             api.ccxt.fetch_ohlcv, *asked, about="candles", urgency=None
         )
         return rows
+
+    def turnover(self, ticker: Any, contract: Decimal | None) -> Decimal | None:
+        """What was traded in a day, in the quote currency; None: not told.
+
+        *contract*: coins in what `baseVolume` counts; None: not told.
+        """
+        if ticker.get("quoteVolume") is not None:
+            return number(ticker["quoteVolume"])
+        base, price = ticker.get("baseVolume"), ticker.get("last")
+        if base is None or price is None or contract is None:
+            return None
+        return number(base) * number(price) * contract
 
     # -- the account's streams --------------------------------------------------------------
 

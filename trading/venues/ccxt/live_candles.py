@@ -20,6 +20,7 @@ from trading.errors import VenueError, VenueRejected, VenueUnavailable
 from trading.market.candles import Candles, Panel
 from trading.types import Quote, Symbol
 from trading.venues.ccxt.connection import Connection
+from trading.venues.ccxt.values import number
 
 log = logging.getLogger(__name__)
 
@@ -210,9 +211,17 @@ class LiveCandles:
         while begin <= times[-1] - step:
             asked = min(self._connection.row.candles, (times[-1] - step - begin) // step + 1)
             answer = await self._ask(symbol, begin, asked)
-            found.update({int(row[0]) + step: row[1:6] for row in answer})
+            found.update({int(row[0]) + step: self._counted(symbol, row) for row in answer})
             begin += asked * step
         return found
+
+    def _counted(self, symbol: Symbol, row: Sequence[Any]) -> Sequence[Any]:
+        """Open, high, low, close, and the volume in coins."""
+        told = self._connection.row
+        if not told.volumes_in_contracts:
+            return row[1:6]
+        size = self._connection.contract(told.market_of(symbol))
+        return [*row[1:5], number(row[5]) * size]
 
     async def _ask(self, symbol: Symbol, begin: int, count: int) -> list[list[Any]]:
         """Asks again after a ban that is short: being told to wait is no loss of prices."""

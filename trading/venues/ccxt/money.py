@@ -11,7 +11,7 @@ from trading.errors import VenueRejected
 from trading.types import Movement, MovementKind, Symbol
 from trading.venues.ccxt.asking import Account, Api
 from trading.venues.ccxt.paging import in_windows
-from trading.venues.ccxt.values import EPOCH, info_of, moment, number
+from trading.venues.ccxt.values import EPOCH, info_of, millis_of, moment, number
 from trading.venues.ccxt.wording import Wording
 
 log = logging.getLogger(__name__)
@@ -24,8 +24,12 @@ class Money(Wording):
 
     async def account(self, api: Api) -> Account:
         """Ask what decides how orders must look, when the account is opened.  Raises `VenueError`
-        without an answer: then it is not opened."""
-        if not self.row.hedge:
+        without an answer: then it is not opened.
+
+        Where ccxt cannot ask for the position mode this has to be overridden: an account by side
+        is refused where `row.hedge` does not offer it.
+        """
+        if self.row.is_spot:
             return Account()
         mode = await api.ask(api.ccxt.fetch_position_mode, about="account")
         return Account(hedged=bool(mode["hedged"]))
@@ -63,8 +67,8 @@ class Money(Wording):
             return list(await api.ask(api.ccxt.fetch_ledger, *asked, about="account", urgency=None))
 
         entries = await in_windows(
-            page, since=since, now=api.now(), window=self.row.history_window,
-            page=self.row.page, cut=self.row.cut, key=self.entry_id,
+            page, since=self._told_from(api, since), now=api.now(), page=self.row.page,
+            window=self.row.history_window, cut=self.row.cut, key=self.entry_id,
         )  # fmt: skip
         told = (self.movement(api, raw, quote) for raw in entries)
         return [movement for movement in told if movement is not None]
@@ -102,8 +106,7 @@ class Money(Wording):
         now = EPOCH + timedelta(milliseconds=api.now())
         for fetch, params, came in self.payment_lists(api):
             try:
-                asked = (quote, since, None, dict(params))
-                raws = await api.ask(fetch, *asked, about="account", urgency=None)
+                raws = await self._paid(api, fetch, params, since, quote)
             except VenueRejected as error:
                 log.warning("%s: payments are not told: %s", self.row.exchange, error)
                 continue
@@ -111,6 +114,24 @@ class Money(Wording):
             counted = (raw for raw in done if not came or raw.get("status") == "ok")
             found += [payment(raw, came=came, now=now) for raw in counted]
         return found
+
+    async def _paid(
+        self, api: Api, fetch: Any, params: Mapping[str, Any], since: int, quote: str
+    ) -> list[Any]:
+        row = self.row
+
+        async def page(begin: int, end: int) -> list[Any]:
+            asked = (quote, begin, row.payments_page, {"until": end, **params})
+            return list(await api.ask(fetch, *asked, about="account", urgency=None))
+
+        return await in_windows(
+            page, since=self._told_from(api, since), now=api.now(), page=row.payments_page,
+            window=row.payments_window,
+        )  # fmt: skip
+
+    def _told_from(self, api: Api, since: int) -> int:
+        """What is older is listed nowhere."""
+        return max(since, api.now() - millis_of(self.row.history_back))
 
 
 def payment(raw: Any, *, came: bool, now: datetime) -> Movement:

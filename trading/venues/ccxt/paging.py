@@ -31,7 +31,7 @@ async def in_windows(
     now: int,
     window: timedelta,
     page: int,
-    cut: PageCut = PageCut.OLDEST_FIRST,
+    cut: PageCut = PageCut.EITHER,
     key: Callable[[Any], str] = by_id,
 ) -> list[Any]:
     """All entries from *since* to *now*, in milliseconds, once each by their *key*.
@@ -42,20 +42,21 @@ async def in_windows(
     found: dict[str, Any] = {}
     width = millis_of(window)
     for begin in range(since, now + 1, width):
-        low, high = begin, begin + width - 1
-        while low <= high:
+        spans = [(begin, begin + width - 1)]
+        while spans:
+            low, high = spans.pop()
             entries = await fetch(low, high)
             new = {key(each): each for each in entries if key(each) not in found}
             if not new:
                 if len(entries) >= page:
                     raise VenueUnavailable("more happened at one moment than is listed at a time")
-                break
+                continue
             found |= new
             times = [int(each["timestamp"]) for each in entries]
-            if cut is PageCut.OLDEST_FIRST:
-                low = max(times)
-            else:
-                high = min(times)
+            if cut is not PageCut.NEWEST_FIRST and max(times) <= high:
+                spans.append((max(times), high))
+            if cut is not PageCut.OLDEST_FIRST and min(times) >= low:
+                spans.append((low, min(times)))
     return sorted(found.values(), key=lambda entry: int(entry["timestamp"]))
 
 

@@ -50,6 +50,8 @@ class PageCut(StrEnum):
 
     OLDEST_FIRST = "oldest first"
     NEWEST_FIRST = "newest first"
+    EITHER = "either"
+    """Nobody knows: it is looked on both sides of each answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +130,7 @@ class Row:
     """The parameters of each list that such orders stand on; only where they are apart."""
     page: int = 100
     """The most entries that one answer brings."""
-    cut: PageCut = PageCut.OLDEST_FIRST
+    cut: PageCut = PageCut.EITHER
     """Which of them come, where there are more."""
     history_window: timedelta = timedelta(days=7)
     """The longest span of time of which it lists orders and trades in one request."""
@@ -136,6 +138,10 @@ class Row:
     """Older ones it does not list."""
     fills_by: str = ""
     """The parameter by which trades are asked for of one order; empty: it reads none."""
+    payments_page: int = 100
+    """As `page`, of deposits, withdrawals and transfers."""
+    payments_window: timedelta = timedelta(days=30)
+    """As `history_window`, likewise."""
     money: Mapping[str, MovementKind | None] = field(default_factory=dict)
     """Kinds of income; None: told by fills already.  What is not named is a transfer."""
 
@@ -193,6 +199,8 @@ class Row:
 
     candles: int = 1_000
     """The most that one request brings."""
+    volumes_in_contracts: bool = False
+    """Of candles and of tickers, in the base currency."""
     book_levels: int | None = 100
     """Prices of an order book that are looked at; None: as many as it tells unasked."""
     rules_of_one: bool = False

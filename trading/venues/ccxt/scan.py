@@ -14,7 +14,7 @@ from typing import Any
 
 from trading.errors import VenueRejected, VenueUnavailable
 from trading.market.universe import DEPTH, EVERYTHING, MarketScan, MarketStats, Universe
-from trading.types import ZERO, Depth, Symbol
+from trading.types import ONE, ZERO, Depth, Symbol
 from trading.venues.ccxt.connection import Connection
 from trading.venues.ccxt.listed import listed_in
 from trading.venues.ccxt.translation import near
@@ -41,13 +41,28 @@ class ExchangeScan:
         markets = listed_in(self._connection, self._quote)
         tickers, books = await asyncio.gather(self._tickers(), self._best_prices())
         stats = {
-            symbol: _stats(market, tickers.get(market["symbol"]), books.get(market["symbol"]))
+            symbol: self._stats(market, tickers.get(market["symbol"]), books.get(market["symbol"]))
             for symbol, market in markets.items()
         }
         if not any(each.volume for each in stats.values()):
             raise VenueUnavailable("the volumes of the markets are not told")
         depths = await self._depths(list(_near(of, stats)), markets)
         return MarketScan(at=at, stats=stats | {s: replace(stats[s], depth=d) for s, d in depths})
+
+    def _stats(self, market: Any, ticker: Any, book: Any) -> MarketStats:
+        exchange, ticker = self._connection.exchange, ticker or {}
+        counts = exchange.row.volumes_in_contracts
+        size = _figure(market.get("contractSize")) if counts else ONE
+        try:
+            volume = _figure(exchange.turnover(ticker, size))
+        except ArithmeticError:  # it makes no sense: so it is unknown
+            volume = None
+        return MarketStats(
+            volume=volume,
+            spread_bps=_spread(book or ticker),
+            depth=None,
+            tradable=not exchange.is_halted(market),
+        )
 
     async def close(self) -> None:
         await self._connection.close(self)
@@ -96,25 +111,6 @@ class ExchangeScan:
     @property
     def _ccxt(self) -> Any:
         return self._connection.ccxt
-
-
-def _stats(market: Any, ticker: Any, book: Any) -> MarketStats:
-    ticker = ticker or {}
-    return MarketStats(
-        volume=_volume(ticker),
-        spread_bps=_spread(book or ticker),
-        depth=None,
-        tradable=market.get("active") is not False,
-    )
-
-
-def _volume(ticker: Any) -> Decimal | None:
-    """In the quote currency, from that in the base where an exchange tells no other."""
-    told = _figure(ticker.get("quoteVolume"))
-    if told is not None:
-        return told
-    base, price = _figure(ticker.get("baseVolume")), _figure(ticker.get("last"))
-    return None if base is None or price is None else base * price
 
 
 def _spread(book: Any) -> Decimal | None:

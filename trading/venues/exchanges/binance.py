@@ -22,7 +22,7 @@ from trading.types import (
 )
 from trading.venues.ccxt.asking import Account, Api, VenueRequest
 from trading.venues.ccxt.exchange import Exchange
-from trading.venues.ccxt.row import Market, Permission, Row
+from trading.venues.ccxt.row import Market, PageCut, Permission, Row
 from trading.venues.ccxt.values import exact, info_of
 
 _STREAM_ENDED = "listenKeyExpired"
@@ -193,6 +193,7 @@ _BOTH: Mapping[str, Any] = {
     "id_field": "newClientOrderId",
     "duplicate": "duplicate",
     "page": 1_000,
+    "cut": PageCut.OLDEST_FIRST,
     "fills_by": "orderId",
     "used_header": "X-MBX-USED-WEIGHT-1M",
     "orders_header": "X-MBX-ORDER-COUNT-10S",

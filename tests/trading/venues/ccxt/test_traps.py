@@ -5,17 +5,19 @@ Where Binance does not fall into one, a row or a file that does stands in for an
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.servers.exchange import Refuse
+from tests.servers.exchange import Hold, Refuse
 from tests.trading.venues.ccxt_world import BTC, ETH, CcxtWorld, D, a_world
 from tests.waiting import until
 from trading.errors import VenueRejected, VenueUnavailable, VenueUncertain
 from trading.types import Order, OrderRole, OrderStatus, Side, traded
 from trading.venues.ccxt.asking import Account, Api
+from trading.venues.ccxt.row import MarketBuys, Row
 from trading.venues.exchanges import binance
 
 BOTH = pytest.mark.parametrize("market", ["spot", "swap"])
@@ -233,6 +235,93 @@ async def test_how_much_a_contract_is_has_to_be_known() -> None:
         with pytest.raises(VenueRejected, match="one contract of ETH/USDT:USDT"):
             await world.place(world.order(symbol=ETH))
         assert not any(request.is_new_order for request in world.server.requests)
+
+
+async def test_a_survey_and_candles_count_coins_too() -> None:
+    lacks = {"contracts": True, "volumes_in_contracts": True}
+    async with a_world("swap", opens=False, access={"lacks": lacks}) as world:
+        await in_contracts(world)
+        exchange = world.connection.exchange
+        ticker = {"baseVolume": "100", "last": "50000"}
+        assert exchange.turnover(ticker, D("0.1")) == D(500_000)
+        assert exchange.turnover(ticker, None) is None
+
+
+# -- money in place of coins --------------------------------------------------------------------
+
+
+CROSSING = {"market_buys": MarketBuys.CROSSING}
+
+
+async def test_where_market_buys_count_money_coins_are_bought_across_the_book() -> None:
+    async with a_world("spot", access={"lacks": CROSSING}) as world:
+        world.engine.set_book("BTCUSDT", bids=[(49_990, 5)], asks=[(50_010, "0.004"), (50_020, 1)])
+        report = await world.place(world.order())
+        (sent,) = world.server.asked("POST", NEW_ORDER["spot"])
+        told = sent.params
+        assert (told["type"], told["timeInForce"], told["quantity"]) == ("LIMIT", "IOC", "0.01")
+        assert D(50_020) < D(told["price"]) < D(50_020) * D("1.005")
+        assert (report.status, report.filled) == (OrderStatus.FILLED, D("0.01"))
+
+
+async def test_what_crossing_does_not_get_ends_at_once() -> None:
+    async with a_world("spot", access={"lacks": CROSSING}) as world:
+        world.engine.set_book("BTCUSDT", bids=[(49_990, 5)], asks=[(50_010, "0.01")])
+        order = world.order()
+        world.faults.on("POST", NEW_ORDER["spot"], Hold(done=False))
+        placing = asyncio.create_task(world.place(order))
+        await until(lambda: world.asked("POST", NEW_ORDER["spot"]) == 1)
+        world.engine.set_book("BTCUSDT", bids=[(49_990, 5)], asks=[(50_010, "0.004")])
+        world.faults.clear()
+        report = await placing
+        assert report.status in {OrderStatus.CANCELLED, OrderStatus.EXPIRED}
+        assert report.filled == D("0.004")
+        assert world.engine.open_orders("BTCUSDT") == []
+
+
+async def test_a_book_that_does_not_hold_as_much_sends_nothing() -> None:
+    async with a_world("spot", access={"lacks": CROSSING}) as world:
+        world.engine.set_book("BTCUSDT", bids=[(49_990, 5)], asks=[(50_010, "0.004")])
+        with pytest.raises(VenueUnavailable, match="does not hold as much"):
+            await world.place(world.order())
+        assert world.asked("POST", NEW_ORDER["spot"]) == 0
+
+
+# -- accounts that are not what orders would be made for ------------------------------------------
+
+
+class IsRefused(binance.Swap):
+    async def account(self, api: Api) -> Account:
+        return Account(refused="Set the account to cross margin.")
+
+
+async def test_an_account_that_orders_do_not_fit_is_refused_when_it_is_opened() -> None:
+    async with a_world("hedge", opens=False, access={"made": HedgeNotOffered}) as world:
+        with pytest.raises(VenueRejected, match="hedge mode"):
+            await world.venue.open(world.heard.append)
+        assert "hedge mode" in "".join(await world.venue.examine())
+    async with a_world("swap", opens=False, access={"made": IsRefused}) as world:
+        with pytest.raises(VenueRejected, match="cross margin"):
+            await world.venue.open(world.heard.append)
+
+
+class HedgeNotOffered(binance.Swap):
+    """It finds out by asking, and is offered for one position a symbol alone."""
+
+    def __init__(self, row: Row) -> None:
+        super().__init__(replace(row, hedge=False))
+
+    async def account(self, api: Api) -> Account:
+        mode = await api.ask(api.ccxt.fetch_position_mode, about="account")
+        return Account(hedged=bool(mode["hedged"]))
+
+
+async def test_a_reader_of_such_an_account_still_reads() -> None:
+    async with a_world(
+        "hedge", opens=False, read_only=True, access={"made": HedgeNotOffered}
+    ) as world:
+        await world.venue.open(world.heard.append)
+        assert await world.venue.positions() == {}
 
 
 # -- what time does not prove -------------------------------------------------------------------
