@@ -19,8 +19,9 @@ from trading.assembly import DeskParts, TraderParts, assemble
 from trading.backtest.asked import Backtest
 from trading.backtest.fast import FastPath
 from trading.backtest.feed import HandClock, HandFeed, bars_needed, moment
-from trading.backtest.foreseen import Foreseen
-from trading.backtest.leaps import NEVER, Leaps
+from trading.backtest.foregone import Foregone
+from trading.backtest.foreseen import NEVER, Foreseen
+from trading.backtest.leaps import Leaps
 from trading.backtest.parts import (
     InstantPaper,
     KeptHistory,
@@ -145,9 +146,13 @@ class Drive:
         self._trader = assemble(shared, own).trader
         self._unseen = _Unseen(self._trader)
         self._ledger = self._trader.ledger
+        self._foregone = Foregone(
+            strategy=self._strategy, times=candles.times.tolist(), ledger=self._ledger,
+            universe=self._trader.universe, limits=test.trader.limits, history=self._history,
+        )  # fmt: skip
         self._fast = FastPath(
             trader=self._trader, venue=self._venue, history=self._history, feed=self._feed,
-            rules=test.rules, ids=ids,
+            rules=test.rules, ids=ids, foregone=self._foregone,
         )  # fmt: skip
         self._leaps = Leaps(candles=candles, rules=test.rules, exits=self._strategy.exits)
         self._signals = [*self._strategy.columns.tolist(), NEVER]
@@ -189,7 +194,7 @@ class Drive:
         self._look(column)
         told, step = column, max(1, (last - column) // _TELLS)
         while column < last:
-            column = self._leap_from(column)
+            column = await self._leap_from(column)
             await self._handle(column)
             if self.standing is None and column >= self._stand_at and self._is_quiet():
                 self.standing = self._stood(column)
@@ -289,7 +294,7 @@ class Drive:
 
     # -- which bar comes next ----------------------------------------------------------------
 
-    def _leap_from(self, column: int) -> int:
+    async def _leap_from(self, column: int) -> int:
         """The next bar to handle; what lies between is accounted for."""
         self._observe = False
         if not self._leap:
@@ -297,13 +302,15 @@ class Drive:
         kinds = self._unhalted()
         if self._unseen.counting(kinds) or self._day_waits(column):
             return column + 1
-        signal = self._signals[bisect_right(self._signals, column)]
         day = self._days[bisect_right(self._days, column)]
-        until = min(signal, day, self._leaps.next(), self._candles.bars - 1)
+        until = min(day, self._leaps.next(), self._candles.bars - 1)
+        if self._halter.latch.active or not self._fast.is_open:
+            until = min(until, self._signals[bisect_right(self._signals, column)])
         self._safe = self._readings.is_safe(kinds)
         first = self._readings.first_of_note(column, until, kinds, safe=self._safe)
-        self._observe = first < until
-        return first
+        wish = await self._foregone.pass_over(column, first)
+        self._observe = wish == first < until
+        return wish
 
     def _day_waits(self, column: int) -> bool:
         """Whether the day of the bar in *column* has not begun for the guards: a price was old."""

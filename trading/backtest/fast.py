@@ -18,6 +18,7 @@ from decimal import Decimal
 from typing import Any
 
 from trading.backtest.feed import HandFeed
+from trading.backtest.foregone import Foregone
 from trading.backtest.parts import InstantPaper, KeptHistory
 from trading.cycle.deciding import Approval, approvals
 from trading.execution.order_ids import OrderIds
@@ -59,6 +60,7 @@ class FastPath:
         feed: HandFeed,
         rules: Mapping[Symbol, MarketRules],
         ids: OrderIds,
+        foregone: Foregone,
     ) -> None:
         self._trader = trader
         self._name = trader.name
@@ -71,6 +73,7 @@ class FastPath:
         self._history = history
         self._feed = feed
         self._ids = ids
+        self._foregone = foregone
         settings = trader.settings
         self._rules: Mapping[Symbol, MarketRules] = rules
         self._enters = settings.mode is Mode.PAPER and settings.entries.style is EntryStyle.MARKET
@@ -146,6 +149,13 @@ class FastPath:
 
     # -- entries -------------------------------------------------------------------------------
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it answers the next wish with nothing in its way but what is held."""
+        alive, trader = self._ledger.alive_of, self._trader
+        under_way = alive(OrderRole.ENTRY) or alive(OrderRole.EXIT) or trader.protection.reached
+        return self._enters and not (under_way or trader.block)
+
     async def enter_at(self, at: datetime) -> bool:
         """Answer the signals of this bar, and carry out what is approved."""
         self.is_whole = True
@@ -158,6 +168,7 @@ class FastPath:
         if not all(self._leave(symbol, at) for symbol in (*turned, *leaving)):
             return False
         answers = self._decider.decide(signals, {}, now=at, blocked=self._trader.block)
+        self._foregone.learn(signals, answers)
         approved = list(approvals(answers))
         for answer in answers:
             if not isinstance(answer, Approval):

@@ -22,6 +22,10 @@ _NEAR = 1e-4
 """Ticks; nearer to a tick than that a price may be meant to lie on it."""
 _LARGEST = 2.0**32
 """Ticks; so many a float tells apart to a millionth."""
+_LEAST_SIZE = 0.001
+"""A smaller one may be rounded to nothing."""
+NEVER = 1 << 62
+"""A column that does not come."""
 
 Floats = NDArray[np.float64]
 
@@ -43,7 +47,7 @@ class Foreseen:
         self._candles = candles
         self._times: list[int] = candles.times.tolist()
         self.signals_of_all = strategy.signals(candles)
-        self._wishes = _ForeseenSignals(self.signals_of_all, candles.symbols, rules, why=self._why)
+        self.wishes_of_all = WishesOfAll(self.signals_of_all, candles, rules, why=self._why)
 
     @property
     def columns(self) -> NDArray[np.intp]:
@@ -67,7 +71,7 @@ class Foreseen:
 
     def wishes(self, seen: Seen, bar: datetime, quote: QuoteAt) -> list[Signal]:
         """As a trader makes them of the signals of *bar*, most confident first."""
-        return list(self._wishes.at(seen.column, bar, quote))
+        return list(self.wishes_of_all.at(seen.column, bar, quote))
 
     def _why(self, row: int, column: int) -> str:
         if self.signals_of_all.why is not None:
@@ -76,44 +80,53 @@ class Foreseen:
         return self._strategy.explain(window, row, window.bars - 1)
 
 
-class _ForeseenSignals:
+class WishesOfAll:
     """All wishes of *found*, by their columns; what is to be worked out of them is, in one pass."""
 
     def __init__(
         self,
         found: Signals,
-        symbols: tuple[Symbol, ...],
+        candles: Candles,
         rules: Mapping[Symbol, MarketRules],
         *,
         why: Callable[[int, int], str],
     ) -> None:
-        self._symbols, self._why = symbols, why
+        self._symbols, self._why = candles.symbols, why
         rows, columns = np.nonzero(found.score)
         confidence = np.rint(np.abs(found.score[rows, columns]))
-        ranks = {symbol: rank for rank, symbol in enumerate(sorted(symbols))}
-        names = np.array([ranks[symbol] for symbol in symbols])
+        ranks = {symbol: rank for rank, symbol in enumerate(sorted(candles.symbols))}
+        names = np.array([ranks[symbol] for symbol in candles.symbols])
         order = np.lexsort((names[rows], -confidence, columns))
         rows, columns = rows[order], columns[order]
-        self._columns: list[int] = columns.tolist()
+        self.columns: list[int] = [*columns.tolist(), NEVER]
+        """Of each wish, and one more that never comes."""
         self._rows: list[int] = rows.tolist()
         self._long: list[bool] = (found.score[rows, columns] > 0).tolist()
         self._confidence: list[int] = confidence[order].astype(np.int64).tolist()
-        steps = [rules[symbol] for symbol in symbols]
+        steps = [rules[symbol] for symbol in candles.symbols]
+        self.is_sound = _are_sound(found, candles, rows, columns, steps).tolist()
+        """Whether its figures are usable and its stop lies on the side where it belongs."""
         self._stops = on_ticks(found.stop[rows, columns], rows, steps)
         self._targets = on_ticks(found.target[rows, columns], rows, steps)
         self._sizes = None if found.size is None else found.size[rows, columns].tolist()
         self._holds = None if found.hold is None else found.hold[rows, columns].tolist()
 
+    def symbol(self, number: int) -> Symbol:
+        return self._symbols[self._rows[number]]
+
+    def side(self, number: int) -> Side:
+        return Side.BUY if self._long[number] else Side.SELL
+
     def at(self, column: int, bar: datetime, quote: QuoteAt) -> Iterator[Signal]:
-        number = bisect_left(self._columns, column)
-        while number < len(self._columns) and self._columns[number] == column:
+        number = bisect_left(self.columns, column)
+        while self.columns[number] == column:
             row = self._rows[number]
             known = quote(self._symbols[row], bar)
             if known is not None:
                 target = self._targets[number]
                 yield Signal(
                     symbol=self._symbols[row],
-                    side=Side.BUY if self._long[number] else Side.SELL,
+                    side=self.side(number),
                     bar=bar,
                     price=known.price,
                     stop=self._stops[number],
@@ -124,6 +137,25 @@ class _ForeseenSignals:
                     hold=None if self._holds is None else timedelta(hours=self._holds[number]),
                 )
             number += 1
+
+
+def _are_sound(
+    found: Signals,
+    candles: Candles,
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    rules: list[MarketRules],
+) -> NDArray[np.bool_]:
+    """Of each wish: whether that is plain, however its prices are rounded."""
+    ticks = np.array([float(each.tick) for each in rules])[rows]
+    price, stop = candles.close[rows, columns], found.stop[rows, columns]
+    sign = np.sign(found.score[rows, columns])
+    sound: NDArray[np.bool_] = (price > ticks) & (stop > ticks) & np.isfinite(price - stop)
+    sound &= (price - stop) * sign > 2 * ticks
+    if found.size is not None:
+        size = found.size[rows, columns]
+        sound &= (size > _LEAST_SIZE) & np.isfinite(size)
+    return sound
 
 
 def on_ticks(prices: Floats, rows: NDArray[np.intp], rules: list[MarketRules]) -> list[Decimal]:

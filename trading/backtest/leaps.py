@@ -15,6 +15,7 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
+from trading.backtest.foreseen import NEVER
 from trading.market.candles import Candles, Panel
 from trading.strategies.base import ExitWishes
 from trading.types import (
@@ -29,7 +30,6 @@ from trading.types import (
     Symbol,
 )
 
-NEVER = 1 << 62
 _INF = float("inf")
 _FIRST_LOOK, _GROWTH, _LONGEST_LOOK = 64, 4, 1 << 14
 _ROUNDING = 0.6

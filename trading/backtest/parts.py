@@ -72,11 +72,15 @@ class KeptHistory:
         if decision.approved:
             self.approved += 1
             return
-        base, kind = decision.symbol.base, decision.reason
+        self.refuse(decision.symbol, decision.reason)
+
+    def refuse(self, symbol: Symbol, reason: str, times: int = 1) -> None:
+        """Count what was refused to *symbol* for that reason."""
+        base, kind = symbol.base, reason
         if base in kind:
             kind = re.sub(rf"\b{re.escape(base)}\b", "SYMBOL", kind)
         kind = _FIGURE.sub("#", kind)
-        self.refused[kind] = self.refused.get(kind, 0) + 1
+        self.refused[kind] = self.refused.get(kind, 0) + times
 
     async def books(self, trader: str) -> Books:
         return self._books

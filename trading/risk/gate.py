@@ -16,7 +16,7 @@ from trading.risk.headroom import Headroom, narrowest
 from trading.risk.limits import Limits
 from trading.risk.sizing import Size, size, usual
 from trading.risk.snapshot import Approved, Proposal, Refusal, RiskSnapshot
-from trading.types import ONE, ZERO, Side
+from trading.types import ONE, ZERO, Side, Symbol
 
 
 def evaluate(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> Approved | Refusal:
@@ -170,16 +170,26 @@ def _quote_age(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
 
 def _symbol(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
     if proposal.symbol in book.open_symbols:
-        return f"{proposal.symbol.base} is open already"
+        return open_already(proposal.symbol)
     if proposal.symbol in book.busy_symbols:
         return f"{proposal.symbol.base} has an order under way"
     return ""
 
 
 def _positions(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
-    if book.positions < limits.max_positions:
+    return all_open(book.positions, limits)
+
+
+def open_already(symbol: Symbol) -> str:
+    """The objection to an entry in *symbol* while a position in it is open."""
+    return f"{symbol.base} is open already"
+
+
+def all_open(positions: int, limits: Limits) -> str:
+    """The objection to one more position than so many, as a clause; empty if there is none."""
+    if positions < limits.max_positions:
         return ""
-    return f"{book.positions} of {limits.max_positions} positions open"
+    return f"{positions} of {limits.max_positions} positions open"
 
 
 def _rest(proposal: Proposal, book: RiskSnapshot, limits: Limits) -> str:
