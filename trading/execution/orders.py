@@ -165,12 +165,9 @@ class Orders:
             await self._recorder.record(
                 Change(orders=(order,), decisions=decisions), WritePriority.ENTRY
             )
-        except StoreError as error:
-            return await self.outcomes.end(
-                order, OrderStatus.NOT_SENT, f"not written down: {error}"
-            )
-        except Halted:
-            return await self.outcomes.end(order, OrderStatus.NOT_SENT, "halted")
+        except (StoreError, Halted) as why:
+            note = "halted" if isinstance(why, Halted) else f"not written down: {why}"
+            return await self.outcomes.end(order, OrderStatus.NOT_SENT, note, decisions=decisions)
         return await self._place(order, permit)
 
     async def reduce(self, order: Order, *, origin: str = "") -> Order:

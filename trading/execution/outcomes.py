@@ -25,7 +25,7 @@ from trading.execution.foreign_orders import ForeignOrders
 from trading.execution.intents import Intents
 from trading.execution.on_the_way import OnTheWay
 from trading.ports import Change, Venue, WritePriority
-from trading.types import Order, OrderReport, OrderRole, OrderStatus, Symbol
+from trading.types import Decision, Order, OrderReport, OrderRole, OrderStatus, Symbol
 
 log = logging.getLogger(__name__)
 
@@ -159,8 +159,15 @@ class Outcomes:
         )
 
     async def end(
-        self, order: Order, status: OrderStatus, note: str, *, misfit: bool = False
+        self,
+        order: Order,
+        status: OrderStatus,
+        note: str,
+        *,
+        misfit: bool = False,
+        decisions: Sequence[Decision] = (),
     ) -> Order:
+        """*decisions*: those that made it, where none has written them down yet."""
         before = self._ledger.orders[order.id]
         if not before.is_alive:
             return before
@@ -175,7 +182,8 @@ class Outcomes:
             for hear in self.on_absent:
                 hear(ended)
         told = self._consequences.ending(before, ended, self._on_the_way.origin_of(order))
-        await self._recorder.keep(Change(orders=(ended,)), WritePriority.FILL, *told)
+        change = Change(orders=(ended,), decisions=tuple(decisions))
+        await self._recorder.keep(change, WritePriority.FILL, *told)
         return ended
 
     def withdraw(self, order: Order) -> Order:

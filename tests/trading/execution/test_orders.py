@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from storage.memory import MemoryJournal, MemoryStore
-from tests.builders import BTC, NOON, a_fill, a_report
+from tests.builders import BTC, ETH, NOON, a_fill, a_report
 from tests.waiting import until
 from tests.world import QUICK, World, a_world, settled, wish
 from trading.clocks import ManualClock
@@ -28,7 +28,18 @@ from trading.events import (
 )
 from trading.execution.intents import TOLD_EVERY
 from trading.ports import Change, WritePriority
-from trading.types import ONE, ZERO, ExitReason, Order, OrderRole, OrderStatus, OrderType, Side
+from trading.risk.limits import Limits
+from trading.types import (
+    ONE,
+    ZERO,
+    Decision,
+    ExitReason,
+    Order,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+    Side,
+)
 
 D = Decimal
 HASTY = replace(QUICK, answer=0.01, intent=0.01, unsaved=0.02)
@@ -120,6 +131,51 @@ async def test_a_halt_while_the_intent_is_written_withholds_the_entry() -> None:
         assert ((await entering).status, (await entering).note) == (OrderStatus.NOT_SENT, "halted")
         assert (await pausing).durable
         assert world.venue.placed == []
+
+
+async def the_decision(world: World) -> Decision:
+    """Of the wish that was approved; its order is in history with it."""
+    (order,) = await world.store.orders("majors", limit=9)
+    (decision,) = await world.store.decisions("majors", BTC, limit=9)
+    assert (decision.approved, decision.order_id) == (True, order.id)
+    return decision
+
+
+async def test_an_entry_that_a_halt_caught_before_it_was_written_keeps_its_decision() -> None:
+    """The refusals of its bar are written first: a halt that comes then must not lose the answer.
+
+    Killed after that, the next process would not know that the wish was answered.
+    """
+    store, limits = SlowStore(), Limits(max_position=D("0.5"), max_positions=1)
+    wishes = [wish(2, confidence=70.0), wish(2, symbol=ETH)]
+    world = a_world(store=store, wishes=wishes, symbols=(BTC, ETH), limits=limits)
+    async with world.running():
+        await world.minutes(1)
+        world.clock.advance(60)
+        store.gate.clear()
+        cycle = asyncio.create_task(world.trader.cycle())
+        await settled()
+        assert store.waiting == 1, "the refusal of ETH"
+        pausing = asyncio.create_task(world.desk.pause("all", by=BY, why=""))
+        await settled()
+        store.gate.set()
+        await asyncio.gather(cycle, pausing)
+        await settled()
+        (order,) = await store.orders("majors", limit=9)
+        assert (order.status, order.note) == (OrderStatus.NOT_SENT, "halted")
+        assert world.venue.placed == []
+        await the_decision(world)
+
+
+async def test_an_entry_that_history_did_not_take_is_written_later_with_its_decision() -> None:
+    store = MemoryStore(clock=ManualClock(NOON))
+    async with a_world(store=store, wishes=[wish(2)]).running() as world:
+        await world.minutes(1)
+        store.refuse("the disk is full")
+        await world.minutes(1)
+        store.accept()
+        await world.recorder.retry()
+        await the_decision(world)
 
 
 async def test_a_refused_entry_is_told_and_frees_what_it_reserved() -> None:
