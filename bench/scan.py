@@ -35,6 +35,7 @@ from chatbot.watch.memory import give_back
 from trading.backtest.rules import rules_for
 from trading.clocks import ManualClock, SystemClock
 from trading.context.settings import TraderSettings
+from trading.market.candle_cache import CandleCache
 from trading.market.candles import Candles
 from trading.market.recording import Recording
 from trading.market.tables import read_candles
@@ -162,6 +163,7 @@ class InMemory:
         self.exchange = exchange("binance", Market.SWAP)
         self.row = self.exchange.row
         self.account = UNASKED
+        self.candles = CandleCache(clock=SystemClock())
         self.ccxt = self
         self.markets = Markets(
             exchange=self.exchange,

@@ -42,16 +42,16 @@ _CLAUSES = {
     DoubtKind.ACCUSED: "source {source} is not believed about {symbols}",
     DoubtKind.DIFFER: "sources differ about {symbols}",
     DoubtKind.FEW: "too few sources of {symbols}",
-    DoubtKind.GAP: "candles of {symbols} are missing",
-    DoubtKind.STALE: "no fresh price of {symbols}",
+    DoubtKind.GAP: "candles of {symbols} could not be had",
+    DoubtKind.MISSING: "candles of {symbols} stay missing",
 }
 _OVER = {
     DoubtKind.SILENT: "source {source} tells prices again",
     DoubtKind.ACCUSED: "source {source} is believed again",
     DoubtKind.DIFFER: "sources agree again",
     DoubtKind.FEW: "there are enough sources again",
-    DoubtKind.GAP: "no candle is missing any more",
-    DoubtKind.STALE: "prices are fresh again",
+    DoubtKind.GAP: "all candles are there again",
+    DoubtKind.MISSING: "no candle is missing any more",
 }
 _NO_ENTRIES = "No entries there; exits go by the venue's own price."
 _MEANS = {
@@ -59,6 +59,6 @@ _MEANS = {
     DoubtKind.ACCUSED: "Two others agree against it: there it does not count until it does, too.",
     DoubtKind.DIFFER: f"Nobody can tell who is right. {_NO_ENTRIES}",
     DoubtKind.FEW: _NO_ENTRIES,
-    DoubtKind.GAP: _NO_ENTRIES,
-    DoubtKind.STALE: _NO_ENTRIES,
+    DoubtKind.GAP: f"They are asked for again. {_NO_ENTRIES}",
+    DoubtKind.MISSING: "It was asked three times. Strategies go on without them.",
 }

@@ -164,7 +164,7 @@ def troubles(view: View) -> list[str]:
         _not_traded(view),
         f"no entries: {clipped(view.blocked, 60)}" if view.blocked else "",
         _no_price(view),
-        *(clipped(doubts.clause(each), 60) for each in view.doubts),
+        *(clipped(doubts.clause(each), 60) for each in view.doubts if each.needs_look),
         f"{plural(count, 'order')} unknown" if count else "",
         f"{plural(view.unsaved, 'fact')} not saved yet" if view.unsaved else "",
     ]
@@ -257,7 +257,7 @@ def _concerns(view: View) -> list[str]:
         found.append(f"No {waiting} entries until {there} back; {kept}.")
     if view.feed is FeedState.STALE:
         found.append("No entries until the feed is back.")
-    found += [doubts.line(each) for each in view.doubts[:DOUBTS]]
+    found += [doubts.line(each) for each in view.doubts[:DOUBTS] if each.needs_look]
     if view.unsaved:
         found.append("What is not saved is kept in memory; trading goes on.")
     if view.rest:

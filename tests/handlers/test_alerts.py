@@ -1156,8 +1156,8 @@ NO_ENTRIES = "No entries there; exits go by the venue's own price."
         ),
         (
             PriceDoubt(kind=DoubtKind.GAP, symbols=(BTC, ETH, SOL, XRP)),
-            "⚠ Candles of BTC, ETH, SOL and 1 more are missing (paper)",
-            NO_ENTRIES,
+            "⚠ Candles of BTC, ETH, SOL and 1 more could not be had (paper)",
+            f"They are asked for again. {NO_ENTRIES}",
         ),
     ],
 )

@@ -19,9 +19,9 @@ class DoubtKind(StrEnum):
     FEW = "few"
     """Too few sources are left: entries wait."""
     GAP = "gap"
-    """Bars are missing that the exchange does not have: entries wait."""
-    STALE = "stale"
-    """The exchange says nothing of some symbols: entries wait."""
+    """Candles could not be had, and are asked for again: entries wait."""
+    MISSING = "missing"
+    """Candles that the exchange does not have: strategies go on without them."""
 
 
 @fast_frozen
@@ -36,6 +36,11 @@ class PriceDoubt:
     """As a clause: what was said, by whom."""
 
     @property
+    def needs_look(self) -> bool:
+        """Whether somebody should: a quiet market has no candle of a minute without trades."""
+        return self.kind is not DoubtKind.MISSING
+
+    @property
     def blocks(self) -> bool:
         """Whether nothing is entered meanwhile."""
-        return self.kind not in (DoubtKind.SILENT, DoubtKind.ACCUSED)
+        return self.kind in (DoubtKind.DIFFER, DoubtKind.FEW, DoubtKind.GAP)

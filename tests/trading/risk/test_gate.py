@@ -50,6 +50,10 @@ def test_who_is_outside_the_universe_is_not_entered() -> None:
     assert refusal(a_proposal(outside=outside)) == outside
 
 
+def test_who_is_doubted_is_not_entered() -> None:
+    assert refusal(a_proposal(doubted="its sources differ")) == "its sources differ"
+
+
 # -- sizes ------------------------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ from trading.errors import (
     VenueUncertain,
     Withheld,
 )
+from trading.market.candle_cache import CandleCache
 from trading.model.halt import Permit
 from trading.venues.ccxt.answers import Meaning, NotFound
 from trading.venues.ccxt.asking import UNASKED, Account
@@ -94,6 +95,8 @@ class Connection:
         )
         self.orders = WeightBudget(most=row.orders_per_10s, window=ORDERS_WINDOW, clock=clock)
         self.breaker = breaker or Breaker(clock=clock)
+        self.candles = CandleCache(clock=clock)
+        """Of whoever takes prices from here."""
         self._access = access
         self._url = url
         self._ws_url = ws_url

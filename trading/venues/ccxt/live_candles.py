@@ -1,7 +1,8 @@
 """The closed candles of a real exchange, kept in memory: one row per symbol, one column per bar.
 
-As many bars as are wanted; every bar of all symbols, or none.  Who joins later brings the bars that
-the others have.
+What cannot be had of one symbol is that symbol's gap, and asked for again until it is there or the
+exchange has said often enough that it has none.  Who joins later brings the bars that the others
+have.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,27 +18,37 @@ from typing import Any
 import numpy as np
 
 from trading.clocks import Clock
-from trading.errors import VenueError, VenueRejected, VenueUnavailable
+from trading.errors import VenueError, VenueRejected
+from trading.market.candle_window import PANELS, CandleWindow
 from trading.market.candles import Candles, Panel
+from trading.market.doubts import DoubtKind, PriceDoubt
 from trading.types import Quote, Symbol
+from trading.venues.ccxt.candle_asks import Bars, CandleAsks
 from trading.venues.ccxt.connection import Connection
-from trading.venues.ccxt.values import number
 
 log = logging.getLogger(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-TOGETHER = 8
+TOGETHER = 50
 """Symbols whose candles are asked for at a time."""
 GRACE = timedelta(seconds=10)
 """How long a bar that has closed is waited for; after that it counts as missing."""
 AGAIN = 2.5
 """Seconds until a bar that is not there yet is asked for again."""
-LONGEST_BAN = 60.0
-"""Seconds of a ban that are waited out; a longer one counts as no prices, and is told as that."""
-PANELS = ("open", "high", "low", "close", "volume")
+PROVEN = 3
+"""So often an exchange must have answered without a bar before it is said to have none."""
+MEND_EVERY = 20.0
+"""Seconds between two times that gaps are asked for again."""
 
-Bars = dict[int, Sequence[Any]]
-"""Open, high, low, close and volume by close time, in milliseconds."""
+
+@dataclass(slots=True)
+class _LackedBar:
+    """A bar that is missing."""
+
+    answers: int = 0
+    """How often the exchange has answered without it; 0: it could not be asked yet."""
+    why: str = ""
+    """Why it could not be asked, as a clause."""
 
 
 class LiveCandles:
@@ -50,15 +62,18 @@ class LiveCandles:
         clock: Clock,
     ) -> None:
         """*bars*: how many are kept."""
-        self._connection = connection
         self._timeframe = timeframe
         self._bars = bars
         self._clock = clock
-        self.all = _empty(symbols)
+        self._window = CandleWindow(symbols, bars=bars)
+        self._asks = CandleAsks(connection=connection, timeframe=timeframe, clock=clock)
         self._fetching = asyncio.Lock()
-        self._ready: dict[Symbol, Panel] = {}
-        """Rows that are there already while others are waited for."""
-        self._ready_until: datetime | None = None
+        self._gaps: dict[Symbol, dict[int, _LackedBar]] = {}
+        self._mended_at = float("-inf")
+
+    @property
+    def all(self) -> Candles:
+        return self._window.all
 
     def last_close(self, at: datetime) -> datetime:
         return _EPOCH + (at - _EPOCH) // self._timeframe * self._timeframe
@@ -91,11 +106,15 @@ class LiveCandles:
     def forget_after(self, last: datetime) -> None:
         """The clock was ahead for a while: bars of the future were never there."""
         if self.newest is not None and self.newest > last:
-            column = int(np.searchsorted(self.all.times, millis(last), side="right"))
-            self.all = self.all.upto(column)
+            self._window.forget_after(millis(last))
+            self._note_gaps({})
 
     async def fill_up(self) -> None:
-        """Fetch every bar that has closed and is not here; all symbols, or none."""
+        """Fetch every bar that has closed and is not here.
+
+        What cannot be had of some symbols is missing there (see `owed`).  Raises `VenueError` when
+        nothing can be had of any.
+        """
         async with self._fetching:
             last, have = self.last_close(self._clock.now()), self.newest
             if have is not None and have >= last:
@@ -105,8 +124,11 @@ class LiveCandles:
                 millis(last - n * self._timeframe)
                 for n in reversed(range(min(missing, self._bars)))
             ]
-            rows = await self._rows(last, times)
-            self._append(np.array(times, dtype=np.int64), np.array(rows, dtype=np.float64))
+            found, failed = await self._rows(last, times)
+            if failed and len(failed) == len(self.all.symbols):
+                raise next(iter(failed.values()))
+            self._window.append(times, {s: _columns(bars, times) for s, bars in found.items()})
+            self._note_gaps(failed)
 
     async def keep(self, symbols: Collection[Symbol]) -> None:
         """Keep the candles of *symbols* alone; who joins comes with the bars that the others have.
@@ -114,12 +136,90 @@ class LiveCandles:
         One whose bars cannot be had does not join yet: call again.  Before the first bars were
         fetched nothing is fetched here either.
         """
-        joining = [symbol for symbol in symbols if symbol not in self.all.symbols]
+        joining = [symbol for symbol in symbols if self.all.row(symbol) is None]
         times = self.all.times.tolist()
         found = await self._history(joining, times)
         async with self._fetching:
             found = await self._up_to_date(found, times)
-            self._regroup(symbols, found)
+            self._window.regroup(symbols, found)
+            self._note_gaps({})
+
+    # -- gaps -------------------------------------------------------------------------------
+
+    def owed(self, symbol: Symbol) -> str:
+        """Why bars of *symbol* that should be there are not, as a clause; empty: all are.
+
+        What the exchange has answered without is no debt: it had no trade, or lost the bar.
+        """
+        gaps = self._gaps.get(symbol, {})
+        times = [time for time, gap in gaps.items() if not gap.answers]
+        if not times:
+            return ""
+        count = "its candle of" if len(times) == 1 else f"{len(times)} of its candles since"
+        why = gaps[times[-1]].why
+        return f"{count} {moment(times[0]):%H:%M} could not be had{f': {why}' if why else ''}"
+
+    def doubts(self) -> list[PriceDoubt]:
+        owed = {symbol: why for symbol in self._gaps if (why := self.owed(symbol))}
+        lost = {symbol: time for symbol in self._gaps if (time := self._proven(symbol)) is not None}
+        found = []
+        if owed:
+            symbol, why = next(iter(owed.items()))
+            why = f"of {symbol}: {why.removeprefix('its ')}"
+            found.append(PriceDoubt(kind=DoubtKind.GAP, symbols=tuple(owed), why=why))
+        if lost:
+            symbol, time = next(iter(lost.items()))
+            why = f"the exchange has none of {symbol} that closed at {moment(time):%H:%M} UTC"
+            found.append(PriceDoubt(kind=DoubtKind.MISSING, symbols=tuple(lost), why=why))
+        return found
+
+    async def mend(self) -> None:
+        """Ask again for bars that are missing, unless that was done a moment ago."""
+        now = self._clock.monotonic()
+        if now - self._mended_at < MEND_EVERY / 2:
+            return
+        self._mended_at = now
+        open_gaps = {
+            symbol: times
+            for symbol, gaps in self._gaps.items()
+            if (times := [time for time, gap in gaps.items() if gap.answers < PROVEN])
+        }
+        room = asyncio.Semaphore(TOGETHER)
+        mending = [self._mend(room, symbol, times) for symbol, times in open_gaps.items()]
+        mended = {s: bars for s, bars in await asyncio.gather(*mending) if bars}
+        async with self._fetching:
+            self._window.fill({s: (list(bars), _columns(bars, bars)) for s, bars in mended.items()})
+            self._note_gaps({})
+
+    async def _mend(
+        self, room: asyncio.Semaphore, symbol: Symbol, times: Sequence[int]
+    ) -> tuple[Symbol, Bars]:
+        gaps = self._gaps.get(symbol, {})
+        try:
+            async with room:
+                bars = await self._asks.found(symbol, times)
+        except VenueError as error:
+            for time in times:
+                gaps.get(time, _LackedBar()).why = str(error)
+            return symbol, {}
+        for time in times:
+            gaps.get(time, _LackedBar()).answers += 1
+        return symbol, bars
+
+    def _proven(self, symbol: Symbol) -> int | None:
+        gaps = self._gaps.get(symbol, {})
+        return next((time for time, gap in gaps.items() if gap.answers >= PROVEN), None)
+
+    def _note_gaps(self, failed: Mapping[Symbol, VenueError]) -> None:
+        """Those that are there now; of new ones *failed* says who could not be asked, and why."""
+        noted: dict[Symbol, dict[int, _LackedBar]] = {}
+        for symbol, times in self._window.gaps().items():
+            known, error = self._gaps.get(symbol, {}), failed.get(symbol)
+            new = _LackedBar(answers=1) if error is None else _LackedBar(why=str(error))
+            noted[symbol] = {
+                time: known.get(time) or _LackedBar(new.answers, new.why) for time in times
+            }
+        self._gaps = noted
 
     # -- who joins and who leaves -----------------------------------------------------------
 
@@ -131,7 +231,7 @@ class LiveCandles:
         async def fetch(symbol: Symbol) -> None:
             try:
                 async with room:
-                    bars = await self._found(symbol, times) if times else {}
+                    bars = await self._asks.found(symbol, times) if times else {}
                 found[symbol] = _columns(bars, times)
             except VenueError as error:
                 log.warning("%s does not join yet, its candles cannot be had: %s", symbol, error)
@@ -153,128 +253,54 @@ class LiveCandles:
             for symbol, bars in more.items()
         }
 
-    def _regroup(self, symbols: Collection[Symbol], found: Mapping[Symbol, Panel]) -> None:
-        """At once, between two fetches: nobody sees a part of it."""
-        old = self.all
-        kept = tuple(s for s in symbols if s in old.symbols or s in found)
-        if kept == old.symbols:
-            return
-        panels: dict[str, Any] = {
-            name: np.array(
-                [getattr(old, name)[old.row(s)] if s in old.symbols else found[s][n] for s in kept]
-            ).reshape(len(kept), old.bars)
-            for n, name in enumerate(PANELS)
-        }
-        self.all = Candles(symbols=kept, times=old.times, **panels)
-        self._ready, self._ready_until = {}, None
-
     # -- asking -----------------------------------------------------------------------------
 
-    async def _rows(self, last: datetime, times: Sequence[int]) -> list[Panel]:
-        """Of all symbols; what was read stays read when others have to be asked again."""
-        if self._ready_until != last:
-            self._ready, self._ready_until = {}, last
+    async def _rows(
+        self, last: datetime, times: Sequence[int]
+    ) -> tuple[dict[Symbol, Bars], dict[Symbol, VenueError]]:
+        """What was found of each symbol, and of whom nothing could be had."""
         room = asyncio.Semaphore(TOGETHER)
         late = (last + GRACE - self._clock.now()).total_seconds()
         until = self._clock.monotonic() + late  # waits go on when the wall clock jumps
+        found: dict[Symbol, Bars] = {}
+        failed: dict[Symbol, VenueError] = {}
 
         async def fetch(symbol: Symbol) -> None:
-            async with room:
-                found = await self._found(symbol, times)
-            while times[-1] not in found and (left := until - self._clock.monotonic()) > 0:
+            wanted = times
+            while True:
+                try:
+                    async with room:
+                        bars = await self._asks.found(symbol, wanted)
+                    found.setdefault(symbol, {}).update(bars)
+                    failed.pop(symbol, None)
+                    wanted = times[-1:]
+                except VenueRejected as error:  # its market is gone or closed
+                    failed[symbol] = error
+                    return
+                except VenueError as error:
+                    failed[symbol] = error
+                left = until - self._clock.monotonic()
+                if times[-1] in found.get(symbol, {}) or left <= 0:
+                    return
                 await self._clock.sleep(min(AGAIN, left))
-                async with room:
-                    found |= await self._found(symbol, times[-1:])
-            self._ready[symbol] = _columns(found, times)
 
-        wanted = [symbol for symbol in self.all.symbols if symbol not in self._ready]
-        outcomes = await asyncio.gather(*map(fetch, wanted), return_exceptions=True)
-        failed = {s: error for s, error in zip(wanted, outcomes, strict=True) if error is not None}
-        for symbol in self._alone(failed):
-            log.warning("%s has no candles until %s: %s", symbol, last, failed.pop(symbol))
-            self._ready[symbol] = _columns({}, times)
-        for error in failed.values():
-            raise error
-        ready, self._ready, self._ready_until = self._ready, {}, None
-        return [ready[symbol] for symbol in self.all.symbols]
-
-    def _alone(self, failed: Mapping[Symbol, BaseException]) -> list[Symbol]:
-        """Those that were refused while others were not: their markets are gone or closed."""
-        refused = [s for s, error in failed.items() if isinstance(error, VenueRejected)]
-        return refused if len(refused) < len(self.all.symbols) else []
-
-    async def _found(self, symbol: Symbol, times: Sequence[int]) -> Bars:
-        """The bars of *symbol* at those of *times* that are there."""
-        step = self._timeframe // timedelta(milliseconds=1)
-        found: Bars = {}
-        begin = times[0] - step
-        while begin <= times[-1] - step:
-            asked = min(self._connection.row.candles, (times[-1] - step - begin) // step + 1)
-            answer = await self._ask(symbol, begin, asked)
-            found.update({int(row[0]) + step: self._counted(symbol, row) for row in answer})
-            begin += asked * step
-        return found
-
-    def _counted(self, symbol: Symbol, row: Sequence[Any]) -> Sequence[Any]:
-        """Open, high, low, close, and the volume in coins."""
-        told = self._connection.row
-        if not told.volumes_in_contracts:
-            return row[1:6]
-        size = self._connection.contract(told.market_of(symbol))
-        return [*row[1:5], number(row[5]) * size]
-
-    async def _ask(self, symbol: Symbol, begin: int, count: int) -> list[list[Any]]:
-        """Asks again after a ban that is short: being told to wait is no loss of prices."""
-        market, name = self._connection.row.market_of(symbol), _name(self._timeframe)
-        while True:
-            try:
-                answer = await self._connection.exchange.candles(
-                    self._connection, market, name, begin, count
-                )
-            except VenueUnavailable:
-                banned = self._connection.budget.banned_for
-                if not 0 < banned <= LONGEST_BAN:
-                    raise
-                await self._clock.sleep(banned)
-            else:
-                return answer
-
-    def _append(self, times: Any, rows: Any) -> None:
-        """*rows*: [symbols, 5, bars]."""
-        old = self.all
-        rows = rows.reshape(len(old.symbols), len(PANELS), len(times))
-        panels: dict[str, Any] = {
-            name: np.concatenate([getattr(old, name), rows[:, n, :]], axis=1)[:, -self._bars :]
-            for n, name in enumerate(PANELS)
-        }
-        every = np.concatenate([old.times, times])[-self._bars :]
-        self.all = Candles(symbols=old.symbols, times=every, **panels)
+        await asyncio.gather(*map(fetch, self.all.symbols))
+        for symbol, error in list(failed.items()):
+            if symbol in found:
+                del failed[symbol]
+                continue
+            log.warning("%s has no candles until %s: %s", symbol, last, error)
+        return found, failed
 
 
-def _columns(found: Bars, times: Sequence[int]) -> Panel:
+def _columns(found: Mapping[int, Any], times: Iterable[int]) -> Panel:
     """Open, high, low, close and volume at each of *times*; NaN where missing.
 
     At once numbers, not text: hundreds of symbols' text would leave memory behind in pieces.
     """
-    rows = np.array([_floats(found.get(time)) for time in times], dtype=np.float64)
-    return np.ascontiguousarray(rows.reshape(len(times), len(PANELS)).T)
-
-
-def _floats(row: Sequence[Any] | None) -> list[float]:
-    return [float("nan")] * len(PANELS) if row is None else [float(value) for value in row]
-
-
-def _empty(symbols: Sequence[Symbol]) -> Candles:
-    nothing = np.empty((len(symbols), 0), dtype=np.float64)
-    return Candles(
-        symbols=tuple(symbols),
-        times=np.empty(0, dtype=np.int64),
-        open=nothing,
-        high=nothing,
-        low=nothing,
-        close=nothing,
-        volume=nothing,
-    )
+    nothing = [float("nan")] * len(PANELS)
+    rows = np.array([found.get(time, nothing) for time in times], dtype=np.float64)
+    return np.ascontiguousarray(rows.reshape(-1, len(PANELS)).T)
 
 
 def millis(at: datetime) -> int:
@@ -283,11 +309,3 @@ def millis(at: datetime) -> int:
 
 def moment(millis: Any) -> datetime:
     return _EPOCH + timedelta(milliseconds=int(millis))
-
-
-def _name(timeframe: timedelta) -> str:
-    """As ccxt calls it: `15m`, `4h`, `1d`."""
-    minutes = timeframe // timedelta(minutes=1)
-    if minutes % 1440 == 0:
-        return f"{minutes // 1440}d"
-    return f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"

@@ -20,7 +20,7 @@ from trading.market.doubts import PriceDoubt
 from trading.ports import FeedState
 from trading.types import ZERO, Quote, Symbol
 from trading.venues.ccxt.connection import Connection
-from trading.venues.ccxt.live_candles import LiveCandles, millis, moment
+from trading.venues.ccxt.live_candles import MEND_EVERY, LiveCandles, millis, moment
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ class LiveFeed:
         self._streams: list[tuple[Mapping[Symbol, str], asyncio.Task[None]]] = []
         """Batches of markets as they were subscribed, and who listens to each."""
         self._listening = False
+        self._mending: asyncio.Task[None] | None = None
         self._asked_at = float("-inf")
         self._generation = 0
 
@@ -106,6 +107,7 @@ class LiveFeed:
         if not self._listening:
             self._listening = True
             self._listen_to(self._markets)
+            self._mending = asyncio.create_task(self._keep_mending(), name=f"{self.name}: gaps")
 
     async def follow(self, symbols: Sequence[Symbol]) -> None:
         """Take part in the markets of *symbols* alone from now on.
@@ -139,8 +141,25 @@ class LiveFeed:
         self._listening = False
         streams = [stream for _, stream in self._streams]
         self._end_streams()
+        mending, self._mending = self._mending, None
+        if mending is not None:
+            mending.cancel()
+            streams.append(mending)
         await asyncio.gather(*streams, return_exceptions=True)
         await self._connection.close(self)
+
+    async def mend(self) -> None:
+        """Ask again for bars that are missing, unless that was done a moment ago."""
+        await self._candles.mend()
+
+    async def _keep_mending(self) -> None:
+        """Beside the bars: no exit waits for gaps."""
+        while True:
+            await self._clock.sleep(MEND_EVERY)
+            try:
+                await self.mend()
+            except Exception:
+                log.exception("the gaps of %s could not be mended", self.name)
 
     async def closes(self, after: datetime) -> Sequence[datetime]:
         """Fetch the bars that have closed, and return the close times after *after*.
@@ -174,10 +193,10 @@ class LiveFeed:
         return self._quotes.keys()
 
     def objection(self, symbol: Symbol) -> str:
-        return ""
+        return self._candles.owed(symbol)
 
     def doubts(self) -> Sequence[PriceDoubt]:
-        return ()
+        return self._candles.doubts()
 
     def state(self) -> FeedState:
         newest = max((quote.at for quote in self._quotes.values()), default=None)

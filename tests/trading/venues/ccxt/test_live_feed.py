@@ -17,10 +17,12 @@ from tests.servers.exchange import ExchangeServer, Garble, Refuse, spot_rules
 from tests.trading.venues.ccxt_world import BTC, ETH, connect
 from tests.waiting import until
 from trading.clocks import SystemClock
-from trading.errors import VenueUnavailable
+from trading.errors import VenueRejected, VenueUnavailable
+from trading.market.doubts import DoubtKind
 from trading.ports import FeedState
 from trading.types import Symbol
 from trading.venues.ccxt.connection import Connection
+from trading.venues.ccxt.live_candles import MEND_EVERY
 from trading.venues.ccxt.live_feed import LiveFeed
 from trading.venues.ccxt.weights import Budgets
 
@@ -33,14 +35,25 @@ class ShiftedClock(SystemClock):
 
     def __init__(self) -> None:
         self.ahead = timedelta(0)
+        self.skipped = 0.0
 
     def now(self) -> datetime:
         return super().now() + self.ahead
 
+    def monotonic(self) -> float:
+        return super().monotonic() + self.skipped
+
 
 class Market:
-    def __init__(self, server: ExchangeServer, clock: ShiftedClock, feed: LiveFeed) -> None:
+    def __init__(
+        self,
+        server: ExchangeServer,
+        clock: ShiftedClock,
+        feed: LiveFeed,
+        connection: Connection,
+    ) -> None:
         self.server = server
+        self.connection = connection
         self.engine = server.engine
         self.clock = clock
         self.feed = feed
@@ -74,16 +87,17 @@ async def a_market(
 ) -> AsyncIterator[Market]:
     clock = ShiftedClock()
     async with ExchangeServer(market="spot", symbols=symbols, beat=0.1) as server:
+        connection = connect(server, clock)
         feed = LiveFeed(
             name="prices",
-            connection=connect(server, clock),
+            connection=connection,
             symbols=wanted,
             timeframe=HOUR,
             bars=bars,
             clock=clock,
             **settings,
         )
-        market = Market(server, clock, feed)
+        market = Market(server, clock, feed, connection)
         for symbol in wanted:
             market.print_bars(bars + 5, base=symbol.base)
         try:
@@ -225,7 +239,7 @@ async def test_a_warm_up_that_is_too_fast_for_the_exchange_waits_and_goes_on() -
 async def test_a_long_ban_is_no_prices() -> None:
     wait = Refuse(418, -1003, "Way too many requests; IP banned.", retry_after=600)
     async with a_market() as market:
-        market.server.faults.on("GET", "*/klines", wait, times=1)
+        market.server.faults.on("GET", "*/klines", wait, times=None)
         with pytest.raises(VenueUnavailable, match=r"refused until|BANNED UNTIL"):
             await market.feed.open()
 
@@ -465,3 +479,89 @@ async def test_accounts_on_one_host_share_its_budget() -> None:
 
 def shares(first: Connection, second: Connection) -> bool:
     return first.budget is second.budget
+
+
+# -- gaps -----------------------------------------------------------------------------------------
+
+
+DOWN = Refuse(503, -1008, "overloaded")
+
+
+def of(base: str) -> dict[str, str]:
+    return {"symbol": f"{base}USDT"}
+
+
+async def test_one_whose_bar_cannot_be_had_holds_up_nobody_and_is_not_entered() -> None:
+    async with a_market() as market:
+        await market.feed.open()
+        before = a_bar_closed(market, seconds_ago=9.5)
+        for base in ("BTC", "ETH"):
+            market.one_more_bar(base)
+        market.server.faults.on("GET", "*/klines", DOWN, where=of("BTC"), times=None)
+        assert await market.feed.closes(before) == (before + HOUR,)
+        btc, eth = market.feed.candles(market.clock.now(), 1).close[:, 0]
+        assert np.isnan(btc)
+        assert eth == 77.0
+        told = f"its candle of {before + HOUR:%H:%M} could not be had: "
+        assert market.feed.objection(BTC).startswith(told)
+        assert market.feed.objection(ETH) == ""
+        doubt, *others = market.feed.doubts()
+        assert (doubt.kind, doubt.symbols, others) == (DoubtKind.GAP, (BTC,), [])
+
+
+async def test_a_gap_is_filled_as_soon_as_its_bar_can_be_had() -> None:
+    async with a_market() as market:
+        await market.feed.open()
+        before = a_bar_closed(market, seconds_ago=9.5)
+        for base in ("BTC", "ETH"):
+            market.one_more_bar(base)
+        market.server.faults.on("GET", "*/klines", DOWN, where=of("BTC"), times=1)
+        await market.feed.closes(before)
+        await market.feed.mend()
+        assert market.feed.candles(market.clock.now(), 1).close.tolist() == [[77.0], [77.0]]
+        assert market.feed.objection(BTC) == ""
+        assert market.feed.doubts() == []
+
+
+async def test_a_bar_that_an_exchange_never_has_is_told_as_missing_and_asked_for_no_more() -> None:
+    async with a_market(wanted=(BTC,)) as market:
+        market.print_bars(25, without=15)
+        await market.feed.open()
+        assert market.feed.objection(BTC) == ""
+        for _ in range(4):
+            await market.feed.mend()
+            market.clock.skipped += MEND_EVERY
+        asked = len(market.server.asked("GET", "*/klines"))
+        assert asked == 3, "the warm-up, and twice again"
+        (doubt,) = market.feed.doubts()
+        assert (doubt.kind, doubt.symbols) == (DoubtKind.MISSING, (BTC,))
+        assert f"closed at {market.last - 9 * HOUR:%H:%M} UTC" in doubt.why
+        assert market.feed.objection(BTC) == "", "strategies go on without it"
+
+
+async def test_bars_that_open_at_other_moments_than_everywhere_else_are_refused() -> None:
+    async with a_market(wanted=(BTC,)) as market:
+        bars = market.server.klines["BTCUSDT", "1h"]
+        for bar in bars:
+            bar[0] += 30 * 60_000
+        with pytest.raises(VenueRejected, match=r"candles of 1h of BTC/USDT open at \d\d:30 UTC"):
+            await market.feed.open()
+
+
+async def test_two_traders_of_one_exchange_ask_once() -> None:
+    async with a_market() as market:
+        other = LiveFeed(
+            name="other",
+            connection=market.connection,
+            symbols=(ETH, BTC),
+            timeframe=HOUR,
+            bars=20,
+            clock=market.clock,
+        )
+        try:
+            await asyncio.gather(market.feed.open(), other.open())
+            assert len(market.server.asked("GET", "*/klines")) == 2
+            expected = [[float(n) for n in range(6, 26)]] * 2
+            assert other.candles(market.clock.now(), 20).close.tolist() == expected
+        finally:
+            await other.close()
