@@ -196,6 +196,15 @@ class Engine(ABC):
     def place(self, wish: Wish) -> Order:
         """Check, accept, and trade as far as it goes; the order as it stands afterwards."""
 
+    def take_and_refuse(self, wish: Wish, why: str) -> Order:
+        """For exchanges that answer before they have looked: there is an order, REJECTED."""
+        order = self._new_order(wish, quantity=wish.quantity)
+        order = replace(order, status="REJECTED", failure=why)
+        self.orders[order.id] = order
+        self._by_client[order.client_id] = order.id
+        self._tell(OrderTold(order=order, kind="EXPIRED", time=self.now))
+        return order
+
     def cancel(
         self, symbol: str, *, order_id: int = 0, client_id: str = "", cancel_id: str = ""
     ) -> Order:
@@ -267,15 +276,8 @@ class Engine(ABC):
         algo_id: int = 0,
         forced: str = "",
     ) -> Order:
-        order_id = next(self._ids)
-        order = Order(
-            id=order_id,
-            client_id=wish.client_id or f"venue-made-{order_id:011}",
-            wish=wish,
-            quantity=quantity,
-            status="NEW",
-            created=self.now,
-            updated=self.now,
+        order = replace(
+            self._new_order(wish, quantity=quantity),
             working=trigger is None,
             working_since=self.now if trigger is None else -1,
             trigger=trigger,
@@ -283,11 +285,24 @@ class Engine(ABC):
             algo_id=algo_id,
             forced=forced,
         )
-        self.orders[order_id] = order
-        self._by_client[order.client_id] = order_id
-        self._open[order_id] = None
+        self.orders[order.id] = order
+        self._by_client[order.client_id] = order.id
+        self._open[order.id] = None
         self._tell(OrderTold(order=order, kind="NEW", time=self.now))
         return order
+
+    def _new_order(self, wish: Wish, *, quantity: Decimal) -> Order:
+        order_id = next(self._ids)
+        return Order(
+            id=order_id,
+            client_id=wish.client_id or f"venue-made-{order_id:011}",
+            wish=wish,
+            quantity=quantity,
+            status="NEW",
+            created=self.now,
+            updated=self.now,
+            working=True,
+        )
 
     @at_one_moment
     def _work(self, order_id: int) -> None:

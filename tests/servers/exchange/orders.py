@@ -61,7 +61,7 @@ class Shown:
     child: Order | None = None
     triggered: int = 0
     failure: str = ""
-    """A `Why`, of a stop that was refused when its trigger came."""
+    """A `Why`: of a stop that was refused when its trigger came, of an order taken and refused."""
 
     @property
     def stop(self) -> bool:
@@ -134,6 +134,7 @@ def of_order(engine: Any, order: Order) -> Shown:
         trigger=order.trigger,
         child=None if waits else order,
         triggered=max(0, order.working_since) if order.trigger else 0,
+        failure=order.failure,
     )
 
 
@@ -240,6 +241,7 @@ def wish(
     reduce_only: bool = False,
     position_side: str = "BOTH",
     mark: bool = False,
+    note: str = "",
 ) -> Wish:
     """In the engine's words.  *side* is BUY or SELL; a market order has no *price*.
 
@@ -269,6 +271,7 @@ def wish(
         position_side=position_side,
         reduce_only=reduce_only and position_side == "BOTH",
         working_type="MARK_PRICE" if mark else "CONTRACT_PRICE",
+        note=note,
     )
 
 

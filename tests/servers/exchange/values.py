@@ -47,6 +47,8 @@ class Wish:
     reduce_only: bool = False
     close_position: bool = False
     working_type: str = "CONTRACT_PRICE"
+    note: str = ""
+    """What a wire has to remember of it; means nothing to the engine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,8 @@ class Order:
     algo_id: int = 0
     forced: str = ""
     """"LIQUIDATION" or "ADL" when it is the venue's own doing."""
+    failure: str = ""
+    """A `Why`, of an order that was taken and refused afterwards (status REJECTED)."""
 
     @property
     def symbol(self) -> str:

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from tests.servers.exchange.wires.base import Wire
 from tests.servers.exchange.wires.binance.wire import BinanceWire
+from tests.servers.exchange.wires.bybit.wire import BybitWire
 
-WIRES: dict[str, type[Wire]] = {wire.exchange: wire for wire in (BinanceWire,)}
+WIRES: dict[str, type[Wire]] = {wire.exchange: wire for wire in (BinanceWire, BybitWire)}

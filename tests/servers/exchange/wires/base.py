@@ -36,13 +36,23 @@ LOOKS = frozenset({"find", "open", "history", "trades"})
 
 
 class Said(Exception):
-    """A refusal in the exchange's own words; `status` is the HTTP status, often 200."""
+    """A refusal in the exchange's own words; `status` is the HTTP status, often 200.
 
-    def __init__(self, code: int | str, text: str, status: int = 400) -> None:
+    `headers` are added to those of the answer.
+    """
+
+    def __init__(
+        self,
+        code: int | str,
+        text: str,
+        status: int = 400,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(f"{code} {text}")
         self.code = code
         self.text = text
         self.status = status
+        self.headers = headers or {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +215,7 @@ class Site:
     faults: FaultPlan
     keys: Mapping[str, ApiKey]
     klines: Mapping[tuple[str, str], list[Candle]]
-    """What tests have set, by the engine's symbol and the wire's word for the interval."""
+    """What tests have set, by the engine's symbol and the common word for the interval ("1h")."""
     connections: list[Connection] = field(default_factory=list)
     later: Later = field(default_factory=Later)
 
@@ -318,6 +328,11 @@ class Wire(ABC):
             return self.refused(self.worded(why), headers)
 
     def refused(self, said: Said, headers: Mapping[str, str]) -> Answer:
+        """The answer to what was refused, by the wire or by the engine."""
+        return self.rendered(said, {**headers, **said.headers})
+
+    def rendered(self, said: Said, headers: Mapping[str, str]) -> Answer:
+        """An answer that says no."""
         return Answer(said.status, self.error(said), headers)
 
     def planned(self, refuse: Refuse | Plight) -> Answer:
@@ -390,6 +405,7 @@ class Wire(ABC):
         exchange.enableRateLimit = False
         exchange.timeout_on_exit = 0
         exchange.options["fetchCurrencies"] = False
+        exchange.has["fetchCurrencies"] = False
 
 
 def aimed(urls: Any, server: Any) -> Any:

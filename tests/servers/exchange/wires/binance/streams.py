@@ -6,13 +6,13 @@ import itertools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
 
 from tests.servers.exchange.connections import Connection
+from tests.servers.exchange.depths import Depths
 from tests.servers.exchange.faults import Recorded, Refuse
 from tests.servers.exchange.figures import INTERVALS, candles
 from tests.servers.exchange.swap import SwapEngine
@@ -25,8 +25,6 @@ from tests.servers.exchange.wires.binance.asking import Ask, Paths, Route
 from tests.servers.exchange.wires.binance.plights import PLIGHTS
 from tests.servers.exchange.wires.binance.rendering import Json
 from tests.servers.exchange.wires.binance.rendering_swap import force_order_event, mark_event
-
-Levels = dict[str, dict[Decimal, Decimal]]
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -56,8 +54,7 @@ class Streams:
         self._faults = site.faults
         self._klines = site.klines
         self._numbers = itertools.count(1)
-        self._depths = {symbol: self._levels(symbol) for symbol in engine.rules}
-        self._updates = {symbol: engine.books[symbol].update_id for symbol in engine.rules}
+        self._depths = Depths(engine)
         self._shown: dict[str, Callable[[str], Json | None]] = {
             "miniTicker": self._mini_ticker,
             "ticker": self._ticker,
@@ -300,11 +297,9 @@ class Streams:
 
     def _difference(self, symbol: str) -> Json:
         """What changed since the last one; a level that is gone has quantity 0."""
-        before, after = self._depths[symbol], self._levels(symbol)
-        previous, self._depths[symbol] = self._updates[symbol], after
-        self._updates[symbol] = self._engine.books[symbol].update_id
-        bids, asks = (_changes(before[side], after[side]) for side in ("BUY", "SELL"))
-        return self._depth_event(symbol, previous, bids, asks)
+        changed = self._depths.difference(symbol)
+        bids, asks = (wire.book_levels(side.items()) for side in (changed.bids, changed.asks))
+        return self._depth_event(symbol, changed.previous, bids, asks)
 
     def _depth_event(self, symbol: str, previous: int, bids: Json, asks: Json) -> Json:
         now = self._engine.now
@@ -319,10 +314,6 @@ class Streams:
         }
         return event | ({"T": now, "pu": previous} if self._market == "swap" else {})
 
-    def _levels(self, symbol: str) -> Levels:
-        book = self._engine.books[symbol]
-        return {side: dict(book.depth(side)) for side in ("BUY", "SELL")}
-
 
 def listen_key_routes(streams: Streams) -> Paths:
     path = "/fapi/v1/listenKey"
@@ -335,11 +326,3 @@ def listen_key_routes(streams: Streams) -> Paths:
 
 def _is_difference(kind: str) -> bool:
     return kind.partition("@")[0] == "depth"
-
-
-def _changes(before: dict[Decimal, Decimal], after: dict[Decimal, Decimal]) -> list[list[str]]:
-    changed = {
-        price: quantity for price, quantity in after.items() if before.get(price) != quantity
-    }
-    gone = dict.fromkeys(before.keys() - after.keys(), Decimal(0))
-    return wire.book_levels((changed | gone).items())
