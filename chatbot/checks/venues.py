@@ -112,6 +112,9 @@ async def _venue(
 
 
 async def _clocks(looked: Looked, what: str, connection: Connection) -> Finding:
+    if not connection.ccxt.has.get("fetchTime"):
+        said = f"{connection.row.exchange} does not tell its time"
+        return Finding(f"{what}: clock", Verdict.LOOK, said, "see that the machine's clock is set")
     asked = looked.clock.now()
     millis = await connection.ask(connection.ccxt.fetch_time, about="time")
     answered = looked.clock.now()

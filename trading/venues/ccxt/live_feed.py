@@ -33,7 +33,7 @@ MOST_SMALL = 8
 PAUSE = 0.1
 """Seconds between two looks at a batch: hundreds of symbols tick without waking anybody each."""
 ASK_EVERY = 5.0
-"""Seconds between two requests for prices while streams are broken."""
+"""Seconds between two requests for prices while streams are broken, or where there are none."""
 
 
 class LiveFeed:
@@ -233,6 +233,9 @@ class LiveFeed:
         """Hear prices for ever; while the stream is broken, ask for them now and then."""
         delay, markets = FIRST_DELAY, list(batch.values())
         exchange, followed = self._connection.ccxt, batch
+        while not exchange.has.get("watchTickers"):
+            await self._ask_prices()
+            await self._clock.sleep(ASK_EVERY)
         while True:
             # One that is listed no longer would break it for all.
             markets = [market for s, market in followed.items() if self._is_traded(s)] or markets

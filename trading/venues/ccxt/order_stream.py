@@ -207,15 +207,17 @@ class OrderStream:
         if not known.over:
             await self._look_up(known)
 
-    async def _look_up(self, known: _KnownOrder) -> None:
+    async def _look_up(self, known: _KnownOrder) -> bool:
+        """Whether the venue answered."""
         try:
             report = await self._find(known.order)
         except VenueError as error:
             log.warning("%s: what became of %s is not known: %s", self._name, known.order.id, error)
             self.interruptions += 1
-            return
+            return False
         if report is not None:
             self.listener(report)
+        return True
 
     # -- strangers --------------------------------------------------------------------------
 
@@ -234,11 +236,12 @@ class OrderStream:
         await self._clock.sleep(GRACE)
         raw = self._strangers[venue_id]
         forced = self._exchange.row.forced_by_venue(str(raw.get("clientOrderId") or ""))
-        for known in [] if forced else self._parents(symbol, str(raw["side"])):
+        is_clear = True
+        for known in [] if forced else self._candidates(symbol, str(raw["side"])):
             if not self._is_linked(venue_id):
-                await self._look_up(known)
+                is_clear &= await self._look_up(known)
         raw = self._strangers.pop(venue_id)
-        if not self._is_linked(venue_id):
+        if is_clear and not self._is_linked(venue_id):  # else a comparison tells whose it is
             order = self._words.order(symbol, raw)
             report = self._words.state(order.id, raw)
             note = f"it is {forced}" if forced else ""
@@ -254,13 +257,15 @@ class OrderStream:
                 )
             )
 
-    def _parents(self, symbol: Symbol, side: str) -> list[_KnownOrder]:
-        """Resting stops and targets of ours that may have become the stranger."""
+    def _candidates(self, symbol: Symbol, side: str) -> list[_KnownOrder]:
+        """Orders of ours that the stranger may be: resting stops and targets that have become it,
+        and what has left and is not known by the venue's id yet, where streams do not tell ours."""
+        linked = set(self._ids.values())
         return [
             known
             for known in self._known.values()
             if not known.over
-            and self.is_apart(known.order)
+            and (self.is_apart(known.order) or (known.used and known.order.id not in linked))
             and (known.order.symbol, known.order.side.value) == (symbol, side)
         ]
 

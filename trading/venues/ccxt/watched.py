@@ -91,8 +91,16 @@ def aim(exchange: Any, *, url: str, ws_url: str) -> None:
     real: dict[str, str] = {}
     for section in ("api", "test", "demo"):
         if section in exchange.urls:
-            exchange.urls[section] = _aimed(exchange.urls[section], url, ws_url, real)
+            named = _hosts_named(exchange.urls[section], str(exchange.hostname or ""))
+            exchange.urls[section] = _aimed(named, url, ws_url, real)
     exchange.real_hosts = real
+
+
+def _hosts_named(value: Any, hostname: str) -> Any:
+    """With the host's name in its place, which ccxt fills in with each request."""
+    if isinstance(value, dict):
+        return {name: _hosts_named(inner, hostname) for name, inner in value.items()}
+    return str(value).replace("{hostname}", hostname) if hostname else value
 
 
 def _aimed(value: Any, url: str, ws_url: str, real: dict[str, str]) -> Any:

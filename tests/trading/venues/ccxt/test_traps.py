@@ -179,6 +179,29 @@ async def test_a_cancel_that_was_taken_is_no_end() -> None:
         assert report.status is OrderStatus.OPEN, "it rests there still"
 
 
+# -- streams that do not tell our ids -------------------------------------------------------------
+
+
+class StreamsTellNoIds(binance.Swap):
+    """As one whose account stream names orders by its own ids alone."""
+
+    def our_id(self, raw: Any) -> str:
+        return "" if "x" in (raw.get("info") or {}) else super().our_id(raw)
+
+
+async def test_an_order_of_ours_is_no_stranger_where_streams_do_not_tell_our_ids() -> None:
+    async with a_world("swap", access={"made": StreamsTellNoIds}) as world:
+        world.faults.on("POST", NEW_ORDER["swap"], Hold(done=True))
+        order = world.order()
+        placing = asyncio.create_task(world.place(order))
+        await until(lambda: world.told_of(order)[-1:] and world.told_of(order)[-1].status
+                    is OrderStatus.FILLED)  # fmt: skip
+        world.faults.clear()
+        await placing
+        assert {report.order_id for report in world.heard} == {order.id}
+        assert list(world.fills_of(order).values()) == [order.quantity]
+
+
 # -- contracts ----------------------------------------------------------------------------------
 
 
