@@ -28,6 +28,11 @@ def stages(world: World) -> list[Stage]:
     return [reached.stage for reached in halt.stages_of("majors")]
 
 
+def goes_before_scans(world: World) -> bool:
+    """Whether this desk holds up what computes beside it: there is one precedence for all."""
+    return PRECEDENCE.is_taken_by(world.trader.enforcer.sweeping)
+
+
 async def a_held_position(world: World) -> None:
     """Long BTC at 100 with its stop at 95 at the venue."""
     await world.minutes(2)
@@ -51,15 +56,35 @@ async def test_what_computes_beside_rests_until_the_last_cancel_has_left() -> No
     async with a_world().running() as world:
         for price in ("90", "91"):
             await world.rest_an_entry(price)
-        assert not PRECEDENCE.is_taken
+        assert not goes_before_scans(world)
 
         stopping = asyncio.create_task(world.desk.stop(EVERYONE, by=BY, why=""))
         await asyncio.sleep(0)
-        assert PRECEDENCE.is_taken
+        assert goes_before_scans(world)
         assert not world.venue.cancelled
         await stopping
 
-        assert not PRECEDENCE.is_taken
+        assert not goes_before_scans(world)
+
+
+async def test_a_pause_holds_up_no_scan() -> None:
+    """It sends nothing, and nobody would ever give back what it took."""
+    async with a_world().running() as world:
+        await world.rest_an_entry("90")
+
+        await world.desk.pause(EVERYONE, by=BY, why="")
+        await settled()
+
+        assert not goes_before_scans(world)
+
+
+async def test_a_start_with_a_resting_entry_holds_up_no_scan() -> None:
+    async with a_world().running() as world:
+        await world.rest_an_entry("90")
+
+        world.trader.enforcer.wake()  # as each start does
+
+        assert not goes_before_scans(world)
 
 
 async def test_a_stop_that_cannot_be_carried_out_yet_holds_up_no_scan() -> None:
@@ -69,7 +94,7 @@ async def test_a_stop_that_cannot_be_carried_out_yet_holds_up_no_scan() -> None:
 
         await world.desk.stop(EVERYONE, by=BY, why="")
 
-        assert not PRECEDENCE.is_taken
+        assert not goes_before_scans(world)
 
 
 async def test_stop_leaves_positions_and_their_stops() -> None:

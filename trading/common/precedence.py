@@ -25,6 +25,9 @@ class Precedence:
     def is_taken(self) -> bool:
         return bool(self._holders)
 
+    def is_taken_by(self, holder: object) -> bool:
+        return holder in self._holders
+
     def take(self, holder: object) -> None:
         """From now on what computes rests, until `give_back`; in the loop's thread."""
         self._free.clear()

@@ -13,7 +13,7 @@ from functools import partial
 from trading.clocks import Clock
 from trading.common.precedence import PRECEDENCE
 from trading.execution.orders import Orders
-from trading.model.halt import Stage, Verb
+from trading.model.halt import Halt, Stage, Verb
 from trading.safety.halting import Halter
 from trading.safety.obstacle import Obstacle, in_words
 from trading.types import Order, OrderRole, OrderStatus
@@ -55,7 +55,7 @@ class Sweep:
     def begin(self) -> None:
         """A halt was engaged: note what rests now; nobody who computes holds its cancels up."""
         self._entries = frozenset(o.id for o in self._ledger.alive_of(OrderRole.ENTRY))
-        if self._entries:
+        if self._entries and self._cancelling():  # a pause sends nothing that could be held up
             PRECEDENCE.take(self)
 
     async def run(self) -> bool:
@@ -97,9 +97,12 @@ class Sweep:
 
     def _reach_all(self, stage: Stage, *, note: str) -> None:
         """Of every halt that cancels."""
-        for halt in self._halter.latch.covering(self._trader):
-            if halt.verb in SWEPT:
-                self._halter.reach(halt, self._trader, stage, note=note)
+        for halt in self._cancelling():
+            self._halter.reach(halt, self._trader, stage, note=note)
+
+    def _cancelling(self) -> list[Halt]:
+        covering = self._halter.latch.covering(self._trader)
+        return [halt for halt in covering if halt.verb in SWEPT]
 
     async def _cancel_strays(self) -> None:
         """Entries with our tag that our books do not have, or believe to have ended."""
