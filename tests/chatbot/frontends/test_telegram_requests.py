@@ -9,19 +9,26 @@ from chatbot.frontends.telegram.connection import Polling, connect
 from tests.chatbot.frontends.test_telegram import BEN, a_chat
 from tests.servers.telegram import TOKEN, Fault, TelegramServer
 
-SHORT = Polling(answer=0.05, connect=1.0, patience=0.05)
+IN_TIME = Polling()
+"""As long as a desk waits: nothing of these tests comes near it."""
+HANGS = Polling(answer=1.0, connect=1.0, patience=1.0)
+"""What hangs is waited out; what answers has twenty times what it needs."""
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
-    [(Fault.DROP, NetworkError), (Fault.DROP_AFTER, NetworkError), (Fault.HANG, TimedOut)],
+    ("fault", "polling", "told"),
+    [
+        (Fault.DROP, IN_TIME, NetworkError),
+        (Fault.DROP_AFTER, IN_TIME, NetworkError),
+        (Fault.HANG, HANGS, TimedOut),
+    ],
 )
 async def test_a_request_that_fails_is_told_in_words_without_its_address(
-    fault: Fault, told: type[TelegramError]
+    fault: Fault, polling: Polling, told: type[TelegramError]
 ) -> None:
     async with TelegramServer() as server:
         server.fail("getMe", fault)
-        connection = connect(TOKEN, server.base_url, SHORT)
+        connection = connect(TOKEN, server.base_url, polling)
         with pytest.raises(told) as failed:
             await connection.bot.get_me()
 
@@ -36,9 +43,9 @@ async def test_a_request_that_fails_is_told_in_words_without_its_address(
 async def test_a_proxy_that_the_environment_names_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     async with TelegramServer() as server:
         monkeypatch.setenv("http_proxy", server.base_url)
-        through = connect(TOKEN, "http://telegram.example", SHORT)
+        through = connect(TOKEN, "http://telegram.example", IN_TIME)
         monkeypatch.setenv("no_proxy", "telegram.example")
-        past = connect(TOKEN, "http://telegram.example", SHORT)
+        past = connect(TOKEN, "http://telegram.example", IN_TIME)
 
         assert (await through.bot.get_me()).is_bot
         with pytest.raises(NetworkError):
