@@ -123,10 +123,9 @@ def _(event: events.ReductionLate) -> Reply:
     waited = took(event.waited.total_seconds())
     more = f" {plural(event.others, 'other')} since this was last told." if event.others else ""
     return Reply(
-        f"{LOOK} The disk is slow: saved after it was sent, {_order(event.order)} "
-        f"{mode(event.mode)}",
-        text=f"It is saved, {waited} late; what protects and what closes does not wait for it."
-        f"{more} Told once an hour.",
+        f"{LOOK} Saved after it was sent: {_order(event.order)} {mode(event.mode)}",
+        text=f"It is saved, {waited} late: the disk was slow, or the desk was busy. What protects "
+        f"and what closes does not wait for that.{more} Told once an hour.",
         choices=(ORDERS, STATUS),
         level=Level.NOTICE,
     )

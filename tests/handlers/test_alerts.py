@@ -516,17 +516,18 @@ and what closes does not wait for the disk.
         events.ReductionLate(**WHO, symbol=SOL, order=SOL_SELL, waited=SECOND * 0.3, others=0),
         Level.NOTICE,
         """\
-⚠ The disk is slow: saved after it was sent, SOL sell 1.80 (paper)
-It is saved, 0.3 s late; what protects and what closes does not wait for it. Told once an hour.
+⚠ Saved after it was sent: SOL sell 1.80 (paper)
+It is saved, 0.3 s late: the disk was slow, or the desk was busy. What protects and what closes \
+does not wait for that. Told once an hour.
 [Orders] [Status]""",
     ),
     (
         events.ReductionLate(**WHO, symbol=SOL, order=SOL_SELL, waited=SECOND, others=4),
         Level.NOTICE,
         """\
-⚠ The disk is slow: saved after it was sent, SOL sell 1.80 (paper)
-It is saved, 1.0 s late; what protects and what closes does not wait for it. 4 others since this \
-was last told. Told once an hour.
+⚠ Saved after it was sent: SOL sell 1.80 (paper)
+It is saved, 1.0 s late: the disk was slow, or the desk was busy. What protects and what closes \
+does not wait for that. 4 others since this was last told. Told once an hour.
 [Orders] [Status]""",
     ),
     (
