@@ -56,6 +56,18 @@ def first_fitting(replies: Iterable[Reply], *, spare: int = 0) -> Reply:
     return reply
 
 
+def most_rows(build: Callable[[int], Reply], most: int, least: int) -> Reply | None:
+    """Return `build(n)` for the largest n, *most* to *least*, with which it fits on one screen.
+
+    None: with none it does.  A row less is a line less, so two are built at most.
+    """
+    reply = build(most)
+    over = lines(reply) - LINES
+    if over <= 0:
+        return reply
+    return build(most - over) if most - over >= least else None
+
+
 def fitting(build: Callable[[int], Reply], rows: int, *, spare: int = 0) -> Reply:
     """Return `build(n)` for the largest n of rows with which the reply fits on one screen."""
     most = min(rows, TABLE_ROWS)

@@ -47,7 +47,7 @@ from handlers.texts.phrases import (
     total,
     unknown,
 )
-from handlers.texts.screen import TABLE_ROWS, a_table, first_fitting, fitting
+from handlers.texts.screen import TABLE_ROWS, a_table, fitting, most_rows
 from handlers.texts.status_rows import StatusRows
 from trading.accounts.views import Cycle, View
 from trading.model.halt import Halt, Stage, Verb
@@ -76,12 +76,17 @@ def one(
     """As much as a screen holds: first lines that matter less give way, then rows."""
     most = min(len(view.holdings), TABLE_ROWS)
     least = min(most, FEW)
-    sizes = [(rows, 0) for rows in range(most, least, -1)]
-    sizes += [(least, spared) for spared in range(3)]
-    sizes += [(rows, 2) for rows in range(least - 1, 0, -1)]
-    sizes.append((min(least, 1), 3))
     drafts = _Drafts(view, chats)
-    return first_fitting(addressed(drafts.of(rows, spared)) for rows, spared in sizes)
+
+    def draft(rows: int, spared: int) -> Reply:
+        return addressed(drafts.of(rows, spared))
+
+    return (
+        most_rows(partial(draft, spared=0), most, least)
+        or most_rows(partial(draft, spared=1), least, least)
+        or most_rows(partial(draft, spared=2), least, min(least, 1))
+        or draft(min(least, 1), 3)
+    )
 
 
 FEW = 3
