@@ -113,6 +113,7 @@ def order(engine: Any, shown: Shown) -> Json:
         "qty": plain(wish.quote_quantity if in_quote else shown.quantity),
         "stopLoss": "",
         "marketUnit": _unit(engine, shown),
+        "feeCurrency": next(iter(fees), ""),
         "smpOrderId": "",
         "triggerBy": _trigger_by(shown),
         "tpslMode": "Full" if is_swap(engine) else "",

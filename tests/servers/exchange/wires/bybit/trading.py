@@ -206,13 +206,14 @@ class Trading:
         ):
             raise malformed("symbol, settleCoin or baseCoin")
         named = bool(ask.text("orderId") or ask.text("orderLinkId"))
-        ended = [shown for shown in found if not shown.is_open][-KEPT:]
-        if named:
-            found = [shown for shown in found if shown.is_open] + ended
-        elif ask.integer("openOnly") == 1:
-            found = ended
-        else:
-            found = [shown for shown in found if shown.is_open]
+        last = [shown.id for shown in orders.orders(self._engine) if not shown.is_open][-KEPT:]
+        known, only_ended = set(last), ask.integer("openOnly") == 1
+        found = [
+            shown
+            for shown in found
+            if (shown.is_open and not (only_ended and not named))
+            or (shown.id in known and (named or only_ended))
+        ]
         return self._page(ask, found)
 
     def history(self, ask: Ask) -> Json:
