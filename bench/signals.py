@@ -44,11 +44,13 @@ class History(SqlStore):
 
     first_stop = 0.0
 
-    async def commit(self, change: Change, priority: WritePriority = WritePriority.REST) -> None:
+    def commit(
+        self, change: Change, priority: WritePriority = WritePriority.REST
+    ) -> Awaitable[None]:
         made = any(order.role is OrderRole.PROTECT for order in change.orders)
         if made and not History.first_stop:
             History.first_stop = perf_counter()
-        await super().commit(change, priority)
+        return super().commit(change, priority)
 
 
 def measure() -> list[Figure]:

@@ -135,11 +135,13 @@ class SqlStore:
             raise StoreError("history is closed")
         await self._in_thread(self._writer.rescue, target)
 
-    async def commit(self, change: Change, priority: WritePriority = WritePriority.REST) -> None:
+    def commit(
+        self, change: Change, priority: WritePriority = WritePriority.REST
+    ) -> Awaitable[None]:
         if self._closed:
             raise StoreError("history is closed")
         now = rows.instant(self._clock.now()) if change.delivered else ""
-        await self._groups.put(rows_of(change, now=now), priority)
+        return self._groups.put(rows_of(change, now=now), priority)
 
     async def books(self, trader: str) -> Books:
         return await self._read(lambda connection: _books(connection, trader))

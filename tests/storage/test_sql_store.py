@@ -151,7 +151,7 @@ async def test_a_database_held_by_another_program_is_named_and_works_later(
 async def test_a_lock_that_goes_away_in_time_is_waited_for(path: Path) -> None:
     store = await SqlStore.open(path, clock=CLOCK, busy_timeout=0.01, retry_for=60)
     other = held_by_another(path)
-    commit = asyncio.create_task(store.commit(Change(orders=(an_order(),))))
+    commit = asyncio.ensure_future(store.commit(Change(orders=(an_order(),))))
     await asyncio.sleep(0)
     other.close()
 
@@ -161,7 +161,7 @@ async def test_a_lock_that_goes_away_in_time_is_waited_for(path: Path) -> None:
 
 
 async def test_who_stops_waiting_does_not_stop_the_write(store: SqlStore, path: Path) -> None:
-    commit = asyncio.create_task(store.commit(Change(orders=(an_order(),))))
+    commit = asyncio.ensure_future(store.commit(Change(orders=(an_order(),))))
     await asyncio.sleep(0)
     commit.cancel()
     await store.close()
@@ -190,7 +190,8 @@ async def test_who_stops_waiting_for_an_answer_leaves_no_connection_broken(
 
 async def test_closing_writes_what_still_waits(store: SqlStore, path: Path) -> None:
     commits = [
-        asyncio.create_task(store.commit(Change(orders=(an_order(f"qd-{n}"),)))) for n in range(999)
+        asyncio.ensure_future(store.commit(Change(orders=(an_order(f"qd-{n}"),))))
+        for n in range(999)
     ]
     await asyncio.sleep(0)
     await store.close()

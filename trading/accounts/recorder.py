@@ -19,7 +19,6 @@ from datetime import datetime
 from trading.bus import Bus
 from trading.clocks import Clock
 from trading.common.frozen import replace
-from trading.common.tasks import Tasks
 from trading.errors import StoreError
 from trading.events import Event, FactRefused, HistoryFailed, HistoryRecovered
 from trading.ports import Alert, Announce, Change, Meter, NoMeter, Store, WritePriority
@@ -72,7 +71,7 @@ class Recorder:
         """What history refuses although it takes the rest."""
         self._failed_since: datetime | None = None
         self._wake = asyncio.Event()
-        self._writing = Tasks()
+        self._writing: set[asyncio.Future[None]] = set()
 
     @property
     def unsaved(self) -> int:
@@ -113,14 +112,48 @@ class Recorder:
 
     def keep_soon(
         self, change: Change, priority: WritePriority, *events: Event
-    ) -> asyncio.Task[bool]:
-        """As `keep`, for callers that cannot wait (what a venue says unasked)."""
-        return self._writing.start(self.keep(change, priority, *events))
+    ) -> asyncio.Future[bool]:
+        """As `keep`, begun before this returns: for callers that cannot wait, or may break off.
+
+        Whoever stops waiting for the future stops nothing.
+        """
+        kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        change = self._with_alerts(change, events)
+        if self._failed_since is not None:
+            self._hold(change, priority)
+            self._publish(events)
+            kept.set_result(False)
+            return kept
+        began = self._clock.monotonic()
+
+        def written(writing: asyncio.Future[None]) -> None:
+            self._writing.discard(writing)
+            error = None if writing.cancelled() else writing.exception()
+            if error is not None:
+                self._hold(change, priority)
+                self._tell_failure(_as_refusal(error))
+            self._meter.time("history", self._clock.monotonic() - began)
+            self._publish(events)
+            if not kept.done():
+                kept.set_result(error is None)
+
+        writing = self._begin(change, priority)
+        self._writing.add(writing)
+        writing.add_done_callback(written)
+        return kept
+
+    def _begin(self, change: Change, priority: WritePriority) -> asyncio.Future[None]:
+        try:
+            return asyncio.ensure_future(self._store.commit(change, priority))
+        except Exception as error:  # noqa: BLE001  # whatever it is: a fact is kept all the same
+            refused = asyncio.get_running_loop().create_future()
+            refused.set_exception(error)
+            return refused
 
     async def settle(self) -> None:
         """Wait until everything begun by `keep_soon` is written or held."""
         while self._writing:
-            await asyncio.gather(*self._writing, return_exceptions=True)
+            await asyncio.wait(self._writing)
 
     async def say(self, *events: Event) -> None:
         """Announce what changes no books."""
@@ -163,11 +196,8 @@ class Recorder:
         """Raises `StoreError` whatever breaks: a fact is kept, and an exit leaves, all the same."""
         try:
             await self._store.commit(change, priority)
-        except StoreError:
-            raise
-        except Exception as error:
-            log.exception("a change could not be written, by an error of ours")
-            raise StoreError(f"an error of ours, see the log: {error}") from error
+        except Exception as error:  # noqa: BLE001  # see above
+            raise _as_refusal(error) from error.__cause__
 
     async def _refused(self, waiting: _Unsaved) -> StoreError | None:
         try:
@@ -226,6 +256,15 @@ class Recorder:
     def _publish(self, events: Sequence[Event]) -> None:
         for event in events:
             self._bus.publish(event)
+
+
+def _as_refusal(error: BaseException) -> StoreError:
+    if isinstance(error, StoreError):
+        return error
+    log.error("a change could not be written, by an error of ours", exc_info=error)
+    refusal = StoreError(f"an error of ours, see the log: {error}")
+    refusal.__cause__ = error
+    return refusal
 
 
 def _contents(change: Change) -> str:

@@ -71,7 +71,7 @@ class Intents:
         began, saving = self._clock.monotonic(), self._saving(orders)
         if not saving.done():
             await asyncio.wait({saving}, timeout=self._timeouts.intent)
-        if not saving.done() or not saving.result():
+        if not _says_yes(saving):
             for order in orders:
                 self._watching.start(self._watch(order, saving, began))
 
@@ -79,8 +79,7 @@ class Intents:
         found = [self._with_fills.pop(order.id, None) for order in orders]
         if found[0] is not None:
             return found[0]
-        keeping = self._recorder.keep(Change(orders=tuple(orders)), WritePriority.REDUCTION)
-        return asyncio.ensure_future(keeping)
+        return self._recorder.keep_soon(Change(orders=tuple(orders)), WritePriority.REDUCTION)
 
     async def noted(self) -> Sequence[Order]:
         """Reductions that left before history had them, in this life or an earlier one."""
@@ -140,6 +139,11 @@ class Intents:
         await self._recorder.say(ReductionLate(order=order, waited=waited, others=others, **about))
 
 
+def _says_yes(saving: asyncio.Future[bool]) -> bool:
+    """Not if whoever booked the fill has broken off: then it is not known here, and noted, too."""
+    return saving.done() and not saving.cancelled() and saving.result()
+
+
 async def _any(*saving: asyncio.Future[bool], within: float) -> bool:
     """Whether one of *saving* says yes within so many seconds; all of them when none does.
 
@@ -150,7 +154,7 @@ async def _any(*saving: asyncio.Future[bool], within: float) -> bool:
             waiting = set(saving)
             while waiting:
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                if any(one.result() for one in done):
+                if any(map(_says_yes, done)):
                     return True
             await asyncio.Event().wait()
     return False

@@ -107,14 +107,15 @@ class Outcomes:
             raise VenueUncertain(f"the venue answered about another order, {report.order_id}")
         if applied.changed:
             follows = self._what_follows(applied, answered=answered)
-            self._hear_ripe(applied)
-            if follows.legs:
-                await asyncio.shield(self._keep_soon(follows))
+            if applied.booked:
+                keeping = self._keep_soon(follows)
+                self._hear_ripe(applied)
+                await keeping
             else:
                 await self._recorder.keep(follows.change, follows.priority, *follows.events)
         return applied.order
 
-    def _keep_soon(self, follows: Follows) -> asyncio.Task[bool]:
+    def _keep_soon(self, follows: Follows) -> asyncio.Future[bool]:
         keeping = self._recorder.keep_soon(follows.change, follows.priority, *follows.events)
         self._intents.are_saved(follows.legs, keeping)
         return keeping

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from enum import IntEnum
@@ -140,11 +140,16 @@ class Tidied:
 
 
 class Store(Protocol):
-    """History.  `commit` returns when the change is durable, and raises `StoreError` if not."""
+    """History."""
 
-    async def commit(
+    def commit(
         self, change: Change, priority: WritePriority = WritePriority.REST
-    ) -> None: ...
+    ) -> Awaitable[None]:
+        """What is returned ends when *change* is durable, and raises `StoreError` if it is not.
+
+        Whoever stops waiting for it stops nothing.
+        """
+        ...
 
     async def books(self, trader: str) -> Books: ...
 
