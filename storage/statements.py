@@ -56,15 +56,18 @@ class RowKind:
         Having it word 64 rows takes 40 ms, at the first fill of a crowd.  *dialect* must mark its
         parameters by place, all alike.
         """
-        insert = _postgresql_insert() if dialect.name == "postgresql" else sqlite.insert
-        one: dict[str, None] = dict.fromkeys(self.columns)
-        statement = self.conflict(insert(self.table).inline().values(one))
         known = (self, dialect.name)
         if known not in _OF_ONE:
-            _OF_ONE[known] = str(statement.compile(dialect=dialect))
+            _OF_ONE[known] = self._of_one(dialect)
         before, word, after = _OF_ONE[known].partition(" VALUES ")
         row, _, conflict = after.partition(") ")
         return f"{before}{word}{', '.join([row + ')'] * size)} {conflict}"
+
+    def _of_one(self, dialect: Dialect) -> str:
+        insert = _postgresql_insert() if dialect.name == "postgresql" else sqlite.insert
+        one: dict[str, None] = dict.fromkeys(self.columns)
+        statement = self.conflict(insert(self.table).inline().values(one))
+        return str(statement.compile(dialect=dialect))
 
 
 def _postgresql_insert() -> Callable[[Table], Insert]:
