@@ -79,7 +79,9 @@ def by_lot(value: Decimal, lot: Decimal) -> str:
 
 def exact(value: Decimal | None) -> str:
     """With the decimals it carries: what was rounded to tick or lot before."""
-    return UNKNOWN if value is None else number(value, _places(value))
+    if value is None or not value.is_finite():
+        return UNKNOWN
+    return f"{value or value.copy_abs():,f}"
 
 
 def percent(share: Decimal | None, *, signed: bool = True) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, Dialect, Table, and_, literal_column, or_
 from sqlalchemy.dialects import sqlite
@@ -176,8 +176,7 @@ KINDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(NamedTuple):
     """What one change writes, ready for the database."""
 
     inserts: list[tuple[RowKind, list[Row]]]

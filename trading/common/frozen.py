@@ -32,11 +32,14 @@ else:
 def fast_frozen(cls: type[T]) -> type[T]:
     """Make instances of *cls*, a dataclass with frozen, slots and kw_only, quick to make.
 
-    While an object is being filled it belongs to a twin of *cls*: the same slots, not frozen.
+    While an object is being filled it belongs to a twin of *cls*: the same slots and bases, not
+    frozen.
     """
     every = fields(cls)  # type: ignore[arg-type]  # of dataclasses only, as is said above
     names = [field.name for field in every]
-    twin = type(cls.__name__, (), {"__slots__": tuple(names)})
+    thawed = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    own = {"__slots__": cls.__dict__["__slots__"], **thawed}
+    twin = type(cls.__name__, cls.__bases__, own)
     known: dict[str, Any] = {
         "_cls": cls, "_twin": twin, "_new": object.__new__, "_set": object.__setattr__,
         "_untold": _UNTOLD,

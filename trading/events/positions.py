@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from trading.common.frozen import fast_frozen
 from trading.events.base import SymbolEvent, TraderEvent
 from trading.types import ExitReason, Side, Symbol, Trade
 
 
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionOpened(SymbolEvent):
     side: Side
@@ -27,6 +29,7 @@ class PositionOpened(SymbolEvent):
     """The stop was written down with the fill, and goes to the venue next."""
 
 
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionReduced(SymbolEvent):
     side: Side
@@ -41,6 +44,7 @@ class PositionReduced(SymbolEvent):
     """Where the rest is meant to go, if the plan has a target."""
 
 
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionClosed(SymbolEvent):
     trade: Trade

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from trading.accounts.booking import Booked
 from trading.accounts.ledger import Applied, Ledger, exit_reason
 from trading.accounts.valuation import Valuer
+from trading.common.frozen import fast_frozen
 from trading.context.trader import AboutOrder, TraderContext
 from trading.events import (
     Event,
@@ -22,6 +23,7 @@ from trading.ports import Change, WritePriority
 from trading.types import ZERO, Order, OrderStatus, Rules, Symbol
 
 
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Follows:
     change: Change

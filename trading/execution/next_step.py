@@ -94,16 +94,20 @@ class NextStep:
             return None
         if position is None or plan is None:
             return self._clear_away(symbol, done)
-        if any(order.triggered and order.price for order in self._wanted.resting(symbol)):
-            return None  # its limit works now: see `trading.execution.stop_limits`
+        resting = self._wanted.resting(symbol)
+        for order in resting:
+            if order.triggered and order.price:
+                return None  # its limit works now: see `trading.execution.stop_limits`
         if why := self._orders.line.untraded(symbol):
             return self._untraded(position, plan, why, done)
-        return self._of_open(position, plan, done)
+        return self._of_open(position, plan, resting, done)
 
-    def _of_open(self, position: Position, plan: ExitPlan, done: Round) -> Step | None:
-        found = self._wanted.compared(position, plan)
+    def _of_open(
+        self, position: Position, plan: ExitPlan, resting: Sequence[Order], done: Round
+    ) -> Step | None:
+        found = self._wanted.compared(position, plan, resting)
         if not done.stops_done:
-            step = self._stops(position, plan, found, done)
+            step = self._stops(position, plan, found, self._orders.unsent(resting), done)
             if step is not None:
                 return step
             done.stops_done = True
@@ -120,7 +124,8 @@ class NextStep:
             return False
         if kind is OrderType.TARGET and self._wanted.target(plan, symbol) is None:
             return False
-        return self._is_whole(position, self._wanted.compared(position, plan), kind)
+        found = self._wanted.compared(position, plan, self._wanted.resting(symbol))
+        return self._is_whole(position, found, kind)
 
     def confirmed(self, symbol: Symbol, kind: OrderType = OrderType.STOP) -> bool:
         """The venue has confirmed them for all that is open: when they fill is its business."""
@@ -128,8 +133,9 @@ class NextStep:
 
     def are_all_well(self, position: Position, plan: ExitPlan) -> bool:
         """Whether all that should rests, or was sent."""
-        found = self._wanted.compared(position, plan)
-        sent = not self._orders.unsent(position.symbol)
+        resting = self._wanted.resting(position.symbol)
+        found = self._wanted.compared(position, plan, resting)
+        sent = not self._orders.unsent(resting)
         return sent and not found and self._is_whole(position, found, OrderType.STOP)
 
     def _is_whole(self, position: Position, found: Difference, kind: OrderType) -> bool:
@@ -185,12 +191,16 @@ class NextStep:
         return None if self.confirmed(position.symbol) else TellStays(why)
 
     def _stops(
-        self, position: Position, plan: ExitPlan, found: Difference, done: Round
+        self,
+        position: Position,
+        plan: ExitPlan,
+        found: Difference,
+        unsent: Sequence[Order],
+        done: Round,
     ) -> Step | None:
         """The stop first, so that it is away no longer than its own move takes."""
         if done.told or done.keeps:
             return None
-        unsent = self._orders.unsent(position.symbol)
         bare = bool(unsent) or not self._is_whole(position, found, OrderType.STOP)
         if bare and not done.places and self._is_due(plan, position.symbol, found, unsent):
             return Leave()

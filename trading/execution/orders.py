@@ -191,11 +191,9 @@ class Orders:
         if leaving > (abs(position.quantity) if position else ZERO):
             raise ClosedAlready
 
-    def unsent(self, symbol: Symbol) -> tuple[Order, ...]:
-        """Protective orders that were made with a fill, and have not left yet."""
-        if not self.on_the_way.any_unsent:
-            return ()
-        return self.on_the_way.unsent(self.ledger.alive_of(OrderRole.PROTECT, symbol))
+    def unsent(self, legs: Sequence[Order]) -> tuple[Order, ...]:
+        """Those of *legs* that were made with a fill, and have not left yet."""
+        return self.on_the_way.unsent(legs) if self.on_the_way.any_unsent else ()
 
     async def protect_by_pair(self, stop: Order, target: Order) -> Order:
         """Send both in one list, of which only one can fill; return the stop.
@@ -229,7 +227,7 @@ class Orders:
             return await self._cancel(order, leaving)
 
     async def _cancel(self, order: Order, leaving: Leaving) -> Order:
-        if order in self.unsent(order.symbol):
+        if self.unsent((order,)):
             ended = self.outcomes.withdraw(order)
             await self._recorder.keep(Change(orders=(ended,)), WritePriority.FILL)
             return ended

@@ -95,11 +95,12 @@ class Protection:
         Return what changed, to be written together with the fill; `converge` sends it.  Where
         somebody converges at this moment, and where more than one step is needed, nothing is made.
         """
-        unsent = self._orders.unsent(symbol)
+        resting = self._wanted.resting(symbol)
+        unsent = self._orders.unsent(resting)
         position, plan = self._ledger.positions.get(symbol), self._ledger.plans.get(symbol)
         if position is None or plan is None or (self._is_held(symbol) and not unsent):
             return ()
-        wrong = self._wanted.compared(position, plan).wrong if unsent else ()
+        wrong = self._wanted.compared(position, plan, resting).wrong if unsent else ()
         stale = tuple(self._orders.outcomes.withdraw(order) for order in unsent if order in wrong)
         step = self._next.of(symbol, Round())
         if not isinstance(step, steps.SendStop):
@@ -255,7 +256,8 @@ class Protection:
             return ""
         if rules.shown.stops is Stops.DESK:
             return NO_STOPS
-        stops = self._wanted.compared(position, plan).of(OrderType.STOP)
+        resting = self._wanted.resting(symbol)
+        stops = self._wanted.compared(position, plan, resting).of(OrderType.STOP)
         if not stops.wrong:
             return ""
         found = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from decimal import Decimal
 
 from trading.accounts.valuation import Valuer
@@ -37,10 +38,10 @@ class Wanted:
 
     # -- what should rest -------------------------------------------------------------------
 
-    def compared(self, position: Position, plan: ExitPlan) -> Difference:
+    def compared(self, position: Position, plan: ExitPlan, resting: Sequence[Order]) -> Difference:
         """What rests, against what should."""
         rules = self._orders.venue.rules(position.symbol).shown
-        resting, target = self.resting(position.symbol), self.target(plan, position.symbol)
+        target = self.target(plan, position.symbol)
         wanted = self._legs(position, plan, target, rules)
         found = compare(resting, wanted, position.side.opposite, rules=rules)
         if found and target is not None and self.paired:

@@ -36,6 +36,7 @@ class WritePriority(IntEnum):
     REST = 5
 
 
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     """One message for one subscriber, rendered when the fact was booked."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from trading.common.frozen import replace
 from trading.model import records
@@ -25,8 +25,7 @@ REMEMBERED = 2_000
 # -- steps ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     order: Order
     since: datetime
     """Close time of the last bar before it: only later bars can fill it while it rests."""
@@ -34,8 +33,7 @@ class Placed:
     """The other order of its list, of which only one can fill."""
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
+class Filled(NamedTuple):
     fill: Fill
     bar: datetime
     """Close time of the bar whose volume it took."""

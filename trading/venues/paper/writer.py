@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from trading.errors import StoreError
 from trading.model.records import Record
@@ -17,8 +17,7 @@ COMPACT_AFTER = 5_000
 """Records after which the journal is replaced by one snapshot."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     records: Sequence[Record]
     """Empty: only wait for what came before."""
     reports: Sequence[OrderReport]
