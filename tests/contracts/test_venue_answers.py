@@ -69,6 +69,7 @@ async def test_the_book_has_two_sides_or_there_is_none(a_market: Opener) -> None
     world = await a_market()
     venue = await world.venue()
     depth = await venue.depth(BTC)
+    assert venue.shows_books is (depth is not None)
     if venue.costs is not None:
         assert isinstance(venue.costs, Costs)
         assert depth is None, "who makes up its fills has nobody on the other side"

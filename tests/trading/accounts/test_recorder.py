@@ -112,3 +112,24 @@ async def test_while_nothing_is_taken_nothing_is_set_aside(tmp_path: Path) -> No
     assert desk.heard(FactRefused) == []
     with pytest.raises(StoreError):
         await desk.recorder.record(Change(), WritePriority.ENTRY)
+
+
+async def test_whoever_stops_waiting_for_a_fact_stops_nothing(desk: Desk) -> None:
+    for name, version in (("qd-fine", 1), ("qd-never", TOO_LARGE)):
+        order = an_order(id=name, version=version)
+        keeping = desk.recorder.keep_soon(Change(orders=(order,)), WritePriority.FILL)
+        keeping.cancel()
+    await desk.recorder.settle()
+
+    assert await desk.has("qd-fine")
+    assert not await desk.has("qd-never")
+    assert desk.recorder.unsaved == 1, "it is tried again"
+
+
+async def test_what_history_refuses_at_once_is_held_as_well(desk: Desk) -> None:
+    await desk.store.close()
+    keeping = desk.recorder.keep_soon(Change(orders=(an_order(id="qd-1"),)), WritePriority.FILL)
+
+    assert await keeping is False
+    assert desk.recorder.unsaved == 1
+    assert desk.heard(HistoryFailed)

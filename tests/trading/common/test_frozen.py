@@ -79,3 +79,32 @@ def test_nobody_changes_it_in_place() -> None:
 def test_it_travels_to_another_process() -> None:
     one = replace(Quick(name="a"), size=5)
     assert pickle.loads(pickle.dumps(one)) == one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    at: int
+    by: str = "nobody"
+
+
+@fast_frozen
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derived(Base):
+    name: str
+    size: int = 1
+
+
+def test_one_that_is_derived_from_a_frozen_dataclass_is_as_quick_and_as_frozen() -> None:
+    one = Derived(at=1, name="a")
+    other = replace(one, at=2, size=3)
+
+    assert (other.at, other.by, other.name, other.size) == (2, "nobody", "a", 3)
+    assert one == Derived(at=1, by="nobody", name="a", size=1)
+    assert isinstance(one, Base)
+    for field_name in ("at", "name"):
+        with pytest.raises(FrozenInstanceError):
+            setattr(one, field_name, 5)
+        with pytest.raises(FrozenInstanceError):
+            delattr(one, field_name)
+    with pytest.raises(AttributeError):
+        replace(one, colour=1)  # type: ignore[call-arg]  # there is none

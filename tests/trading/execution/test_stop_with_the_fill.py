@@ -102,6 +102,30 @@ async def test_a_stop_leaves_after_a_moment_though_history_has_not_taken_its_fil
         assert placed_stops(world) == [D(6)]
 
 
+async def test_a_cycle_that_breaks_off_takes_neither_the_fill_nor_its_stop_with_it() -> None:
+    store = RememberingStore()
+    journal = MemoryJournal()
+    async with a_world(
+        wishes=[wish(2)], store=store, journal=journal, timeouts=IMPATIENT
+    ).running() as world:
+        await world.minutes(1)
+        store.gate.clear()
+        world.clock.advance(60)
+        cycle = asyncio.create_task(world.trader.cycle())
+        await until(lambda: any(store.with_fills()))
+        cycle.cancel()
+        await asyncio.gather(cycle, return_exceptions=True)
+
+        await until(lambda: placed_stops(world))
+        assert await journal.records(), "nobody here knows that history will have it"
+        assert await store.fills("majors") == ()
+        store.gate.set()
+        await world.recorder.settle()
+        assert [f.quantity for f in await store.fills("majors")] == [D(6)]
+        assert placed_stops(world) == [D(6)]
+        assert world.recorder.unsaved == 0
+
+
 async def test_a_stop_that_the_next_fill_makes_stale_never_leaves_and_is_ended_in_that_change() -> (
     None
 ):
