@@ -32,7 +32,6 @@ from trading.model.halt import Halt
 from trading.model.halt_numbers import FEW
 from trading.ports import (
     LONGEST_BAR,
-    LONGEST_REST,
     RECENT_TRADES,
     Alert,
     AuditEntry,
@@ -42,6 +41,7 @@ from trading.ports import (
     WritePriority,
     recent,
 )
+from trading.risk.allowed import LONGEST_REST
 from trading.stats.daybook import DayBook
 from trading.types import Decision, EquityPoint, Fill, Order, Position, Symbol, Trade
 

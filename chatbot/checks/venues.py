@@ -145,7 +145,7 @@ def _permitted(
 def _sizes(trader: TraderSection, name: str, connection: Connection) -> Iterator[Finding]:
     """Whether the largest position that risk allows is more than the least that can be traded."""
     rules = ListedRules(connection, trader.symbols)
-    largest: Decimal = trader.capital * trader.limits.max_position
+    largest: Decimal = trader.capital * trader.limits.build().max_position
     too_small = [str(s) for s in rules if rules[s].min_notional > largest]
     what = f"sizes of {name}"
     if too_small:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from chatbot.settings.feeds import VoteFeedSettings
+from chatbot.settings.keys import keys_of
 from chatbot.settings.universe import UniverseSection
 from chatbot.settings.values import (
     Address,
@@ -21,7 +22,6 @@ from chatbot.settings.values import (
     Section,
     Share,
     Timeframe,
-    Whole,
     Wrong,
     alternatives,
     duration,
@@ -29,8 +29,7 @@ from chatbot.settings.values import (
 )
 from trading.market.recordings import CRASH, RECORDINGS
 from trading.market.universe import UniversePlan
-from trading.ports import LONGEST_REST
-from trading.risk.limits import EntryRules, EntryStyle, Limits, Theme
+from trading.risk.limits import EntryRules, Limits, Theme
 from trading.safety.desk_limits import DeskLimits
 from trading.types import Costs, Mode, Symbol
 from trading.venues import exchanges
@@ -159,9 +158,6 @@ class ExitSettings(Section):
         return partials
 
 
-_AFTER = Field(None, ge=timedelta(0), le=LONGEST_REST)
-
-
 def _coins(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value or not all(coin.isalnum() for coin in value):
         raise Wrong('allowed at least one coin, as in ["DOGE", "SHIB"]')
@@ -179,45 +175,21 @@ class ThemeLimit(Section):
         return Theme(name=self.name, coins=frozenset(self.coins), max_exposure=self.max_exposure)
 
 
-USUAL = Limits()
-
-
+@keys_of(Limits)
 class RiskLimits(Section):
-    """The keys of `trading.risk.limits.Limits`, which says what is usual; here, what is allowed."""
+    """What limits there are, what is usual and what is allowed: `trading.risk.limits.Limits`."""
 
-    max_positions: Whole = Field(USUAL.max_positions, ge=1, le=50)
-    risk_per_trade: Share = Field(USUAL.risk_per_trade, gt=0, le=Decimal("0.05"))
-    max_position: Share = Field(USUAL.max_position, gt=0, le=1)
-    max_exposure: Share = Field(USUAL.max_exposure, gt=0, le=1)
     themes: tuple[ThemeLimit, ...] = Field(
         (), max_length=20, description="at most 20 of {name, coins, max_exposure}"
-    )
-    min_notional: Number = Field(USUAL.min_notional, ge=0, le=1_000_000)
-    max_daily_loss: Share = Field(USUAL.max_daily_loss, gt=0, le=Decimal("0.5"))
-    max_weekly_loss: Share = Field(USUAL.max_weekly_loss, gt=0, le=Decimal("0.5"))
-    max_drawdown: Share = Field(USUAL.max_drawdown, gt=0, le=Decimal("0.5"))
-    loss_streak: Whole = Field(USUAL.loss_streak, ge=1, le=100)
-    loss_streak_rest: Duration = Field(USUAL.loss_streak_rest, ge=timedelta(0), le=LONGEST_REST)
-    symbol_rest: Duration = Field(USUAL.symbol_rest, ge=timedelta(0), le=LONGEST_REST)
-    symbol_rest_after_stop: Duration | None = _AFTER
-    symbol_rest_after_loss: Duration | None = _AFTER
-    symbol_rest_after_win: Duration | None = _AFTER
-    entries_per_cycle: Whole | None = Field(USUAL.entries_per_cycle, ge=1, le=50)
-    entries_per_hour: Whole | None = Field(USUAL.entries_per_hour, ge=1, le=200)
-    entries_per_day: Whole | None = Field(USUAL.entries_per_day, ge=1, le=200)
-    entry_spacing: Duration | None = Field(
-        USUAL.entry_spacing, ge=timedelta(seconds=1), le=timedelta(days=1)
-    )
-    max_price_age: Duration = Field(
-        USUAL.max_price_age, ge=timedelta(seconds=1), le=timedelta(days=1)
     )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        if self.risk_per_trade > self.max_daily_loss:
-            raise Wrong(f"above max_daily_loss ({self.max_daily_loss})", key="risk_per_trade")
-        if self.max_daily_loss > self.max_weekly_loss:
-            raise Wrong(f"above max_weekly_loss ({self.max_weekly_loss})", key="max_daily_loss")
+        limits = self.build()
+        if limits.risk_per_trade > limits.max_daily_loss:
+            raise Wrong(f"above max_daily_loss ({limits.max_daily_loss})", key="risk_per_trade")
+        if limits.max_daily_loss > limits.max_weekly_loss:
+            raise Wrong(f"above max_weekly_loss ({limits.max_weekly_loss})", key="max_daily_loss")
         return self
 
     @field_validator("themes")
@@ -234,18 +206,9 @@ class RiskLimits(Section):
         return Limits(**limits | {"themes": tuple(theme.build() for theme in self.themes)})
 
 
+@keys_of(EntryRules)
 class EntrySettings(Section):
-    """The keys of `trading.risk.limits.EntryRules`, with what is allowed."""
-
-    style: EntryStyle = EntryStyle.MARKET
-    max_age: Duration = Field(timedelta(minutes=15), ge=timedelta(seconds=1), le=timedelta(days=7))
-    max_spread: Share = Field(Decimal("0.002"), gt=0, le=Decimal("0.1"))
-    min_depth: Number = Field(Decimal(2), ge=0, le=1_000)
-    max_slippage: Share = Field(Decimal("0.005"), gt=0, le=Decimal("0.1"))
-    max_quote_age: Duration | None = Field(None, ge=timedelta(seconds=1), le=timedelta(hours=1))
-    maker_wait: Duration = Field(
-        timedelta(seconds=20), ge=timedelta(seconds=1), le=timedelta(hours=1)
-    )
+    """How a trader enters: `trading.risk.limits.EntryRules`."""
 
     def build(self) -> EntryRules:
         return EntryRules(**{field.name: getattr(self, field.name) for field in fields(EntryRules)})
@@ -290,12 +253,9 @@ class TraderSection(Section):
         return symbols
 
 
+@keys_of(DeskLimits)
 class WholeDesk(Section):
-    """The keys of `trading.safety.desk_limits.DeskLimits`, with what is allowed."""
-
-    max_exposure: Share | None = Field(None, gt=0, le=1)
-    max_positions: Whole | None = Field(None, ge=1, le=500)
-    max_daily_loss: Share | None = Field(None, gt=0, le=Decimal("0.5"))
+    """Limits on top of each trader's own: `trading.safety.desk_limits.DeskLimits`."""
 
     def build(self) -> DeskLimits:
         return DeskLimits(**self.model_dump())

@@ -3,7 +3,6 @@
 from trading.ports.files import Journal, LatchFile
 from trading.ports.history import (
     LONGEST_BAR,
-    LONGEST_REST,
     RECENT_TRADES,
     Alert,
     Announce,
@@ -21,7 +20,6 @@ from trading.ports.venue import Leaving, Venue, unwatched
 
 __all__ = [
     "LONGEST_BAR",
-    "LONGEST_REST",
     "RECENT_TRADES",
     "Alert",
     "Announce",

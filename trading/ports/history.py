@@ -11,6 +11,7 @@ from typing import Protocol
 from trading.common.frozen import fast_frozen
 from trading.events import Event
 from trading.model.halt import Halt, TraderHalt
+from trading.risk.allowed import LONGEST_REST
 from trading.stats.daybook import DayBook
 from trading.types import (
     AccountState,
@@ -99,8 +100,6 @@ class Change:
 
 RECENT_TRADES = 200
 """Enough for streaks, and for figures of a day."""
-LONGEST_REST = timedelta(days=7)
-"""No setting may ask for more, and no rest may be forgotten before it is over."""
 LONGEST_BAR = timedelta(days=1)
 """By so much at most a rest may begin after the fill that brought it."""
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Annotated
 
 from trading.accounts.ledger import Ledger
 from trading.accounts.valuation import Valuer
 from trading.accounts.views import DeskUsage
+from trading.risk.allowed import count, share
 from trading.risk.drawdown import Guard, LossReading, loss_share
 from trading.safety.guards import Breach
 from trading.types import ZERO, OrderRole, Symbol
@@ -21,9 +23,9 @@ DESK_DAY = "desk day"
 class DeskLimits:
     """Shares are fractions of the equity of all traders together; None: no such limit."""
 
-    max_exposure: Decimal | None = None
-    max_positions: int | None = None
-    max_daily_loss: Decimal | None = None
+    max_exposure: Annotated[Decimal | None, share()] = None
+    max_positions: Annotated[int | None, count(500)] = None
+    max_daily_loss: Annotated[Decimal | None, share("0.5")] = None
 
 
 class DeskRisk:

@@ -97,7 +97,7 @@ async def test_limits_take_effect_and_the_change_is_told(desk: Desk) -> None:
     )
     assert desk.in_force("traders.majors.limits.max_positions") == "2"
     (applied,) = desk.applied
-    assert applied.traders["majors"].limits.max_positions == 2
+    assert applied.traders["majors"].limits.build().max_positions == 2
     assert desk.events == [SettingsReloaded(at=NOW, by="anna, console", changes=changes)]
 
 
@@ -115,7 +115,7 @@ async def test_limits_of_the_desk_exits_and_alerts_take_effect_too(desk: Desk) -
         "limits.max_exposure",
         "traders.majors.exits.break_even",
     ]
-    assert desk.applied[0].limits.max_exposure == Decimal("0.5")
+    assert desk.applied[0].limits.build().max_exposure == Decimal("0.5")
 
 
 async def test_the_same_settings_change_nothing_and_say_nothing(desk: Desk) -> None:

@@ -119,9 +119,9 @@ def test_the_environment_wins(file: Path) -> None:
     settings = load(file, environ)
     trader = settings.traders["majors"]
     assert settings.state_dir == file.parent / "elsewhere"
-    assert trader.limits.max_daily_loss == Decimal("0.02")
-    assert trader.limits.symbol_rest == timedelta(minutes=30)
-    assert trader.limits.max_drawdown == Decimal("0.10")
+    assert trader.limits.build().max_daily_loss == Decimal("0.02")
+    assert trader.limits.build().symbol_rest == timedelta(minutes=30)
+    assert trader.limits.build().max_drawdown == Decimal("0.10")
     assert trader.symbols == (Symbol("SOL", "USDT"),)
     assert trader.exits.partials[0].at_percent == 2
     assert trader.parameters["fast"] == 9
