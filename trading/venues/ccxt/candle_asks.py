@@ -14,7 +14,6 @@ from trading.errors import VenueRejected, VenueUnavailable
 from trading.market.candle_cache import CandleKey
 from trading.types import Symbol
 from trading.venues.ccxt.connection import Connection
-from trading.venues.ccxt.values import number
 
 LONGEST_BAN = 60.0
 """Seconds of a ban that are waited out; a longer one counts as no prices, and is told as that."""
@@ -58,23 +57,16 @@ class CandleAsks:
     async def _pages(self, symbol: Symbol, begin: int, last: int) -> dict[int, list[float]]:
         """From the bar that opens at *begin* to that which opens at *last*."""
         told: dict[int, list[float]] = {}
+        market = self._connection.row.market_of(symbol)
         while begin <= last:
             asked = min(self._connection.row.candles, (last - begin) // self._step + 1)
             for row in await self._ask(symbol, begin, asked):
                 opened = int(row[0])
                 self._check(symbol, opened)
                 if begin <= opened <= last:
-                    told[opened + self._step] = self._counted(symbol, row)
+                    told[opened + self._step] = self._connection.counted(market, row)
             begin += asked * self._step
         return told
-
-    def _counted(self, symbol: Symbol, row: Sequence[Any]) -> list[float]:
-        """Open, high, low, close, and the volume in coins."""
-        row_of = self._connection.row
-        volume = number(row[5])
-        if row_of.volumes_in_contracts:
-            volume *= self._connection.contract(row_of.market_of(symbol))
-        return [*(float(value) for value in row[1:5]), float(volume)]
 
     def _check(self, symbol: Symbol, opened: int) -> None:
         """Bars that open at other moments elsewhere are not the same bars."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -28,7 +28,7 @@ from trading.model.halt import Permit
 from trading.venues.ccxt.answers import Meaning, NotFound
 from trading.venues.ccxt.asking import UNASKED, Account
 from trading.venues.ccxt.breaker import Breaker
-from trading.venues.ccxt.exchange import Exchange
+from trading.venues.ccxt.exchange import Exchange, StreamedBar
 from trading.venues.ccxt.incoming import Incoming
 from trading.venues.ccxt.markets import Markets
 from trading.venues.ccxt.transport import (
@@ -40,7 +40,7 @@ from trading.venues.ccxt.transport import (
     sending,
     unguarded,
 )
-from trading.venues.ccxt.values import millis
+from trading.venues.ccxt.values import millis, number
 from trading.venues.ccxt.watched import aim, watched_class
 from trading.venues.ccxt.weights import URGENCY, Budgets, Urgency, WeightBudget
 
@@ -97,6 +97,8 @@ class Connection:
         self.breaker = breaker or Breaker(clock=clock)
         self.candles = CandleCache(clock=clock)
         """Of whoever takes prices from here."""
+        self.candles_heard_at = float("-inf")
+        """Monotonic seconds at which a stream told the last one, closed or not."""
         self._access = access
         self._url = url
         self._ws_url = ws_url
@@ -304,6 +306,38 @@ class Connection:
         ban = self.exchange.ban(status, folded, body)
         if ban is not None:
             (self.orders if ban.only_orders else self.budget).ban(ban.seconds)
+
+    def hear(self, client: Any, message: Any, go_on: Callable[[Any, Any], None]) -> None:
+        """What a stream says; *go_on* has ccxt take it.
+
+        A stream that has said its last word stays connected: ccxt would wait for ever.  Candles
+        that have not closed come several times a second of each market, and nobody reads them.
+        """
+        ended = self.exchange.last_word(message)
+        if ended:
+            client.on_error(ConnectionError(f"the stream ended: {ended}"))
+            return
+        bar = self.exchange.bar_of(message)
+        if bar is not None:
+            self._take(bar)
+        if bar is None or bar.is_closed:
+            go_on(client, message)
+
+    def _take(self, bar: StreamedBar) -> None:
+        self.candles_heard_at = self._clock.monotonic()
+        if bar.is_closed:
+            kind = str(self.row.market)
+            market = str(self.ccxt.safe_market(bar.market_id, None, None, kind)["symbol"])
+            step = timedelta(seconds=self.ccxt.parse_timeframe(bar.timeframe))
+            closed = int(bar.row[0]) + step // timedelta(milliseconds=1)
+            self.candles.put((market, step), {closed: self.counted(market, bar.row)})
+
+    def counted(self, market: str, row: Sequence[Any]) -> list[float]:
+        """Open, high, low, close of a candle of ccxt's *market*, and its volume in coins."""
+        volume = number(row[5])
+        if self.row.volumes_in_contracts:
+            volume *= self.contract(market)
+        return [*(float(value) for value in row[1:5]), float(volume)]
 
 
 async def _ended(exchange: Any, session: aiohttp.ClientSession) -> None:

@@ -9,6 +9,7 @@ turns them into ours, in one place.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +18,19 @@ from trading.venues.ccxt.asking import AccountWatch, Api
 from trading.venues.ccxt.money import Money
 from trading.venues.ccxt.searching import Searching
 from trading.venues.ccxt.values import number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamedBar:
+    """A candle as a stream tells it, again and again until it is closed."""
+
+    market_id: str
+    """The exchange's own name of the market."""
+    timeframe: str
+    """As ccxt calls it."""
+    row: Sequence[Any]
+    """When it opened (milliseconds), open, high, low, close and volume, as on the wire."""
+    is_closed: bool
 
 
 class Exchange(Searching, Money):
@@ -72,6 +86,13 @@ class Exchange(Searching, Money):
         if base is None or price is None or contract is None:
             return None
         return number(base) * number(price) * contract
+
+    def bar_of(self, message: Any) -> StreamedBar | None:
+        """The candle that a stream tells in *message*; None: it tells something else.
+
+        Only where `row.streams_candles`.
+        """
+        return None
 
     # -- the account's streams --------------------------------------------------------------
 

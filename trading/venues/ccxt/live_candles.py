@@ -24,6 +24,7 @@ from trading.market.candles import Candles, Panel
 from trading.market.doubts import DoubtKind, PriceDoubt
 from trading.types import Quote, Symbol
 from trading.venues.ccxt.candle_asks import Bars, CandleAsks
+from trading.venues.ccxt.candle_stream import CandleStream
 from trading.venues.ccxt.connection import Connection
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class LiveCandles:
         self._clock = clock
         self._window = CandleWindow(symbols, bars=bars)
         self._asks = CandleAsks(connection=connection, timeframe=timeframe, clock=clock)
+        self.stream = CandleStream(connection=connection, timeframe=timeframe, clock=clock)
         self._fetching = asyncio.Lock()
         self._gaps: dict[Symbol, dict[int, _LackedBar]] = {}
         self._mended_at = float("-inf")
@@ -124,6 +126,8 @@ class LiveCandles:
                 millis(last - n * self._timeframe)
                 for n in reversed(range(min(missing, self._bars)))
             ]
+            if len(times) == 1:
+                await self.stream.told(self.all.symbols, times[0])
             found, failed = await self._rows(last, times)
             if failed and len(failed) == len(self.all.symbols):
                 raise next(iter(failed.values()))

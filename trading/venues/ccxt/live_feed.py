@@ -19,6 +19,7 @@ from trading.market.candles import Candles
 from trading.market.doubts import PriceDoubt
 from trading.ports import FeedState
 from trading.types import ZERO, Quote, Symbol
+from trading.venues.ccxt.batches import BATCH, Batches
 from trading.venues.ccxt.connection import Connection
 from trading.venues.ccxt.live_candles import MEND_EVERY, LiveCandles, millis, moment
 
@@ -26,10 +27,6 @@ log = logging.getLogger(__name__)
 
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
 """Seconds between two tries of the stream."""
-BATCH = 50
-"""Symbols of one subscription."""
-MOST_SMALL = 8
-"""Subscriptions of a few symbols that joined later, before all are made anew."""
 PAUSE = 0.1
 """Seconds between two looks at a batch: hundreds of symbols tick without waking anybody each."""
 ASK_EVERY = 5.0
@@ -72,8 +69,7 @@ class LiveFeed:
         """When the exchange made that price; our own clock may be set back meanwhile."""
         self._wrong: set[Symbol] = set()
         """Those whose last tick made no sense."""
-        self._streams: list[tuple[Mapping[Symbol, str], asyncio.Task[None]]] = []
-        """Batches of markets as they were subscribed, and who listens to each."""
+        self._streams = Batches(self._listen, name=f"{name}: prices")
         self._listening = False
         self._mending: asyncio.Task[None] | None = None
         self._asked_at = float("-inf")
@@ -106,7 +102,8 @@ class LiveFeed:
         await self._candles.fill_up()
         if not self._listening:
             self._listening = True
-            self._listen_to(self._markets)
+            self._streams.follow(self._markets)
+            self._candles.stream.follow(self._markets)
             self._mending = asyncio.create_task(self._keep_mending(), name=f"{self.name}: gaps")
 
     async def follow(self, symbols: Sequence[Symbol]) -> None:
@@ -132,20 +129,20 @@ class LiveFeed:
             for symbol in [symbol for symbol in known if symbol not in self._markets]:
                 del known[symbol]  # what is known of its price is old from now on
         if self._listening:
-            self._change_streams()
+            self._streams.follow(self._markets)
+            self._candles.stream.follow(self._markets)
 
     def _is_traded(self, symbol: Symbol) -> bool:
         return not self._connection.markets.untraded(symbol)
 
     async def close(self) -> None:
         self._listening = False
-        streams = [stream for _, stream in self._streams]
-        self._end_streams()
         mending, self._mending = self._mending, None
         if mending is not None:
             mending.cancel()
-            streams.append(mending)
-        await asyncio.gather(*streams, return_exceptions=True)
+            await asyncio.gather(mending, return_exceptions=True)
+        await self._streams.close()
+        await self._candles.stream.close()
         await self._connection.close(self)
 
     async def mend(self) -> None:
@@ -204,30 +201,6 @@ class LiveFeed:
         return FeedState.LIVE if fresh else FeedState.STALE
 
     # -- the latest price -------------------------------------------------------------------
-
-    def _change_streams(self) -> None:
-        """A subscription stays as it is while one of its markets is followed: each other list of
-        markets is another connection.  Those that are not heard any more end with their
-        connection, within a day."""
-        gone = [each for each in self._streams if not self._markets.keys() & each[0].keys()]
-        for each in gone:
-            self._streams.remove(each)
-            each[1].cancel()
-        if len(self._streams) > 2 * len(self._markets) / BATCH + MOST_SMALL:
-            self._end_streams()
-        heard = {symbol for batch, _ in self._streams for symbol in batch}
-        self._listen_to({s: m for s, m in self._markets.items() if s not in heard})
-
-    def _listen_to(self, markets: Mapping[Symbol, str]) -> None:
-        every = list(markets.items())
-        for batch in (dict(every[n : n + BATCH]) for n in range(0, len(every), BATCH)):
-            listening = asyncio.create_task(self._listen(batch), name=f"{self.name}: prices")
-            self._streams.append((batch, listening))
-
-    def _end_streams(self) -> None:
-        streams, self._streams = self._streams, []
-        for _, stream in streams:
-            stream.cancel()
 
     async def _listen(self, batch: Mapping[Symbol, str]) -> None:
         """Hear prices for ever; while the stream is broken, ask for them now and then."""

@@ -201,6 +201,8 @@ class Row:
     """The most that one request brings."""
     volumes_in_contracts: bool = False
     """Of candles and of tickers, in the base currency."""
+    streams_candles: bool = False
+    """Its streams tell when a candle has closed, and `Exchange.bar_of` reads it."""
     book_levels: int | None = 100
     """Prices of an order book that are looked at; None: as many as it tells unasked."""
     rules_of_one: bool = False

@@ -37,7 +37,7 @@ def watched_class(name: str) -> Callable[[Connection, dict[str, Any]], Any]:
 
         def __init__(self, connection: Connection, config: dict[str, Any]) -> None:
             self._told = connection.heard
-            self._last_word = connection.exchange.last_word
+            self._hear = connection.hear
             self.real_hosts: dict[str, str] = {}
             super().__init__(config)
             # Exact, and read everywhere; of a Decimal ccxt's own parsers lose fees and triggers.
@@ -57,13 +57,7 @@ def watched_class(name: str) -> Callable[[Connection, dict[str, Any]], Any]:
             return parsed if plain else cleaned(parsed)
 
         def handle_message(self, client: Any, message: Any) -> None:
-            """A stream that has said its last word stays connected: ccxt would wait for ever."""
-            message = cleaned(message)
-            ended = self._last_word(message)
-            if ended:
-                client.on_error(ConnectionError(f"the stream ended: {ended}"))
-                return
-            super().handle_message(client, message)
+            self._hear(client, cleaned(message), super().handle_message)
 
         def currency_to_precision(self, _code: str, fee: Any, *_: Any) -> str:
             """ccxt's streams sum fees that nobody reads, and stumble on a coin without a market."""

@@ -21,7 +21,7 @@ from trading.types import (
     Targets,
 )
 from trading.venues.ccxt.asking import Account, Api, VenueRequest
-from trading.venues.ccxt.exchange import Exchange
+from trading.venues.ccxt.exchange import Exchange, StreamedBar
 from trading.venues.ccxt.row import Market, PageCut, Permission, Row
 from trading.venues.ccxt.values import exact, info_of
 
@@ -66,6 +66,18 @@ class Binance(Exchange):
     async def _parsed(self, api: Api, tell: Any, params: Mapping[str, str]) -> Mapping[str, Any]:
         told = await api.ask(tell, dict(params), about="markets")
         return {str(row["symbol"]): api.ccxt.parse_market(row) for row in told["symbols"]}
+
+    def bar_of(self, message: Any) -> StreamedBar | None:
+        told = message.get("data", message) if isinstance(message, dict) else None
+        if not isinstance(told, dict) or told.get("e") != "kline":
+            return None
+        bar = told["k"]
+        return StreamedBar(
+            market_id=str(bar["s"]),
+            timeframe=str(bar["i"]),
+            row=[bar["t"], bar["o"], bar["h"], bar["l"], bar["c"], bar["v"]],
+            is_closed=bar["x"] is True,
+        )
 
     def last_word(self, message: Any) -> str:
         told = message.get("data", message) if isinstance(message, dict) else None
@@ -195,6 +207,7 @@ _BOTH: Mapping[str, Any] = {
     "page": 1_000,
     "cut": PageCut.OLDEST_FIRST,
     "fills_by": "orderId",
+    "streams_candles": True,
     "used_header": "X-MBX-USED-WEIGHT-1M",
     "orders_header": "X-MBX-ORDER-COUNT-10S",
     "too_many_orders": frozenset({"-1015"}),

@@ -190,9 +190,10 @@ class Streams:
     # --- what happens ---
 
     def beat(self) -> None:
-        """Tickers and mark prices come even when nothing happens, as from the real one."""
+        """These come even when nothing happens, as from the real one."""
+        regularly = ("icker", "markPrice", "@kline_")
         for connection in self._connections:
-            regular = [n for n in connection.names if "icker" in n or "markPrice" in n]
+            regular = [n for n in connection.names if any(word in n for word in regularly)]
             self._show(connection, regular)
 
     def publish(self, told: Told) -> None:
