@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from trading.common.frozen import fast_frozen, replace
@@ -50,7 +51,14 @@ def split(fill: Fill, quantity: Decimal) -> tuple[Fill, Fill]:
     return replace(fill, quantity=quantity, fee=fee), rest
 
 
-def _opened(fill: Fill, quantity: Decimal, fee: Decimal) -> Position:
+def opened(fill: Fill, *, paced_from: datetime) -> Position:
+    """The position that begins with *fill*, an entry's; it counts to the bar *paced_from*."""
+    return _opened(fill, fill.quantity, fill.fee, paced_from)
+
+
+def _opened(
+    fill: Fill, quantity: Decimal, fee: Decimal, paced_from: datetime | None = None
+) -> Position:
     return Position(
         trader=fill.trader,
         symbol=fill.symbol,
@@ -60,6 +68,7 @@ def _opened(fill: Fill, quantity: Decimal, fee: Decimal) -> Position:
         id=fill.order_id,
         entered=quantity,
         fees=fee,
+        paced_from=paced_from,
     )
 
 

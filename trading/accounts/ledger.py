@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from trading.accounts.booking import Booked, book, split
+from trading.accounts.booking import Booked, book, opened, split
 from trading.accounts.retelling import BookedFill, Retelling
 from trading.common.frozen import fast_frozen, replace
 from trading.model.plan import grown
@@ -156,6 +156,13 @@ class Ledger:
             self._end_in(order.symbol, order.id)
         return order
 
+    def let_go(self, order: Order) -> None:
+        """Forget *order*, which has ended: nothing will be heard of it, nor asked."""
+        self.orders.pop(order.id, None)
+        self.alive.pop(order.id, None)
+        self._alive_of[order.role].pop(order.id, None)
+        self._end_in(order.symbol, order.id)
+
     def _keep_alive(self, order: Order) -> None:
         self.alive[order.id] = order
         self._alive_of[order.role][order.id] = order
@@ -220,8 +227,29 @@ class Ledger:
         Returns the round trip that it ends.
         """
         self.fills_booked += 1
-        done = self._moved(order, book(self.positions.get(fill.symbol), fill))
+        if fill.symbol not in self.positions:
+            self.change_account(wallet=self.account.wallet - fill.fee)
+            position = opened(fill, paced_from=self._bar_behind(order, fill.at))
+            self.positions[fill.symbol] = position
+            self.plans[fill.symbol] = _first_plan(order, position)
+            return None
+        done = self._moved(order, book(self.positions[fill.symbol], fill))
         return None if done.closed is None else self._trade(done.closed, order, fill)
+
+    def reduce(self, fill: Fill, *, sent_at: datetime, reason: ExitReason) -> Trade | None:
+        """As `settle`, of a reduction at market that was sent at the close of a bar, *sent_at*."""
+        self.fills_booked += 1
+        symbol = fill.symbol
+        done = book(self.positions[symbol], fill)
+        self.change_account(wallet=self.account.wallet + done.profit - fill.fee)
+        if done.after is not None:
+            self.positions[symbol] = done.after
+            return None
+        del self.positions[symbol], self.plans[symbol]
+        if done.closed is None:
+            return None
+        bar = self._bar_of(fill.at, sent_at)
+        return self._keep_trade(done.closed, fill, rest_from=bar, reason=reason, by="")
 
     def ripe(self, symbol: Symbol) -> list[OrderReport]:
         """What was told too early, and can be booked now."""
@@ -462,14 +490,20 @@ class Ledger:
         return held
 
     def _trade(self, closed: Position, order: Order, fill: Fill) -> Trade:
+        bar = self._bar_behind(order, fill.at)
+        return self._keep_trade(closed, fill, rest_from=bar, reason=exit_reason(order), by=order.by)
+
+    def _keep_trade(
+        self, closed: Position, fill: Fill, *, rest_from: datetime, reason: ExitReason, by: str
+    ) -> Trade:
         trade = as_trade(
             closed,
             rules=self._rules(fill.symbol),
             side=fill.side.opposite,
             at=fill.at,
-            rest_from=self._bar_behind(order, fill.at),
-            reason=exit_reason(order),
-            by=order.by,
+            rest_from=rest_from,
+            reason=reason,
+            by=by,
         )
         self.trades = [known for known in self.trades if known.id != trade.id]
         self.trades.insert(0, trade)
@@ -482,8 +516,13 @@ class Ledger:
         What a bar's cycle sent to be filled at once counts to that bar, though it left and was
         filled a moment after the close; anything else to the bar that holds the fill.
         """
-        cause = order.market_at
-        if self._step is None or order.type is not OrderType.MARKET or cause is None:
+        if order.type is not OrderType.MARKET or order.market_at is None:
+            return self._close_after(at)
+        return self._bar_of(at, order.market_at)
+
+    def _bar_of(self, at: datetime, cause: datetime) -> datetime:
+        """The same, of an order at market that was sent at *cause*."""
+        if self._step is None:
             return self._close_after(at)
         of_a_cycle = cause == self._close_after(cause)
         return cause if of_a_cycle and at < cause + self._step else self._close_after(at)

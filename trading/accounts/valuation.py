@@ -11,7 +11,7 @@ from functools import partial
 from trading.accounts.ledger import Ledger
 from trading.market.spike_filter import SpikeFilter
 from trading.ports import Feed
-from trading.risk.exposure import exposures
+from trading.risk.exposure import exposures, held
 from trading.types import ZERO, OrderRole, Position, Quote, Symbol
 
 
@@ -110,7 +110,21 @@ class Valuer:
 
     def at_work(self, at: datetime | None = None) -> tuple[Decimal | None, dict[Symbol, Decimal]]:
         """`equity` and `exposures`, both with the prices that are asked for once."""
-        return self.worth(self.quotes(self.priced(), at))
+        if self.apart or self.ledger.alive_of(OrderRole.ENTRY):
+            return self.worth(self.quotes(self.priced(), at))
+        profit, found = ZERO, dict[Symbol, Decimal]()
+        is_known = True
+        for symbol, position in self.ledger.positions.items():
+            quote = self.quote(symbol, at)
+            if quote is None:
+                is_known, found[symbol] = False, held(position, None)
+            else:
+                profit += position.open_profit(quote.price)
+                found[symbol] = held(position, quote.price)
+        if not is_known:
+            return None, found
+        self.known = self.ledger.account.wallet + profit
+        return self.known, found
 
     def priced(self) -> set[Symbol]:
         """Those whose prices decide what it is worth: held, or about to be."""

@@ -10,7 +10,8 @@ import itertools
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
+from functools import partial
 
 import numpy as np
 
@@ -130,8 +131,8 @@ class Drive:
             modes={test.trader.name: test.trader.mode},
         )  # fmt: skip
         self._venue = InstantPaper(
-            name="paper", feed=self._feed, journal=NoJournal(since), capital=test.trader.capital,
-            rules=test.rules, costs=test.costs,
+            name="paper", feed=self._feed, trader=test.trader.name, journal=NoJournal(since),
+            capital=test.trader.capital, rules=test.rules, costs=test.costs,
         )  # fmt: skip
         numbers = itertools.count(1 if since is None else _AGAIN)
         ids = OrderIds("back", lambda size: f"{next(numbers):0{size * 2}x}")
@@ -159,6 +160,8 @@ class Drive:
         self._wishes = frozenset(self._signals)
         self._days = _new_days(candles, test.trader.zone, first)
         self._days_set = frozenset(self._days)
+        self._day_known: tuple[date | None, int, bool] = None, 0, False
+        """The account's day, the number of days begun, and whether it waits for one of them."""
         self._readings = EquityReadings(
             candles=candles, rules=test.rules, known=self._feed.last_known, ledger=self._ledger,
             guards=self._trader.losses.guards, limits=test.trader.limits, first=first,
@@ -207,6 +210,7 @@ class Drive:
         """What the desk does up to this bar, at its close, and right after it."""
         at = self._feed.show(column)
         if self._uncovered:
+            self._fast.hand_over()
             await self._trader.upkeep()
         self._is_plain = False
         if self._uncovered or not self._leap or self._by_trader(column):
@@ -219,6 +223,7 @@ class Drive:
         self._look(column)
 
     async def _handle_by_trader(self, column: int) -> None:
+        self._fast.hand_over()
         self._readings.take(column)
         await self._trader.cycles.bars.handle()
         self._readings.seen(column)
@@ -232,7 +237,9 @@ class Drive:
         )
         due_now = [symbol for symbol in self._ledger.positions if symbol in due]
         before = len(fills)
-        if not self._fast.leave_at(at, due_now, touched=bool(due)):
+        touches = partial(self._leaps.may_touch, column=column)
+        if not self._fast.leave_at(at, due_now, touches=touches):
+            self._fast.hand_over()
             self._readings.take(column)
             await bars.leave_at(at)
             self._readings.seen(column)
@@ -247,6 +254,7 @@ class Drive:
             done = not wishes or await self._fast.enter_at(at)
             self._is_plain = done and (self._fast.is_whole or not wishes)
             if not done:
+                self._fast.hand_over()
                 await bars.enter_at(at)
             if len(fills) > before:
                 self._readings.changed(column + 1)
@@ -277,6 +285,7 @@ class Drive:
         return rests and not reached and not self._halter.latch.active
 
     def _stood(self, column: int) -> Standing:
+        self._fast.hand_over()
         self._readings.take(column + 1)
         ledger = self._ledger
         return Standing(
@@ -314,8 +323,11 @@ class Drive:
 
     def _day_waits(self, column: int) -> bool:
         """Whether the day of the bar in *column* has not begun for the guards: a price was old."""
-        zone = self._test.trader.zone
-        return self._ledger.account.day < day_of(self._feed.now(), zone)
+        day, number = self._ledger.account.day, bisect_right(self._days, column)
+        if self._day_known[:2] != (day, number):
+            waits = day < day_of(self._feed.now(), self._test.trader.zone)
+            self._day_known = day, number, waits
+        return self._day_known[2]
 
     def _unhalted(self) -> tuple[str, ...]:
         """Guards that could still halt."""
@@ -328,6 +340,7 @@ class Drive:
 
     async def _carry_out_halts(self, column: int) -> None:
         """What the trader does between its cycles, and an owner once a day."""
+        self._fast.hand_over()
         active = self._halter.latch.active
         self._halts.update((halt.id, halt) for halt in active)
         for _ in range(ROUNDS):
@@ -352,10 +365,10 @@ class Drive:
         if not symbols:
             return
         for symbol in symbols:
-            alive = self._ledger.alive_in(symbol)
+            alive, unseen = self._ledger.alive_in(symbol), self._fast.resting(symbol)
             self._leaps.look(
                 symbol, column, position=self._ledger.positions.get(symbol),
-                plan=self._ledger.plans.get(symbol), orders=alive,
+                plan=self._ledger.plans.get(symbol), orders=[*alive, *unseen],
                 until=self._next_bar_at_least(column, symbol, alive),
             )  # fmt: skip
 
@@ -384,6 +397,7 @@ class Drive:
     # -- what came of it ---------------------------------------------------------------------
 
     def _result(self) -> Result:
+        self._fast.hand_over()
         self._readings.take(self._candles.bars)
         bars, strategy = slice(self._first, None), self._test.strategy
         return Result(
@@ -395,7 +409,8 @@ class Drive:
             holding=_holding(self._readings.marks[:, bars], float(self._test.trader.capital)),
             trades=tuple(self._history.trades_closed),
             fills=tuple(self._history.fills_made),
-            sent=tuple(self._history.orders_sent.values()),
+            orders=self._history.orders_made,
+            told=self._history.sent,
             approved=self._history.approved,
             refused=dict(self._history.refused),
             halts=tuple(self._halts.values()),

@@ -12,13 +12,14 @@ left to the trader at any point of any bar: it goes on from the books as they st
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from functools import partial
 
 from trading.backtest.feed import HandFeed
 from trading.backtest.foregone import Foregone
+from trading.backtest.legs import Leg, RestingLegs
 from trading.backtest.parts import InstantPaper, KeptHistory
 from trading.cycle.deciding import Approval, approvals
 from trading.execution.order_ids import OrderIds
@@ -40,6 +41,7 @@ from trading.types import (
     OrderType,
     Position,
     Side,
+    Signal,
     Symbol,
 )
 from trading.venues.paper.filling import NO_POSITION_LEFT
@@ -74,27 +76,51 @@ class FastPath:
         self._feed = feed
         self._ids = ids
         self._foregone = foregone
+        self._legs = RestingLegs(
+            trader=trader.name, ledger=trader.ledger, venue=venue, history=history
+        )
         settings = trader.settings
         self._rules: Mapping[Symbol, MarketRules] = rules
         self._enters = settings.mode is Mode.PAPER and settings.entries.style is EntryStyle.MARKET
 
+    def _is_under_way(self) -> bool:
+        """Whether an order is about to fill, or may be."""
+        alive = self._ledger.alive.values()  # few, as most of what rests is not shown
+        return any(
+            o.role is not OrderRole.PROTECT or o.status is not OrderStatus.OPEN for o in alive
+        )
+
+    # -- taking over ---------------------------------------------------------------------------
+
+    def hand_over(self) -> None:
+        """Let the books say all that the trader needs to go on from here."""
+        self._legs.show_all()
+
+    def resting(self, symbol: Symbol) -> Sequence[Leg]:
+        """What rests for *symbol* that the books do not say."""
+        return self._legs.unseen(symbol)
+
     # -- exits ---------------------------------------------------------------------------------
 
-    def leave_at(self, at: datetime, due_now: Sequence[Symbol], *, touched: bool) -> bool:
+    def leave_at(
+        self, at: datetime, due_now: Sequence[Symbol], *, touches: Callable[[Leg], bool]
+    ) -> bool:
         """Fill what the bar fills, and carry out the plans of *due_now*: no other symbol waits for
-        anything that this bar has.  *touched*: something may fill in it."""
-        alive = self._ledger.alive_of
-        if alive(OrderRole.ENTRY) or alive(OrderRole.EXIT) or self._trader.protection.reached:
+        anything that this bar has.  *touches*: whether it may fill a leg."""
+        if self._is_under_way() or self._trader.protection.reached:
             return False
-        reports = self._venue.fill_bar(at, untouched=not touched)
+        for symbol in due_now:
+            if any(touches(leg) for leg in self._legs.unseen(symbol)):
+                self._legs.show(symbol)
+        reports = self._venue.fill_bar(at, untouched=not any(map(self._legs.are_shown, due_now)))
         if not all(report.status.is_terminal for report in reports):  # something is left of one
             for report in reports:
                 self._trader.orders.outcomes.hear(report)
             return False
         for report in reports:
             self._take_in(report, at)
-        left = [s for s in due_now if s in self._ledger.positions]
-        return all(self._carry_out(symbol, at) for symbol in left)
+        positions = self._ledger.positions
+        return all(self._carry_out(symbol, at) for symbol in due_now if symbol in positions)
 
     def _carry_out(self, symbol: Symbol, at: datetime) -> bool:
         before, quote = self._ledger.plans.get(symbol), self._feed.quote(symbol)
@@ -134,15 +160,19 @@ class FastPath:
         left = abs(position.quantity) != quantity
         if left and not self._can_rest(self._ledger.plans[symbol], position):
             return False
-        order = self._order(
-            position, kind=OrderType.MARKET, role=OrderRole.EXIT, quantity=quantity, reason=reason,
-            at=at,
-        )  # fmt: skip
-        self._history.orders_sent[order.id] = order
         if not left:
-            for leg in self._ledger.alive_of(OrderRole.PROTECT, symbol):
-                self._end(leg, NO_POSITION_LEFT, at)
-        self._meet(order, at)
+            self._legs.end_all(symbol, NO_POSITION_LEFT, at)
+        venue_id = self._venue.next_id
+        fill = self._venue.take(
+            self._ids.new(OrderRole.EXIT), symbol, position.side.opposite, quantity,
+            price=self._price(symbol), at=at,
+        )  # fmt: skip
+        trade = self._ledger.reduce(fill, sent_at=at, reason=reason)
+        self._history.fills_made.append(fill)
+        self._history.unbuilt.append(partial(_market_exit, fill, reason, venue_id))
+        self._history.changed.add(symbol)
+        if trade is not None:
+            self._history.trades_closed.append(trade)
         if left:
             self._protect(symbol, at)
         return True
@@ -152,8 +182,8 @@ class FastPath:
     @property
     def is_open(self) -> bool:
         """Whether it answers the next wish with nothing in its way but what is held."""
-        alive, trader = self._ledger.alive_of, self._trader
-        under_way = alive(OrderRole.ENTRY) or alive(OrderRole.EXIT) or trader.protection.reached
+        trader = self._trader
+        under_way = self._is_under_way() or trader.protection.reached
         return self._enters and not (under_way or trader.block)
 
     async def enter_at(self, at: datetime) -> bool:
@@ -164,7 +194,7 @@ class FastPath:
         await self._trader.universe.refresh(at)
         signals = await self._strategist.signals(at)
         leaving = self._strategist.leaving(at)
-        turned = [s.symbol for s in signals if self._is_held(s.symbol, s.side.opposite)]
+        turned = [s.symbol for s in signals if self._turns(s)]
         if not all(self._leave(symbol, at) for symbol in (*turned, *leaving)):
             return False
         answers = self._decider.decide(signals, {}, now=at, blocked=self._trader.block)
@@ -175,20 +205,34 @@ class FastPath:
                 self._history.count(answer)
         if not all(self._is_plain(approval, at) for approval in approved):
             self.is_whole = False
+            self.hand_over()
             await self._bars.send(approved, at)
             return True
         for approval in approved:
-            self._history.count(approval.decision)
-            self._trader.orders.on_the_way.leave((approval.order,))
-            self._history.orders_sent[approval.order.id] = approval.order
-            self._meet(approval.order, at)
+            self._enter(approval.order, at)
         for symbol in sorted(approval.order.symbol for approval in approved):
             self._protect(symbol, at)
         return True
 
-    def _is_held(self, symbol: Symbol, side: Side) -> bool:
-        position = self._ledger.positions.get(symbol)
-        return position is not None and position.side is side
+    def _enter(self, order: Order, at: datetime) -> None:
+        """Let the market fill all of it."""
+        self._history.approved += 1
+        self._trader.orders.on_the_way.leave((order,))
+        venue_id = self._venue.next_id
+        fill = self._venue.take(
+            order.id, order.symbol, order.side, order.quantity, price=self._price(order.symbol),
+            at=at,
+        )  # fmt: skip
+        self._ledger.let_go(order)
+        self._ledger.settle(order, fill)
+        self._history.fills_made.append(fill)
+        self._history.unbuilt.append(partial(_filled, order, fill, venue_id))
+        self._history.changed.add(order.symbol)
+
+    def _turns(self, signal: Signal) -> bool:
+        """Whether it wishes the other side of what is open."""
+        position = self._ledger.positions.get(signal.symbol)
+        return position is not None and position.side is not signal.side
 
     def _leave(self, symbol: Symbol, at: datetime) -> bool:
         if symbol not in self._ledger.positions:
@@ -222,10 +266,10 @@ class FastPath:
         position, plan, rules = (
             self._ledger.positions[symbol], self._ledger.plans[symbol], self._rules[symbol],
         )  # fmt: skip
-        legs = self._ledger.alive_of(OrderRole.PROTECT, symbol)
+        legs = tuple(self._legs.of(symbol))
         stop = None if plan.stop is None else rules.tightest(plan.stop, plan.side)
         target = None if plan.target is None else rules.price(plan.target)
-        held = abs(position.quantity)
+        held, side = abs(position.quantity), position.side.opposite
         for kind, price, reason in (
             (OrderType.STOP, stop, stop_reason(plan, rules)),
             (OrderType.TARGET, target, ExitReason.TARGET),
@@ -234,78 +278,42 @@ class FastPath:
             if rests is not None and rests.stop_price == price and rests.quantity == held:
                 continue
             if rests is not None:
-                self._end(rests, "cancelled", at)
+                self._legs.end(rests, "cancelled", at)
             if price is not None:
-                order = self._order(
-                    position, kind=kind, role=OrderRole.PROTECT, quantity=held, reason=reason,
-                    at=at, stop_price=price, status=OrderStatus.OPEN,
-                    venue_id=self._venue.next_id, updated_at=at, version=2,
+                leg = Leg(
+                    id=self._ids.new(OrderRole.PROTECT), symbol=symbol, side=side, type=kind,
+                    stop_price=price, quantity=held, reason=reason, since=at,
                 )  # fmt: skip
-                self._venue.rest(order, at)
-                self._ledger.add(order)
-                self._history.orders_sent[order.id] = order
+                self._legs.rest(leg)
         self._history.changed.add(symbol)
 
     # -- orders --------------------------------------------------------------------------------
 
-    def _order(
-        self, position: Position, *, role: OrderRole, kind: OrderType, at: datetime,
-        reason: ExitReason, **of: Any,
-    ) -> Order:  # fmt: skip
-        """One that makes *position* smaller."""
-        return Order(
-            id=self._ids.new(role), trader=self._name, symbol=position.symbol, type=kind, role=role,
-            side=position.side.opposite, created_at=at, market_at=at, reduce_only=True,
-            reason=reason.value, **of,
-        )  # fmt: skip
-
-    def _meet(self, order: Order, at: datetime) -> None:
-        """Let the market fill all of *order*."""
-        venue_id = self._venue.next_id
-        self._filled(order, self._venue.take(order, self._price(order.symbol), at), venue_id)
-
-    def _filled(self, order: Order, fill: Fill, venue_id: str) -> None:
-        """Book *fill*, which is all of *order*."""
-        quantity = fill.quantity
-        ended = order.changed(
-            status=OrderStatus.FILLED, venue_id=venue_id, filled=quantity, updated_at=fill.at,
-            average_price=quantity * fill.price / quantity, triggered=order.type in CONDITIONAL,
-        )  # fmt: skip
-        self._keep(ended)
-        history = self._history
-        history.fills_made.append(fill)
-        trade = self._ledger.settle(ended, fill)
-        if trade is not None:
-            history.trades_closed.append(trade)
-
-    def _end(self, leg: Order, note: str, at: datetime) -> None:
-        self._venue.drop(leg, at, note)
-        self._keep(leg.changed(status=OrderStatus.CANCELLED, note=note, updated_at=at))
-
-    def _keep(self, ended: Order) -> None:
-        self._ledger.update(ended)
-        self._history.orders_sent[ended.id] = ended
-        self._history.changed.add(ended.symbol)
-
     def _fills_whole(self, symbol: Symbol, quantity: Decimal, at: datetime) -> bool:
         rules = self._rules[symbol]
         most = rules.max_quantity
-        if rules.quantity(quantity) != quantity or (most is not None and quantity > most):
+        if quantity % rules.lot or (most is not None and quantity > most):
             return False
-        return quantity <= self._venue.room(symbol, at)
+        return self._venue.has_room(symbol, quantity, at)
 
     def _take_in(self, report: OrderReport, at: datetime) -> None:
         """Book what the venue tells of an order that has ended."""
         order = self._ledger.orders[report.order_id]
         if report.status is OrderStatus.FILLED and order.quantity == report.fills[0].quantity:
-            self._filled(order, report.fills[0], report.venue_id)
+            fill = report.fills[0]
+            ended = _filled(order, fill, report.venue_id)
+            self._legs.book(ended)
+            trade = self._ledger.settle(ended, fill)
+            self._history.fills_made.append(fill)
+            if trade is not None:
+                self._history.trades_closed.append(trade)
         elif not report.fills:
-            self._keep(order.changed(status=report.status, note=report.note, updated_at=at))
+            self._legs.book(order.changed(status=report.status, note=report.note, updated_at=at))
         else:
             applied = self._ledger.apply(report, now=at)
             if applied is None:
                 raise KeyError(report.order_id)
-            self._keep(applied.order)
+            self._legs.book(applied.order)
             self._history.fills_made += [booked.fill for booked in applied.booked]
             self._history.trades_closed += applied.trades
 
@@ -314,3 +322,22 @@ class FastPath:
         if quote is None:
             raise KeyError(symbol)
         return quote.price
+
+
+def _market_exit(fill: Fill, reason: ExitReason, venue_id: str) -> Order:
+    """The order that ended with *fill*."""
+    order = Order(
+        id=fill.order_id, trader=fill.trader, symbol=fill.symbol, type=OrderType.MARKET,
+        role=OrderRole.EXIT, side=fill.side, quantity=fill.quantity, created_at=fill.at,
+        market_at=fill.at, reduce_only=True, reason=reason.value,
+    )  # fmt: skip
+    return _filled(order, fill, venue_id)
+
+
+def _filled(order: Order, fill: Fill, venue_id: str) -> Order:
+    """*order*, all of which *fill* is."""
+    quantity = fill.quantity
+    return order.changed(
+        status=OrderStatus.FILLED, venue_id=venue_id, filled=quantity, updated_at=fill.at,
+        average_price=quantity * fill.price / quantity, triggered=order.type in CONDITIONAL,
+    )  # fmt: skip

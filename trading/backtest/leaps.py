@@ -8,9 +8,10 @@ early, never too late: a bar that is looked at for nothing changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,6 @@ from trading.types import (
     ZERO,
     ExitPlan,
     MarketRules,
-    Order,
     OrderType,
     Position,
     Side,
@@ -31,7 +31,7 @@ from trading.types import (
 )
 
 _INF = float("inf")
-_FIRST_LOOK, _GROWTH, _LONGEST_LOOK = 64, 4, 1 << 14
+_FIRST_LOOK, _GROWTH, _LONGEST_LOOK = 512, 4, 1 << 14
 _ROUNDING = 0.6
 """Ticks by which a raw price may lie beside the tick that it is rounded to, and a bit more."""
 
@@ -53,6 +53,21 @@ class _NextMoments:
     """At the latest; the next one if it cannot be told."""
 
 
+class Waiting(Protocol):
+    """What waits for a price: an order, or what is to be one."""
+
+    @property
+    def symbol(self) -> Symbol: ...
+    @property
+    def side(self) -> Side: ...
+    @property
+    def type(self) -> OrderType: ...
+    @property
+    def price(self) -> Decimal | None: ...
+    @property
+    def stop_price(self) -> Decimal | None: ...
+
+
 class Leaps:
     """Looks ahead in the candles for one account."""
 
@@ -69,6 +84,13 @@ class Leaps:
         """The first column that touches anything; `NEVER` if none does."""
         return min(self._next.values(), default=NEVER)
 
+    def may_touch(self, waiting: Waiting, column: int) -> bool:
+        """Whether that bar may touch the price that *waiting* waits for."""
+        waits, row = _NextMoments(), self._candles.row(waiting.symbol)
+        _wait_for(waits, waiting, float(self._rules[waiting.symbol].tick) * _ROUNDING)
+        low, high = (panel[row, column] for panel in (self._candles.low, self._candles.high))
+        return bool(low <= waits.low or high >= waits.high)
+
     def due(self, column: int) -> set[Symbol]:
         """Symbols whose wait has ended with *column*: look at them again."""
         symbols = self._candles.symbols
@@ -81,7 +103,7 @@ class Leaps:
         *,
         position: Position | None,
         plan: ExitPlan | None,
-        orders: list[Order],
+        orders: Sequence[Waiting],
         until: int,
     ) -> None:
         """Note what *symbol* waits for after *column*, and *until* which column at most."""
@@ -94,7 +116,7 @@ class Leaps:
         waits = _NextMoments(column=until)
         slack = float(self._rules[symbol].tick) * _ROUNDING
         for order in orders:
-            _wait_for_order(waits, order, slack)
+            _wait_for(waits, order, slack)
         if position is not None and plan is not None:
             self._wait_for_plan(waits, plan, abs(position.quantity), column, symbol)
         self._next[row] = self._search(row, waits, column + 1)
@@ -166,7 +188,7 @@ class Leaps:
         return self._exits.long if side is Side.BUY else self._exits.short
 
 
-def _wait_for_order(waits: _NextMoments, order: Order, slack: float) -> None:
+def _wait_for(waits: _NextMoments, order: Waiting, slack: float) -> None:
     price = order.stop_price if order.type in CONDITIONAL else order.price
     if price is None:
         return

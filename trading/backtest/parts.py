@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 from trading.backtest.feed import HandFeed
@@ -27,6 +28,7 @@ from trading.types import (
     OrderReport,
     OrderStatus,
     OrderType,
+    Side,
     Symbol,
     Trade,
 )
@@ -46,6 +48,9 @@ class KeptHistory:
         self._books = Books() if since is None else since.books
         self._notes: Mapping[str, str] = {} if since is None else since.notes
         self.orders_sent: dict[str, Order] = {}
+        """By id: those that the trader, too, has seen."""
+        self.unbuilt: list[Callable[[], Order]] = []
+        """The others, as they ended: nobody asks for one of them but who asks for all."""
         self.fills_made: list[Fill] = []
         self.trades_closed: list[Trade] = []
         self.points: list[EquityPoint] = []
@@ -76,11 +81,16 @@ class KeptHistory:
 
     def refuse(self, symbol: Symbol, reason: str, times: int = 1) -> None:
         """Count what was refused to *symbol* for that reason."""
-        base, kind = symbol.base, reason
-        if base in kind:
-            kind = re.sub(rf"\b{re.escape(base)}\b", "SYMBOL", kind)
-        kind = _FIGURE.sub("#", kind)
+        kind = _kind(symbol.base, reason)
         self.refused[kind] = self.refused.get(kind, 0) + times
+
+    @property
+    def orders_made(self) -> int:
+        return len(self.orders_sent) + len(self.unbuilt)
+
+    def sent(self) -> tuple[Order, ...]:
+        """Every order, as it ended or stands now."""
+        return (*self.orders_sent.values(), *(build() for build in self.unbuilt))
 
     async def books(self, trader: str) -> Books:
         return self._books
@@ -136,6 +146,14 @@ class KeptHistory:
 
     def size(self) -> int:
         return 0
+
+
+@lru_cache(maxsize=1024)
+def _kind(base: str, reason: str) -> str:
+    """*reason*, without its figures and the *base* that it is about."""
+    if base in reason:
+        reason = re.sub(rf"\b{re.escape(base)}\b", "SYMBOL", reason)
+    return _FIGURE.sub("#", reason)
 
 
 class NoJournal:
@@ -214,9 +232,10 @@ class InstantPaper(PaperVenue):
 
     fills = _MeasuredFilling
 
-    def __init__(self, *, feed: HandFeed, **of: Any) -> None:
-        """*of*: as for any `PaperVenue`."""
+    def __init__(self, *, feed: HandFeed, trader: str, **of: Any) -> None:
+        """*trader*: the only one who trades here; *of*: as for any `PaperVenue`."""
         super().__init__(feed=feed, **of)
+        self._trader = trader
         self._history = feed
 
     @property
@@ -241,18 +260,21 @@ class InstantPaper(PaperVenue):
     def next_id(self) -> str:
         return self._of_now().next_id
 
-    def take(self, order: Order, price: Decimal, at: datetime) -> Fill:
-        """Fill *order* at market, where *price* is the last one: there is `room` for all of it."""
-        book, filling, rules = self._of_now(), self._filling, self._rules[order.symbol]
-        taken = matching.slipped(price, order.side, filling.slippage, rules.tick)
+    def take(
+        self, order_id: str, symbol: Symbol, side: Side, quantity: Decimal, *, price: Decimal,
+        at: datetime,
+    ) -> Fill:  # fmt: skip
+        """Fill an order at market, where *price* is the last one: there is `room` for all of it."""
+        book, filling = self._of_now(), self._filling
+        taken = matching.slipped(price, side, filling.slippage, self._rules[symbol].tick)
         fill = Fill(
-            id=f"{order.id}/1", order_id=order.id, trader=order.trader, symbol=order.symbol,
-            side=order.side, quantity=order.quantity, price=taken,
-            fee=filling.fee(order.quantity, taken), at=at, number=book.fills + 1,
+            id=f"{order_id}/1", order_id=order_id, trader=self._trader, symbol=symbol, side=side,
+            quantity=quantity, price=taken, fee=filling.fee(quantity, taken), at=at,
+            number=book.fills + 1,
         )  # fmt: skip
         book.pass_through(fill, at)
         if taken != price:
-            self.slippage_of[fill.id] = (taken - price) * order.side.sign * order.quantity
+            self.slippage_of[fill.id] = (taken - price) * side.sign * quantity
         return fill
 
     def rest(self, order: Order, at: datetime) -> None:
@@ -262,11 +284,11 @@ class InstantPaper(PaperVenue):
     def drop(self, order: Order, at: datetime, note: str) -> None:
         self._of_now().apply(OrderEnded(order.id, OrderStatus.CANCELLED, note, at))
 
-    def room(self, symbol: Symbol, at: datetime) -> Decimal:
-        """How much an order at market would get in the bar that has closed *at*, in whole lots."""
+    def has_room(self, symbol: Symbol, quantity: Decimal, at: datetime) -> bool:
+        """Whether an order at market of *quantity*, in whole lots, would get all of it in the bar
+        that has closed *at*."""
         volume = self._history.volume(symbol)
-        most = volume * self._filling.participation - self._of_now().taken(symbol, at)
-        return self._rules[symbol].quantity(most)
+        return quantity <= volume * self._filling.participation - self._of_now().taken(symbol, at)
 
     def standing(self) -> Mapping[str, object]:
         """As a journal keeps it, for who goes on from it; without what has ended."""

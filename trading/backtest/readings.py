@@ -22,7 +22,7 @@ from trading.market.candles import Candles, Panel
 from trading.risk.drawdown import READINGS
 from trading.risk.limits import Limits
 from trading.safety.guards import KINDS, Guards
-from trading.types import ZERO, MarketRules, Position, Symbol
+from trading.types import ZERO, ExitPlan, MarketRules, Position, Symbol
 
 Floats = NDArray[np.float64]
 _DOUBT = 1e-9
@@ -38,6 +38,15 @@ class _Since:
     column: int
     wallet: Decimal
     held: tuple[Position, ...]
+
+
+@dataclass(slots=True)
+class _Marked:
+    """A position, and the columns of the bars whose prices it is marked at."""
+
+    position: Position
+    start: int
+    end: int
 
 
 class EquityReadings:
@@ -76,6 +85,7 @@ class EquityReadings:
         self._next = first + 1
         """The first column whose reading the guards have not taken."""
         self._spans = [_Since(first, ledger.account.wallet, ())]
+        self._known_ends: dict[Symbol, tuple[Position, ExitPlan, tuple[float, float] | None]] = {}
         self._highest = float(ledger.account.peak)
         """Nothing that the guards could call the peak by now is higher."""
 
@@ -107,15 +117,28 @@ class EquityReadings:
         least, and what is there when all targets do is the most.
         """
         ledger = self._ledger
-        least = most = ledger.account.wallet
+        least = most = float(ledger.account.wallet)
         for symbol, position in ledger.positions.items():
-            plan = ledger.plans[symbol]
-            if plan.stop is None or plan.target is None:
+            ends = self._ends(position, ledger.plans[symbol])
+            if ends is None:
                 return not kinds
-            least += position.open_profit(plan.stop)
-            most += position.open_profit(plan.target)
-        self._highest = max(self._highest, float(most))
-        return not self._is_near(float(least), kinds)
+            least += ends[0]
+            most += ends[1]
+        self._highest = max(self._highest, most * (1 + _DOUBT))
+        return not self._is_near(least * (1 - _DOUBT), kinds)
+
+    def _ends(self, position: Position, plan: ExitPlan) -> tuple[float, float] | None:
+        """What *position* makes at its stop and at its target; None: it lacks one of them."""
+        known = self._known_ends.get(position.symbol)
+        if known is None or known[0] is not position or known[1] is not plan:
+            ends = None
+            if plan.stop is not None and plan.target is not None:
+                ends = (
+                    float(position.open_profit(plan.stop)),
+                    float(position.open_profit(plan.target)),
+                )
+            known = self._known_ends[position.symbol] = position, plan, ends
+        return known[2]
 
     def is_near(self, column: int, kinds: Sequence[str]) -> bool:
         """Whether the reading of that very bar could matter to a guard of *kinds*."""
@@ -210,16 +233,29 @@ class EquityReadings:
             self._ledger.change_account(peak=peak)
 
     def _between(self, begin: int, until: int) -> Floats:
-        """The readings of these bars."""
+        """The readings of these bars: each position is marked once, over all spans that hold it."""
         values: Floats = np.empty(until - begin)
+        marked = dict[Symbol, _Marked]()
         for start, end, span in self._parts(begin, until):
-            part = values[start - begin : end - begin]
-            cash = span.wallet - sum((p.quantity * p.average_price for p in span.held), ZERO)
-            part[:] = float(cash)
+            values[start - begin : end - begin] = float(span.wallet)
             for position in span.held:
-                row = self._rows[position.symbol]
-                part += float(position.quantity) * self.marks[row, start:end]
+                known = marked.get(position.symbol)
+                if known is not None and known.position is position and known.end == start:
+                    known.end = end
+                    continue
+                if known is not None:
+                    self._mark_all(values, begin, known)
+                marked[position.symbol] = _Marked(position, start, end)
+        for known in marked.values():
+            self._mark_all(values, begin, known)
         return values
+
+    def _mark_all(self, values: Floats, begin: int, marked: _Marked) -> None:
+        """Add the open profit of a position to *values*, which begin with column *begin*."""
+        position, start, end = marked.position, marked.start, marked.end
+        marks = self.marks[self._rows[position.symbol], start:end]
+        profit = (marks - float(position.average_price)) * float(position.quantity)
+        values[start - begin : end - begin] += profit
 
     def _parts(self, begin: int, until: int) -> Iterator[tuple[int, int, _Since]]:
         """The spans of these bars, from where to where each holds."""

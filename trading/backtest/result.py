@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -42,8 +42,10 @@ class Result:
     trades: tuple[Trade, ...]
     """Oldest first."""
     fills: tuple[Fill, ...]
-    sent: tuple[Order, ...]
-    """Every order, as it ended."""
+    orders: int
+    """How many were sent."""
+    told: Callable[[], tuple[Order, ...]] = field(repr=False, compare=False)
+    """Builds all of them, as they ended."""
     approved: int
     """Decisions of risk."""
     refused: Mapping[str, int]
@@ -65,9 +67,10 @@ class Result:
     last_prices: Mapping[Symbol, float] = field(default_factory=dict)
     """At the end, on the tick; what is open is worth that.  NaN: never traded."""
 
-    @property
-    def orders(self) -> int:
-        return len(self.sent)
+    @cached_property
+    def sent(self) -> tuple[Order, ...]:
+        """Every order, as it ended; built when first asked for."""
+        return self.told()
 
     @property
     def begin(self) -> datetime:

@@ -45,6 +45,8 @@ from trading.types import (
     traded,
 )
 
+_NOBODY = frozenset[Symbol]()
+
 
 @dataclass(frozen=True)
 class Approval:
@@ -214,15 +216,16 @@ class Decider:
 
     def _unpriced(self, at: datetime) -> RiskSnapshot:
         """The book without what has to be added up at prices: nothing is approved by it."""
-        busy = frozenset(order.symbol for order in self._ledger.alive_of(OrderRole.ENTRY))
+        entries, unknown = self._ledger.alive_of(OrderRole.ENTRY), self._ledger.unknown()
+        busy = frozenset(order.symbol for order in entries) if entries else _NOBODY
         opened = frozenset(self._ledger.positions)
         limits, losses = self._settings.now.limits, self.losses(at)
         return RiskSnapshot(
             equity=None,
             exposure=ZERO,
             open_symbols=opened,
-            busy_symbols=frozenset(o.symbol for o in self._ledger.unknown()) | busy,
-            positions=len(opened | busy),
+            busy_symbols=busy.union(order.symbol for order in unknown) if unknown else busy,
+            positions=len(opened | busy) if busy else len(opened),
             losses_in_row=losses.losses,
             last_loss_at=losses.last_at,
             last_trades=self._ledger.last_trades(),
@@ -327,6 +330,8 @@ class Decider:
         )
 
     def _tiers(self, symbols: Iterable[Symbol]) -> dict[Symbol, int]:
+        if not self._universe.has_tiers:
+            return {}
         tiers = ((symbol, self._universe.tier(symbol)) for symbol in symbols)
         return {symbol: tier for symbol, tier in tiers if tier is not None}
 

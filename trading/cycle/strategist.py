@@ -83,16 +83,16 @@ class Strategist:
         """The strategy's wishes at *bar*, most confident first."""
         self.triggers = 0
         strategy = self.strategy
-        if foresees(strategy):
+        if foresees(strategy):  # in a backtest: nobody asks what triggered
             seen = strategy.seen(bar)
-            wishes = strategy.wishes(seen, bar, self._valuer.quote)
-        else:
-            candles = self._valuer.feed.candles(bar, strategy.warmup + 1)
-            if candles.bars == 0:
-                return []
-            found = await self._offload(partial(last_signals, strategy, candles))
-            seen = Seen(candles=candles, signals=found, column=0)
-            wishes = sorted(self._wishes(seen, bar), key=lambda s: (-s.confidence, s.symbol))
+            self._thought = None if seen.signals.exits is None else _Thought(bar, seen)
+            return strategy.wishes(seen, bar, self._valuer.quote)
+        candles = self._valuer.feed.candles(bar, strategy.warmup + 1)
+        if candles.bars == 0:
+            return []
+        found = await self._offload(partial(last_signals, strategy, candles))
+        seen = Seen(candles=candles, signals=found, column=0)
+        wishes = sorted(self._wishes(seen, bar), key=lambda s: (-s.confidence, s.symbol))
         self._thought = _Thought(bar, seen)
         self.triggers = seen.signals.triggers(seen.column)
         return wishes

@@ -46,6 +46,7 @@ class UniverseStatus:
 class TradableUniverse:
     """A fixed list: every symbol of the settings, always, without tiers."""
 
+    has_tiers = False
     by_bars = True
     """It is refreshed in each cycle, by market time; otherwise beside them."""
 
@@ -99,6 +100,8 @@ class TradableUniverse:
 
 class ScannedUniverse(TradableUniverse):
     """A universe that follows from surveys, and is kept over restarts."""
+
+    has_tiers = True
 
     def __init__(
         self,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from trading.common.frozen import fast_frozen
 from trading.market.candles import Candles
-from trading.types import ONE, MarketRules, Order, OrderType, Side
+from trading.types import CONDITIONAL, ONE, MarketRules, Order, OrderType, Side
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -48,6 +49,26 @@ def is_missing(candles: Candles, row: int, column: int) -> bool:
 
 def volume_of(candles: Candles, row: int, column: int) -> Decimal:
     return Decimal(repr(float(candles.volume[row, column])))
+
+
+def is_out_of_reach(
+    orders: Iterable[Order], candles: Candles, row: int, column: int, rules: MarketRules
+) -> bool:
+    """Whether that bar stays away from what all *orders* wait for, by a tick at least: so most bars
+    do, and are seen to do without one exact price.  False where it is not sure."""
+    low, high = candles.low.item(row, column), candles.high.item(row, column)
+    opened = candles.open.item(row, column)
+    low, high, tick = min(low, opened), max(high, opened), float(rules.tick)
+    for order in orders:
+        if order.type not in CONDITIONAL or order.stop_price is None:
+            return False
+        price, falls = (
+            float(order.stop_price),
+            (order.type is OrderType.STOP) is (order.side is Side.SELL),
+        )
+        if not (low > price + tick if falls else high < price - tick):
+            return False
+    return True
 
 
 def close_time(candles: Candles, column: int) -> datetime:

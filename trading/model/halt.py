@@ -223,6 +223,8 @@ class Latch:
 
     @property
     def active(self) -> tuple[Halt, ...]:
+        if not self._halts:  # asked at every bar
+            return ()
         return tuple(h for h in self._halts.values() if h.lifted_at is None)
 
     def covering(self, trader: str) -> tuple[Halt, ...]:

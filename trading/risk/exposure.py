@@ -25,7 +25,8 @@ def exposures(
     """
     found: dict[Symbol, Decimal] = {}
     for position, mark in positions:
-        found[position.symbol] = found.get(position.symbol, ZERO) + _held(position, mark)
+        symbol, worth = position.symbol, held(position, mark)
+        found[symbol] = found[symbol] + worth if symbol in found else worth
     for order, mark in orders:
         if at_work := reserved(order, mark):
             found[order.symbol] = found.get(order.symbol, ZERO) + at_work
@@ -48,7 +49,8 @@ def reserved(order: Order, mark: Decimal | None) -> Decimal:
     return UNKNOWN if price is None else order.remaining * price
 
 
-def _held(position: Position, mark: Decimal | None) -> Decimal:
+def held(position: Position, mark: Decimal | None) -> Decimal:
+    """What *position* has at work; at its entry price where *mark* is none."""
     return position.notional(_usable(mark) or position.average_price)
 
 

@@ -72,8 +72,8 @@ class Limits:
     @property
     def paces(self) -> bool:
         """Whether it matters when entries were made."""
-        counts = (self.entries_per_hour, self.entries_per_day, self.entry_spacing)
-        return any(limit is not None for limit in counts)
+        is_counted = self.entries_per_hour is not None or self.entries_per_day is not None
+        return is_counted or self.entry_spacing is not None
 
     @property
     def looks_back(self) -> timedelta:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Decimal, localcontext
+from decimal import ROUND_DOWN, Context, Decimal
 
 from trading.common.frozen import fast_frozen
 from trading.risk.limits import Limits
 from trading.risk.snapshot import Proposal
 from trading.types import ZERO
+
+_DOWN = Context(rounding=ROUND_DOWN)
+"""No digit that is cut off makes an entry larger."""
 
 
 @fast_frozen
@@ -39,17 +42,15 @@ def size(proposal: Proposal, *, equity: Decimal, room: Decimal, limits: Limits) 
     distance = abs(proposal.price - proposal.stop)
     budget = limits.risk_per_trade * equity * proposal.size
     cap = min(limits.max_position, usual(proposal, limits) * proposal.size) * equity
-    with localcontext() as context:
-        context.rounding = ROUND_DOWN
-        sizes = {
-            "risk": budget / distance,
-            "position": cap / proposal.price,
-            "room": room / proposal.price,
-        }
-        if proposal.rules.max_quantity is not None:
-            sizes["market"] = proposal.rules.max_quantity
-        bound = min(sizes, key=lambda name: sizes[name])
-        quantity = proposal.rules.quantity(max(ZERO, sizes[bound]))
+    most, bound = _DOWN.divide(budget, distance), "risk"
+    for other, name in (
+        (_DOWN.divide(cap, proposal.price), "position"),
+        (_DOWN.divide(room, proposal.price), "room"),
+        (proposal.rules.max_quantity, "market"),
+    ):
+        if other is not None and other < most:
+            most, bound = other, name
+    quantity = proposal.rules.quantity(max(ZERO, most), _DOWN)
     return Size(
         quantity=quantity,
         risk=quantity * distance,

@@ -66,10 +66,13 @@ class EmaCross:
         )  # fmt: skip
         for row in range(candles.close.shape[0]):
             PRECEDENCE.give_way()
-            for column in self._candidates(candles.close[row]):
-                cross = self._cross_at(candles, row, int(column))
+            high, low, closes = candles.high[row], candles.low[row], candles.close[row]
+            whole = bool(np.isfinite(closes).all())
+            for column in self._candidates(closes).tolist():
+                window = slice(column + 1 - self.warmup, column + 1)
+                cross = self._cross_in(high[window], low[window], closes[window], whole=whole)
                 if cross is not None:
-                    close = candles.close[row, column]
+                    close = closes[column]
                     found.score[row, column] = cross.sign * cross.confidence
                     found.stop[row, column] = close - cross.sign * self._stop * cross.atr
                     found.target[row, column] = close + cross.sign * self._target * cross.atr
@@ -120,17 +123,25 @@ class EmaCross:
         begin = column + 1 - self.warmup
         if begin < 0 or not np.isfinite(candles.close[row, column]):
             return None
-        window = slice(begin, column + 1)
         high, low, close = (
-            panel[row, window] for panel in (candles.high, candles.low, candles.close)
+            panel[row, begin : column + 1] for panel in (candles.high, candles.low, candles.close)
         )
-        held = np.isfinite(close)
-        many = np.count_nonzero(held)
-        if many < self._least:
-            return None
-        if many < close.size:
-            high, low, close = high[held], low[held], close[held]
-        before, now = self._gap(close)[-2:].tolist()
+        return self._cross_in(high, low, close, whole=False)
+
+    def _cross_in(
+        self, high: NDArray[np.float64], low: NDArray[np.float64], close: NDArray[np.float64],
+        *, whole: bool,
+    ) -> _Cross | None:  # fmt: skip
+        """At the last bar of a window; *whole*: none of its bars is missing."""
+        if not whole:
+            held = np.isfinite(close)
+            many = np.count_nonzero(held)
+            if many < self._least:
+                return None
+            if many < close.size:
+                high, low, close = high[held], low[held], close[held]
+        gap = self._gap(close)
+        before, now = gap.item(-2), gap.item(-1)
         sign = _side_of_cross(before, now)
         if sign == 0 or (sign < 0 and not self._short):
             return None
@@ -140,12 +151,13 @@ class EmaCross:
         import talib  # 0.2 s: only when there is something to compute
 
         fast, slow = talib.EMA(prices, self._fast), talib.EMA(prices, self._slow)
-        return np.asarray(fast - slow)
+        gap: NDArray[np.float64] = fast - slow
+        return gap
 
     def _true_range(self, high: Panel, low: Panel, close: Panel) -> float:
         import talib
 
-        return float(talib.ATR(high, low, close, self._atr)[-1])
+        return float(talib.ATR(high, low, close, self._atr).item(-1))
 
 
 def _refuse_odd_lengths(*, fast: int, slow: int, atr: int) -> None:

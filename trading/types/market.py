@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Context, Decimal
 from functools import lru_cache
 from typing import NamedTuple, Self
 
@@ -69,9 +69,13 @@ class MarketRules:
         price = self.price(value)
         return plain(price) if self.tick == FINEST.tick else price
 
-    def quantity(self, value: Decimal) -> Decimal:
-        """Round *value* towards zero to the lot: never more than was asked."""
-        return (value / self.lot).to_integral_value(ROUND_DOWN) * self.lot
+    def quantity(self, value: Decimal, context: Context | None = None) -> Decimal:
+        """Round *value* towards zero to the lot: never more than was asked.
+
+        *context*: by which it is divided, where the last of its digits could matter.
+        """
+        lots = value / self.lot if context is None else context.divide(value, self.lot)
+        return lots.to_integral_value(ROUND_DOWN) * self.lot
 
     def tightest(self, stop: Decimal, side: Side) -> Decimal:
         """Bring the *stop* of a position on *side* on to the tick, towards the market."""

@@ -92,7 +92,7 @@ class Filling:
         for column in range(candles.bars):
             turn = Turn(book)
             for symbol in book.symbols_with_orders():
-                bar = self._bar(candles, column, symbol)
+                bar = self._bar(candles, column, book.alive(symbol))
                 if bar is not None:
                     self._pass_bar(turn, bar, symbol)
             reports += turn.reports()
@@ -101,9 +101,15 @@ class Filling:
                 records.append(record_of(turn.steps))
         return records, reports
 
-    def _bar(self, candles: Candles, column: int, symbol: Symbol) -> Bar | None:
+    def _bar(self, candles: Candles, column: int, waiting: list[HeldOrder]) -> Bar | None:
+        """The bar of the symbol that *waiting* are orders of; None: it fills none of them."""
+        symbol = waiting[0].order.symbol
         row, rules = candles.row(symbol), self.rules.get(symbol)
         if row is None or rules is None or isinstance(rules, Untraded):
+            return None
+        if not any(held.triggered for held in waiting) and matching.is_out_of_reach(
+            [held.order for held in waiting], candles, row, column, rules
+        ):
             return None
         return matching.bar_at(candles, row, column, rules)
 
