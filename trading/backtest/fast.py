@@ -19,7 +19,7 @@ from functools import partial
 
 from trading.backtest.feed import HandFeed
 from trading.backtest.foregone import Foregone
-from trading.backtest.legs import Leg, RestingLegs
+from trading.backtest.legs import RestingLeg, RestingLegs
 from trading.backtest.parts import InstantPaper, KeptHistory
 from trading.cycle.deciding import Approval, approvals
 from trading.execution.order_ids import OrderIds
@@ -96,14 +96,14 @@ class FastPath:
         """Let the books say all that the trader needs to go on from here."""
         self._legs.show_all()
 
-    def resting(self, symbol: Symbol) -> Sequence[Leg]:
+    def resting(self, symbol: Symbol) -> Sequence[RestingLeg]:
         """What rests for *symbol* that the books do not say."""
         return self._legs.unseen(symbol)
 
     # -- exits ---------------------------------------------------------------------------------
 
     def leave_at(
-        self, at: datetime, due_now: Sequence[Symbol], *, touches: Callable[[Leg], bool]
+        self, at: datetime, due_now: Sequence[Symbol], *, touches: Callable[[RestingLeg], bool]
     ) -> bool:
         """Fill what the bar fills, and carry out the plans of *due_now*: no other symbol waits for
         anything that this bar has.  *touches*: whether it may fill a leg."""
@@ -280,7 +280,7 @@ class FastPath:
             if rests is not None:
                 self._legs.end(rests, "cancelled", at)
             if price is not None:
-                leg = Leg(
+                leg = RestingLeg(
                     id=self._ids.new(OrderRole.PROTECT), symbol=symbol, side=side, type=kind,
                     stop_price=price, quantity=held, reason=reason, since=at,
                 )  # fmt: skip

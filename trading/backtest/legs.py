@@ -28,7 +28,7 @@ from trading.types import (
 
 
 @dataclass(slots=True, kw_only=True)
-class Leg:
+class RestingLeg:
     """A stop or target that rests, untouched."""
 
     id: str
@@ -48,7 +48,7 @@ class Leg:
         """It is no limit: once it is touched it goes at market."""
 
 
-Resting = Leg | Order
+Resting = RestingLeg | Order
 
 
 class RestingLegs:
@@ -66,19 +66,19 @@ class RestingLegs:
         self._ledger = ledger
         self._venue = venue
         self._history = history
-        self._kept: dict[Symbol, list[Leg]] = {}
+        self._kept: dict[Symbol, list[RestingLeg]] = {}
 
     def of(self, symbol: Symbol) -> Sequence[Resting]:
         return self._kept.get(symbol) or self._ledger.alive_of(OrderRole.PROTECT, symbol)
 
-    def unseen(self, symbol: Symbol) -> Sequence[Leg]:
+    def unseen(self, symbol: Symbol) -> Sequence[RestingLeg]:
         """Those of *symbol* that are not shown."""
         return self._kept.get(symbol, ())
 
     def are_shown(self, symbol: Symbol) -> bool:
         return bool(self._ledger.alive_of(OrderRole.PROTECT, symbol))
 
-    def rest(self, leg: Leg) -> None:
+    def rest(self, leg: RestingLeg) -> None:
         is_shown = self.are_shown(leg.symbol)
         self._kept.setdefault(leg.symbol, []).append(leg)
         if is_shown:
@@ -119,7 +119,7 @@ class RestingLegs:
 
     # -- as orders -----------------------------------------------------------------------------
 
-    def _order(self, leg: Leg, venue_id: str) -> Order:
+    def _order(self, leg: RestingLeg, venue_id: str) -> Order:
         return Order(
             id=leg.id, trader=self._trader, symbol=leg.symbol,
             type=leg.type, role=OrderRole.PROTECT, side=leg.side, quantity=leg.quantity,
@@ -128,6 +128,6 @@ class RestingLegs:
             updated_at=leg.since, version=2,
         )  # fmt: skip
 
-    def _ended(self, leg: Leg, note: str, at: datetime) -> Order:
+    def _ended(self, leg: RestingLeg, note: str, at: datetime) -> Order:
         order = self._order(leg, "")
         return order.changed(status=OrderStatus.CANCELLED, note=note, updated_at=at)
