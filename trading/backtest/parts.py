@@ -37,7 +37,7 @@ from trading.venues.paper.filling import Filling, Turn
 from trading.venues.paper.venue import PaperVenue
 from trading.venues.paper.writer import JournalWriter
 
-_FIGURE = re.compile(r"[-+]?[0-9][0-9.,:]*(E[-+]?[0-9]+)?( %| s| min| h)?")
+_FIGURE = re.compile(r"[-+]?[0-9][0-9.,:]*(E[-+]?[0-9]+)?( %| (s|min|h)\b)?")
 
 
 class KeptHistory:

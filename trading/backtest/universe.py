@@ -50,6 +50,7 @@ class ForeseenUniverse(ScannedUniverse):
         self._candles, self._timeframe = candles, timeframe
         self._taken = 0
         """How many surveys have been."""
+        self._surveyed: tuple[int, MarketScan] = (-1, MarketScan(at=market(), stats={}))
         self._unlike: tuple[Universe | None, int] = (None, 0)
         """A universe, and the next survey that finds anybody elsewhere than it does."""
 
@@ -82,7 +83,10 @@ class ForeseenUniverse(ScannedUniverse):
         return self._survey(self._taken - 1) if self._taken else None
 
     def _survey(self, number: int) -> MarketScan:
-        return self._volumes.scan(number, self._moment(number))
+        """The one of that number; the last one that was asked for stays known."""
+        if number != self._surveyed[0]:
+            self._surveyed = number, self._volumes.scan(number, self._moment(number))
+        return self._surveyed[1]
 
     def _moment(self, number: int) -> datetime:
         return self._first + number * self._plan.every

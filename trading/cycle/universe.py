@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -124,6 +124,8 @@ class ScannedUniverse(TradableUniverse):
         self._clock = context.clock
         self._market = market
         self._universe = plan.empty
+        self._terms: tuple[Universe, Mapping[Symbol, Tier]] = (plan.empty, {})
+        """Of the members of a universe: asked for each wish, and for all that is held."""
         self._last: MarketScan | None = None
         self._at: datetime | None = None
         """Market time of the last survey, also of one before the start."""
@@ -154,7 +156,12 @@ class ScannedUniverse(TradableUniverse):
         return tuple(dict.fromkeys((*self._plan.listed, *held, *others)))
 
     def terms(self, symbol: Symbol) -> Tier | None:
-        return self._universe.terms(symbol)
+        universe, found = self._terms
+        if universe is not self._universe:
+            universe = self._universe
+            found = {s: tier for s in universe.members for tier in [universe.terms(s)] if tier}
+            self._terms = universe, found
+        return found.get(symbol)
 
     def objection(self, symbol: Symbol, at: datetime) -> str:
         if self.terms(symbol) is None:

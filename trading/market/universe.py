@@ -51,6 +51,10 @@ class MarketScan:
     stats: Mapping[Symbol, MarketStats]
     measured: frozenset[str] = EVERYTHING
     """What can be measured there at all: a recording of candles has volumes only."""
+    _met: dict[object, Mapping[Symbol, int]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """Who meets which tier, by the rules of a universe: worked out once, asked for each symbol."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +83,16 @@ class Tier:
     def takes(
         self, symbol: Symbol, stats: MarketStats, measured: frozenset[str] = EVERYTHING
     ) -> bool:
-        return self.admits(symbol) and not self.shortfall(stats, measured)
+        return (
+            self.admits(symbol)
+            and stats.tradable
+            and _is_enough(stats.volume, self.min_volume)
+            and (SPREAD not in measured or _is_narrow(stats.spread_bps, self.max_spread_bps))
+            and (DEPTH not in measured or _is_enough(stats.depth, self.min_depth))
+        )
 
     def shortfall(self, stats: MarketStats, measured: frozenset[str] = EVERYTHING) -> str:
-        """What the market lacks, as in `volume 3.1 M < 5 M`; empty: nothing.
+        """What the market lacks, as in `volume 3.1 M < 5 M`; empty: nothing, so that it is taken.
 
         What is unknown, or is no number, is not enough; what nobody could measure is not asked for.
         """
@@ -95,20 +105,28 @@ class Tier:
         )
 
 
+def _is_enough(value: Decimal | None, least: Decimal | None) -> bool:
+    return least is None or (_is_figure(value) and value >= least)
+
+
+def _is_narrow(value: Decimal | None, most: Decimal | None) -> bool:
+    return most is None or (_is_figure(value) and value <= most)
+
+
 def _too_little(name: str, value: Decimal | None, least: Decimal | None) -> str:
-    if least is None:
+    if least is None or _is_enough(value, least):
         return ""
     if not _is_figure(value):
         return f"{name} unknown"
-    return f"{name} {words.short(value)} < {words.short(least)}" if value < least else ""
+    return f"{name} {words.short(value)} < {words.short(least)}"
 
 
 def _too_wide(value: Decimal | None, most: Decimal | None) -> str:
-    if most is None:
+    if most is None or _is_narrow(value, most):
         return ""
     if not _is_figure(value):
         return "spread unknown"
-    return f"spread {words.bps(value)} > {words.bps(most)} bps" if value > most else ""
+    return f"spread {words.bps(value)} > {words.bps(most)} bps"
 
 
 def _is_figure(value: Decimal | None) -> TypeGuard[Decimal]:
@@ -263,6 +281,13 @@ class Universe:
 
     def _met(self, scan: MarketScan) -> Mapping[Symbol, int]:
         """Number of the best tier that takes each symbol; those that none takes are left out."""
+        rules = (self.tiers, self.most, self.never)
+        known = scan._met.get(rules)  # noqa: SLF001  # written here alone
+        if known is None:
+            known = scan._met[rules] = self._measured(scan)  # noqa: SLF001  # as above
+        return known
+
+    def _measured(self, scan: MarketScan) -> Mapping[Symbol, int]:
         met = {
             symbol: tier.number
             for symbol, stats in scan.stats.items()

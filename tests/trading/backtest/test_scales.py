@@ -15,6 +15,7 @@ from handlers.texts.backtests import result_reply
 from tests.builders import BTC, ETH
 from tests.trading.backtest.worlds import a_backtest, a_walk
 from trading.backtest.engine import run
+from trading.backtest.parts import KeptHistory
 from trading.backtest.result import Result, Summary
 from trading.backtest.rules import rules_for
 from trading.market.candles import Candles, Panel
@@ -88,3 +89,12 @@ def test_reasons_are_counted_together_whatever_their_figures_and_symbols() -> No
     found = at_prices_of(0, symbol=Symbol("S", "USDT"))
     assert set(found.refused) == {"halted by H#"}
     assert not any("1E" in reason for reason in at_prices_of(-14).refused)
+
+
+def test_a_unit_is_a_word_of_its_own() -> None:
+    history = KeptHistory()
+    for reason in ("outside the universe, good in 2 of 3 surveys", "price is 48 s old"):
+        history.refuse(BTC, reason)
+    assert list(history.refused) == [
+        "outside the universe, good in # of # surveys", "price is # old",
+    ]  # fmt: skip

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import ItemsView
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -294,3 +295,48 @@ def test_where_only_volumes_are_recorded_only_they_count() -> None:
     assert universe.tier(LINK) == 2
     blind = replace(of_volume, measured=EVERYTHING)
     assert Universe(cycles=1).observe(blind).tier(LINK) is None
+
+
+# -- what many ask of one survey ------------------------------------------------------------------
+
+FIGURES = st.none() | st.sampled_from(["NaN", "-1", "0", "20", "35", "10_000", "10_000_000"]).map(
+    Decimal
+)
+
+
+@given(
+    stats=st.builds(
+        MarketStats, volume=FIGURES, spread_bps=FIGURES, depth=FIGURES, tradable=st.booleans()
+    ),
+    tier=st.sampled_from(
+        [CORE, ROTATIONAL, EVENT, Tier(number=1, name="any", min_volume=Decimal(0))]
+    ),
+    measured=st.sampled_from([EVERYTHING, frozenset({VOLUME})]),
+)
+def test_a_market_is_taken_exactly_if_nothing_is_short(
+    stats: MarketStats, tier: Tier, measured: frozenset[str]
+) -> None:
+    assert tier.takes(BTC, stats, measured) is (tier.shortfall(stats, measured) == "")
+
+
+class Counted(dict[Symbol, MarketStats]):
+    """Counts how often somebody goes through all of it."""
+
+    rounds = 0
+
+    def items(self) -> ItemsView[Symbol, MarketStats]:  # type: ignore[override]  # dict's own view
+        self.rounds += 1
+        return super().items()
+
+
+def test_a_survey_is_gone_through_once_however_many_are_told_why_they_are_out() -> None:
+    stats = Counted({Symbol(f"C{n}", "USD"): market(50_000_000 + n, 2, 10**6) for n in range(50)})
+    seen = scan(stats)
+    universe = Universe(most=5).observe(seen)
+    for symbol in stats:
+        assert universe.why_not(symbol, seen)
+    assert stats.rounds == 1
+    wider = replace(universe, most=40)
+    told = [wider.lacks(symbol, seen) for symbol in stats]
+    assert sum(bool(why) for why in told) == 10
+    assert stats.rounds == 2
