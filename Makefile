@@ -9,6 +9,7 @@ PYTHON ?= python3
 # Three for two cores: a desk in a process of its own is waited for half of the time.
 JOBS ?= 3
 N ?= 30
+PEERS_ONLY ?=
 PEERS := freqtrade==2026.9 smartmoneyconcepts==0.0.27
 BIN := .venv/bin
 RUNTIME := .venv/.runtime
@@ -64,8 +65,8 @@ bench: $(DEV)  ## measure, print a table, write bench/latest.json
 bench-readme: $(DEV)  ## write README's table of what is measured from bench/latest.json
 	@exec $(BIN)/python -m bench.readme
 
-bench-peers: $(DEV) $(PEERS_READY)  ## measure freqtrade and smartmoneyconcepts beside us
-	@exec $(BIN)/python -m bench peers
+bench-peers: $(DEV) $(PEERS_READY)  ## measure freqtrade and smartmoneyconcepts beside us; PEERS_ONLY="status start"
+	@BENCH_PEERS="$(PEERS_ONLY)" exec $(BIN)/python -m bench peers
 
 soak: $(DEV)  ## the long tests; N=100 rounds
 	@QUARTERDECK_SOAK=$(N) exec $(BIN)/python -m pytest -m soak $(ARGS)

@@ -131,7 +131,7 @@ def _order(order_id: str, n: int, at: str, *kinds: str) -> Row:
     stop = "99.00" if kind == "stop" else None
     return (
         order_id, TRADER, _symbol(n), side, kind, role, "1.000", None, stop,
-        int(role != "entry"), "", "", None, status, "1.000", "100.00", f"P{n}", "", at, at, 3,
+        int(role != "entry"), "", "", None, status, "1.000", "100.00", f"P{n}", "", at, at, at, 3,
     )  # fmt: skip
 
 
@@ -147,7 +147,7 @@ def _position(n: int, quantity: str) -> Row:
     plan = None if quantity == "0" else json.dumps(dict(PLAN))
     return (
         TRADER, _symbol(n), f"qd-b3c4-e-{n:016x}", instant(_opened(n)), quantity, "100.00",
-        "1.000", "0", "0", "0", "0.04", plan, 9,
+        "1.000", "0", "0", "0", "0.04", plan, instant(_opened(n)), 9,
     )  # fmt: skip
 
 
@@ -158,12 +158,12 @@ PLAN: Mapping[str, object] = {
 
 
 def _trade(n: int) -> Row:
-    opened = _opened(n)
+    opened, closed = instant(_opened(n)), instant(_opened(n) + 4 * MINUTE)
     profit = f"{(n * 7919 % 2001 - 1000) / 100:.2f}"
     return (
-        f"qd-b3c4-e-{n:016x}:{opened.isoformat()}", TRADER, _symbol(n), "buy", "1.000", "100.00",
-        "100.10", instant(opened), instant(opened + 4 * MINUTE), profit, "0.08",
-        (ExitReason.STOP if n % 3 else ExitReason.TARGET).value, "",
+        f"qd-b3c4-e-{n:016x}:{_opened(n).isoformat()}", TRADER, _symbol(n), "buy", "1.000",
+        "100.00", "100.10", opened, closed, profit, "0.08",
+        (ExitReason.STOP if n % 3 else ExitReason.TARGET).value, "", closed, opened,
     )  # fmt: skip
 
 

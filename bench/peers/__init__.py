@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +44,8 @@ OPEN = {
     (10, True): (20.0, 8.0),
 }
 """Open trades, and whether under scans: how many times as long its messages, its table may take."""
+PARTS = ("backtest", "smc", "start", "status")
+"""All that is measured; `BENCH_PEERS` names some of them."""
 TURNS, EACH, PAUSE = 10, 5, 0.05
 """Turns of each, its questions in one, and seconds before a question."""
 STARTS = 3
@@ -94,7 +96,13 @@ slow = 48
 def measure() -> list[Figure]:
     if excuse := freqtrade.excuse():
         return [Figure(name="freqtrade / ours", value=None, unit="x", note=excuse)]
-    return [*_backtests(), *_structures(), *asyncio.run(_bots())]
+    wanted = os.environ.get("BENCH_PEERS", "").split() or PARTS
+    if unknown := set(wanted) - set(PARTS):
+        raise ValueError(f"no part {min(unknown)}; there are: {', '.join(PARTS)}")
+    figures = [*_backtests()] if "backtest" in wanted else []
+    figures += _structures() if "smc" in wanted else ()
+    bots = {"start", "status"} & {*wanted}
+    return [*figures, *(asyncio.run(_bots(bots)) if bots else ())]
 
 
 def _times(
@@ -164,13 +172,13 @@ def _processor_time(work: Callable[[], None]) -> float:
 # -- bots -----------------------------------------------------------------------------------------
 
 
-async def _bots() -> list[Figure]:
-    figures = []
+async def _bots(parts: Collection[str]) -> list[Figure]:
+    figures: list[Figure] = []
     with ExchangeProcess(market="spot", symbols=BASES) as venue:
         venue.tell("unlimited")
         venue.tell("klines", symbol="*", interval="1h", rows=_candles())
-        figures += await _starts(venue)
-        for (count, scan), goals in OPEN.items():
+        figures += await _starts(venue) if "start" in parts else ()
+        for (count, scan), goals in OPEN.items() if "status" in parts else ():
             figures += await _statuses(venue, count, goals, scan=scan)
     return figures
 
