@@ -22,7 +22,11 @@ from tests.servers.exchange.wires import WIRES
 from tests.servers.wired import Wired, wired
 from tests.waiting import until
 
-MARKETS = [("binance", "spot"), ("binance", "swap"), ("bybit", "spot"), ("bybit", "swap")]
+MARKETS = [
+    *(("binance", market) for market in ("spot", "swap")),
+    *(("bybit", market) for market in ("spot", "swap")),
+    *(("okx", market) for market in ("spot", "swap")),
+]
 """Each exchange that has a wire, with the markets that it has."""
 
 

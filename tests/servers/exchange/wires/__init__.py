@@ -5,5 +5,6 @@ from __future__ import annotations
 from tests.servers.exchange.wires.base import Wire
 from tests.servers.exchange.wires.binance.wire import BinanceWire
 from tests.servers.exchange.wires.bybit.wire import BybitWire
+from tests.servers.exchange.wires.okx.wire import OkxWire
 
-WIRES: dict[str, type[Wire]] = {wire.exchange: wire for wire in (BinanceWire, BybitWire)}
+WIRES: dict[str, type[Wire]] = {wire.exchange: wire for wire in (BinanceWire, BybitWire, OkxWire)}
