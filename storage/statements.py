@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, Dialect, Table, and_, literal_column, or_
@@ -200,14 +200,18 @@ _SOURCES: tuple[tuple[str, RowKind, Callable[[Any], Row]], ...] = (
     ("notes", NOTES, rows.note_row),
 )
 
+_values_of: Callable[[Change], tuple[Sequence[Any], ...]] = attrgetter(
+    *(name for name, _, _ in _SOURCES)
+)
+
 
 def rows_of(change: Change, *, now: str) -> Rows:
     """*now* is the wall time, as text, that delivered alerts are marked with."""
-    inserts: list[tuple[RowKind, list[Row]]] = []
-    for name, kind, row_of in _SOURCES:
-        values = getattr(change, name)
-        if values:
-            inserts.append((kind, [row_of(value) for value in values]))
+    inserts = [
+        (kind, list(map(row_of, values)))
+        for values, (_, kind, row_of) in zip(_values_of(change), _SOURCES, strict=True)
+        if values
+    ]
     return Rows(inserts, [(now, alert_id) for alert_id in change.delivered])
 
 

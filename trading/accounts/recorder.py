@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import partial
 
 from trading.bus import Bus
 from trading.clocks import Clock
@@ -124,23 +125,31 @@ class Recorder:
             self._publish(events)
             kept.set_result(False)
             return kept
-        began = self._clock.monotonic()
-
-        def written(writing: asyncio.Future[None]) -> None:
-            self._writing.discard(writing)
-            error = None if writing.cancelled() else writing.exception()
-            if error is not None:
-                self._hold(change, priority)
-                self._tell_failure(_as_refusal(error))
-            self._meter.time("history", self._clock.monotonic() - began)
-            self._publish(events)
-            if not kept.done():
-                kept.set_result(error is None)
-
         writing = self._begin(change, priority)
         self._writing.add(writing)
+        written = partial(self._written, kept, change, priority, events, self._clock.monotonic())
         writing.add_done_callback(written)
         return kept
+
+    def _written(
+        self,
+        kept: asyncio.Future[bool],
+        change: Change,
+        priority: WritePriority,
+        events: Sequence[Event],
+        began: float,
+        writing: asyncio.Future[None],
+    ) -> None:
+        """What `keep_soon` began has come to its end."""
+        self._writing.discard(writing)
+        error = None if writing.cancelled() else writing.exception()
+        if error is not None:
+            self._hold(change, priority)
+            self._tell_failure(_as_refusal(error))
+        self._meter.time("history", self._clock.monotonic() - began)
+        self._publish(events)
+        if not kept.done():
+            kept.set_result(error is None)
 
     def _begin(self, change: Change, priority: WritePriority) -> asyncio.Future[None]:
         try:

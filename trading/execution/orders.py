@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from typing import ParamSpec
 
 from trading.accounts.ledger import Ledger
 from trading.accounts.recorder import Recorder
@@ -209,10 +210,7 @@ class Orders:
         """Book *order* out at *price*: nobody trades its symbol, and nothing is sent."""
         with self.on_the_way.carried(order, origin=origin):
             await self.intents.save(order)
-
-            async def asking() -> tuple[OrderReport, ...]:
-                return (await self.venue.write_off(order, price),)
-
+            asking = partial(_alone, self.venue.write_off, order, price)
             return (await self._sent((order,), asking))[0]
 
     async def cancel(
@@ -280,9 +278,7 @@ class Orders:
         return [o for o in doubtful if not self.on_the_way.is_ours_to_send(o)]
 
     async def _place(self, order: Order, permit: Permit) -> Order:
-        async def asking() -> tuple[OrderReport, ...]:
-            return (await self.venue.place(order, permit),)
-
+        asking = partial(_alone, self.venue.place, order, permit)
         return (await self._sent((order,), asking))[0]
 
     async def _sent(
@@ -319,6 +315,16 @@ class Orders:
         self.on_the_way.leave(orders)
         self.acts[orders[0].symbol] += 1
         return self._clock.monotonic()
+
+
+P = ParamSpec("P")
+
+
+async def _alone(
+    asking: Callable[P, Awaitable[OrderReport]], *args: P.args, **kwargs: P.kwargs
+) -> tuple[OrderReport]:
+    """What is told of one order, as of several."""
+    return (await asking(*args, **kwargs),)
 
 
 def _always() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from trading.types import Fill, Order, OrderRole, OrderType, Side, Symbol
@@ -81,7 +82,11 @@ def to_fill(record: Record, order: Order) -> Fill:
 
 
 def of_moment(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
+    return None if moment is None else _iso(moment)
+
+
+_iso = lru_cache(maxsize=64)(datetime.isoformat)
+"""A bar's close stands in the records of all its orders."""
 
 
 def to_moment(text: str | None) -> datetime | None:

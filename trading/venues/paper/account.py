@@ -334,11 +334,11 @@ def _of_step(step: Step) -> dict[str, Any]:
         case Placed():
             return {
                 "placed": records.of_order(step.order),
-                "since": step.since.isoformat(),
+                "since": records.of_moment(step.since),
                 "beside": step.beside,
             }
         case Filled():
-            return {"filled": records.of_fill(step.fill), "bar": step.bar.isoformat()}
+            return {"filled": records.of_fill(step.fill), "bar": records.of_moment(step.bar)}
         case Triggered():
             return {"triggered": step.order_id}
         case OrderEnded():

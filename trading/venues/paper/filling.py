@@ -62,9 +62,10 @@ class Turn:
 
     def reports(self, *, but: str = "") -> list[OrderReport]:
         """One for each order that the steps changed, in the order of the first change."""
-        changed = dict.fromkeys(_changed(step) for step in self.steps)
-        found = (self.book.get(order_id) for order_id in changed if order_id not in ("", but))
-        return [held.report() for held in found if held is not None]
+        changed = dict.fromkeys(map(_changed, self.steps))
+        changed.pop("", None)
+        changed.pop(but, None)
+        return [held.report() for held in map(self.book.get, changed) if held is not None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
