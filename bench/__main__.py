@@ -17,7 +17,7 @@ from bench.figures import Figure, Measured, table
 
 SUBJECTS = (
     "start", "say", "memory", "signals", "status", "chats", "stop", "crowd", "venue", "stats",
-    "ledger", "lag", "analysis", "scan", "universe", "backtest", "shipped", "history",
+    "ledger", "lag", "analysis", "scan", "candles", "universe", "backtest", "shipped", "history",
 )  # fmt: skip
 """Modules here with a `measure() -> list[Figure]`."""
 PEERS = "peers"

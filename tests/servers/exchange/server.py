@@ -79,6 +79,7 @@ class ExchangeServer:
         keys: Iterable[ApiKey] = KEYS,
         port: int = 0,
         beat: float = 1.0,
+        klines: dict[tuple[str, str], list[Candle]] | None = None,
     ) -> None:
         self.exchange = exchange
         self.market = market
@@ -87,7 +88,7 @@ class ExchangeServer:
         self.engine: Any = engine or default_engine(kind, market, symbols, clock or SystemClock())
         self.faults = FaultPlan(now=lambda: int(self.engine.now), names_of=self._names_of)
         self.requests: list[Recorded] = []
-        self.klines: dict[tuple[str, str], list[Candle]] = {}
+        self.klines: dict[tuple[str, str], list[Candle]] = {} if klines is None else klines
         site = Site(
             market=market,
             engine=self.engine,

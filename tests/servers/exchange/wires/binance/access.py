@@ -77,6 +77,8 @@ class Quota:
         self.weight = WEIGHTS[market]
         self.orders = ORDERS[market]
         self.banned_until = 0
+        self.exceeded = 0
+        """How often more was asked than it takes."""
         self._patience = patience
         self._ban = ban
         self._counter = Counter()
@@ -113,6 +115,7 @@ class Quota:
 
     def _refuse(self, now: int) -> None:
         self._refused += 1
+        self.exceeded += 1
         if self._refused > self._patience:
             self.banned_until = now + self._ban
             raise refusals.banned(self.banned_until)

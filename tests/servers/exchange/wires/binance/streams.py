@@ -240,6 +240,9 @@ class Streams:
                 self._show_all(connection, name, list(self._engine.listed))
                 continue
             symbol, _, kind = name.partition("@")
+            if kind.startswith("kline_"):
+                self._show_bars(connection, name, symbol.upper(), kind.removeprefix("kline_"))
+                continue
             shown = self._snapshot(symbol.upper(), kind)
             if shown is not None:
                 self._send(connection, name, shown)
@@ -257,8 +260,6 @@ class Streams:
         """None for streams that tell changes only."""
         word = kind.partition("@")[0]
         match word.partition("_")[0].rstrip("0123456789"):
-            case "kline":
-                return self._kline(symbol, word.removeprefix("kline_"))
             case "depth" if not _is_difference(kind):
                 return self._partial(symbol, int(word.removeprefix("depth")))
         show = self._shown.get(word)
@@ -281,11 +282,19 @@ class Streams:
             event |= {"x": event["o"], "b": bid, "B": bid_size, "a": ask, "A": ask_size}
         return event
 
-    def _kline(self, symbol: str, interval: str) -> Json | None:
+    def _show_bars(
+        self, connection: BinanceConnection, name: str, symbol: str, interval: str
+    ) -> None:
+        """The newest bar, and before it the last that was shown, which has closed by then."""
         bars = self._klines.get((symbol, interval))
         if bars is None:
             bars = candles(self._engine.tape[symbol], INTERVALS[interval])
-        return wire.kline_event(self._engine, symbol, interval, bars[-1]) if bars else None
+        since = connection.names[name]
+        for bar in [bar for bar in bars[-2:-1] if since is not None and bar[0] >= since] + bars[
+            -1:
+        ]:
+            self._send(connection, name, wire.kline_event(self._engine, symbol, interval, bar))
+        connection.names[name] = bars[-1][0] if bars else None
 
     def _partial(self, symbol: str, count: int) -> Json:
         book = self._engine.books[symbol]
