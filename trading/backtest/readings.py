@@ -31,7 +31,7 @@ _CLOSE = 1e-12
 """Relative; of two floats that are closer, either may be the higher one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Since:
     """What the account holds from a column on."""
 

@@ -12,6 +12,8 @@ from trading.market.candles import Candles
 from trading.types import Symbol
 
 TENFOLD = 10.0
+_SURELY = 0.999
+"""Share of it that no rounding makes the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,12 @@ def _jumps(candles: Candles, row: int) -> Sequence[Jump]:
     before = np.concatenate([opened[:1], close[:-1]])
     with np.errstate(divide="ignore", over="ignore"):
         ratios = np.stack([opened / before, high / before, low / before, close / opened])
+        if (
+            ratios.size
+            and ratios.max() < TENFOLD * _SURELY
+            and ratios.min() * TENFOLD > 1 / _SURELY
+        ):
+            return ()  # as nearly always: no logarithm is needed to see it
     strengths = np.abs(np.log(ratios))
     largest = strengths.argmax(axis=0)
     found = np.flatnonzero(strengths.max(axis=0, initial=0.0) >= np.log(TENFOLD) - 1e-12)

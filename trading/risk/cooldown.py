@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from trading.common import words
+from trading.common.frozen import fast_frozen
 from trading.risk.limits import Limits
 from trading.risk.snapshot import RiskSnapshot
 from trading.types import ZERO, ExitReason, Symbol, Trade
@@ -28,6 +29,7 @@ from trading.types import ZERO, ExitReason, Symbol, Trade
 STOPPED, LOST, WON = "after its stop", "after a loss", "after a win"
 
 
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streak:
     losses: int = 0
@@ -105,6 +107,7 @@ def rest_until(book: RiskSnapshot, limits: Limits, now: datetime) -> datetime | 
     return until if until is not None and now < until else None
 
 
+@fast_frozen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SymbolRest:
     symbol: Symbol
