@@ -21,8 +21,7 @@ from storage.examine import alerts_wait_since
 def _chats(looked: Looked) -> Iterator[Finding]:
     chat = looked.settings.chat
     names = ["console"] if chat.console.enabled else []
-    names += ["Telegram"] if chat.telegram.enabled else []
-    names += ["Discord"] if chat.discord.enabled else []
+    names += [section.title for section in chat.platforms.values()]
     hearing = [each for each in subscribers(looked.settings) if not each.on_call]
     if hearing:
         yield Finding("chats", Verdict.OK, "; ".join([listed(names), "quarterdeck say"]))

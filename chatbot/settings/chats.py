@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Protocol, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
@@ -86,6 +86,50 @@ class FloodSettings(Section):
     group_seconds: Number = Field(Decimal(60), ge=Decimal("0.001"), le=3_600)
 
 
+class HearsAlerts(Protocol):
+    """One chat of a platform that asked for alerts."""
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def level(self) -> str: ...
+
+
+class PlatformSettings(Section):
+    """What the desk must know of any chat platform: all that is built of it is built of this."""
+
+    title: ClassVar[str]
+    """As people call it: `Telegram`."""
+    enabled: bool = False
+    token: Token | None = Field(None, description=_TOKEN)
+    """From the environment, or out of `token_file`."""
+    token_file: str | None = Field(None, min_length=1, description=_TOKEN_FILE)
+    users: dict[PersonId, RoleName] = Field(default_factory=dict, description=USERS)
+    names: Names = Field(default_factory=dict, description=NAMES)
+
+    @property
+    def hearing(self) -> Sequence[HearsAlerts]:
+        """The chats that asked for alerts."""
+        raise NotImplementedError
+
+    @property
+    def plain_token(self) -> str:
+        return self.token.get_secret_value() if self.token else ""
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Where each of them is written to."""
+        return tuple(user for user, role in self.users.items() if role == "owner")
+
+    def admits(self, address: str) -> bool:
+        """Whether somebody may speak to the desk at *address*."""
+        raise NotImplementedError
+
+    def people(self) -> People:
+        return People(users=roles_of(self.users), names=self.names)
+
+
 class TelegramAlerts(Section):
     chat: Id = Field(description="the numeric id of a person or a group")
     level: LevelName = "info"
@@ -98,16 +142,11 @@ class TelegramAlerts(Section):
         return self.chat if self.topic is None else f"{self.chat}/{self.topic}"
 
 
-class TelegramSettings(Section):
-    enabled: bool = False
+class TelegramSettings(PlatformSettings):
+    title: ClassVar[str] = "Telegram"
     base_url: Address = Field(
         "https://api.telegram.org", description="an address that begins with https:// or http://"
     )
-    token: Token | None = Field(None, description=_TOKEN)
-    """From the environment, or out of `token_file`."""
-    token_file: str | None = Field(None, min_length=1, description=_TOKEN_FILE)
-    users: dict[PersonId, RoleName] = Field(default_factory=dict, description=USERS)
-    names: Names = Field(default_factory=dict, description=NAMES)
     groups: tuple[Annotated[Id, AfterValidator(_group)], ...] = Field(
         (), max_length=100, description="at most 100 numeric ids, as in [-1001234567890]"
     )
@@ -116,8 +155,12 @@ class TelegramSettings(Section):
     )
     flood: FloodSettings = FloodSettings()
 
-    def people(self) -> People:
-        return People(users=roles_of(self.users), names=self.names)
+    @property
+    def hearing(self) -> Sequence[TelegramAlerts]:
+        return self.alerts
+
+    def admits(self, address: str) -> bool:
+        return address.partition("/")[0] in (*self.users, *self.groups)
 
 
 class DiscordAlerts(Section):
@@ -137,8 +180,8 @@ class DiscordAlerts(Section):
         return self.channel or f"@{self.user}"
 
 
-class DiscordSettings(Section):
-    enabled: bool = False
+class DiscordSettings(PlatformSettings):
+    title: ClassVar[str] = "Discord"
     api_url: Address = Field(
         "https://discord.com",
         description="an address that begins with https:// or http://",
@@ -146,14 +189,9 @@ class DiscordSettings(Section):
     gateway_url: Gateway = Field(
         "wss://gateway.discord.gg", description="an address that begins with wss:// or ws://"
     )
-    token: Token | None = Field(None, description=_TOKEN)
-    """From the environment, or out of `token_file`."""
-    token_file: str | None = Field(None, min_length=1, description=_TOKEN_FILE)
     guilds: tuple[PersonId, ...] = Field(
         (), max_length=100, description='at most 100 numeric ids, as in ["123"]'
     )
-    users: dict[PersonId, RoleName] = Field(default_factory=dict, description=USERS)
-    names: Names = Field(default_factory=dict, description=NAMES)
     roles: dict[PersonId, RoleName] = Field(
         default_factory=dict,
         description='numeric ids of roles, each with one of ours, as in { "9" = "viewer" }',
@@ -163,6 +201,19 @@ class DiscordSettings(Section):
         max_length=50,
         description='at most 50 of { channel = "456", level = "info" } or { user = "111" }',
     )
+
+    @property
+    def hearing(self) -> Sequence[DiscordAlerts]:
+        return self.alerts
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        return tuple(f"@{user}" for user in super().owners)
+
+    def admits(self, address: str) -> bool:
+        if address.startswith("@"):
+            return address.removeprefix("@") in self.users
+        return bool(self.guilds)  # of which one it is, only Discord knows
 
     def people(self) -> People:
         return People(users=roles_of(self.users), roles=roles_of(self.roles), names=self.names)
@@ -175,3 +226,21 @@ class ChatSettings(Section):
     telegram: TelegramSettings = TelegramSettings()
     discord: DiscordSettings = DiscordSettings()
     timing: TimingSettings = TimingSettings()
+
+    @property
+    def platforms(self) -> Mapping[str, PlatformSettings]:
+        """Those that are switched on, by the names of their sections."""
+        sections = {name: getattr(self, name) for name in type(self).model_fields}
+        return {
+            name: section
+            for name, section in sections.items()
+            if isinstance(section, PlatformSettings) and section.enabled
+        }
+
+
+PLATFORMS = tuple(
+    name
+    for name, field in ChatSettings.model_fields.items()
+    if isinstance(field.default, PlatformSettings)
+)
+"""Names of the sections of chat platforms, in the order in which they are declared."""

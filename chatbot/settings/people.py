@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from chatbot.settings.chats import PLATFORMS
 from chatbot.settings.places import PREFIX, GivenValues, Mistake, is_on, tables
 from chatbot.settings.values import perhaps
 from handlers import load_commands
@@ -19,16 +20,16 @@ from handlers.caller import Role
 
 def chats_and_people(said: GivenValues) -> Iterator[Mistake]:
     chats = tables(said.values.get("chat"))
-    telegram, discord = chats.get("telegram", {}), chats.get("discord", {})
-    for name, chat in (("telegram", telegram), ("discord", discord)):
+    platforms = {name: chats.get(name, {}) for name in PLATFORMS}
+    for name, chat in platforms.items():
         if is_on(chat, default=False):
             yield from _without_token(said, name, chat)
-    yield from _token_twice(said, telegram, discord)
-    yield from _telegram_alerts(said, telegram)
-    yield from _discord_alerts(said, discord)
+    yield from _token_twice(said, platforms)
+    yield from _telegram_alerts(said, chats.get("telegram", {}))
+    yield from _discord_alerts(said, chats.get("discord", {}))
     access = tables(said.values).get("access", {})
     yield from _commands(said, access.get("commands"))
-    yield from _factors_of_nobody(said, access.get("totp"), telegram, discord)
+    yield from _factors_of_nobody(said, access.get("totp"), platforms)
 
 
 # -- tokens -------------------------------------------------------------------------------
@@ -42,14 +43,16 @@ def _without_token(said: GivenValues, name: str, chat: Mapping[str, Any]) -> Ite
 
 
 def _token_twice(
-    said: GivenValues, telegram: Mapping[str, Any], discord: Mapping[str, Any]
+    said: GivenValues, platforms: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Mistake]:
-    one, other = telegram.get("token"), discord.get("token")
-    if not isinstance(one, SecretStr) or not isinstance(other, SecretStr):
-        return
-    if one.get_secret_value().strip() == other.get_secret_value().strip():
-        why = " has the token of chat.telegram; each platform gives its own"
-        yield said.at(("chat", "discord", "token"), why)
+    first: dict[str, str] = {}
+    for name, chat in platforms.items():
+        token = chat.get("token")
+        if isinstance(token, SecretStr):
+            other = first.setdefault(token.get_secret_value().strip(), name)
+            if other != name:
+                why = f" has the token of chat.{other}; each platform gives its own"
+                yield said.at(("chat", name, "token"), why)
 
 
 # -- who hears alerts ---------------------------------------------------------------------
@@ -109,12 +112,13 @@ def _commands(said: GivenValues, written: Any) -> Iterator[Mistake]:
 
 
 def _factors_of_nobody(
-    said: GivenValues, written: Any, telegram: Mapping[str, Any], discord: Mapping[str, Any]
+    said: GivenValues, written: Any, platforms: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Mistake]:
-    known = {"telegram": _ids(telegram.get("users")), "discord": _ids(discord.get("users"))}
     for person in written if isinstance(written, dict) else ():
         platform, _, number = str(person).partition(":")
-        by_role = platform == "discord" and bool(_ids(discord.get("roles")))
-        if number.isdigit() and not by_role and number not in known.get(platform, {number}):
+        chat = platforms.get(platform)
+        by_role = chat is not None and bool(_ids(chat.get("roles")))
+        known = {number} if chat is None or by_role else _ids(chat.get("users"))
+        if number.isdigit() and number not in known:
             why = f": {person} is not one of the users of [chat.{platform}]"
             yield said.at(("access", "totp"), why)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 
+from chatbot.frontends.talk import People
 from chatbot.settings import Settings
 from chatbot.settings.access import PERSON
-from chatbot.settings.chats import roles_of
 from handlers.access import RateLimit
+from handlers.caller import Role
 from handlers.context import Person
 from handlers.second_factor import KeptValues, SecondFactor, address_of, new_secret
 from trading.clocks import Clock
@@ -16,19 +18,16 @@ from trading.clocks import Clock
 
 def persons(settings: Settings) -> tuple[Person, ...]:
     """Everybody with a role in a chat, by the name the settings give them, else by id."""
-    telegram, discord = settings.chat.telegram, settings.chat.discord
-    roles = {role: f"role {role}" for role in discord.roles}
-    listed = (
-        (telegram.enabled, telegram.users, "Telegram", telegram.names),
-        (discord.enabled, discord.users, "Discord", discord.names),
-        (discord.enabled, discord.roles, "Discord", roles),
-    )
     return tuple(
-        Person(names.get(key, key), role, place)
-        for enabled, people, place, names in listed
-        if enabled
-        for key, role in roles_of(people).items()
+        Person(name, role, section.title)
+        for section in settings.chat.platforms.values()
+        for name, role in _listed(section.people())
     )
+
+
+def _listed(people: People) -> Iterator[tuple[str, Role]]:
+    yield from ((people.names.get(user, user), role) for user, role in people.users.items())
+    yield from ((f"role {name}", role) for name, role in people.roles.items())
 
 
 def rate_limit(settings: Settings, clock: Clock) -> RateLimit:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from chatbot.delivery.waiting import Delivery
 from chatbot.frontends.talk import OnUnauthorized
 from chatbot.ports import ChatPlatform, Notes, Pictures
 from chatbot.settings import DiscordSettings, Settings, TelegramSettings
-from chatbot.settings.chats import TimingSettings
+from chatbot.settings.chats import PlatformSettings, TimingSettings
 from handlers.command import Commands
 from trading.clocks import Clock
 from trading.desk import Desk
@@ -29,19 +30,6 @@ class Around:
     """Asked while somebody types: for names to complete."""
 
 
-def platforms(settings: Settings, around: Around) -> tuple[ChatPlatform, ...]:
-    """Their libraries are imported here, and only if they are needed."""
-    return tuple(_built(settings, around))
-
-
-def _built(settings: Settings, around: Around) -> Iterator[ChatPlatform]:
-    chat = settings.chat
-    if chat.telegram.enabled:
-        yield _telegram(chat.telegram, chat.timing, around)
-    if chat.discord.enabled:
-        yield _discord(chat.discord, chat.timing, around)
-
-
 def delivery(timing: TimingSettings) -> Delivery:
     """How patient the outbox is with every chat."""
     return Delivery(
@@ -51,12 +39,16 @@ def delivery(timing: TimingSettings) -> Delivery:
     )
 
 
+Makers = Mapping[type[PlatformSettings], Callable[[Any, TimingSettings, Around], ChatPlatform]]
+"""By their sections in the settings."""
+
+
 def _telegram(section: TelegramSettings, timing: TimingSettings, around: Around) -> ChatPlatform:
     from chatbot.frontends.telegram import Polling, Telegram, TelegramFlood
 
     flood, usual = section.flood, Polling()
     return Telegram(
-        token=section.token.get_secret_value() if section.token else "",
+        token=section.plain_token,
         base_url=section.base_url,
         people=section.people(),
         groups=frozenset(section.groups),
@@ -86,7 +78,7 @@ def _discord(section: DiscordSettings, timing: TimingSettings, around: Around) -
     from chatbot.frontends.discord import ConnectTimeouts, Discord
 
     return Discord(
-        token=section.token.get_secret_value() if section.token else "",
+        token=section.plain_token,
         api_url=section.api_url,
         gateway_url=section.gateway_url,
         people=section.people(),
@@ -104,6 +96,20 @@ def _discord(section: DiscordSettings, timing: TimingSettings, around: Around) -
             first_retry=float(timing.retry),
             longest_retry=float(timing.longest_retry),
         ),
+    )
+
+
+MAKERS: Makers = {TelegramSettings: _telegram, DiscordSettings: _discord}
+"""A platform is a file in `chatbot/frontends/`, its section, and a row here."""
+
+
+def platforms(
+    settings: Settings, around: Around, makers: Makers = MAKERS
+) -> tuple[ChatPlatform, ...]:
+    """Those that are switched on; a library is imported here, and only if it is needed."""
+    chat = settings.chat
+    return tuple(
+        makers[type(section)](section, chat.timing, around) for section in chat.platforms.values()
     )
 
 

@@ -9,18 +9,22 @@ import pytest
 
 from chatbot.delivery.waiting import Subscriber
 from chatbot.settings import DiscordSettings, TelegramSettings, load
-from chatbot.wiring.subscribers import discord, guest, telegram
+from chatbot.wiring.subscribers import guest, subscribers_of
 from handlers.reply import Level
 
 SHIPPED = (Path(__file__).parents[3] / "bot.toml").read_text(encoding="utf-8")
 
 
 def telegram_of(**keys: Any) -> dict[str, Subscriber]:
-    return {each.key: each for each in telegram(TelegramSettings.model_validate(keys))}
+    return {
+        each.key: each for each in subscribers_of("telegram", TelegramSettings.model_validate(keys))
+    }
 
 
 def discord_of(**keys: Any) -> dict[str, Subscriber]:
-    return {each.key: each for each in discord(DiscordSettings.model_validate(keys))}
+    return {
+        each.key: each for each in subscribers_of("discord", DiscordSettings.model_validate(keys))
+    }
 
 
 def test_people_groups_and_topics_of_telegram() -> None:
