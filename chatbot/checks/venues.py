@@ -105,6 +105,8 @@ async def _venue(
         yield await _clocks(looked, what, connection)
         for finding in _permitted(what, section, await account.examine()):
             yield finding
+        for fact, told in connection.account.facts.items():
+            yield Finding(f"{what}: {fact}", Verdict.OK, told)
         for finding in _sizes(settings.traders[name], name, connection):
             yield finding
     finally:

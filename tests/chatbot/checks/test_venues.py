@@ -46,6 +46,7 @@ def test_a_desk_that_may_trade_has_a_row_for_each_thing(tmp_path: Path, venue: E
     rows = ("feed of majors", "venue of majors", "venue of majors: clock", "sizes of majors")
     assert [told[row][0].verdict for row in rows] == [Verdict.OK] * 4
     assert told["venue of majors"][0].said == "binance swap, may trade"
+    assert told["venue of majors: position mode"][0].said == "one for each symbol"
     assert "2 symbols" in told["feed of majors"][0].said
 
 

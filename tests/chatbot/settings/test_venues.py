@@ -11,7 +11,8 @@ from chatbot.settings import Settings, load
 from chatbot.settings.trading import CcxtFeed, CcxtVenueSettings
 from trading.errors import SettingsError
 from trading.types import Mode
-from trading.venues.ccxt.row import Market
+from trading.venues import exchanges
+from trading.venues.ccxt.row import Can, Market
 
 SHIPPED = (Path(__file__).parents[3] / "bot.toml").read_text()
 VENUE = 'kind = "ccxt"\nexchange = "binance"\nmarket = "swap"\nread_only = false'
@@ -136,6 +137,50 @@ def test_a_key_in_the_settings_is_refused_and_not_repeated(folder: Path) -> None
     told = mistakes(write(folder, real=f'{VENUE}\nsecret = "hush"'))
     assert "set QUARTERDECK__VENUES__REAL__SECRET in the environment" in told[0]
     assert "hush" not in "".join(told)
+
+
+# -- exchanges, whichever there are ---------------------------------------------------------------
+
+
+EVERY = [(name, market) for name in exchanges.names() for market in exchanges.markets_of(name)]
+each = pytest.mark.parametrize(("name", "market"), EVERY, ids=[f"{n} {m}" for n, m in EVERY])
+
+
+def place(name: str, market: Market) -> str:
+    return VENUE.replace('"binance"', f'"{name}"').replace('"swap"', f'"{market}"')
+
+
+def prices(name: str, market: Market) -> str:
+    return FEED.replace('"binance"', f'"{name}"').replace('"swap"', f'"{market}"')
+
+
+@each
+def test_what_an_exchanges_key_consists_of_is_asked_for_each_by_its_name(
+    folder: Path, name: str, market: Market
+) -> None:
+    row = exchanges.exchange(name, market).row
+    file = write(folder, real=place(name, market), prices=prices(name, market))
+    told = mistakes(file, {})
+    if row.lacking(Can.ENTRIES):
+        assert any(row.lacking(Can.ENTRIES).rstrip(".") in sentence for sentence in told)
+        return
+    assert told == [missing(part) for part in row.credentials]
+    environ = {VARIABLE + part.upper(): f"the-{part}" for part in row.credentials}
+    assert venue_of(load(file, environ)).offer.row is row
+
+
+@each
+def test_a_testnet_that_there_is_not_is_refused_in_a_sentence(
+    folder: Path, name: str, market: Market
+) -> None:
+    row = exchanges.exchange(name, market).row
+    real = f"{place(name, market)}\nsandbox = true"
+    file = write(folder, real=real, prices=prices(name, market), mode="dry_run")
+    lacking = row.lacking(Can.ENTRIES) or row.lacking(Can.SANDBOX)
+    if lacking:
+        assert any(lacking.rstrip(".") in sentence for sentence in mistakes(file))
+    else:
+        assert venue_of(load(file, KEYS)).sandbox
 
 
 # -- what keeps live away ---------------------------------------------------------------------

@@ -46,6 +46,7 @@ class ExchangeAccount:
         """What would keep it from trading, one sentence each; reads only."""
         account = await self._exchange.account(self._connection)
         lacking = self._connection.row.lacking(Can.HEDGE) if account.hedged else ""
+        self._connection.became(account)
         await self.balance()  # it says what the account may trade, too
         untraded = (f"{why}." for why in self._traded.missing())
         return [*filter(None, (account.refused, lacking)), *untraded, *await self._permissions()]

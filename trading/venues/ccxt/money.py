@@ -32,7 +32,8 @@ class Money(Wording):
         if self.row.is_spot:
             return Account()
         mode = await api.ask(api.ccxt.fetch_position_mode, about="account")
-        return Account(hedged=bool(mode["hedged"]))
+        hedged = bool(mode["hedged"])
+        return Account(hedged=hedged, facts={"position mode": position_mode(hedged=hedged)})
 
     async def permissions(self, api: Api) -> Mapping[str, Any] | None:
         """What the key may do, by the names in `row.wanted`; None: the exchange does not tell."""
@@ -132,6 +133,11 @@ class Money(Wording):
     def _told_from(self, api: Api, since: int) -> int:
         """What is older is listed nowhere."""
         return max(since, api.now() - millis_of(self.row.history_back))
+
+
+def position_mode(*, hedged: bool) -> str:
+    """For people."""
+    return "a long and a short side for each symbol (hedge)" if hedged else "one for each symbol"
 
 
 def payment(raw: Any, *, came: bool, now: datetime) -> Movement:

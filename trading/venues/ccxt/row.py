@@ -132,6 +132,9 @@ class Row:
     """The most entries that one answer brings."""
     cut: PageCut = PageCut.EITHER
     """Which of them come, where there are more."""
+    open_page: int | None = None
+    """The most open orders that one answer brings; None: all of them.  Where there may be more,
+    `Exchange.open_orders` has to page: a full page is taken for no whole list."""
     history_window: timedelta = timedelta(days=7)
     """The longest span of time of which it lists orders and trades in one request."""
     history_back: timedelta = timedelta(days=90)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from trading.errors import VenueUnavailable
 from trading.types import Order, Symbol
 from trading.venues.ccxt.answers import NotFound
 from trading.venues.ccxt.asking import Api
@@ -36,10 +37,14 @@ class Searching(Placing):
 
     async def open_orders(self, api: Api, symbol: Symbol | None) -> list[Any]:
         """All that rest, on every list; of all symbols without *symbol*."""
-        market = None if symbol is None else self.row.market_of(symbol)
-        found = list(await api.ask(api.ccxt.fetch_open_orders, market))
-        for params in self.row.trigger_lists if self.row.triggers_apart else ():
-            found += await api.ask(api.ccxt.fetch_open_orders, market, None, None, dict(params))
+        market, most = None if symbol is None else self.row.market_of(symbol), self.row.open_page
+        apart = self.row.trigger_lists if self.row.triggers_apart else ()
+        found: list[Any] = []
+        for params in ({}, *apart):
+            told = await api.ask(api.ccxt.fetch_open_orders, market, None, most, dict(params))
+            if most is not None and len(told) >= most:
+                raise VenueUnavailable(f"more may rest than the {most} orders told at once")
+            found += told
         return found
 
     async def orders_since(

@@ -138,6 +138,17 @@ async def test_small_pages_hide_neither_orders_nor_fills(market: str) -> None:
         assert all(r.status is OrderStatus.FILLED and len(r.fills) == 1 for r in found)
 
 
+@MARKETS
+async def test_a_full_page_of_open_orders_is_no_whole_list(market: str) -> None:
+    async with a_world(market, access={"lacks": {"open_page": 3}}) as world:
+        for price in ("40000", "40010"):
+            await world.place(world.limit(price, quantity=D("0.001")))
+        assert len(await world.venue.open_orders()) == 2
+        await world.place(world.limit("40020", quantity=D("0.001")))
+        with pytest.raises(VenueUnavailable, match="more may rest"):
+            await world.venue.open_orders()
+
+
 # -- what has ended, and what has not -------------------------------------------------------------
 
 
