@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 REMEMBERED = 1_000
 """Message ids whose answers are kept in memory; the audit has the others."""
-PATIENCE = 1.0
+TIMEOUT = 1.0
 """Seconds that history may take before an answer goes on without it."""
 LEAVING = 8
 """Turns of the loop in which an answer that is there leaves."""
@@ -113,7 +113,7 @@ class Dispatcher:
         if found is not None and found.acts and not found.instant:
             # Durable before it is told, so that a redelivery after a crash acts once.
             audit = self._tasks.start(self._audit.write())
-            await ended_within(self._services.clock, PATIENCE, audit)
+            await ended_within(self._services.clock, TIMEOUT, audit)
         else:
             self._tasks.start(self._audit_soon())
         return reply
@@ -265,7 +265,7 @@ class Dispatcher:
         if not message.id or found is None or found.instant or not found.acts:
             return None
         looking = self._tasks.start(self._services.store.audited(message.id))
-        if not await ended_within(self._services.clock, PATIENCE, looking):
+        if not await ended_within(self._services.clock, TIMEOUT, looking):
             looking.cancel()
             return None
         entry = None if looking.exception() is not None else looking.result()

@@ -32,7 +32,7 @@ _GLUE = "\n"
 _KEEP_AFTER = 2_000
 """Trades that are summed up anew at a start, at most: some 10 ms."""
 _KEPT = select(schema.notes.c.value).where(schema.notes.c.name == sums.NOTE)
-_PATIENCE = 1.0
+_TIMEOUT = 1.0
 """Seconds that another program may hold the database."""
 
 
@@ -118,7 +118,7 @@ def read_day_books(path: Path, traders: Iterable[str], zone: tzinfo) -> list[Day
     """Of a history that another process may have open.  Raises `StoreError`."""
     try:
         migrate.refuse_newer(path)
-        with closing(Reports(path, busy_timeout=_PATIENCE)) as reports:
+        with closing(Reports(path, busy_timeout=_TIMEOUT)) as reports:
             return [reports.day_book(trader, zone) for trader in traders]
     except (SQLAlchemyError, sqlite3.Error, ValueError, ArithmeticError) as error:
         raise StoreError(f"history could not be read: {reason(error)}") from error

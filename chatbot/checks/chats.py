@@ -35,13 +35,13 @@ def _telegram(looked: Looked) -> Iterator[Finding]:
     if not chat.enabled or chat.token is None:
         return
     yield _token("telegram", chat.token_file)
-    found = asyncio.run(probe.telegram(chat.base_url, _plain(chat.token), patience=looked.patience))
+    found = asyncio.run(probe.telegram(chat.base_url, _plain(chat.token), within=looked.within))
     yield _answer("telegram", chat.base_url, found)
     yield from _telegram_people(chat)
     if chat.groups and not found.may_join:
         said = f"{plural(len(chat.groups), 'group')} listed, and the bot may join none"
         yield Finding("telegram groups", Verdict.LOOK, said, "@BotFather, /setjoingroups, Enable")
-    ask = partial(probe.telegram_chat, chat.base_url, _plain(chat.token), patience=looked.patience)
+    ask = partial(probe.telegram_chat, chat.base_url, _plain(chat.token), within=looked.within)
     addresses = [alert.address for alert in chat.alerts]
     yield from _alerts(
         looked, "telegram", addresses, {} if found.problem else _asked(addresses, ask)
@@ -60,14 +60,14 @@ def _discord(looked: Looked) -> Iterator[Finding]:
     if not chat.enabled or chat.token is None:
         return
     yield _token("discord", chat.token_file)
-    found = asyncio.run(probe.discord(chat.api_url, _plain(chat.token), patience=looked.patience))
+    found = asyncio.run(probe.discord(chat.api_url, _plain(chat.token), within=looked.within))
     yield _answer("discord", chat.api_url, found)
     yield from _guilds(chat, found)
     said = plural(len(chat.users), "person", "people")
     if chat.roles:
         said += f", {plural(len(chat.roles), 'role')}"
     yield _people("discord", said, nobody=not (chat.users or chat.roles))
-    ask = partial(probe.discord_channel, chat.api_url, _plain(chat.token), patience=looked.patience)
+    ask = partial(probe.discord_channel, chat.api_url, _plain(chat.token), within=looked.within)
     addresses = [alert.address for alert in chat.alerts]
     yield from _alerts(
         looked, "discord", addresses, {} if found.problem else _asked(addresses, ask)

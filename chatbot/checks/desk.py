@@ -14,7 +14,7 @@ from chatbot.checks.venues import real_feed, real_venue
 from chatbot.folder.doors import first_stray
 from chatbot.folder.history import HISTORY, loss, rescued_in, way_back
 from chatbot.folder.state import StateFolder
-from chatbot.frontends.probe import PATIENCE
+from chatbot.frontends.probe import TIMEOUT
 from chatbot.settings import Settings, load
 from chatbot.settings.feeds import VoteFeedSettings
 from chatbot.settings.trading import CcxtFeed, CcxtVenueSettings
@@ -40,11 +40,11 @@ def check(
     *,
     least_free: int = LEAST_FREE,
     little_free: int = LITTLE_FREE,
-    patience: float = PATIENCE,
+    within: float = TIMEOUT,
 ) -> list[Finding]:
     """Look at everything that can be looked at without starting; nothing that is kept changes.
 
-    *patience*: seconds that a chat may take to answer.
+    *within*: seconds that a chat may take to answer.
     """
     try:
         settings = load(config, environ)
@@ -56,7 +56,7 @@ def check(
         clock=clock,
         least_free=least_free,
         little_free=little_free,
-        patience=patience,
+        within=within,
     )
     notices = [
         Finding("settings", Verdict.LOOK, said, "write it in capitals") for said in settings.notices

@@ -35,7 +35,7 @@ class Looked:
     clock: Clock
     least_free: int
     little_free: int
-    patience: float
+    within: float
     """Seconds that a chat may take to answer."""
 
     @property

@@ -22,7 +22,7 @@ from trading.venues.ccxt.connection import Connection
 from trading.venues.ccxt.listed import ListedRules
 
 LONGEST = 3.0
-"""Times the patience with one answer, for all that is asked of one exchange."""
+"""Times the within with one answer, for all that is asked of one exchange."""
 SKEW, MUCH_SKEW = 1.0, 5.0
 """Seconds between the machine's clock and the exchange's: worth saying, and too much for orders."""
 WITHDRAWS = "withdraw"
@@ -49,7 +49,7 @@ def _bounded(
     found: list[Finding] = []
 
     async def in_time() -> None:
-        async with asyncio.timeout(looked.patience * LONGEST):
+        async with asyncio.timeout(looked.within * LONGEST):
             async for finding in asking:
                 found.append(finding)  # noqa: PERF401  # what was found before the time was up stays
 
@@ -59,7 +59,7 @@ def _bounded(
         todo = "look at the network, at url, and at the exchange's status page"
         found.append(Finding(what, Verdict.FAULT, f"{section.place}: {error}", todo))
     except TimeoutError:
-        said = f"{section.place} does not answer in {looked.patience * LONGEST:.0f} s"
+        said = f"{section.place} does not answer in {looked.within * LONGEST:.0f} s"
         found.append(Finding(what, Verdict.FAULT, said, "look at the network, then check again"))
     return found
 

@@ -9,7 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from chatbot.cli.page import Theme, drawn, image, page, preformatted, table
+from chatbot.cli.page import drawn, image, page, preformatted, table
+from chatbot.render.pictures import Theme
 from chatbot.settings import Settings, TraderSection
 from chatbot.settings.trading import PaperVenueSettings
 from chatbot.wiring.trading import exit_rules_of, strategy_of

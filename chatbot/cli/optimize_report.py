@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from chatbot.cli.optimize import BestParameters
-from chatbot.cli.page import Theme, drawn, image, page, preformatted, table
+from chatbot.cli.page import drawn, image, page, preformatted, table
+from chatbot.render.pictures import Theme
 from handlers.chart import EquityChart
 from handlers.format import percent
 from handlers.texts.figures import ratio

@@ -8,12 +8,11 @@ import html
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
 
+from chatbot.render.pictures import Theme
 from handlers.chart import EquityChart
 from trading.clocks import SystemClock
 
-Theme = Literal["light", "dark"]
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;color:#12161b}
 body{max-width:62rem;margin:2rem auto;padding:0 1rem}

@@ -179,9 +179,9 @@ class DeskNotices:
 
     async def look(self) -> None:
         """Call the owners once for all that nobody has answered in time."""
-        now, patience = self._clock.now(), self._escalate_after
+        now, after = self._clock.now(), self._escalate_after
         waiting = [u for u in self._unanswered.values() if not u.escalated]
-        due = [u for u in waiting if patience is not None and now - u.at >= patience]
+        due = [u for u in waiting if after is not None and now - u.at >= after]
         if not due:
             return
         for one in due:

@@ -437,7 +437,7 @@ class Outbox:
     async def _send(self, chat: Chat, reply: Reply) -> None:
         await within(
             self._clock,
-            self._delivery.patience,
+            self._delivery.longest,
             chat.speaker.send(chat.subscriber.chat, reply, silent=self._is_silent(chat, reply)),
         )
 

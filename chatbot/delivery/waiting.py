@@ -56,7 +56,7 @@ class Delivery:
     first_delay: float = 1.0
     """After a failure; doubled after each further one."""
     longest_delay: float = 60.0
-    patience: float = 30.0
+    longest: float = 30.0
     """A message that takes longer counts as failed, and may arrive twice."""
     back_after: float = 60.0
     """A chat that failed for longer hears first that it is back."""

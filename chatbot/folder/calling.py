@@ -88,8 +88,8 @@ def _connect(connection: socket.socket, path: Path, timeout: float) -> None:
     Raises `BlockingIOError` after *timeout* seconds, and what else connecting raises.
     """
     seconds, rest = divmod(max(timeout, SHORTEST_WAIT), 1)
-    patience = struct.pack("ll", int(seconds), int(rest * 1e6))
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
+    timeval = struct.pack("ll", int(seconds), int(rest * 1e6))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
     with address(path) as name:
         connection.connect(name)
 

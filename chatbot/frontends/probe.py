@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import aiohttp
 
-PATIENCE = 10.0
+TIMEOUT = 10.0
 """Seconds, of the machine's own time: what is waited for is the network."""
 _OK, _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 200, 400, 401, 403, 404
 
@@ -48,9 +48,9 @@ class ProbeResult:
     may_join: bool = True
 
 
-async def telegram(base_url: str, token: str, *, patience: float = PATIENCE) -> ProbeResult:
+async def telegram(base_url: str, token: str, *, within: float = TIMEOUT) -> ProbeResult:
     """Bot API `getMe`.  Never raises."""
-    answer = await _ask(f"{base_url}/bot{token}/getMe", {}, patience)
+    answer = await _ask(f"{base_url}/bot{token}/getMe", {}, within)
     if isinstance(answer, ProbeResult):
         return answer
     status, said = answer
@@ -64,10 +64,10 @@ async def telegram(base_url: str, token: str, *, patience: float = PATIENCE) -> 
     )
 
 
-async def discord(api_url: str, token: str, *, patience: float = PATIENCE) -> ProbeResult:
+async def discord(api_url: str, token: str, *, within: float = TIMEOUT) -> ProbeResult:
     """`GET /users/@me`, then the guilds that the bot is in.  Never raises."""
     headers = {"Authorization": f"Bot {token}"}
-    answer = await _ask(f"{api_url}/api/v10/users/@me", headers, patience)
+    answer = await _ask(f"{api_url}/api/v10/users/@me", headers, within)
     if isinstance(answer, ProbeResult):
         return answer
     status, me = answer
@@ -80,12 +80,12 @@ async def discord(api_url: str, token: str, *, patience: float = PATIENCE) -> Pr
         )
     if status != _OK or not isinstance(me, dict):
         return _strange(status, "api_url")
-    guilds = await _ask(f"{api_url}/api/v10/users/@me/guilds", headers, patience)
+    guilds = await _ask(f"{api_url}/api/v10/users/@me/guilds", headers, within)
     return ProbeResult(name=str(me.get("username", "")), places=_places(guilds))
 
 
 async def telegram_chat(
-    base_url: str, token: str, address: str, *, patience: float = PATIENCE
+    base_url: str, token: str, address: str, *, within: float = TIMEOUT
 ) -> str | None:
     """Why the bot cannot write to the chat `111` or the topic `-100123/5`; empty: it can.
 
@@ -95,7 +95,7 @@ async def telegram_chat(
 
     chat, _, topic = address.partition("/")
     body = {"chat_id": chat, "action": "typing"} | ({"message_thread_id": topic} if topic else {})
-    answer = await _ask(f"{base_url}/bot{token}/sendChatAction", {}, patience, body)
+    answer = await _ask(f"{base_url}/bot{token}/sendChatAction", {}, within, body)
     if isinstance(answer, ProbeResult) or not isinstance(answer[1], dict):
         return None
     status, said = answer
@@ -111,7 +111,7 @@ async def telegram_chat(
 
 
 async def discord_channel(
-    api_url: str, token: str, address: str, *, patience: float = PATIENCE
+    api_url: str, token: str, address: str, *, within: float = TIMEOUT
 ) -> str | None:
     """Why the bot cannot see the channel `456`; empty: it can.  None: nobody knows.
 
@@ -120,7 +120,7 @@ async def discord_channel(
     if address.startswith("@"):
         return None
     headers = {"Authorization": f"Bot {token}"}
-    answer = await _ask(f"{api_url}/api/v10/channels/{address}", headers, patience)
+    answer = await _ask(f"{api_url}/api/v10/channels/{address}", headers, within)
     if isinstance(answer, ProbeResult):
         return None
     status, said = answer
@@ -153,7 +153,7 @@ def _refused(shape: _Shape, token: str, anew: str) -> ProbeResult:
 
 
 async def _ask(
-    address: str, headers: dict[str, str], patience: float, body: dict[str, str] | None = None
+    address: str, headers: dict[str, str], within: float, body: dict[str, str] | None = None
 ) -> ProbeResult | tuple[int, Any]:
     """The status and what was said, None if it is no JSON; or why there was no answer.
 
@@ -161,7 +161,7 @@ async def _ask(
     """
     import aiohttp
 
-    timeout = aiohttp.ClientTimeout(total=patience)
+    timeout = aiohttp.ClientTimeout(total=within)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
@@ -175,7 +175,7 @@ async def _ask(
         ):
             return answer.status, await _json(answer)
     except TimeoutError:
-        problem = f"no answer within {patience:g} s"
+        problem = f"no answer within {within:g} s"
     except aiohttp.ClientSSLError:
         problem = "its certificate is not trusted"
     except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -87,6 +87,8 @@ def asked(message: Message) -> AskedMessage:
     return AskedMessage(message.caller.user, " ".join(message.text.lower().split()))
 
 
+Words = Callable[[], Sequence[str]]
+"""Asked while somebody types, for what may complete it."""
 OnUnauthorized = Callable[[str, str], Awaitable[None]]
 """Hears of a platform and a numeric id, never of names or words."""
 

@@ -38,7 +38,7 @@ Theme = Literal["light", "dark"]
 class PictureProcess:
     """`Pictures` in a process of their own, one after the other.
 
-    *folder* holds matplotlib's cache of fonts, *patience* is seconds for one picture with the start
+    *folder* holds matplotlib's cache of fonts, *within* is seconds for one picture with the start
     of the process, *idle* seconds after which the process is ended.
     """
 
@@ -48,14 +48,14 @@ class PictureProcess:
         theme: Theme,
         folder: Path,
         clock: Clock,
-        patience: float = 30.0,
+        within: float = 30.0,
         idle: float = 300.0,
         command: Sequence[str] = COMMAND,
     ) -> None:
         self._theme = theme
         self._folder = folder
         self._clock = clock
-        self._patience = patience
+        self._within = within
         self._idle = idle
         self._command = command
         self._turn = asyncio.Lock()
@@ -112,11 +112,11 @@ class PictureProcess:
                 self._resting.cancel()
             whole = False
             try:
-                async with asyncio.timeout(self._patience):
+                async with asyncio.timeout(self._within):
                     answer = await self._answer(_request(chart, self._theme))
                 whole = True
             except TimeoutError:
-                raise NoPicture(f"no picture in {self._patience:g} s") from None
+                raise NoPicture(f"no picture in {self._within:g} s") from None
             finally:
                 if not whole:  # what it would answer now belongs to nobody
                     await self._kill()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EVERY = 60.0
-PATIENCE = 10.0
+TIMEOUT = 10.0
 """Seconds, of the machine's own time: what is waited for is the network."""
 _ERROR = 400
 
@@ -50,7 +50,7 @@ class Ping:
             await self._clock.sleep(self._every)
         # A quarter of a second that only those wait for who want it, and nobody else.
         aiohttp = await asyncio.to_thread(importlib.import_module, "aiohttp")
-        timeout = aiohttp.ClientTimeout(total=PATIENCE)
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
                 if self.url is not None:

@@ -30,6 +30,57 @@ def test_no_verb_names_a_thing(verb: str) -> None:
     assert named == []
 
 
+REPLACED = {
+    "Patience": "OrderTimeouts", "Lane": "WritePriority", "Roster": "TradableUniverse",
+    "Belief": "SpikeFilter", "Sight": "TraderViews", "Parcel": "QueuedAlert", "Slip": "PrintJob",
+    "Beside": "Offload", "Hand": "ManualTrading", "Stranger": "ForeignOrders",
+}  # fmt: skip
+"""Words that only we used, and what stands in the glossary for them."""
+FACTS = {"StrangerSeen"}
+"""Kinds of alerts are called as people who set them up have always called them."""
+
+
+@pytest.mark.parametrize("word", sorted(REPLACED))
+def test_no_word_comes_back_that_was_replaced(word: str) -> None:
+    assert REPLACED[word] in _named()
+    named = [
+        (called, path)
+        for called, path in [*_classes(), *_aliases(), *_modules()]
+        if word in _parts(called) or word + "s" in _parts(called)
+    ]
+    assert [found for found in named if found[0] not in FACTS | FAKE_HANDS] == []
+
+
+FAKE_HANDS = {"HandClock", "HandFeed"}
+"""Of a backtest: somebody else's hand moves them."""
+
+
+@pytest.mark.parametrize("word", ["patience", "lane"])
+def test_documents_use_the_words_of_the_glossary(word: str) -> None:
+    pages = [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), ROOT / "bench/README.md"]
+    texts = {name(page): page.read_text("utf-8") for page in [*pages, *files(*PACKAGES)]}
+    old = re.compile(rf"\b_?{word}s?\b", re.IGNORECASE)
+    assert [page for page, text in texts.items() if old.search(text)] == []
+
+
+def test_a_type_has_one_name_in_one_place() -> None:
+    """Two modules that say the same of the same name would have to be changed together."""
+    homes: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for path in files(*PACKAGES):
+        for node in tree(path).body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                called, meant = node.targets[0].id, ast.unparse(node.value)
+                if re.match(r"_?[A-Z][a-z]", called) and "TypeVar" not in meant:
+                    homes[called, meant].append(name(path))
+    assert {of: paths for of, paths in homes.items() if len(paths) > 1} == {}
+
+
+def _modules() -> list[tuple[str, str]]:
+    """As in `("ByHand", "trading/by_hand.py")`."""
+    modules = [path for path in files(*PACKAGES) if not path.stem[0].isdigit()]  # migrations
+    return [(path.stem.title().replace("_", ""), name(path)) for path in modules]
+
+
 def _classes() -> list[tuple[str, str]]:
     return [
         (node.name, name(path))

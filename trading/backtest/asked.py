@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -11,6 +11,9 @@ from trading.context.settings import TraderSettings
 from trading.market.candles import Candles
 from trading.strategies.base import Strategy
 from trading.types import Costs, MarketRules, Symbol
+
+Progress = Callable[[float], None]
+"""Told the share that is done, some hundred times; may raise to end it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ import numpy as np
 
 from trading.accounts.recorder import Recorder
 from trading.assembly import DeskParts, TraderParts, assemble
-from trading.backtest.asked import Backtest
+from trading.backtest.asked import Backtest, Progress
 from trading.backtest.fast import FastPath
 from trading.backtest.feed import HandClock, HandFeed, bars_needed, moment
 from trading.backtest.foregone import Foregone
@@ -31,7 +31,7 @@ from trading.backtest.parts import (
     NoLatchFile,
 )
 from trading.backtest.proof import Standing
-from trading.backtest.readings import EquityReadings, Floats
+from trading.backtest.readings import EquityReadings
 from trading.backtest.result import Result
 from trading.backtest.universe import ForeseenUniverse
 from trading.backtest.untold import held_without_bars, too_short
@@ -49,11 +49,9 @@ from trading.risk.cooldown import Streak, streak
 from trading.risk.drawdown import day_end, day_of
 from trading.safety.guards import KINDS
 from trading.safety.halting import Halter
+from trading.stats.ratios import Floats
 from trading.trader import Trader
 from trading.types import ZERO, Order, OrderRole, OrderStatus, Symbol
-
-Progress = Callable[[float], None]
-"""Told the share that is done, some hundred times; may raise to end it."""
 
 _TELLS = 200
 _AGAIN = 1 << 40

@@ -15,16 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from trading.backtest.asked import Backtest
+from trading.backtest.asked import Backtest, Progress
 from trading.backtest.drive import Drive
 from trading.backtest.feed import traded_columns
 from trading.backtest.foreseen import Foreseen
 from trading.backtest.loop import InstantLoop
 from trading.backtest.proof import refuse_difference
 from trading.backtest.result import Result
-
-Progress = Callable[[float], None]
-"""Told the share that is done, some hundred times; may raise to end it."""
 
 STRETCH = 100
 """Bars that the trader handles again."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trading.market.candles import Candles
+from trading.stats.ratios import Floats
 from trading.strategies.base import ExitWishes, QuoteAt, Seen, Signals, Strategy, size_of
 from trading.types import ONE, MarketRules, Side, Signal, Symbol
 
@@ -26,8 +27,6 @@ _LEAST_SIZE = 0.001
 """A smaller one may be rounded to nothing."""
 NEVER = 1 << 62
 """A column that does not come."""
-
-Floats = NDArray[np.float64]
 
 
 class Foreseen:

@@ -22,9 +22,9 @@ from trading.market.candles import Candles, Panel
 from trading.risk.drawdown import READINGS
 from trading.risk.limits import Limits
 from trading.safety.guards import KINDS, Guards
+from trading.stats.ratios import Floats
 from trading.types import ZERO, ExitPlan, MarketRules, Position, Symbol
 
-Floats = NDArray[np.float64]
 _DOUBT = 1e-9
 """Relative; floats may be off by less."""
 _CLOSE = 1e-12

@@ -17,12 +17,10 @@ from trading.model.halt import Halt
 from trading.risk.drawdown import day_of
 from trading.stats.curve import Curve, curve
 from trading.stats.daybook import DayBook, EquityReading
-from trading.stats.ratios import Drawdown, drawdown
+from trading.stats.ratios import Drawdown, Floats, drawdown
 from trading.stats.summary import Stats, summarise
 from trading.stats.tally import RoundTrip, Tally
 from trading.types import Fill, Order, Position, Symbol, Trade
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

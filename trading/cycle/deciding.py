@@ -1,7 +1,7 @@
 """From closed candles to decisions: signals are wishes, risk answers, every answer is recorded.
 
-One decision lane per account: between looking at the books and reserving the exposure nothing is
-awaited, so two signals can never spend the same room.
+One decision after the other per account: between looking at the books and reserving the exposure
+nothing is awaited, so two signals can never spend the same room.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from trading.types import Quote, Symbol
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 15.0
+TIMEOUT = 15.0
 """Seconds that a source which answered last time is waited for; whoever did not, is not waited for
 until it has: nobody's exits hang on the slowest."""
 BEHIND = timedelta(minutes=1)
@@ -108,7 +108,7 @@ class VoteFeed:
         least: int,
         symbols: Sequence[Symbol],
         clock: Clock,
-        patience: float = PATIENCE,
+        within: float = TIMEOUT,
         offload: Offload = at_once,
     ) -> None:
         """*own*: number of the source whose market takes the orders; *far*: share of a price.
@@ -122,7 +122,7 @@ class VoteFeed:
         self._voting = Voting(weights=tuple(s.weight for s in sources), far=far, least=least)
         self._wanted = tuple(symbols)
         self._clock = clock
-        self._patience = patience
+        self._within = within
         self._offload = offload
         self._bars = 1
         """As many as anybody has asked for."""
@@ -207,7 +207,7 @@ class VoteFeed:
     async def _wait_for(self, sources: Sequence[VoteSource]) -> None:
         done = asyncio.ensure_future(_all(sources))
         try:
-            await ended_within(self._clock, self._patience, done)
+            await ended_within(self._clock, self._within, done)
         finally:
             done.cancel()
 

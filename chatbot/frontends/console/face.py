@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import TextIO
 
 from chatbot.frontends.console.lines import Lines
-from chatbot.frontends.console.print_jobs import LINGER, Face, Stalled, Words, descriptor_of
+from chatbot.frontends.console.print_jobs import LINGER, Face, Stalled, descriptor_of
 from chatbot.frontends.console.prompt import Prompt
-from chatbot.frontends.talk import SOON
+from chatbot.frontends.talk import SOON, Words
 from chatbot.ports import OnMessage
 from handlers.caller import Caller
 from handlers.message import Message

@@ -18,7 +18,6 @@ ROOM = 1_000
 """Messages that may wait for a stalled terminal or pipe."""
 LINGER = 0.5
 """Seconds that the last words get at the end."""
-Words = Callable[[], Sequence[str]]
 Fragment = tuple[str, str]
 """A style and a text."""
 

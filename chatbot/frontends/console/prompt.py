@@ -19,9 +19,9 @@ from chatbot.frontends.console.print_jobs import (
     Hear,
     PrintJob,
     Stalled,
-    Words,
     printed,
 )
+from chatbot.frontends.talk import Words
 from chatbot.render.plain import body, button, numbered, title
 from handlers.reply import Level, Reply
 from trading.clocks import Clock

@@ -29,7 +29,7 @@ from trading.errors import Refused
 LONGEST_LINE = 64 * 1024
 SEATS, BUSY, AT_ONCE = 256, 128, 32
 """Connections at a time; how many of them may wait for an answer; how many are answered at once."""
-PATIENCE = 5.0
+TIMEOUT = 5.0
 """Seconds that a client may take to read its answer."""
 
 
@@ -70,12 +70,12 @@ class ControlSocket:
                 line = await guest.line(within=self._idle)
                 with self._door.answering(guest) as busy:
                     answer = await self._answer(answering, caller, line, busy)
-                await guest.tell(answer, within=PATIENCE)
+                await guest.tell(answer, within=TIMEOUT)
         except Refused as refusal:
-            await guest.tell(not_understood(refusal), within=PATIENCE)
+            await guest.tell(not_understood(refusal), within=TIMEOUT)
         except asyncio.LimitOverrunError:
             sentence = f"the line is longer than {LONGEST_LINE // 1024} KiB"
-            await guest.tell(not_understood(sentence), within=PATIENCE)
+            await guest.tell(not_understood(sentence), within=TIMEOUT)
 
     async def _answer(self, answering: Answering, caller: Caller, line: bytes, busy: int) -> bytes:
         try:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import discord
 
 from chatbot.delivery.budget import ChatBudget
-from chatbot.frontends.discord.channel import admitted
+from chatbot.frontends.discord.channel import Compose, admitted
 from chatbot.frontends.discord.connection import DiscordConnection
 from chatbot.frontends.discord.failures import FAILURES, is_malformed
 from chatbot.frontends.discord.outgoing import OutgoingMessage
@@ -28,7 +28,6 @@ from trading.common.tasks import within
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Compose = Callable[[Reply], Awaitable[tuple[OutgoingMessage, ...]]]
 Edit = Callable[..., Awaitable[Any]]
 
 _ACKNOWLEDGED = 40_060

@@ -19,7 +19,6 @@ from chatbot.frontends.discord.alerts import AlertButtons
 from chatbot.frontends.discord.roles import roles_of
 from chatbot.frontends.discord.slash import (
     Offers,
-    Words,
     declaration,
     fingerprint,
     spoken,
@@ -32,6 +31,7 @@ from chatbot.frontends.talk import (
     People,
     Recent,
     Shown,
+    Words,
     asked,
     edits_in_place,
     follow,

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chatbot.frontends.talk import Words
 from handlers.command import Command, Commands, HaltId, Parameter, TraderName
 from trading.model.halt import EVERYONE
 from trading.types import Symbol
@@ -20,8 +21,6 @@ COMMANDS, CHOICES = 100, 25
 _SLASH, _STRING, _INTEGER = 1, 3, 4
 _GUILDS, _PRIVATE = 0, 1
 """Where commands may be used: guilds, and private messages with the bot."""
-
-Words = Callable[[], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,7 @@ class Polling:
 
     wait: int = 5
     """A poll is held open for as long while nothing is said."""
-    patience: float = 10.0
+    longest: float = 10.0
     """More than that a poll must not take in all: one that hangs delays a stop by so much."""
     answer: float = 10.0
     """More than that no other answer must take."""

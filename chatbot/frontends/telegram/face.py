@@ -231,7 +231,7 @@ class Telegram:
         # Held open only after a success: what waited through an outage is not mistaken for new.
         wait = self._polling.wait if self._succeeded else 0
         self._succeeded = False
-        beyond = min(self._polling.answer, self._polling.patience - wait)
+        beyond = min(self._polling.answer, self._polling.longest - wait)
         updates = await bot.get_updates(self._offset.next, PAGE, wait, HEARD, read_timeout=beyond)
         self._trouble, self._succeeded = "", True
         if updates:

@@ -53,16 +53,16 @@ class Saying(Requests):
 
 
 class UpdateWire(Requests):
-    """Polls: no longer than `patience` in all, and with no update in them that cannot be read."""
+    """Polls: no longer than `longest` in all, and with no update in them that cannot be read."""
 
     def __init__(self, base_url: str, polling: Polling) -> None:
         super().__init__(base_url, polling)
-        self._patience = polling.patience
+        self._longest = polling.longest
 
     async def do_request(self, *args: Any, **given: Any) -> tuple[int, bytes]:
         # The library's own limits hold for each step; a server that dribbles keeps to them all.
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._longest):
                 return await super().do_request(*args, **given)
         except TimeoutError:
             raise TimedOut from None

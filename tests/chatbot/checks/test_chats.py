@@ -120,8 +120,8 @@ def desk(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def look(desk: Path, environ: Mapping[str, str], patience: float = 10) -> dict[str, Finding]:
-    found = check(desk / "bot.toml", environ, SystemClock(), patience=patience)
+def look(desk: Path, environ: Mapping[str, str], within: float = 10) -> dict[str, Finding]:
+    found = check(desk / "bot.toml", environ, SystemClock(), within=within)
     everything = repr(found)
     assert TOKEN not in everything
     assert OTHER not in everything
@@ -316,7 +316,7 @@ def test_nobody_listens_there(desk: Path, platforms: Platforms) -> None:
 def test_whoever_listens_there_does_not_answer(desk: Path, platforms: Platforms) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        found = look(desk, telegram(platforms, BASE_URL=address), patience=0.05)
+        found = look(desk, telegram(platforms, BASE_URL=address), within=0.05)
     assert told(found["telegram"]).startswith("fault: ADDRESS: no answer within 0.05 s -> look at")
 
 

@@ -30,13 +30,13 @@ def venue(running: Exchange) -> Iterator[Exchange]:
 
 
 def found(
-    folder: Path, venue: Exchange, *, key: ApiKey = OWNER, patience: float = 10, change: str = ""
+    folder: Path, venue: Exchange, *, key: ApiKey = OWNER, within: float = 10, change: str = ""
 ) -> dict[str, list[Finding]]:
     """The findings by what they are about."""
     old, _, new = change.partition(" -> ")
     (folder / "bot.toml").write_text(settings(venue).replace(old, new) if old else settings(venue))
     told: dict[str, list[Finding]] = {}
-    for finding in check(folder / "bot.toml", keys(key), SystemClock(), patience=patience):
+    for finding in check(folder / "bot.toml", keys(key), SystemClock(), within=within):
         told.setdefault(finding.what, []).append(finding)
     return told
 
@@ -78,7 +78,7 @@ def test_positions_smaller_than_the_least_order_are_told(tmp_path: Path, venue: 
 
 def test_an_exchange_that_hangs_does_not_hang_the_check(tmp_path: Path, venue: Exchange) -> None:
     venue.on("GET", "*/exchangeInfo", Hold(), times=None)
-    told = found(tmp_path, venue, patience=0.5)
+    told = found(tmp_path, venue, within=0.5)
     assert told["venue of majors"][0].verdict is Verdict.FAULT
     assert "does not answer" in told["venue of majors"][0].said
 

@@ -11,7 +11,7 @@ from tests.servers.telegram import TOKEN, Fault, TelegramServer
 
 IN_TIME = Polling()
 """As long as a desk waits: nothing of these tests comes near it."""
-HANGS = Polling(answer=1.0, connect=1.0, patience=1.0)
+HANGS = Polling(answer=1.0, connect=1.0, longest=1.0)
 """What hangs is waited out; what answers has twenty times what it needs."""
 
 

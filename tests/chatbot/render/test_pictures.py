@@ -265,7 +265,7 @@ async def test_killed_it_is_started_again_and_nobody_notices(make: Make) -> None
 
 
 async def test_one_that_hangs_is_killed(make: Make) -> None:
-    pictures = make(command=script("import time; time.sleep(600)"), patience=0.3)
+    pictures = make(command=script("import time; time.sleep(600)"), within=0.3)
     asked = asyncio.create_task(pictures.draw(the_crash()))
     await until(lambda: pictures.pid is not None)
     pid = pictures.pid

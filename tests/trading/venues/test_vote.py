@@ -19,7 +19,7 @@ from trading.market.doubts import DoubtKind, PriceDoubt
 from trading.ports import FeedState
 from trading.types import Symbol
 from trading.venues.replay import ReplayFeed
-from trading.venues.vote import PATIENCE, VoteFeed, VoteSource
+from trading.venues.vote import TIMEOUT, VoteFeed, VoteSource
 
 FAR = 0.005
 
@@ -208,12 +208,12 @@ async def test_one_that_hangs_is_waited_for_once_and_counts_again_when_it_answer
     closing = asyncio.create_task(market.feed.closes(NOON))
     await settled()
     assert not closing.done()
-    market.clock.advance(PATIENCE)
+    market.clock.advance(TIMEOUT)
     await settled()
     assert await closing == [at_minute(1)]
     assert market.doubts()[DoubtKind.SILENT].why == "it does not answer"
 
-    market.clock.advance(60 - PATIENCE)
+    market.clock.advance(60 - TIMEOUT)
     assert await market.feed.closes(at_minute(1)) == [at_minute(2)], "nobody waits for it"
     assert late.asked == 1
 

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 LONGEST = timedelta(minutes=5)
 """Candles that are streamed."""
-PATIENCE = 2.0
+TIMEOUT = 2.0
 """Seconds after which a candle that was not told is asked for."""
 LOOK_EVERY = 0.05
 ALIVE = 10.0
@@ -54,7 +54,7 @@ class CandleStream:
         there is hope."""
         row, find = self._connection.row, self._connection.candles.find
         missing = [(row.market_of(symbol), self._timeframe) for symbol in symbols]
-        until = self._clock.monotonic() + PATIENCE
+        until = self._clock.monotonic() + TIMEOUT
         while self.is_alive and self._clock.monotonic() < until:
             missing = [key for key in missing if not find(key, (close,))]
             if not missing:
