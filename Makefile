@@ -56,7 +56,7 @@ check: $(DEV)  ## lint, formatting, types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy $(CODE)
 
-docs: $(RUNTIME)  ## write docs/commands.md from the commands
+docs: $(RUNTIME)  ## write docs/commands.md from the commands, docs/exchanges.md from the exchanges
 	@exec $(BIN)/python -m chatbot.cli.docs
 
 bench: $(DEV)  ## measure, print a table, write bench/latest.json

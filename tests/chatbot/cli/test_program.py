@@ -119,7 +119,7 @@ def test_what_was_refused_is_said_as_it_is(tmp_path: Path) -> None:
 
 
 def test_the_page_of_commands_tells_them_all() -> None:
-    assert "/stop" in docs.text()
+    assert "/stop" in docs.pages()["commands.md"]
 
 
 # -- the second factor --------------------------------------------------------------------
