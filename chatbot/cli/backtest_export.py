@@ -15,7 +15,7 @@ from typing import Any
 
 from handlers.texts.report import parts_json, risk_json, tally_json
 from trading.accounts.booking import book
-from trading.accounts.ledger import trade_id
+from trading.accounts.round_trips import trade_id
 from trading.backtest.result import Result
 from trading.stats.curve import falls_of
 from trading.types import ZERO, Fill, Position, Symbol, Trade

@@ -26,8 +26,8 @@ from storage.store import SqlStore
 from tests.trading.backtest.worlds import trader_settings
 from tests.trading.strategies.recorded import majors
 from tests.world import settled
-from trading.accounts.ledger import exit_reason
 from trading.accounts.recorder import Recorder
+from trading.accounts.round_trips import exit_reason
 from trading.assembly import DeskParts, TraderParts, assemble
 from trading.backtest.asked import Backtest
 from trading.backtest.engine import run

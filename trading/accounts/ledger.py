@@ -7,17 +7,17 @@ fact twice, late or out of order changes nothing.  The recorder makes history of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from trading.accounts.applied import Applied, order_after
 from trading.accounts.booking import Booked, book, opened, split
 from trading.accounts.retelling import BookedFill, Retelling
-from trading.common.frozen import fast_frozen, replace
+from trading.accounts.round_trips import as_trade, exit_reason, first_plan
+from trading.common.frozen import replace
 from trading.model.plan import grown
 from trading.ports import Books, recent
 from trading.types import (
-    CONDITIONAL,
     ZERO,
     AccountState,
     ExitPlan,
@@ -31,64 +31,12 @@ from trading.types import (
     OrderStatus,
     OrderType,
     Position,
-    Side,
     Symbol,
     Trade,
 )
 
 REMEMBERED_ORDERS = 2_000
 """Ended orders kept in memory, so that late reports about them still find their order."""
-
-
-def trade_id(position: Position) -> str:
-    """Of the round trip that *position* is, or will have been."""
-    return f"{position.id}:{position.opened_at.isoformat()}"
-
-
-def as_trade(
-    closed: Position,
-    *,
-    rules: MarketRules,
-    side: Side,
-    at: datetime,
-    rest_from: datetime,
-    reason: ExitReason,
-    by: str,
-) -> Trade:
-    """The round trip of a position on *side* that has become flat."""
-    paid_in = closed.exit_value - closed.profit * side.sign
-    return Trade(
-        id=trade_id(closed),
-        trader=closed.trader,
-        symbol=closed.symbol,
-        side=side,
-        quantity=closed.entered,
-        entry_price=rules.shown_price(paid_in / closed.exited),
-        exit_price=rules.shown_price(closed.exit_value / closed.exited),
-        opened_at=closed.opened_at,
-        closed_at=at,
-        profit=closed.profit - closed.fees,
-        fees=closed.fees,
-        reason=reason,
-        by=by,
-        rest_from=rest_from,
-        paced_from=closed.paced_from,
-    )
-
-
-@fast_frozen
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
-    """What a report changed in the books; empty of fills when it said nothing new."""
-
-    before: Order
-    order: Order
-    booked: tuple[Booked, ...]
-    trades: tuple[Trade, ...]
-
-    @property
-    def changed(self) -> bool:
-        return self.order is not self.before
 
 
 class Ledger:
@@ -215,7 +163,7 @@ class Ledger:
             done, ended = self._booked(before, fill)
             booked.append(done)
             trades += ended
-        order = _after(before, report, [done.fill for done in booked], now)
+        order = order_after(before, report, [done.fill for done in booked], now)
         if order is not before:
             self.update(order)
         return Applied(before=before, order=order, booked=tuple(booked), trades=tuple(trades))
@@ -231,7 +179,7 @@ class Ledger:
             self.change_account(wallet=self.account.wallet - fill.fee)
             position = opened(fill, paced_from=self._bar_behind(order, fill.at))
             self.positions[fill.symbol] = position
-            self.plans[fill.symbol] = _first_plan(order, position)
+            self.plans[fill.symbol] = first_plan(order, position)
             return None
         done = self._moved(order, book(self.positions[fill.symbol], fill))
         return None if done.closed is None else self._trade(done.closed, order, fill)
@@ -476,7 +424,7 @@ class Ledger:
         self.positions[symbol] = after
         if before is None or before.id != after.id:
             opened = next(order for order in owners if order.id == after.id)
-            self.plans[symbol] = _first_plan(opened, after)
+            self.plans[symbol] = first_plan(opened, after)
 
     def _is_booked(self, order: Order, fill: Fill) -> bool:
         return fill.id in self._told_before or fill.id in self._fees.get(order.id, {})
@@ -484,7 +432,7 @@ class Ledger:
     def _plan_after(self, order: Order, done: Booked, after: Position) -> ExitPlan:
         held = None if done.closed is not None else self.plans.get(after.symbol)
         if held is None:
-            return _first_plan(order, after)
+            return first_plan(order, after)
         if after.entered != (done.before.entered if done.before else ZERO):
             return grown(held, size=after.entered, entry=after.average_price)
         return held
@@ -540,59 +488,6 @@ class Ledger:
             del self.orders[key]
             self._fees.pop(key, None)
             self._early.pop(key, None)
-
-
-def exit_reason(order: Order) -> ExitReason:
-    """Why a fill of *order* made a position smaller."""
-    if order.role is OrderRole.PROTECT:
-        return ExitReason(order.reason) if order.reason else ExitReason.STOP
-    if order.role is OrderRole.EXIT:
-        return ExitReason(order.reason)
-    return ExitReason.SIGNAL
-
-
-def _first_plan(order: Order, position: Position) -> ExitPlan:
-    """The plan that the entry carried, at the size and price that were really filled.
-
-    What opened without one (a reversal by hand) is kept without stop, and said to be unprotected.
-    """
-    if order.plan is None:
-        return ExitPlan(
-            side=position.side,
-            size=position.entered,
-            entry=position.average_price,
-            stop=None,
-        )
-    return replace(order.plan, size=position.entered, entry=position.average_price)
-
-
-def _after(before: Order, report: OrderReport, fills: Sequence[Fill], now: datetime) -> Order:
-    """The order with *fills* added and the report's status; the same object if nothing is new.
-
-    An order that has ended stays ended, whatever is heard late.
-    """
-    status = before.status if before.status.is_terminal else report.status
-    venue_id = report.venue_id or before.venue_id
-    note = report.note or before.note
-    works = report.triggered or bool(fills)
-    triggered = before.triggered or (works and before.type in CONDITIONAL)
-    now_known = (status, venue_id, note, triggered)
-    same = now_known == (before.status, before.venue_id, before.note, before.triggered)
-    if same and not fills:
-        return before
-    new = [(f.quantity + f.coins, f.price) for f in fills]
-    filled = before.filled + sum((quantity for quantity, _ in new), ZERO)
-    spent = (before.average_price or ZERO) * before.filled
-    spent += sum((quantity * price for quantity, price in new), ZERO)
-    return before.changed(
-        status=status,
-        venue_id=venue_id,
-        note=note,
-        triggered=triggered,
-        filled=filled,
-        average_price=spent / filled if fills else before.average_price,
-        updated_at=now,
-    )
 
 
 def _first(items: Iterable[str], count: int) -> Iterable[str]:

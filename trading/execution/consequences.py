@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from trading.accounts.applied import Applied
 from trading.accounts.booking import Booked
-from trading.accounts.ledger import Applied, Ledger, exit_reason
+from trading.accounts.ledger import Ledger
+from trading.accounts.round_trips import exit_reason
 from trading.accounts.valuation import Valuer
 from trading.common.frozen import fast_frozen
 from trading.context.trader import AboutOrder, TraderContext

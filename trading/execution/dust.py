@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from trading.accounts.ledger import exit_reason
 from trading.accounts.recorder import Recorder
+from trading.accounts.round_trips import exit_reason
 from trading.accounts.valuation import Valuer
 from trading.context.trader import TraderContext
 from trading.events import DustLeft

@@ -13,8 +13,9 @@ from datetime import timedelta
 from decimal import Decimal
 from itertools import groupby
 
+from trading.accounts.applied import Applied
 from trading.accounts.booking import Booked
-from trading.accounts.ledger import Applied, Ledger
+from trading.accounts.ledger import Ledger
 from trading.accounts.recorder import Recorder
 from trading.common.tasks import Tasks
 from trading.context.trader import TraderContext

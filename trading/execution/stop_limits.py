@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from trading.accounts.ledger import exit_reason
+from trading.accounts.round_trips import exit_reason
 from trading.accounts.valuation import Valuer
 from trading.clocks import Clock
 from trading.errors import VenueError

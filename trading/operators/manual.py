@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from trading.accounts.ledger import trade_id
+from trading.accounts.round_trips import trade_id
 from trading.accounts.views import Closed, Ticket
 from trading.clocks import Clock
 from trading.cycle.deciding import Decider
