@@ -174,9 +174,9 @@ class Connection:
         make = await asyncio.to_thread(watched_class, self.row.exchange)  # a second of imports
         session = new_session()
         exchange = make(self, self._config(session))
+        if self._sandbox:  # first: where it is aimed at another address, it is no other place
+            self.exchange.enter_sandbox(exchange)
         aim(exchange, url=self._url, ws_url=self._ws_url)
-        if self._sandbox and not self._url:
-            exchange.set_sandbox_mode(True)
         try:
             await self._call(exchange.load_markets, "markets", None)
         except BaseException:

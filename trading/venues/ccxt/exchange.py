@@ -39,6 +39,10 @@ class Exchange(Searching, Money):
     Its parts, each in a file of its own: `Wording`, `Placing`, `Searching`, `Money`.
     """
 
+    def enter_sandbox(self, exchange: Any) -> None:
+        """Have ccxt's *exchange* speak to the place where the money is not real."""
+        exchange.set_sandbox_mode(True)
+
     # -- markets ----------------------------------------------------------------------------
 
     def is_halted(self, market: Any) -> bool:

@@ -59,6 +59,8 @@ class Binance(Exchange):
         return str(info_of(raw).get("rm") or "")
 
     async def permissions(self, api: Api) -> Mapping[str, Any] | None:
+        if "sapi" not in api.ccxt.urls["api"]:
+            return None  # where the money is not real nobody tells
         asked = api.ccxt.sapi_get_account_apirestrictions
         told: Mapping[str, Any] = await api.ask(asked, about="account", urgency=None)
         return told
@@ -156,6 +158,10 @@ class Swap(Binance):
     def kind(self, order: Order) -> str:
         kind = "TAKE_PROFIT" if order.type is OrderType.TARGET else "STOP"
         return kind if order.price is not None else f"{kind}_MARKET"
+
+    def enter_sandbox(self, exchange: Any) -> None:
+        """The old testnet of futures is closed, and ccxt refuses it: this is demo trading."""
+        exchange.enable_demo_trading(True)
 
     async def markets_now(self, api: Api, market_id: str) -> Mapping[str, Any]:
         return await self._parsed(api, api.ccxt.fapipublic_get_exchangeinfo, {})

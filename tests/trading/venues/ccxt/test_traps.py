@@ -358,6 +358,24 @@ async def test_a_reader_of_such_an_account_still_reads() -> None:
         assert await world.venue.positions() == {}
 
 
+# -- where the money is not real ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("market", "host"), [("spot", "testnet.binance.vision"), ("swap", "demo-fapi.binance.com")]
+)
+async def test_a_sandbox_behind_another_address_is_one(market: str, host: str) -> None:
+    """An address in place of the exchange's own does not make its money real."""
+    async with a_world(market, access={"sandbox": True}) as world:
+        report = await world.place(world.order())
+        assert report.status is OrderStatus.FILLED
+        assert await world.venue.examine() == []
+        api = world.connection.ccxt.urls["api"]
+        private = api["private" if market == "spot" else "fapiPrivate"]
+        assert private.startswith(f"{world.server.url}/{host}/")
+        assert world.asked("POST", NEW_ORDER[market]) == 1
+
+
 # -- what time does not prove -------------------------------------------------------------------
 
 
