@@ -203,7 +203,7 @@ def owner(engine: Any, trade: Trade) -> Shown:
 
 def place(engine: Any, wish: Wish) -> Shown:
     """Refused as the engine refuses."""
-    if wish.type in CONDITIONAL:
+    if isinstance(engine, SwapEngine) and wish.type in CONDITIONAL:
         algo = engine.place_algo(wish)
         return of_algo(algo, engine.orders.get(algo.order_id))
     return of_order(engine, engine.place(wish))

@@ -397,7 +397,7 @@ class Wire(ABC):
     def aim(cls, exchange: Any, server: Any, key: ApiKey) -> None:
         """Point a ccxt exchange at *server*, with *key*."""
         for part in ("api", "test", "demo"):
-            if part in exchange.urls:
+            if exchange.urls.get(part):
                 exchange.urls[part] = aimed(exchange.urls[part], server)
         exchange.apiKey, exchange.secret = key.key, key.secret
         if exchange.requiredCredentials.get("password"):
