@@ -47,6 +47,7 @@ from trading.strategies import strategy
 from trading.strategies.base import Strategy
 from trading.types import Mode, Symbol
 from trading.venues.ccxt.asking import UNASKED
+from trading.venues.ccxt.breaker import Breaker
 from trading.venues.ccxt.connection import Connection
 from trading.venues.ccxt.live_feed import LiveFeed
 from trading.venues.ccxt.markets import Markets
@@ -164,6 +165,7 @@ class InMemory:
         self.row = self.exchange.row
         self.account = UNASKED
         self.candles = CandleCache(clock=SystemClock())
+        self.breaker = Breaker(clock=SystemClock())
         self.ccxt = self
         self.markets = Markets(
             exchange=self.exchange,

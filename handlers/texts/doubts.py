@@ -42,6 +42,7 @@ _CLAUSES = {
     DoubtKind.ACCUSED: "source {source} is not believed about {symbols}",
     DoubtKind.DIFFER: "sources differ about {symbols}",
     DoubtKind.FEW: "too few sources of {symbols}",
+    DoubtKind.ENDPOINT: "requests for {source} fail",
     DoubtKind.GAP: "candles of {symbols} could not be had",
     DoubtKind.MISSING: "candles of {symbols} stay missing",
 }
@@ -50,6 +51,7 @@ _OVER = {
     DoubtKind.ACCUSED: "source {source} is believed again",
     DoubtKind.DIFFER: "sources agree again",
     DoubtKind.FEW: "there are enough sources again",
+    DoubtKind.ENDPOINT: "requests for {source} are answered again",
     DoubtKind.GAP: "all candles are there again",
     DoubtKind.MISSING: "no candle is missing any more",
 }
@@ -59,6 +61,7 @@ _MEANS = {
     DoubtKind.ACCUSED: "Two others agree against it: there it does not count until it does, too.",
     DoubtKind.DIFFER: f"Nobody can tell who is right. {_NO_ENTRIES}",
     DoubtKind.FEW: _NO_ENTRIES,
+    DoubtKind.ENDPOINT: "They are tried again by themselves; exits and cancels always are.",
     DoubtKind.GAP: f"They are asked for again. {_NO_ENTRIES}",
     DoubtKind.MISSING: "It was asked three times. Strategies go on without them.",
 }

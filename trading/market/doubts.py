@@ -18,6 +18,8 @@ class DoubtKind(StrEnum):
     """Sources differ and nobody can tell who is right: entries wait."""
     FEW = "few"
     """Too few sources are left: entries wait."""
+    ENDPOINT = "endpoint"
+    """Requests of one kind fail; they are tried again."""
     GAP = "gap"
     """Candles could not be had, and are asked for again: entries wait."""
     MISSING = "missing"

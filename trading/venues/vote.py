@@ -261,7 +261,13 @@ class VoteFeed:
             for source in self._sources
             if source.trouble or source.feed.state() is FeedState.STALE
         ]
-        return [*silent, *self._ballots(self._wanted).doubts()]
+        failing = [
+            doubt
+            for source in self._sources
+            for doubt in source.feed.doubts()
+            if doubt.kind is DoubtKind.ENDPOINT
+        ]
+        return [*silent, *self._ballots(self._wanted).doubts(), *failing]
 
     def _ballots(self, symbols: tuple[Symbol, ...], at: datetime | None = None) -> Ballots:
         """Of a recording every price is of a bar, and the newest one's counts."""

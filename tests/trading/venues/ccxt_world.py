@@ -123,10 +123,12 @@ def connect(
     timeout: float = 4.0,
     lacks: Mapping[str, Any] | None = None,
     made: Callable[[Row], Exchange] | None = None,
+    failures: int = 1_000,
     **settings: Any,
 ) -> Connection:
     """*lacks*: what its row would say if the exchange could do less, or did it otherwise; *made*:
-    what is made of the row, in place of what there is."""
+    what is made of the row, in place of what there is; *failures*: in a row, before its breaker
+    opens."""
     real = exchange("binance", Market(server.market))
     return Connection(
         exchange=(made or type(real))(replace(real.row, **(lacks or {}))),
@@ -135,7 +137,7 @@ def connect(
         url=server.url,
         ws_url=server.ws_url,
         timeout=timeout,
-        breaker=Breaker(clock=clock, failures=1000),
+        breaker=Breaker(clock=clock, failures=failures),
         **settings,
     )
 

@@ -220,7 +220,7 @@ async def a_loaded_market(*, symbols: int, times: float) -> AsyncIterator[Market
     async with ExchangeServer(
         market="spot", symbols=rules, beat=3_600, clock=clock, klines=bars
     ) as server:
-        connection = connect(server, clock, timeout=0.5)
+        connection = connect(server, clock, timeout=0.5, failures=5)
         feed = LiveFeed(
             name="prices", connection=connection, symbols=wanted, timeframe=MINUTE,
             bars=BARS, clock=clock,

@@ -6,8 +6,13 @@ orders in doubt, is always tried.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from trading.clocks import Clock
 from trading.errors import VenueUnavailable
+
+FEW = 2
+"""Failures in a row that are worth a word: one request is lost now and then."""
 
 
 class Open(VenueUnavailable):
@@ -15,7 +20,10 @@ class Open(VenueUnavailable):
 
 
 class Breaker:
-    """Opens after *failures* in a row, and lets one request through after *rest* seconds."""
+    """Opens after *failures* in a row; after *rest* seconds it is half open and lets one through.
+
+    While that one is under way the others still rest; it closes or opens for all.
+    """
 
     def __init__(self, *, clock: Clock, failures: int = 5, rest: float = 60.0) -> None:
         self._clock = clock
@@ -23,28 +31,57 @@ class Breaker:
         self._rest = rest
         self._failed: dict[str, int] = {}
         self._opened: dict[str, float] = {}
+        self._tried: dict[str, float] = {}
+        """Families whose trial is under way, and when they had opened."""
+        self._why: dict[str, str] = {}
 
     def check(self, family: str) -> None:
         """Raises `Open` while *family* rests.  The first after that is the trial."""
         opened = self._opened.get(family)
         if opened is None:
             return
-        left = opened + self._rest - self._clock.monotonic()
-        if left > 0:
-            raise Open(f"{family} failed {self._limit} times in a row, tried again in {left:.0f} s")
+        if self._left(opened) > 0:
+            raise Open(self._rests(family, opened))
+        self._tried[family] = opened
         self._opened[family] = self._clock.monotonic()  # whoever comes meanwhile waits for it
 
-    def failed(self, family: str) -> None:
+    def unsent(self, family: str) -> None:
+        """A request was withheld on our side: if it was the trial, the next one is."""
+        opened = self._tried.pop(family, None)
+        if opened is not None:
+            self._opened[family] = opened
+
+    def failed(self, family: str, why: str = "") -> None:
+        self._tried.pop(family, None)
+        self._why[family] = why
         self._failed[family] = self._failed.get(family, 0) + 1
         if self._failed[family] >= self._limit:
             self._opened[family] = self._clock.monotonic()
 
     def succeeded(self, family: str) -> None:
-        self._failed.pop(family, None)
-        self._opened.pop(family, None)
+        for known in (self._failed, self._opened, self._tried, self._why):
+            known.pop(family, None)
 
     @property
     def open(self) -> tuple[str, ...]:
         """The families that rest."""
-        now = self._clock.monotonic()
-        return tuple(f for f, at in self._opened.items() if at + self._rest > now)
+        return tuple(f for f, opened in self._opened.items() if self._left(opened) > 0)
+
+    @property
+    def troubles(self) -> Mapping[str, str]:
+        """The families whose last requests failed, `FEW` of them at least, each with a clause."""
+        return {f: self._trouble(f, count) for f, count in self._failed.items() if count >= FEW}
+
+    def _trouble(self, family: str, count: int) -> str:
+        opened, why = self._opened.get(family), self._why.get(family, "")
+        told = f"{family} failed {count} times in a row"
+        if opened is not None and self._left(opened) > 0:
+            told = self._rests(family, opened)
+        return f"{told}: {why}" if why else told
+
+    def _rests(self, family: str, opened: float) -> str:
+        times = f"{family} failed {self._limit} times in a row"
+        return f"{times}, tried again in {self._left(opened):.0f} s"
+
+    def _left(self, opened: float) -> float:
+        return opened + self._rest - self._clock.monotonic()

@@ -246,7 +246,8 @@ class Connection:
         try:
             with hearing() as heard:
                 answer = await request()
-        except TradingError:
+        except (TradingError, asyncio.CancelledError):
+            self.breaker.unsent(family)
             raise  # ours: the budget's, or the permit's
         except Exception as error:  # noqa: BLE001  # ccxt's tree, and what its parsers stumble on
             code = self.exchange.code_of(error)
@@ -258,7 +259,8 @@ class Connection:
             told = self._explained(error, code, meaning, one)
             answered = isinstance(told, VenueRejected | Withheld)
             if not answered and meaning is not Meaning.TURNED_AWAY:
-                self.breaker.failed(family)  # one that turns away lives: a ban is the budget's
+                # One that turns away lives: a ban is the budget's to wait for.
+                self.breaker.failed(family, str(told))
             raise told from None
         self.breaker.succeeded(family)
         return answer

@@ -16,7 +16,7 @@ from typing import Any
 from trading.clocks import Clock
 from trading.errors import VenueError
 from trading.market.candles import Candles
-from trading.market.doubts import PriceDoubt
+from trading.market.doubts import DoubtKind, PriceDoubt
 from trading.ports import FeedState
 from trading.types import ZERO, Quote, Symbol
 from trading.venues.ccxt.batches import BATCH, Batches
@@ -193,7 +193,12 @@ class LiveFeed:
         return self._candles.owed(symbol)
 
     def doubts(self) -> Sequence[PriceDoubt]:
-        return self._candles.doubts()
+        exchange, troubles = self._connection.row.exchange, self._connection.breaker.troubles
+        failing = [
+            PriceDoubt(kind=DoubtKind.ENDPOINT, source=f"{family} of {exchange}", why=why)
+            for family, why in troubles.items()
+        ]
+        return [*self._candles.doubts(), *failing]
 
     def state(self) -> FeedState:
         newest = max((quote.at for quote in self._quotes.values()), default=None)

@@ -144,3 +144,30 @@ def test_a_family_that_fails_five_times_rests_and_is_tried_once() -> None:
     breaker.succeeded("candles")
     breaker.check("candles")
     assert not breaker.open
+
+
+def test_a_trial_that_was_withheld_here_is_no_trial() -> None:
+    clock = a_clock()
+    breaker = Breaker(clock=clock, failures=1, rest=60)
+    breaker.failed("candles")
+    clock.advance(60)
+    breaker.check("candles")
+    breaker.unsent("candles")
+    breaker.check("candles")
+    breaker.failed("candles")
+    with pytest.raises(Open):
+        breaker.check("candles")
+
+
+def test_what_fails_is_told_with_its_reason_until_it_is_answered_again() -> None:
+    clock = a_clock()
+    breaker = Breaker(clock=clock, failures=3, rest=60)
+    breaker.failed("candles", "no answer")
+    assert breaker.troubles == {}, "one is lost now and then"
+    breaker.failed("candles", "no answer")
+    assert breaker.troubles == {"candles": "candles failed 2 times in a row: no answer"}
+    breaker.failed("candles", "no answer")
+    rests = "candles failed 3 times in a row, tried again in 60 s: no answer"
+    assert breaker.troubles == {"candles": rests}
+    breaker.succeeded("candles")
+    assert breaker.troubles == {}
