@@ -36,7 +36,7 @@ def test_a_window_is_traded_as_a_backtest_of_all_candles_trades_it() -> None:
     assert found.traded.stats == whole.stats
 
 
-class Watching:
+class AnswerHooks:
     """Remembers the first and the last bar that it was shown."""
 
     name, warmup = "watching", 10
@@ -53,7 +53,7 @@ class Watching:
 
 
 def test_no_bar_is_shown_but_the_window_and_its_warm_up() -> None:
-    watching = Watching()
+    watching = AnswerHooks()
     measure = Measure(lambda values: replace(of_hours({}), strategy=watching))
     assert measure({}, BEGIN, END) is not None
     assert watching.seen == [BEGIN - timedelta(hours=10), END]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypeVar
 
 import aiohttp
@@ -30,6 +31,7 @@ from trading.venues.ccxt.asking import UNASKED, Account
 from trading.venues.ccxt.breaker import Breaker
 from trading.venues.ccxt.exchange import Exchange, StreamedBar
 from trading.venues.ccxt.incoming import Incoming
+from trading.venues.ccxt.market_reader import AnswerHooks, read_markets
 from trading.venues.ccxt.markets import Markets
 from trading.venues.ccxt.transport import (
     Sending,
@@ -107,6 +109,7 @@ class Connection:
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._ccxt: Any = None
+        self._class: Callable[[AnswerHooks, dict[str, Any]], Any]
         self._users: set[object] = set()
         self._opening = asyncio.Lock()
         self.markets = Markets(
@@ -171,14 +174,11 @@ class Connection:
                 await _ended(exchange, session)
 
     async def _connect(self) -> None:
-        make = await asyncio.to_thread(watched_class, self.row.exchange)  # a second of imports
+        self._class = await asyncio.to_thread(watched_class, self.row.exchange)  # a second
         session = new_session()
-        exchange = make(self, self._config(session))
-        if self._sandbox:  # first: where it is aimed at another address, it is no other place
-            self.exchange.enter_sandbox(exchange)
-        aim(exchange, url=self._url, ws_url=self._ws_url)
+        exchange = self._made(session, self._hooks())
         try:
-            await self._call(exchange.load_markets, "markets", None)
+            await self._call(partial(self._read_markets, exchange), "markets", None)
         except BaseException:
             await _ended(exchange, session)
             raise
@@ -188,8 +188,24 @@ class Connection:
             self.markets.keep_fresh(), name=f"{self.row.exchange}: markets"
         )
 
+    def _made(self, session: aiohttp.ClientSession, hooks: AnswerHooks) -> Any:
+        """ccxt's exchange on *session*, aimed."""
+        exchange = self._class(hooks, self._config(session))
+        if self._sandbox:  # first: where it is aimed at another address, it is no other place
+            self.exchange.enter_sandbox(exchange)
+        aim(exchange, url=self._url, ws_url=self._ws_url)
+        return exchange
+
+    def _hooks(self) -> AnswerHooks:
+        return AnswerHooks(
+            exchange=self.exchange, heard=self.heard, hear=self.hear, take=self.budget.take
+        )
+
+    async def _read_markets(self, exchange: Any) -> None:
+        await read_markets(exchange, self._made, self._hooks())
+
     async def _load_markets(self) -> None:
-        await self.ask(self.ccxt.load_markets, True, about="markets", urgency=None)
+        await self.ask(self._read_markets, self.ccxt, about="markets", urgency=None)
 
     def _config(self, session: aiohttp.ClientSession) -> dict[str, Any]:
         return {

@@ -78,10 +78,10 @@ class Markets:
         """An answer says that a market is not as it was: read them soon."""
         self._doubted.set()
 
-    async def reread(self) -> None:
-        """Read them now, unless that was done a moment ago.  Raises `VenueError`."""
+    async def reread(self, *, fresh: float = FRESH) -> None:
+        """Read them now, unless they are less than *fresh* seconds old.  Raises `VenueError`."""
         async with self._reading:
-            if self._clock.monotonic() - self._read_at >= FRESH:
+            if self._clock.monotonic() - self._read_at >= fresh:
                 await self._load()
                 self.were_read()
 

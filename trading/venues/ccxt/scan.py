@@ -37,7 +37,7 @@ class ExchangeScan:
 
     async def scan(self, at: datetime, of: Universe) -> MarketScan:
         await self._connection.open(self)
-        await self._ask("markets", self._ccxt.load_markets, True)
+        await self._connection.markets.reread(fresh=0)
         markets = listed_in(self._connection, self._quote)
         tickers, books = await asyncio.gather(self._tickers(), self._best_prices())
         stats = {

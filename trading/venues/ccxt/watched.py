@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from trading.common.text import cleaned
 from trading.venues.ccxt.lean import exchange_class
-from trading.venues.ccxt.weights import WeightBudget
 
 if TYPE_CHECKING:
-    from trading.venues.ccxt.connection import Connection
+    from trading.venues.ccxt.market_reader import AnswerHooks
 
 KEEP_ALIVE = 15_000
 """Milliseconds between two pings: a stream that is dead without a word is noticed by them."""
@@ -21,29 +20,29 @@ class _BudgetThrottle:
 
     loop: Any = None
 
-    def __init__(self, budget: WeightBudget) -> None:
-        self._budget = budget
+    def __init__(self, take: Callable[[float], Awaitable[None]]) -> None:
+        self._take = take
 
     def __call__(self, cost: float | None = None) -> Awaitable[None]:
-        return self._budget.take(1.0 if cost is None else float(cost))
+        return self._take(1.0 if cost is None else float(cost))
 
 
-def watched_class(name: str) -> Callable[[Connection, dict[str, Any]], Any]:
+def watched_class(name: str) -> Callable[[AnswerHooks, dict[str, Any]], Any]:
     """Imports ccxt: most of a second, for a thread."""
     base: Any = exchange_class(name)
 
     class Watched(base):  # type: ignore[misc]  # its base is found by name
-        """Tells its connection of every answer, and waits for our budget."""
+        """Tells of every answer, and waits for our budget."""
 
-        def __init__(self, connection: Connection, config: dict[str, Any]) -> None:
-            self._told = connection.heard
-            self._hear = connection.hear
+        def __init__(self, hooks: AnswerHooks, config: dict[str, Any]) -> None:
+            self._told = hooks.heard
+            self._hear = hooks.hear
             self.real_hosts: dict[str, str] = {}
             super().__init__(config)
             # Exact, and read everywhere; of a Decimal ccxt's own parsers lose fees and triggers.
             self.number = str
             self.streaming: Any = {**(self.streaming or {}), "keepAlive": KEEP_ALIVE}
-            self.throttler = _BudgetThrottle(connection.budget)
+            self.throttler = _BudgetThrottle(hooks.take)
 
         def on_rest_response(self, code: int, *rest: Any) -> Any:
             """*rest*: reason, address, method, the answer's headers, its body, ..."""
