@@ -322,26 +322,26 @@ async def test_a_wrong_clock_is_refused(swap: Wired) -> None:
 
 
 async def test_market_streams_tell_tickers_bars_and_books(swap: Wired) -> None:
-    book = await swap.exchange.watch_order_book(swap.symbol)
-    assert (book["bids"][0], book["asks"][0]) == ([49_990, 5], [50_010, 5])
+    await swap.told(swap.exchange.watch_order_book(swap.symbol))
+    await swap.book(49_990, 50_010)
     swap.engine.set_book(ID, bids=[(49_980, 4)], asks=[(50_020, 3)])
-    book = await swap.exchange.watch_order_book(swap.symbol)
+    book = await swap.book(49_980, 50_020)
     assert (book["bids"], book["asks"]) == ([[49_980, 4]], [[50_020, 3]])
-    ticker = await swap.exchange.watch_ticker(swap.symbol)
+    ticker = await swap.told(swap.exchange.watch_ticker(swap.symbol))
     assert (ticker["bid"], ticker["ask"]) == (49_980, 50_020)
     swap.engine.others_trade(ID, 50_000, 1)
-    [bar] = await swap.exchange.watch_ohlcv(swap.symbol, "1m")
+    [bar] = await swap.told(swap.exchange.watch_ohlcv(swap.symbol, "1m"))
     assert bar[4] == 50_000
 
 
 async def test_positions_and_money_are_streamed(swap: Wired) -> None:
     watching = await swap.listening(swap.exchange.watch_balance(), "wallet")
     await placed(swap, "sell", 0.1)
-    assert (await watching)["USDT"]["total"] < 10_000
+    assert (await swap.told(watching))["USDT"]["total"] < 10_000
     swap.exchange.options["watchPositions"]["awaitPositionsSnapshot"] = False
     watching = await swap.listening(swap.exchange.watch_positions([swap.symbol]), "position")
     await placed(swap, "sell", 0.1)
-    [position] = await watching
+    [position] = await swap.told(watching)
     assert (position["side"], position["contracts"]) == ("short", 0.2)
 
 
@@ -349,4 +349,4 @@ async def test_a_stream_with_a_bad_key_is_refused(swap: Wired) -> None:
     swap.exchange.secret = "wrong"
     swap.exchange.options |= {"enableUnifiedMargin": False, "enableUnifiedAccount": True}
     with pytest.raises(ccxt.BaseError):
-        await swap.exchange.watch_orders()
+        await swap.told(swap.exchange.watch_orders())

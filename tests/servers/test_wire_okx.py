@@ -373,7 +373,7 @@ async def test_long_bars_open_in_hong_kong_unless_they_are_asked_for_otherwise(
     spot.venue.klines[ID, "1d"] = [[day, "1", "2", "0.5", "1.5", "10", day + 1, "15"]]
     [bar] = await spot.exchange.fetch_ohlcv(spot.symbol, "1d")
     assert bar[0] == day
-    [bar] = await spot.exchange.watch_ohlcv(spot.symbol, "1d")
+    [bar] = await spot.told(spot.exchange.watch_ohlcv(spot.symbol, "1d"))
     assert bar[0] == day - 8 * 60 * MINUTE
 
 
@@ -402,7 +402,7 @@ async def test_stops_have_a_stream_of_their_own(swap: Wired) -> None:
     watch = swap.exchange.watch_orders(swap.symbol, params={"trigger": True})
     watching = await swap.listening(watch, "orders-algo")
     stop = await placed(swap, "sell", "0.1", stopLossPrice=45_000)
-    assert [(told["id"], told["status"]) for told in await watching] == [(stop, "open")]
+    assert [(told["id"], told["status"]) for told in await swap.told(watching)] == [(stop, "open")]
     assert all("orders-algo" not in name or connection.path.endswith("business")
                for connection in swap.venue.connections for name in connection.names)  # fmt: skip
 
@@ -410,25 +410,25 @@ async def test_stops_have_a_stream_of_their_own(swap: Wired) -> None:
 async def test_fills_positions_and_money_are_streamed(swap: Wired) -> None:
     watching = await swap.listening(swap.exchange.watch_my_trades(swap.symbol), "orders")
     order = await placed(swap, "sell", "0.1")
-    [fill] = await watching
+    [fill] = await swap.told(watching)
     assert (fill["order"], fill["amount"], fill["price"]) == (order, 10, 49_990)
     assert fill["fee"]["cost"] < 0  # ccxt turns it over REST, and leaves it as it is in the stream
-    assert (await swap.exchange.watch_balance())["USDT"]["total"] < 10_000
-    [position] = await swap.exchange.watch_positions([swap.symbol])
+    assert (await swap.told(swap.exchange.watch_balance()))["USDT"]["total"] < 10_000
+    [position] = await swap.told(swap.exchange.watch_positions([swap.symbol]))
     assert (position["side"], position["contracts"]) == ("short", 10)
 
 
 async def test_market_streams_tell_tickers_and_books(swap: Wired) -> None:
-    book = await swap.exchange.watch_order_book(swap.symbol)
-    assert (book["bids"][0][:2], book["asks"][0][:2]) == ([49_990, 500], [50_010, 500])
+    await swap.told(swap.exchange.watch_order_book(swap.symbol))
+    await swap.book(49_990, 50_010)
     swap.engine.set_book(ID, bids=[(49_980, 4)], asks=[(50_020, 3)])
-    book = await swap.exchange.watch_order_book(swap.symbol)
+    book = await swap.book(49_980, 50_020)
     assert [level[:2] for level in (*book["bids"], *book["asks"])] == [[49_980, 400], [50_020, 300]]
-    ticker = await swap.exchange.watch_ticker(swap.symbol)
+    ticker = await swap.told(swap.exchange.watch_ticker(swap.symbol))
     assert (ticker["bid"], ticker["ask"]) == (49_980, 50_020)
 
 
 async def test_a_stream_with_a_bad_key_is_refused(swap: Wired) -> None:
     swap.exchange.secret = "wrong"
     with pytest.raises(ccxt.AuthenticationError, match="60007"):
-        await swap.exchange.watch_orders()
+        await swap.told(swap.exchange.watch_orders())

@@ -117,19 +117,11 @@ async def test_what_the_account_does_not_bear_is_refused(world: Wired) -> None:
 async def test_the_stream_tells_of_orders_and_fills(world: Wired) -> None:
     watching = await world.listening(world.exchange.watch_orders(world.symbol))
     order = await place(world, "buy", "0.02", 40_000)
-    assert [told["id"] for told in await watching] == [order]
-    watching = await world.listening(world.exchange.watch_orders(world.symbol))
+    assert [told["id"] for told in await world.told(watching)] == [order]
     world.engine.trade_through(world.id, 39_990)
-    told = [o for o in await watching if o["status"] == "closed"]
-    while not told:
-        told = [
-            o for o in await world.exchange.watch_orders(world.symbol) if o["status"] == "closed"
-        ]
-    assert (told[-1]["id"], told[-1]["filled"]) == (order, world.amount("0.02"))
-
-
-def _ended(told: list[Any]) -> list[Any]:
-    return [order for order in told if order["status"] == "closed"]
+    await until(lambda: any(told["status"] == "closed" for told in world.exchange.orders))
+    told = world.exchange.orders[-1]
+    assert (told["id"], told["filled"]) == (order, world.amount("0.02"))
 
 
 async def test_a_bad_secret_and_a_key_that_may_not_trade_are_refused(world: Wired) -> None:

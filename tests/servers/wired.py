@@ -11,7 +11,7 @@ from typing import Any
 import ccxt.pro
 
 from tests.servers.exchange import OWNER, ApiKey, ExchangeServer, aim
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 CLASSES = {
     ("binance", "swap"): "binanceusdm",
@@ -41,15 +41,36 @@ class Wired:
         return float(Decimal(coins) / Decimal(str(contract)))
 
     async def listening(self, watch: Awaitable[Any], *topics: str) -> asyncio.Task[Any]:
-        """Begin to *watch*, and come back when the venue pushes to it."""
+        """Begin to *watch*, and come back when the venue pushes to it.
+
+        Once for each subscription: what arrives while nobody waits is only in ccxt's own lists
+        (`exchange.orders`).
+        """
         task = asyncio.ensure_future(watch)
         await until(lambda: self.watches(*topics) or task.done())
         return task
 
+    async def told(self, watching: Awaitable[Any]) -> Any:
+        """What a watch comes to; it does not wait for ever."""
+        return await asyncio.wait_for(watching, PATIENCE)
+
+    async def book(self, bid: float, ask: float) -> Any:
+        """ccxt's own book of the stream, once these are its best prices."""
+
+        def shown() -> Any:
+            book = self.exchange.orderbooks.get(self.symbol)
+            best = [book[side][0][0] for side in ("bids", "asks") if book and book[side]]
+            return book if best == [bid, ask] else None
+
+        return await until(shown)
+
     def watches(self, *topics: str) -> bool:
-        """Whether a connection has logged in, and subscribed to something of each *topic*."""
+        """Whether a connection is told of the account, and subscribed to something of each
+        *topic*; a login alone tells nothing yet."""
         return any(
-            connection.is_user and all(any(t in name for name in connection.names) for t in topics)
+            connection.is_user
+            and (connection.names or not connection.key)
+            and all(any(topic in name for name in connection.names) for topic in topics)
             for connection in self.venue.connections
         )
 

@@ -343,11 +343,12 @@ class Wire(ABC):
         return Answer(words.status, self.error(Said(words.code, words.text, words.status)), headers)
 
     def read(self, content_type: str, query: str, text: str) -> dict[str, Any]:
-        """The parameters of a request, its path's left out."""
+        """The parameters of a request, its path's left out; of a list its first entry's, and all
+        of it as `batch`."""
         params: dict[str, Any] = dict(parse_qsl(query, keep_blank_values=True))
         if "json" in content_type and text:
             body = json.loads(text)
-            return params | (body if isinstance(body, dict) else {"batch": body})
+            return params | (body if isinstance(body, dict) else _first(body) | {"batch": body})
         return params | dict(parse_qsl(text, keep_blank_values=True))
 
     # --- streams ---
@@ -419,3 +420,7 @@ def aimed(urls: Any, server: Any) -> Any:
 
 def _nothing(_client_id: str) -> bool:
     return False
+
+
+def _first(batch: Any) -> dict[str, Any]:
+    return batch[0] if batch and isinstance(batch[0], dict) else {}

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.servers.exchange import orders
-from tests.servers.exchange.figures import DAY, plain
+from tests.servers.exchange.figures import DAY
 from tests.servers.exchange.orders import Shown
 from tests.servers.exchange.paging import between, page
 from tests.servers.exchange.refusals import Refusal, Why
 from tests.servers.exchange.values import ZERO, Wish
 from tests.servers.exchange.wires.base import Ask, Said, Site
-from tests.servers.exchange.wires.bybit import rendering
-from tests.servers.exchange.wires.bybit.rendering import category, is_swap, order_id
+from tests.servers.exchange.wires.bybit import asking, rendering
+from tests.servers.exchange.wires.bybit.rendering import is_swap, order_id
 from tests.servers.exchange.wires.bybit.words import malformed, worded, wrong_direction
 
 Json = Any
@@ -80,7 +80,7 @@ class Trading:
         return {"list": done, "retExtInfo": {"list": told}}
 
     def _wish(self, ask: Ask) -> Wish:
-        symbol, kind = self._symbol(ask), ask.required("orderType")
+        symbol, kind = asking.symbol_of(self._engine, ask), ask.required("orderType")
         side = SIDES.get(ask.required("side"))
         if side is None:
             raise malformed("Side")
@@ -162,7 +162,10 @@ class Trading:
 
     def cancel(self, ask: Ask) -> Json:
         """Acknowledged now, done afterwards."""
-        symbol, number = self._symbol(ask), rendering.number_of(ask.text("orderId"))
+        symbol, number = (
+            asking.symbol_of(self._engine, ask),
+            rendering.number_of(ask.text("orderId")),
+        )
         link = ask.text("orderLinkId")
         if not ask.text("orderId") and not link:
             raise malformed("OrderId or OrderLinkId")
@@ -176,7 +179,7 @@ class Trading:
 
     def cancel_all(self, ask: Ask) -> Json:
         """Of spot only active orders, unless it is asked for others."""
-        self._category(ask)
+        asking.check_category(self._engine, ask)
         wanted = ask.text("orderFilter", "" if is_swap(self._engine) else "Order")
         gone = [
             shown
@@ -199,7 +202,7 @@ class Trading:
 
     def realtime(self, ask: Ask) -> Json:
         """Open orders; one that is named, and with `openOnly` all, also of the last 500 ended."""
-        self._category(ask)
+        asking.check_category(self._engine, ask)
         found = self._found(ask)
         if is_swap(self._engine) and not any(
             ask.text(name) for name in ("symbol", "baseCoin", "settleCoin")
@@ -218,8 +221,8 @@ class Trading:
 
     def history(self, ask: Ask) -> Json:
         """Ended orders of seven days; those that ended without a fill are gone after one."""
-        self._category(ask)
-        start, end = self._span(ask)
+        asking.check_category(self._engine, ask)
+        start, end = asking.span(self._engine, ask)
         gone = self._engine.now - DAY
         found = [
             shown
@@ -229,17 +232,17 @@ class Trading:
         return self._page(ask, between(found, lambda shown: shown.created, start, end))
 
     def executions(self, ask: Ask) -> Json:
-        self._category(ask)
-        start, end = self._span(ask)
+        asking.check_category(self._engine, ask)
+        start, end = asking.span(self._engine, ask)
         wanted = {shown.order_id for shown in self._found(ask)}
         found = [trade for trade in self._engine.trades if trade.order_id in wanted]
         found = between(found, lambda trade: trade.time, start, end)
-        limit = _limit(ask, 50, 100)
+        limit = asking.limit(ask, 50, 100)
         shown, cursor = page(found[::-1], ask.text("cursor"), limit)
         listed = [rendering.execution(self._engine, trade) for trade in shown]
         kind = ask.text("execType")
         listed = [line for line in listed if kind in {"", line["execType"]}]
-        return self._listed(listed, cursor)
+        return asking.listed(self._engine, listed, cursor)
 
     def _found(self, ask: Ask) -> list[Shown]:
         """Those that the filters name, and that may be seen."""
@@ -257,155 +260,17 @@ class Trading:
         ]
 
     def _page(self, ask: Ask, found: list[Shown]) -> Json:
-        shown, cursor = page(orders.newest_first(found), ask.text("cursor"), _limit(ask, 20, 50))
-        return self._listed([rendering.order(self._engine, one) for one in shown], cursor)
-
-    def _listed(self, listed: list[Json], cursor: str) -> Json:
-        return {"list": listed, "nextPageCursor": cursor, "category": category(self._engine)}
-
-    def _span(self, ask: Ask) -> tuple[int, int]:
-        """At most seven days; the last seven without either."""
-        start, end = ask.integer("startTime"), ask.integer("endTime")
-        if start and end and end - start > 7 * DAY:
-            text = "The time range between startTime and endTime cannot exceed 7 days."
-            raise Said(10001, text, 200)
-        if start:
-            return start, end or start + 7 * DAY
-        return (end or self._engine.now) - 7 * DAY, end
-
-    def _category(self, ask: Ask) -> None:
-        if ask.required("category") != category(self._engine):
-            raise malformed("category")
-
-    def _symbol(self, ask: Ask) -> str:
-        self._category(ask)
-        symbol = ask.required("symbol")
-        if symbol not in self._engine.listed:
-            raise Refusal(Why.UNKNOWN_SYMBOL, symbol)
-        return symbol
+        shown, cursor = page(
+            orders.newest_first(found), ask.text("cursor"), asking.limit(ask, 20, 50)
+        )
+        return asking.listed(
+            self._engine, [rendering.order(self._engine, one) for one in shown], cursor
+        )
 
     def _named(self, shown: Shown) -> Json:
         return {
             "orderId": order_id(self._engine, shown.id), "orderLinkId": shown.wish.client_id,
         }  # fmt: skip
-
-    # --- the account ---
-
-    def positions(self, ask: Ask) -> Json:
-        """A symbol's own (flat ones too), or all that are held in a coin."""
-        self._category(ask)
-        symbol = ask.text("symbol")
-        if symbol:
-            sides = ("LONG", "SHORT") if self._engine.hedge else ("BOTH",)
-            found = [self._engine.position(self._symbol(ask), side) for side in sides]
-        elif ask.text("settleCoin") or ask.text("baseCoin"):
-            found = [of for of in self._engine.positions() if of.amount]
-        else:
-            raise malformed("symbol or settleCoin")
-        shown, cursor = page(found, ask.text("cursor"), _limit(ask, 20, 200))
-        return self._listed(
-            [rendering.position(self._engine, of) | {"avgPrice": plain(of.entry)} for of in shown],
-            cursor,
-        )
-
-    def wallet(self, ask: Ask) -> Json:
-        if ask.required("accountType") != "UNIFIED":
-            raise Said(10001, "accountType only support UNIFIED.", 200)
-        return {"list": [rendering.wallet(self._engine, ask.text("coin"))]}
-
-    def fee_rate(self, ask: Ask) -> Json:
-        only = ask.text("symbol")
-        rates = {
-            "takerFeeRate": plain(self._engine.taker_fee),
-            "makerFeeRate": plain(self._engine.maker_fee),
-        }
-        named = [symbol for symbol in self._engine.listed if only in {"", symbol}]
-        return {"list": [{"symbol": symbol, **rates} for symbol in named]}
-
-    def account(self, _ask: Ask) -> Json:
-        return {
-            "marginMode": "REGULAR_MARGIN",
-            "updatedTime": "1697078946000",
-            "unifiedMarginStatus": 6,
-            "dcpStatus": "OFF",
-            "timeWindow": 10,
-            "smpGroup": 0,
-            "isMasterTrader": False,
-            "spotHedgingStatus": "OFF",
-        }
-
-    def api_key(self, ask: Ask) -> Json:
-        assert ask.key is not None
-        moves = ["AccountTransfer", "SubMemberTransfer"]
-        trades = ask.key.spot or ask.key.futures
-        return {
-            "id": "13770661",
-            "note": "desk",
-            "apiKey": ask.key.key,
-            "readOnly": 0 if trades else 1,
-            "secret": "",
-            "permissions": {
-                "ContractTrade": ["Order", "Position"] if ask.key.futures else [],
-                "Spot": ["SpotTrade"] if ask.key.spot else [],
-                "Wallet": [*moves, "Withdraw"] if ask.key.withdrawals else moves,
-                "Options": [],
-                "Derivatives": [],
-                "CopyTrading": [],
-                "BlockTrade": [],
-                "Exchange": [],
-                "NFT": [],
-                "Affiliate": [],
-            },
-            "ips": ["*"],
-            "type": 1,
-            "deadlineDay": 66,
-            "expiredAt": "2028-12-22T07:20:25Z",
-            "createdAt": "2022-10-16T02:24:40Z",
-            "unified": 0,
-            "uta": 1,
-            "userID": 24617703,
-            "inviterID": 0,
-            "vipLevel": "No VIP",
-            "mktMakerLevel": "0",
-            "affiliateID": 0,
-            "rsaPublicKey": "",
-            "isMaster": True,
-            "parentUid": "0",
-            "kycLevel": "LEVEL_DEFAULT",
-            "kycRegion": "",
-        }
-
-    def transactions(self, ask: Ask) -> Json:
-        """The last day without times; seven days at most; 20 a page, 50 at most."""
-        start, end = self._span(ask)
-        if not ask.text("startTime") and not ask.text("endTime"):
-            start = self._engine.now - DAY
-        only, kind = ask.text("currency"), ask.text("type")
-        moved = between(self._engine.movements, lambda movement: movement.time, start, end)
-        listed = [rendering.transaction(self._engine, movement) for movement in reversed(moved)]
-        listed = [
-            line for line in listed if only in {"", line["currency"]} and kind in {"", line["type"]}
-        ]
-        shown, cursor = page(listed, ask.text("cursor"), _limit(ask, 20, 50))
-        return {"list": shown, "nextPageCursor": cursor}
-
-    def set_leverage(self, ask: Ask) -> Json:
-        symbol, wanted = self._symbol(ask), int(ask.decimal("buyLeverage"))
-        if self._engine.leverages[symbol] == wanted:
-            raise Said(110043, "leverage not modified", 200)
-        self._engine.set_leverage(symbol, wanted)
-        return {}
-
-    def switch_mode(self, ask: Ask) -> Json:
-        """0 is one-way, 3 hedge; of this engine for all symbols at once."""
-        self._category(ask)
-        self._engine.set_hedge(ask.integer("mode") == 3)
-        return {}
-
-    def set_margin_mode(self, ask: Ask) -> Json:
-        if ask.text("setMarginMode") != "REGULAR_MARGIN":
-            raise Said(3400045, "Set margin mode failed", 200)
-        return {"reasons": []}
 
 
 def _filter_of(shown: Shown) -> str:
@@ -413,8 +278,3 @@ def _filter_of(shown: Shown) -> str:
     if not shown.stop or (shown.child is not None and shown.wish.note):
         return "Order"
     return shown.wish.note or ("StopOrder" if shown.child is None else "Order")
-
-
-def _limit(ask: Ask, usual: int, most: int) -> int:
-    """What is asked for beyond the most is cut without a word [?: it may be refused]."""
-    return max(1, min(ask.integer("limit", usual), most))

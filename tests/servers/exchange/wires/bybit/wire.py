@@ -32,6 +32,7 @@ from tests.servers.exchange.wires.base import (
     Wire,
 )
 from tests.servers.exchange.wires.bybit import words
+from tests.servers.exchange.wires.bybit.account import Account
 from tests.servers.exchange.wires.bybit.market import Market
 from tests.servers.exchange.wires.bybit.streams import NAMES, Streams
 from tests.servers.exchange.wires.bybit.trading import Trading
@@ -51,6 +52,7 @@ class BybitWire(Wire):
     def __init__(self, site: Site) -> None:
         self._market = Market(site)
         self._trading = Trading(site)
+        self._account = Account(site)
         self._streams = Streams(site, self._market)
         self.counter = Counter()
         self.banned_until = 0
@@ -72,7 +74,7 @@ class BybitWire(Wire):
     # --- requests ---
 
     def make_routes(self) -> Routes:
-        public, private = self._market, self._trading
+        public, private, account = self._market, self._trading, self._account
         return Routes(
             {
                 ("GET", "/v5/market/time"): Route(public.time),
@@ -92,21 +94,21 @@ class BybitWire(Wire):
                 ("GET", "/v5/order/realtime"): Route(private.realtime, READ, "open", 50),
                 ("GET", "/v5/order/history"): Route(private.history, READ, "history", 50),
                 ("GET", "/v5/execution/list"): Route(private.executions, READ, "trades", 50),
-                ("GET", "/v5/position/list"): Route(private.positions, READ, "positions", 50),
+                ("GET", "/v5/position/list"): Route(account.positions, READ, "positions", 50),
                 ("POST", "/v5/position/set-leverage"): Route(
-                    private.set_leverage, TRADE, weight=10
+                    account.set_leverage, TRADE, weight=10
                 ),
-                ("POST", "/v5/position/switch-mode"): Route(private.switch_mode, TRADE, weight=10),
-                ("GET", "/v5/account/wallet-balance"): Route(private.wallet, READ, "balance", 50),
-                ("GET", "/v5/account/info"): Route(private.account, READ, weight=50),
-                ("GET", "/v5/account/fee-rate"): Route(private.fee_rate, READ, weight=10),
+                ("POST", "/v5/position/switch-mode"): Route(account.switch_mode, TRADE, weight=10),
+                ("GET", "/v5/account/wallet-balance"): Route(account.wallet, READ, "balance", 50),
+                ("GET", "/v5/account/info"): Route(account.info, READ, weight=50),
+                ("GET", "/v5/account/fee-rate"): Route(account.fee_rate, READ, weight=10),
                 ("GET", "/v5/account/transaction-log"): Route(
-                    private.transactions, READ, "movements", 30
+                    account.transactions, READ, "movements", 30
                 ),
                 ("POST", "/v5/account/set-margin-mode"): Route(
-                    private.set_margin_mode, TRADE, weight=10
+                    account.set_margin_mode, TRADE, weight=10
                 ),
-                ("GET", "/v5/user/query-api"): Route(private.api_key, READ, weight=10),
+                ("GET", "/v5/user/query-api"): Route(account.api_key, READ, weight=10),
             }
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 from tests.servers.exchange.figures import plain
 from tests.servers.exchange.paging import between
 from tests.servers.exchange.wires.base import Ask, Site
-from tests.servers.exchange.wires.okx import rendering
+from tests.servers.exchange.wires.okx import holdings, rendering
 from tests.servers.exchange.wires.okx.market import Market
 from tests.servers.exchange.wires.okx.rendering import is_swap
 from tests.servers.exchange.wires.okx.words import absent, parameter
@@ -56,7 +56,7 @@ class Account:
         ]
 
     def balance(self, ask: Ask) -> Json:
-        return [rendering.balance(self._engine, ask.text("ccy"))]
+        return [holdings.balance(self._engine, ask.text("ccy"))]
 
     def funding(self, _ask: Ask) -> Json:
         """The funding account: empty here, money moves through it only."""
@@ -68,7 +68,7 @@ class Account:
             return []
         only = [name for name in ask.text("instId").split(",") if name]
         return [
-            rendering.position(self._engine, of)
+            holdings.position(self._engine, of)
             for of in self._engine.positions()
             if of.amount and (not only or rendering.instrument(self._engine, of.symbol) in only)
         ]
@@ -136,7 +136,7 @@ class Account:
         begin, end = ask.integer("begin"), ask.integer("end")
         moved = between(self._engine.movements, lambda movement: movement.time, begin, end)
         found = [
-            rendering.bill(self._engine, movement)
+            holdings.bill(self._engine, movement)
             for movement in reversed(moved)
             if movement.id > before and (not after or movement.id < after)
         ]

@@ -23,7 +23,7 @@ from tests.servers.exchange.values import (
     Told,
 )
 from tests.servers.exchange.wires.base import Site
-from tests.servers.exchange.wires.okx import rendering
+from tests.servers.exchange.wires.okx import holdings, rendering
 from tests.servers.exchange.wires.okx.market import FRAMES, Market
 from tests.servers.exchange.wires.okx.rendering import instrument, is_swap
 
@@ -122,10 +122,10 @@ class Streams:
                 if is_swap(self._engine)
                 else []
             )
-            shown = [rendering.position(self._engine, of) for of in held]
+            shown = [holdings.position(self._engine, of) for of in held]
             connection.send({"arg": arg, "data": [one for one in shown if _fits(arg, one)]})
         elif channel == "account":
-            connection.send({"arg": arg, "data": [rendering.balance(self._engine)]})
+            connection.send({"arg": arg, "data": [holdings.balance(self._engine)]})
         elif channel not in PRIVATE and channel != "orders-algo":
             self._show_market(connection, arg, first=True)
 
@@ -162,10 +162,9 @@ class Streams:
 
     def beat(self) -> None:
         """Tickers come even when nothing happens."""
-        for symbol in self._engine.listed:
-            for connection, arg in self._about(symbol):
-                if arg["channel"] == "tickers":
-                    self._show_market(connection, arg)
+        for connection in self._site.connections:
+            for arg in [arg for arg in connection.names.values() if arg["channel"] == "tickers"]:
+                self._show_market(connection, arg)
 
     def _moved(self, symbol: str) -> None:
         changed, before = self._depths.difference(symbol), self._sequence[symbol]
@@ -207,7 +206,7 @@ class Streams:
             case AccountTold(positions=positions):
                 if positions:
                     yield self._event("positions", [self._position(of) for of in positions])
-                yield self._event("account", [rendering.balance(self._engine)])
+                yield self._event("account", [holdings.balance(self._engine)])
 
     def _order_events(self, told: OrderTold) -> Iterable[Json]:
         """Of a stop of spot: as itself until its price is reached, as an order from then on."""
@@ -225,7 +224,7 @@ class Streams:
         return rendering.algo(self._engine, shown)
 
     def _position(self, of: Position) -> Json:
-        return rendering.position(self._engine, of)
+        return holdings.position(self._engine, of)
 
     def _event(self, channel: str, data: list[Json]) -> Json:
         return {"channel": channel, "data": data}

@@ -34,6 +34,7 @@ from tests.servers.exchange.wires.base import (
 )
 from tests.servers.exchange.wires.okx import words
 from tests.servers.exchange.wires.okx.account import Account
+from tests.servers.exchange.wires.okx.finding import Finding
 from tests.servers.exchange.wires.okx.market import Market
 from tests.servers.exchange.wires.okx.rendering import instrument
 from tests.servers.exchange.wires.okx.streams import Streams
@@ -53,7 +54,8 @@ class OkxWire(Wire):
 
     def __init__(self, site: Site) -> None:
         self._market = Market(site)
-        self.trading = Trading(site, self._market)
+        self._finding = Finding(site, self._market)
+        self.trading = Trading(site, self._market, self._finding)
         self._account = Account(site, self._market, lambda: self.trading.level)
         self._streams = Streams(site, self._market)
         self.counter = Counter()
@@ -114,7 +116,7 @@ class OkxWire(Wire):
         yield "GET", "system/status", Route(of.status, weight=1)
 
     def _trade(self) -> Iterable[tuple[str, str, Route]]:
-        of = self.trading
+        of, found = self.trading, self._finding
         yield "POST", "trade/order", Route(of.place, TRADE, "place", 60)
         yield "POST", "trade/batch-orders", Route(of.place_batch, TRADE, "place", 300)
         yield "POST", "trade/order-algo", Route(of.place_algo, TRADE, "place", 20)
@@ -122,15 +124,15 @@ class OkxWire(Wire):
         yield "POST", "trade/cancel-batch-orders", Route(of.cancel_batch, TRADE, "cancel", 300)
         yield "POST", "trade/cancel-algos", Route(of.cancel_algos, TRADE, "cancel", 20)
         yield "POST", "trade/cancel-all-after", Route(of.cancel_all_after, TRADE, weight=2)
-        yield "GET", "trade/order", Route(of.order, READ, "find", 60)
-        yield "GET", "trade/orders-pending", Route(of.pending, READ, "open", 60)
-        yield "GET", "trade/orders-history", Route(of.history, READ, "history", 40)
-        yield "GET", "trade/orders-history-archive", Route(of.archive, READ, "history", 20)
-        yield "GET", "trade/order-algo", Route(of.algo, READ, "find", 20)
-        yield "GET", "trade/orders-algo-pending", Route(of.algos_pending, READ, "open", 20)
-        yield "GET", "trade/orders-algo-history", Route(of.algos_history, READ, "history", 20)
-        yield "GET", "trade/fills", Route(of.fills, READ, "trades", 60)
-        yield "GET", "trade/fills-history", Route(of.fills_history, READ, "trades", 10)
+        yield "GET", "trade/order", Route(found.order, READ, "find", 60)
+        yield "GET", "trade/orders-pending", Route(found.pending, READ, "open", 60)
+        yield "GET", "trade/orders-history", Route(found.history, READ, "history", 40)
+        yield "GET", "trade/orders-history-archive", Route(found.archive, READ, "history", 20)
+        yield "GET", "trade/order-algo", Route(found.algo, READ, "find", 20)
+        yield "GET", "trade/orders-algo-pending", Route(found.algos_pending, READ, "open", 20)
+        yield "GET", "trade/orders-algo-history", Route(found.algos_history, READ, "history", 20)
+        yield "GET", "trade/fills", Route(found.fills, READ, "trades", 60)
+        yield "GET", "trade/fills-history", Route(found.fills_history, READ, "trades", 10)
 
     def _private(self) -> Iterable[tuple[str, str, Route]]:
         of = self._account
