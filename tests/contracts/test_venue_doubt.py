@@ -138,8 +138,10 @@ async def test_what_was_never_sent_is_not_found_and_not_cancelled(a_market: Open
             await world.cancel(order)
 
 
-async def test_a_venue_that_remembers_nothing_finds_all_by_our_ids(a_market: Opener) -> None:
-    world = await a_market()
+async def test_a_venue_that_remembers_nothing_finds_all_by_our_ids(
+    a_market_with_stops: Opener,
+) -> None:
+    world = await a_market_with_stops()
     bought, rests, gone = world.buy(), world.buy(at=-6), world.buy(at=-7)
     first = await world.filled(bought)
     stop = await world.stop(-5)

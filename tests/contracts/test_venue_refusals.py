@@ -42,12 +42,13 @@ async def test_what_does_not_fit_the_rules_is_told_from_other_refusals(a_market:
     assert isinstance(rules, MarketRules)
     by_tick, by_stop = world.at(-5) + rules.tick / 2, world.at(5) + rules.tick / 2
     worthless = rules.quantity(rules.min_notional / world.at(-5) / 2)
+    stop = replace(world.buy(), type=OrderType.STOP, stop_price=by_stop)
     for odd in (
         replace(world.buy(), quantity=world.unit + rules.lot / 2),
         replace(world.buy(), quantity=D(0)),
         replace(world.buy(at=-5), price=by_tick),
-        replace(world.buy(), type=OrderType.STOP, stop_price=by_stop),
         replace(world.buy(at=-5), quantity=worthless),
+        *([] if rules.stops is Stops.DESK else [stop]),
     ):
         with pytest.raises(VenueMisfit) as refused:
             await world.place(odd)

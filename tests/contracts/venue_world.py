@@ -54,6 +54,8 @@ class World(ABC):
     """Of BTC: an amount that can be bought ten times over."""
     first: Decimal
     """The price that the market begins with."""
+    charges = True
+    """Whether fills cost a fee."""
     clock: Clock
     heard: list[OrderReport]
     """What the listener was told."""

@@ -6,15 +6,16 @@ behind ccxt needs its loopback wire in `tests/servers` for that, and nothing els
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from tests.contracts.venue_world import Move, OpenWorld, World
-from tests.servers.exchange import DROP_REPLY, Rules, spot_rules, swap_rules
+from tests.servers.exchange import DROP_REPLY
 from tests.servers.exchange.rules import LIMITS_ONLY
+from tests.servers.exchange.wires import WIRES
 from tests.trading.venues.ccxt_world import CcxtWorld, a_world
 from tests.trading.venues.paper_world import RULES, Bar, FaultyJournal, PaperWorld
 from trading.ports import Venue
@@ -116,6 +117,7 @@ class OnLoopback(World):
     def __init__(self, world: CcxtWorld, moves: Sequence[Move]) -> None:
         self._world = world
         self._moves = iter(moves)
+        self.charges = world.engine.taker_fee > 0
         self.clock = world.clock
         self.heard = world.heard
 
@@ -147,20 +149,38 @@ class OnLoopback(World):
         return sum(request.is_new_order for request in self._world.server.requests)
 
 
-def on_binance(market: str, lacks: Mapping[str, Any] | None = None, **rules: Any) -> OpenWorld:
-    """*market* and *lacks* as in `a_world`; *rules* of each symbol."""
-    make: Callable[..., Rules] = spot_rules if market == "spot" else swap_rules
+def at_exchange(
+    name: str,
+    market: str,
+    lacks: Mapping[str, Any] | None = None,
+    *,
+    fees_in: str = "",
+    **rules: Any,
+) -> OpenWorld:
+    """*market* and *lacks* as in `a_world`; *rules*: what is otherwise than there, of each symbol.
+
+    On spot a buy brings all that it says: fees are paid in *fees_in*, or there are none.
+    """
+    kind = "spot" if market == "spot" else "swap"
 
     @asynccontextmanager
     async def opened(moves: Sequence[Move]) -> AsyncIterator[World]:
-        symbols = (make("BTC", **rules), make("ETH", **rules))
-        async with a_world(market, symbols=symbols, access={"lacks": lacks}) as world:
+        symbols = [replace(WIRES[name].rules(kind, base), **rules) for base in ("BTC", "ETH")]
+        async with a_world(market, at=name, symbols=symbols, access={"lacks": lacks}) as world:
             if market == "spot":  # whose coins the account has from elsewhere is another test's
-                world.engine.balances |= {"BTC": D(0), "BNB": D(10)}
-                world.engine.fee_asset = "BNB"
+                world.engine.balances["BTC"] = D(0)
+                if fees_in:
+                    world.engine.balances[fees_in] = D(10)
+                    world.engine.fee_asset = fees_in
+                else:
+                    world.engine.maker_fee = world.engine.taker_fee = D(0)
             yield OnLoopback(world, moves)
 
     return opened
+
+
+def on_binance(market: str, lacks: Mapping[str, Any] | None = None, **rules: Any) -> OpenWorld:
+    return at_exchange("binance", market, lacks, fees_in="BNB", **rules)
 
 
 VENUES: Mapping[str, OpenWorld] = {
@@ -169,8 +189,12 @@ VENUES: Mapping[str, OpenWorld] = {
     "binance spot": on_binance("spot"),
     "binance swap": on_binance("swap"),
     "binance swap, hedged": on_binance("hedge"),
+    "bybit spot": at_exchange("bybit", "spot"),
+    "bybit swap": at_exchange("bybit", "swap"),
 }
 """Every venue that trades, as it is opened."""
+WITHOUT_STOPS = {"bybit spot"}
+"""Those where none rests: the desk keeps them."""
 
 POORER: Mapping[str, OpenWorld] = {
     "paper, stop-limits only": on_paper(cash=True, stops=Stops.LIMIT),
@@ -179,5 +203,6 @@ POORER: Mapping[str, OpenWorld] = {
     "binance spot, no stops": on_binance("spot", types=("LIMIT", "LIMIT_MAKER", "MARKET")),
     "binance swap, no targets": on_binance("swap", {"targets": Targets.DESK}),
     "binance swap, no reduce-only": on_binance("swap", {"reduce_only": False}),
+    **{name: VENUES[name] for name in WITHOUT_STOPS},
 }
 """Those that can do less than the others, for what they must refuse."""

@@ -43,7 +43,7 @@ class CcxtWorld:
     def another_venue(self) -> CcxtVenue:
         """Of the same account, as after a restart: it remembers nothing."""
         return CcxtVenue(
-            name="binance",
+            name=self.server.exchange,
             trader="majors",
             connection=self.connection,
             symbols=self._settings.get("ours", (BTC, ETH)),
@@ -102,7 +102,7 @@ class CcxtWorld:
                 type="LIMIT",
                 quantity=order.quantity,
                 price=order.price,
-                client_id=order.id,
+                client_id=self.connection.exchange.encode(order.id),
                 position_side="LONG" if self.market == "hedge" else "BOTH",
             )
         )
@@ -129,10 +129,10 @@ def connect(
     """*lacks*: what its row would say if the exchange could do less, or did it otherwise; *made*:
     what is made of the row, in place of what there is; *failures*: in a row, before its breaker
     opens."""
-    real = exchange("binance", Market(server.market))
+    real = exchange(server.exchange, Market(server.market))
     return Connection(
         exchange=(made or type(real))(replace(real.row, **(lacks or {}))),
-        access=ApiAccess(key=key.key, secret=key.secret),
+        access=ApiAccess(key=key.key, secret=key.secret, password=key.passphrase),
         clock=clock,
         url=server.url,
         ws_url=server.ws_url,
@@ -144,11 +144,17 @@ def connect(
 
 @asynccontextmanager
 async def a_world(
-    market: str = "swap", *, symbols: Any = ("BTC", "ETH"), opens: bool = True, **settings: Any
+    market: str = "swap",
+    *,
+    at: str = "binance",
+    symbols: Any = ("BTC", "ETH"),
+    opens: bool = True,
+    **settings: Any,
 ) -> AsyncIterator[CcxtWorld]:
+    """*at*: the exchange, by its name."""
     clock = SystemClock()
     kind = "spot" if market == "spot" else "swap"
-    async with ExchangeServer(market=kind, symbols=symbols, beat=0.1) as server:
+    async with ExchangeServer(exchange=at, market=kind, symbols=symbols, beat=0.1) as server:
         if market == "hedge":
             server.engine.set_hedge(hedge=True)
         world = CcxtWorld(server, market, clock, **settings)

@@ -95,18 +95,26 @@ class AccountStream:
                     self._on_trade(incoming.fill(raw))
 
     async def _notice(self, watches: Sequence[AccountWatch]) -> None:
-        """Wait until all are waited for on a connection that stands."""
-        while not all(self._is_awaited(watch.awaits) for watch in watches):
+        """Wait until all are heard."""
+        while not self._all_heard(watches):
             await self._clock.sleep(LOOK_EVERY)
         self._began.set()
         if self._broke:
             self.interruptions += 1
 
-    def _is_awaited(self, what: str) -> bool:
-        clients = self._connection.ccxt.clients.values()
-        waiting = (name for c in clients if c.connected.done() for name in c.futures)
-        return any(fnmatchcase(name, what) for name in waiting)
+    def _all_heard(self, watches: Sequence[AccountWatch]) -> bool:
+        """Waited for on connections that stand, which were told of each that it has begun."""
+        heard = 0
+        for client in self._connection.ccxt.clients.values():
+            here = sum(_is_awaited(watch.awaits, client) for watch in watches)
+            told = self._connection.streams_begun(client)
+            heard += min(here, told) if self._connection.row.acknowledges else here
+        return heard >= len(watches)
 
     @property
     def _exchange(self) -> Exchange:
         return self._connection.exchange
+
+
+def _is_awaited(what: str, client: Any) -> bool:
+    return client.connected.done() and any(fnmatchcase(name, what) for name in client.futures)

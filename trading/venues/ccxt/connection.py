@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import aiohttp
 
@@ -112,6 +113,7 @@ class Connection:
         self._class: Callable[[AnswerHooks, dict[str, Any]], Any]
         self._users: set[object] = set()
         self._opening = asyncio.Lock()
+        self._begun = WeakKeyDictionary[Any, int]()
         self.markets = Markets(
             exchange=exchange, clock=clock, ccxt=lambda: self._ccxt, load=self._load_markets
         )
@@ -331,6 +333,8 @@ class Connection:
         A stream that has said its last word stays connected: ccxt would wait for ever.  Candles
         that have not closed come several times a second of each market, and nobody reads them.
         """
+        if self.row.acknowledges and self.exchange.has_begun(str(client.url), message):
+            self._begun[client] = self.streams_begun(client) + 1
         ended = self.exchange.last_word(message)
         if ended:
             client.on_error(ConnectionError(f"the stream ended: {ended}"))
@@ -340,6 +344,10 @@ class Connection:
             self._take(bar)
         if bar is None or bar.is_closed:
             go_on(client, message)
+
+    def streams_begun(self, client: Any) -> int:
+        """How many of the account's streams are told to have begun at *client*, one of ccxt's."""
+        return self._begun.get(client, 0)
 
     def _take(self, bar: StreamedBar) -> None:
         self.candles_heard_at = self._clock.monotonic()

@@ -107,6 +107,11 @@ class Exchange(Searching, Money):
             AccountWatch(call=exchange.watch_my_trades, awaits="myTrades", tells_orders=False),
         )
 
+    def has_begun(self, url: str, message: Any) -> bool:
+        """Whether the *message* says that one of the account's streams at *url* has begun; asked
+        only where `row.acknowledges`."""
+        return False
+
     def last_word(self, message: Any) -> str:
         """Why a stream says nothing more although it stays connected; empty: it goes on."""
         return ""

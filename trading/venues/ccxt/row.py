@@ -148,6 +148,10 @@ class Row:
     money: Mapping[str, MovementKind | None] = field(default_factory=dict)
     """Kinds of income; None: told by fills already.  What is not named is a transfer."""
 
+    acknowledges: bool = False
+    """Each of the account's streams is told to have begun, see `Exchange.has_begun`: what happens
+    before is not told.  Else whoever is connected hears all."""
+
     # -- limits and time --------------------------------------------------------------------
 
     weight_per_minute: float

@@ -41,6 +41,8 @@ def watched_class(name: str) -> Callable[[AnswerHooks, dict[str, Any]], Any]:
             super().__init__(config)
             # Exact, and read everywhere; of a Decimal ccxt's own parsers lose fees and triggers.
             self.number = str
+            # Networks and fees of payments: nobody here makes one, and some ask for a key to tell.
+            self.has: Any = {**self.has, "fetchCurrencies": False}
             self.streaming: Any = {**(self.streaming or {}), "keepAlive": KEEP_ALIVE}
             self.throttler = _BudgetThrottle(hooks.take)
 

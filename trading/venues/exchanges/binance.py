@@ -92,7 +92,7 @@ class Binance(Exchange):
                 options["lastAuthenticatedTime"] = 0
 
 
-class Spot(Binance):
+class BinanceSpot(Binance):
     def kind(self, order: Order) -> str:
         return _spot_kind(order)
 
@@ -154,7 +154,7 @@ class Spot(Binance):
         )
 
 
-class Swap(Binance):
+class BinanceSwap(Binance):
     def kind(self, order: Order) -> str:
         kind = "TAKE_PROFIT" if order.type is OrderType.TARGET else "STOP"
         return kind if order.price is not None else f"{kind}_MARKET"
@@ -333,5 +333,5 @@ SWAP = Row(
 )
 
 EXCHANGES: Mapping[Market, Exchange] = MappingProxyType(
-    {Market.SPOT: Spot(SPOT), Market.SWAP: Swap(SWAP)}
+    {Market.SPOT: BinanceSpot(SPOT), Market.SWAP: BinanceSwap(SWAP)}
 )

@@ -13,10 +13,10 @@ from trading.clocks import SystemClock
 from trading.errors import VenueUnavailable
 from trading.venues.ccxt.exchange import Exchange
 from trading.venues.ccxt.row import Row
-from trading.venues.exchanges.binance import Spot
+from trading.venues.exchanges.binance import BinanceSpot
 
 
-class WatchedSpot(Spot):
+class WatchedSpot(BinanceSpot):
     """Notes in which threads markets are read."""
 
     threads: set[str] = set()  # noqa: RUF012  # of this test alone

@@ -28,7 +28,7 @@ NEW_ORDER = {"spot": "/api/v3/order", "swap": "/fapi/v1/order", "hedge": "/fapi/
 # -- fills of strangers -------------------------------------------------------------------------
 
 
-class TellsEverybodysFills(binance.Swap):
+class TellsEverybodysFills(binance.BinanceSwap):
     """As one does that does not read the parameter: every fill of the market comes along."""
 
     async def fills(self, api: Api, raw: Any, order: Order) -> list[Any]:
@@ -65,17 +65,17 @@ async def test_everybodys_fills_are_booked_as_nobodys_but_their_own() -> None:
 # -- fields that are not read -------------------------------------------------------------------
 
 
-class PutsTheIdElsewhere(binance.Swap):
+class PutsTheIdElsewhere(binance.BinanceSwap):
     def id_params(self, order: Order) -> dict[str, Any]:
         return {"note": order.id}
 
 
-class ForgetsTheTrigger(binance.Swap):
+class ForgetsTheTrigger(binance.BinanceSwap):
     def trigger_params(self, order: Order) -> dict[str, Any]:
         return {"note": f"{order.stop_price}"}
 
 
-class ForgetsToReduce(binance.Swap):
+class ForgetsToReduce(binance.BinanceSwap):
     def side_params(self, account: Account, order: Order) -> dict[str, Any]:
         return {}
 
@@ -152,7 +152,7 @@ async def test_a_full_page_of_open_orders_is_no_whole_list(market: str) -> None:
 # -- what has ended, and what has not -------------------------------------------------------------
 
 
-class CallsItClosed(binance.Swap):
+class CallsItClosed(binance.BinanceSwap):
     """As those do that call an order closed when it was partly filled and then cancelled."""
 
     async def by_our_id(self, api: Api, order: Order) -> Any:
@@ -172,7 +172,7 @@ async def test_partly_filled_and_cancelled_is_not_filled() -> None:
         assert (found.status, found.filled) == (OrderStatus.CANCELLED, D("0.004"))
 
 
-class OnlyTakesTheCancel(binance.Swap):
+class OnlyTakesTheCancel(binance.BinanceSwap):
     """As those do that answer with an id alone; the order ends later, or has filled meanwhile."""
 
     def cancelling(self, api: Api, order: Order) -> Any:
@@ -193,7 +193,7 @@ async def test_a_cancel_that_was_taken_is_no_end() -> None:
 # -- streams that do not tell our ids -------------------------------------------------------------
 
 
-class StreamsTellNoIds(binance.Swap):
+class StreamsTellNoIds(binance.BinanceSwap):
     """As one whose account stream names orders by its own ids alone."""
 
     def our_id(self, raw: Any) -> str:
@@ -324,7 +324,7 @@ async def test_a_book_that_does_not_hold_as_much_sends_nothing() -> None:
 # -- accounts that are not what orders would be made for ------------------------------------------
 
 
-class IsRefused(binance.Swap):
+class IsRefused(binance.BinanceSwap):
     async def account(self, api: Api) -> Account:
         return Account(refused="Set the account to cross margin.")
 
@@ -339,7 +339,7 @@ async def test_an_account_that_orders_do_not_fit_is_refused_when_it_is_opened() 
             await world.venue.open(world.heard.append)
 
 
-class HedgeNotOffered(binance.Swap):
+class HedgeNotOffered(binance.BinanceSwap):
     """It finds out by asking, and is offered for one position a symbol alone."""
 
     def __init__(self, row: Row) -> None:

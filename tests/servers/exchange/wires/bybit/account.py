@@ -18,6 +18,8 @@ class Account:
 
     def __init__(self, site: Site) -> None:
         self._engine = site.engine
+        self.margin_status = 6
+        """1 is a classic account's, 3 and more are unified ones'."""
 
     def positions(self, ask: Ask) -> Json:
         """A symbol's own (flat ones too), or all that are held in a coin."""
@@ -57,7 +59,7 @@ class Account:
         return {
             "marginMode": "REGULAR_MARGIN",
             "updatedTime": "1697078946000",
-            "unifiedMarginStatus": 6,
+            "unifiedMarginStatus": self.margin_status,
             "dcpStatus": "OFF",
             "timeWindow": 10,
             "smpGroup": 0,

@@ -52,7 +52,7 @@ class BybitWire(Wire):
     def __init__(self, site: Site) -> None:
         self._market = Market(site)
         self._trading = Trading(site)
-        self._account = Account(site)
+        self.account = Account(site)
         self._streams = Streams(site, self._market)
         self.counter = Counter()
         self.banned_until = 0
@@ -74,7 +74,7 @@ class BybitWire(Wire):
     # --- requests ---
 
     def make_routes(self) -> Routes:
-        public, private, account = self._market, self._trading, self._account
+        public, private, account = self._market, self._trading, self.account
         return Routes(
             {
                 ("GET", "/v5/market/time"): Route(public.time),
