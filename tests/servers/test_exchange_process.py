@@ -59,3 +59,15 @@ def test_a_venue_in_another_process_is_driven_from_the_test() -> None:
             ask(venue, "GET", "/api/v3/account")
         venue.tell("outage", on=False)
         assert ask(venue, "GET", "/api/v3/account")[0] == 200
+
+
+@pytest.mark.slow
+def test_a_process_speaks_the_protocol_that_is_named() -> None:
+    with ExchangeProcess(exchange="okx", market="swap", symbols=["BTC"]) as venue:
+        venue.engine("trade_through", "BTCUSDT", "48999")
+        status, told = ask(venue, "GET", "/api/v5/market/ticker", instId="BTC-USDT-SWAP")
+        assert (status, told["data"][0]["last"]) == (200, "48999")
+        venue.tell("on", method="GET", path="tickers", act={"kind": "Plight", "name": "too many"})
+        status, told = ask(venue, "GET", "/api/v5/market/ticker", instId="BTC-USDT-SWAP")
+        assert (status, told["code"]) == (429, "50011")
+        assert len(venue.tell("asked", path="tickers")) == 2

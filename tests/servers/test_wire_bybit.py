@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import ccxt.pro
 import pytest
 
@@ -28,6 +29,8 @@ ABSENT = {
     "avgPrice",  # entryPrice in the stream
     "bid1Price", "bid1Size", "ask1Price", "ask1Size",  # the stream of spot has none
 }  # fmt: skip
+
+LIMIT = {"symbol": ID, "side": "Buy", "orderType": "Limit", "qty": "0.02", "price": "40000"}
 
 
 @pytest.fixture
@@ -284,7 +287,8 @@ async def test_fills_may_be_asked_for_by_order(swap: Wired) -> None:
 
 
 async def test_each_path_has_a_limit_of_its_own_told_in_headers(swap: Wired) -> None:
-    """Counted in whole seconds: so two bursts of eleven reach it wherever a second begins."""
+    """In whole windows: so two bursts of eleven reach it wherever one begins."""
+    swap.venue.wire.per = 60_000
 
     async def burst() -> None:
         for _ in range(22):
@@ -296,6 +300,29 @@ async def test_each_path_has_a_limit_of_its_own_told_in_headers(swap: Wired) -> 
     assert (headers["X-Bapi-Limit"], headers["X-Bapi-Limit-Status"]) == ("10", "0")
     assert int(headers["X-Bapi-Limit-Reset-Timestamp"]) > 0
     await swap.exchange.fetch_open_orders(swap.symbol)
+
+
+async def test_a_list_counts_as_many_as_it_names(swap: Wired) -> None:
+    swap.venue.wire.per = 60_000
+
+    async def many() -> None:
+        for _ in range(4):
+            await swap.exchange.privatePostV5OrderCreateBatch(_many([LIMIT] * 6))
+
+    with pytest.raises(ccxt.RateLimitExceeded):
+        await many()
+
+
+async def test_a_list_names_so_many_at_most(swap: Wired) -> None:
+    swap.venue.wire.limited = False
+    await swap.exchange.privatePostV5OrderCreateBatch(_many([LIMIT] * 20))
+    with pytest.raises(ccxt.BadRequest, match="request"):
+        await swap.exchange.privatePostV5OrderCreateBatch(_many([LIMIT] * 21))
+    assert len(swap.engine.open_orders()) == 20
+
+
+def _many(orders: list[Json]) -> Json:
+    return {"category": "linear", "request": orders}
 
 
 async def test_too_many_requests_of_an_address_are_a_ban(swap: Wired) -> None:
@@ -343,6 +370,17 @@ async def test_positions_and_money_are_streamed(swap: Wired) -> None:
     await placed(swap, "sell", 0.1)
     [position] = await swap.told(watching)
     assert (position["side"], position["contracts"]) == ("short", 0.2)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"), [("public/linear", {"ret_msg": "pong"}), ("private", {"op": "pong"})]
+)
+async def test_a_ping_is_answered_as_each_stream_does(swap: Wired, path: str, told: Json) -> None:
+    url = f"{swap.venue.ws_url}/stream.bybit.com/v5/{path}"
+    async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
+        await socket.send_json({"op": "ping", "req_id": "7"})
+        answer = await swap.told(socket.receive_json())
+    assert answer | told | {"req_id": "7"} == answer
 
 
 async def test_a_stream_with_a_bad_key_is_refused(swap: Wired) -> None:

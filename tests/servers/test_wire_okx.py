@@ -8,10 +8,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import ccxt.pro
 import pytest
 
-from tests.servers.exchange import OVERLOADED, UNKNOWN_OUTCOME, ApiKey, Wish, aim
+from tests.servers.exchange import OVERLOADED, UNKNOWN_OUTCOME, ApiKey, Refuse, Wish, aim
 from tests.servers.shapes import differences
 from tests.servers.wired import ID, Wired, wired
 from tests.waiting import until
@@ -316,6 +317,9 @@ async def test_a_time_out_and_a_busy_system_have_codes_of_their_own(swap: Wired)
     swap.venue.faults.on("*", "place", OVERLOADED)
     with pytest.raises(ccxt.ExchangeNotAvailable, match="50013"):
         await placed(swap, "buy", "0.1")
+    swap.venue.faults.on("*", "place", Refuse(200, "50026", "System error. Try again later."))
+    with pytest.raises(ccxt.ExchangeNotAvailable, match="All operations failed"):
+        await placed(swap, "buy", "0.1")
 
 
 async def test_the_passphrase_the_clock_and_the_environment_are_looked_at(swap: Wired) -> None:
@@ -343,6 +347,8 @@ async def test_an_order_whose_time_is_over_is_not_taken(swap: Wired) -> None:
 
 
 async def test_each_path_has_a_limit_of_its_own(swap: Wired) -> None:
+    swap.venue.wire.per = MINUTE
+
     async def burst() -> None:
         for _ in range(12):
             await swap.exchange.privateGetAccountConfig()
@@ -426,6 +432,13 @@ async def test_market_streams_tell_tickers_and_books(swap: Wired) -> None:
     assert [level[:2] for level in (*book["bids"], *book["asks"])] == [[49_980, 400], [50_020, 300]]
     ticker = await swap.told(swap.exchange.watch_ticker(swap.symbol))
     assert (ticker["bid"], ticker["ask"]) == (49_980, 50_020)
+
+
+async def test_a_ping_is_plain_text(swap: Wired) -> None:
+    url = f"{swap.venue.ws_url}/ws.okx.com:8443/ws/v5/public"
+    async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
+        await socket.send_str("ping")
+        assert await swap.told(socket.receive_str()) == "pong"
 
 
 async def test_a_stream_with_a_bad_key_is_refused(swap: Wired) -> None:

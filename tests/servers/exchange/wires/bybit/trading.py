@@ -22,6 +22,8 @@ SIDES = {"Buy": "BUY", "Sell": "SELL"}
 POSITIONS = {0: "BOTH", 1: "LONG", 2: "SHORT"}
 LINK = re.compile(r"[A-Za-z0-9_-]{1,36}")
 FILTERS = {"Order", "StopOrder", "tpslOrder"}
+MOST_AT_ONCE = {"spot": 10, "swap": 20}
+"""Orders of a list."""
 KEPT = 500
 """Ended orders that `order/realtime` still knows."""
 
@@ -65,7 +67,10 @@ class Trading:
 
     def _batch(self, ask: Ask, act: Callable[[Ask], Json]) -> Json:
         done, told = [], []
-        for one in ask.params.get("request") or []:
+        requests = ask.params.get("request") or []
+        if len(requests) > MOST_AT_ONCE[self._market]:
+            raise malformed("request")
+        for one in requests:
             each = Ask(
                 params={"category": ask.text("category"), **one}, key=ask.key, hidden=ask.hidden
             )

@@ -44,7 +44,10 @@ AHEAD = 1_000
 
 
 class BybitWire(Wire):
-    """`counter` is what has been used of the limits, `banned_until` of an address."""
+    """`counter` is what has been used of the limits, `banned_until` of an address.
+
+    `per` is how many milliseconds a path's limit is for: a test may make it longer.
+    """
 
     exchange = "bybit"
     plights = words.PLIGHTS
@@ -55,6 +58,7 @@ class BybitWire(Wire):
         self.account = Account(site)
         self._streams = Streams(site, self._market)
         self.counter = Counter()
+        self.per = 1_000
         self.banned_until = 0
         super().__init__(site)
 
@@ -116,7 +120,10 @@ class BybitWire(Wire):
         return headers.get("X-BAPI-API-KEY", "")
 
     def count(self, asked: Asked, route: Route) -> dict[str, str]:
-        """By address for everything; by key and path for what is private, `weight` a second."""
+        """By address for everything; by key and path for what is private, `weight` a second.
+
+        A list counts as many as it names.
+        """
         now = self.engine.now
         if now < self.banned_until:
             raise _plight("banned", {})
@@ -125,8 +132,9 @@ class BybitWire(Wire):
             raise _plight("banned", {})
         if route.security == NONE:
             return {}
-        window = Window(asked.path, 1_000, route.weight)
-        used = self.counter.add(f"{self.key_of(asked.headers)} {asked.path}", window, 1, now)
+        window = Window(asked.path, self.per, route.weight)
+        units = len(asked.params.get("request") or [0])
+        used = self.counter.add(f"{self.key_of(asked.headers)} {asked.path}", window, units, now)
         headers = {
             "X-Bapi-Limit": str(window.most),
             "X-Bapi-Limit-Status": str(max(0, window.most - used)),

@@ -16,6 +16,7 @@ from typing import Any
 
 from tests.servers.exchange.access import ApiKey
 from tests.servers.exchange.connections import Connection
+from tests.servers.exchange.faults import Plight, Refuse
 from tests.servers.exchange.limits import Counter, Window
 from tests.servers.exchange.refusals import Refusal
 from tests.servers.exchange.rules import Rules, spot_rules, swap_rules
@@ -24,6 +25,7 @@ from tests.servers.exchange.wires.base import (
     NONE,
     READ,
     TRADE,
+    Answer,
     Asked,
     Json,
     Route,
@@ -47,7 +49,10 @@ ORDERS = Window("orders", 2_000, 1_000)
 
 
 class OkxWire(Wire):
-    """`simulated` says whether the keys are of demo trading (None: nobody looks)."""
+    """`simulated` says whether the keys are of demo trading (None: nobody looks).
+
+    `per` is how many milliseconds a path's limit is for: a test may make it longer.
+    """
 
     exchange = "okx"
     plights = words.PLIGHTS
@@ -59,6 +64,7 @@ class OkxWire(Wire):
         self._account = Account(site, self._market, lambda: self.trading.level)
         self._streams = Streams(site, self._market)
         self.counter = Counter()
+        self.per = 2_000
         self.simulated: bool | None = None
         super().__init__(site)
 
@@ -153,7 +159,7 @@ class OkxWire(Wire):
     def count(self, asked: Asked, route: Route) -> dict[str, str]:
         """By key (or address) and path; orders of a list count each.  No header tells of it."""
         now, orders = self.engine.now, len(asked.params.get("batch") or [0])
-        single = Window(asked.path, 2_000, route.weight)
+        single = Window(asked.path, self.per, route.weight)
         named = f"{self.key_of(asked.headers)} {asked.path} {asked.params.get('instId', '')}"
         if self.counter.add(named, single, orders, now) > single.most:
             raise _plight("too many")
@@ -221,6 +227,13 @@ class OkxWire(Wire):
 
     def error(self, said: Said) -> Json:
         return {"code": said.code, "msg": said.text, "data": []}
+
+    def planned(self, refuse: Refuse | Plight) -> Answer:
+        """With HTTP 200 it stands where an order's refusal does: in the item, under `code` 1."""
+        if not isinstance(refuse, Refuse) or refuse.status != 200:
+            return super().planned(refuse)
+        item = {"ordId": "", "clOrdId": "", "sCode": refuse.code, "sMsg": refuse.text}
+        return Answer(200, self.success(Outcome([item])))
 
     def worded(self, why: Refusal) -> Said:
         return words.worded(why)
