@@ -191,6 +191,7 @@ VENUES: Mapping[str, OpenWorld] = {
     "binance swap, hedged": on_binance("hedge"),
     "bybit spot": at_exchange("bybit", "spot"),
     "bybit swap": at_exchange("bybit", "swap"),
+    "kraken spot": at_exchange("kraken", "spot"),
 }
 """Every venue that trades, as it is opened."""
 WITHOUT_STOPS = {"bybit spot"}

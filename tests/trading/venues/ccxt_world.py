@@ -132,7 +132,7 @@ def connect(
     real = exchange(server.exchange, Market(server.market))
     return Connection(
         exchange=(made or type(real))(replace(real.row, **(lacks or {}))),
-        access=ApiAccess(key=key.key, secret=key.secret, password=key.passphrase),
+        access=ApiAccess(key=key.key, secret=server.wire.secret_of(key), password=key.passphrase),
         clock=clock,
         url=server.url,
         ws_url=server.ws_url,

@@ -394,13 +394,18 @@ class Wire(ABC):
 
     # --- clients ---
 
+    @staticmethod
+    def secret_of(key: ApiKey) -> str:
+        """As the exchange tells it to its owner."""
+        return key.secret
+
     @classmethod
     def aim(cls, exchange: Any, server: Any, key: ApiKey) -> None:
         """Point a ccxt exchange at *server*, with *key*."""
         for part in ("api", "test", "demo"):
             if exchange.urls.get(part):
                 exchange.urls[part] = aimed(exchange.urls[part], server)
-        exchange.apiKey, exchange.secret = key.key, key.secret
+        exchange.apiKey, exchange.secret = key.key, cls.secret_of(key)
         if exchange.requiredCredentials.get("password"):
             exchange.password = key.passphrase
         exchange.enableRateLimit = False

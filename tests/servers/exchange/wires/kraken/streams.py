@@ -253,7 +253,7 @@ class Streams:
     def _state(self, shown: Shown, kind: str) -> Json:
         """All of an order."""
         wish = shown.wish
-        told = {
+        return {
             "order_id": rendering.txid(shown.id),
             "order_userref": 0,
             "symbol": self._market.ws_name(shown.symbol),
@@ -273,7 +273,6 @@ class Streams:
             "fee_ccy_pref": "fciq",
             "timestamp": iso(shown.updated),
         }
-        return told | ({"cl_ord_id": wish.client_id} if wish.client_id else {})
 
     def _named(self, shown: Shown, kind: str, status: str) -> Json:
         return {

@@ -55,7 +55,7 @@ class KrakenWire(Wire):
         self._market = Market(site)
         self._trading = Trading(site, self._market)
         self._streams = Streams(site, self._market)
-        self._nonces: dict[str, int] = {}
+        self.nonces: dict[str, int] = {}
         self.counters = Counters(site.engine, self._market)
         self.nonce_window = NONCE_WINDOW
         super().__init__(site)
@@ -150,11 +150,11 @@ class KrakenWire(Wire):
         right = base64.b64encode(made.digest()).decode()
         if not hmac.compare_digest(right, asked.headers.get("API-Sign", "")):
             raise words.said("EAPI:Invalid signature")
-        highest = self._nonces.get(named, 0)
+        highest = self.nonces.get(named, 0)
         used = self.nonce_window == 0 and nonce == str(highest)
         if not nonce.isdigit() or int(nonce) < highest - self.nonce_window or used:
             raise words.said("EAPI:Invalid nonce")
-        self._nonces[named] = max(highest, int(nonce))
+        self.nonces[named] = max(highest, int(nonce))
         if security == TRADE and not owner.may_trade(self.market):
             raise words.said("EGeneral:Permission denied")
         return owner
@@ -200,8 +200,7 @@ class KrakenWire(Wire):
 
     # --- clients ---
 
-    @classmethod
-    def aim(cls, exchange: Any, server: Any, key: ApiKey) -> None:
-        """Kraken's secrets are told in base 64."""
-        super().aim(exchange, server, key)
-        exchange.secret = base64.b64encode(key.secret.encode()).decode()
+    @staticmethod
+    def secret_of(key: ApiKey) -> str:
+        """In base 64."""
+        return base64.b64encode(key.secret.encode()).decode()
