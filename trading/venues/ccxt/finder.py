@@ -179,7 +179,8 @@ class Finder:
 
     async def sent(self, order: Order, raw: Any) -> OrderReport:
         """As `report`, of the answer of ccxt to what was sent."""
-        return await self.report(order, self._incoming.order(raw))
+        of = {"symbol": raw.get("symbol") or self._connection.row.market_of(order.symbol)}
+        return await self.report(order, self._incoming.order({**raw, **of}))
 
     async def report(self, order: Order, raw: Any) -> OrderReport:
         """The state of *order*, with every fill; one that waited for a price has its child's.

@@ -66,8 +66,9 @@ class Incoming:
         return self._sizes[market]
 
     def _counted(self, raw: Any, of: Any = None) -> dict[str, Any]:
-        size = self.size_of(str(raw.get("symbol") or (of or raw).get("symbol")))
-        if size == ONE:
+        """An answer that names ids alone has nothing to be counted."""
+        named = [name for name in _AMOUNTS if raw.get(name) is not None]
+        if not named or not self._exchange.row.contracts:
             return dict(raw)
-        amounts = {name: number(raw[name]) * size for name in _AMOUNTS if raw.get(name) is not None}
-        return {**raw, **amounts}
+        size = self.size_of(str(raw.get("symbol") or (of or raw).get("symbol")))
+        return {**raw, **{name: number(raw[name]) * size for name in named}}

@@ -141,6 +141,13 @@ class OrderStream:
         if report.status in _DONE:
             known.over, known.ending = True, None
 
+    def expect_end(self, order: Order) -> None:
+        """*order* cannot rest, and nobody told yet what became of it: unless that is heard in a
+        moment, it is asked for."""
+        known = self._known[order.id]
+        if not known.over:
+            self._ask_soon(known)
+
     # -- what is heard ----------------------------------------------------------------------
 
     def order(self, raw: Any) -> None:

@@ -16,9 +16,10 @@ class Placing(Wording):
     def placing(self, api: Api, order: Order, *, limit: str | None = None) -> VenueRequest:
         """*limit*: the price of a buy at market that has to go as a limit across the book."""
         price = exact(order.price) or limit
-        params = self.params(api.account, order)
+        params, carries = self.params(api.account, order), self.carries(api.account, order)
         if limit is not None:
             params["timeInForce"] = "IOC"
+            carries |= self.row.crossing_fields
         return VenueRequest(
             call=api.ccxt.create_order,
             arguments=(
@@ -29,7 +30,7 @@ class Placing(Wording):
                 price,
                 params,
             ),
-            carries=self.carries(api.account, order),
+            carries=carries,
         )
 
     def amount(self, api: Api, order: Order) -> str:

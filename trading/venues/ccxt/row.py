@@ -110,6 +110,8 @@ class Row:
     """The same of a target: as a stop it would sell at once."""
     reduce_fields: Mapping[str, str] = field(default_factory=dict)
     """Must stand in the request of what only reduces, unless positions are kept by side."""
+    crossing_fields: Mapping[str, str] = field(default_factory=lambda: {"timeInForce": "IOC"})
+    """Must stand in the request of a buy across the book, or what it does not get would rest."""
     trigger_params: Mapping[str, Any] = field(default_factory=dict)
     """Extra parameters of stops and targets."""
     duplicate: str = ""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from trading.errors import VenueMisfit, VenueRejected, VenueUnavailable, VenueUncertain
 from trading.model.halt import Permit
 from trading.ports import Leaving, Venue
-from trading.types import Order, OrderReport, OrderRole, OrderType, Side, Untraded
+from trading.types import Order, OrderReport, OrderRole, OrderStatus, OrderType, Side, Untraded
 from trading.venues.ccxt.answers import NotFound
 from trading.venues.ccxt.connection import Connection
 from trading.venues.ccxt.finder import Finder
@@ -61,7 +61,10 @@ class Sender:
                 urgency=_URGENCY[order.role],
                 orders=1,
             )
-        return await _surely(self._finder.sent(order, raw))
+        report = await _surely(self._finder.sent(order, raw))
+        if order.type is OrderType.MARKET and report.status is OrderStatus.OPEN:
+            self._finder.stream.expect_end(order)
+        return report
 
     async def place_pair(
         self, venue: Venue, stop: Order, target: Order, permit: Permit

@@ -244,6 +244,42 @@ async def test_orders_leave_in_contracts_and_come_back_in_coins() -> None:
         assert (again.filled, again.fills) == (report.filled, report.fills)
 
 
+class AnswersIdsAlone(binance.BinanceSwap):
+    """As most do: what became of the order is told later."""
+
+    def placing(self, api: Api, order: Order, *, limit: str | None = None) -> Any:
+        request = super().placing(api, order, limit=limit)
+
+        async def call(*arguments: Any) -> Any:
+            told = await request.call(*arguments)
+            nothing = dict.fromkeys(("symbol", "status", "amount", "filled", "average"))
+            return {**nothing, "id": told["id"], "trades": [], "info": {}}
+
+        return replace(request, call=call)
+
+
+@pytest.mark.parametrize("contracts", [False, True])
+async def test_an_answer_of_ids_alone_is_an_order_that_was_taken(contracts: bool) -> None:
+    access = {"lacks": {"contracts": contracts}, "made": AnswersIdsAlone}
+    async with a_world("swap", opens=False, access=access) as world:
+        await in_contracts(world)
+        order = world.order(quantity=D("0.003"))
+        assert (await world.place(order)).status is OrderStatus.OPEN
+        found = await world.venue.find(order)
+        assert found is not None
+        assert (found.status, found.filled) == (OrderStatus.FILLED, D("0.003"))
+
+
+async def test_what_cannot_rest_and_is_not_heard_of_is_asked_for() -> None:
+    async with a_world("swap", access={"made": AnswersIdsAlone}) as world:
+        world.faults.on_event("*", "drop", times=None)
+        order = world.order()
+        assert (await world.place(order)).status is OrderStatus.OPEN
+        await until(lambda: bool(world.told_of(order)))
+        told = world.told_of(order)[-1]
+        assert (told.status, told.filled) == (OrderStatus.FILLED, order.quantity)
+
+
 async def test_what_rests_and_what_lies_in_the_book_are_coins_too() -> None:
     async with a_world("swap", opens=False, access={"lacks": {"contracts": True}}) as world:
         await in_contracts(world)
@@ -311,6 +347,14 @@ async def test_what_crossing_does_not_get_ends_at_once() -> None:
         assert report.status in {OrderStatus.CANCELLED, OrderStatus.EXPIRED}
         assert report.filled == D("0.004")
         assert world.engine.open_orders("BTCUSDT") == []
+
+
+async def test_what_would_rest_of_a_buy_across_the_book_does_not_leave() -> None:
+    lacks = {**CROSSING, "crossing_fields": {"force": "ioc"}}  # it reads another field for it
+    async with a_world("spot", access={"lacks": lacks}) as world:
+        with pytest.raises(VenueRejected, match="does not carry force=ioc"):
+            await world.place(world.order())
+        assert world.asked("POST", NEW_ORDER["spot"]) == 0
 
 
 async def test_a_book_that_does_not_hold_as_much_sends_nothing() -> None:
