@@ -43,7 +43,8 @@ def feed_of(settings: Settings, name: str, clock: Clock, connections: Connection
     feed = settings.feeds[section.feed]
     if not isinstance(feed, VoteFeedSettings):
         return prices_of(settings, name, section.feed, clock, connections)
-    from trading.venues.vote import VoteFeed, VoteSource
+    from trading.venues.vote import VoteFeed
+    from trading.venues.vote_source import VoteSource
 
     sources = [
         VoteSource(

@@ -12,7 +12,8 @@ from trading.clocks import ManualClock
 from trading.events import PricesCleared, PricesDoubted
 from trading.execution.orders import Orders
 from trading.types import ExitReason, OrderRole
-from trading.venues.vote import VoteFeed, VoteSource
+from trading.venues.vote import VoteFeed
+from trading.venues.vote_source import VoteSource
 
 
 class Prices(LivePrices):

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from trading.common.words import percent
+from trading.common.words import percent, plain
 from trading.market.doubts import DoubtKind, PriceDoubt
 from trading.market.vote import NOBODY, Judgement, Voting
 from trading.types import ONE, Quote, Symbol
@@ -85,7 +85,7 @@ class Ballots:
         share = its.price / other.price - ONE
         where = "above" if share > 0 else "below"
         by = self._listed(self.verdict.believed[:, case])
-        return f"of {its.symbol}: {its.price}, {percent(abs(share))} {where} {by}"
+        return f"of {its.symbol}: {_shown(its)}, {percent(abs(share))} {where} {by}"
 
     def _too_few(self, case: int) -> str:
         there = self.verdict.there[:, case]
@@ -97,7 +97,9 @@ class Ballots:
     def _told(self, case: int) -> str:
         """As in `binance 100.2, bybit 101.5`."""
         said = zip(self.names, self.quotes[case], self.verdict.there[:, case], strict=True)
-        return ", ".join(f"{name} {quote.price}" for name, quote, there in said if quote and there)
+        return ", ".join(
+            f"{name} {_shown(quote)}" for name, quote, there in said if quote and there
+        )
 
     def _listed(self, whether: NDArray[np.bool_]) -> str:
         return ", ".join(self.names[n] for n in np.flatnonzero(whether)) or "none"
@@ -114,3 +116,8 @@ class Ballots:
             float("nan") if quote is None or quote.at < since else float(quote.price)
             for quote in quotes
         ]
+
+
+def _shown(quote: Quote) -> str:
+    """Without the zeros that an exchange writes behind."""
+    return plain(quote.price.normalize())

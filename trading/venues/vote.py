@@ -9,21 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
 import numpy as np
 
 from trading.clocks import Clock
-from trading.common.tasks import ended_within, look_at
-from trading.errors import TradingError, VenueUnavailable
+from trading.common.tasks import ended_within
+from trading.errors import VenueUnavailable
 from trading.market.ballots import Ballots
 from trading.market.candles import Candles
 from trading.market.doubts import DoubtKind, PriceDoubt
 from trading.market.vote import Voting, voted
 from trading.ports import Feed, FeedState, Offload, at_once
 from trading.types import Quote, Symbol
+from trading.venues.vote_source import VoteSource, all_answered, one_answered
 
 log = logging.getLogger(__name__)
 
@@ -32,51 +33,6 @@ TIMEOUT = 15.0
 until it has: nobody's exits hang on the slowest."""
 BEHIND = timedelta(minutes=1)
 """By so much a live price may be older than another source's of the same symbol and still count."""
-LATE = "it does not answer"
-
-
-@dataclass(slots=True, kw_only=True)
-class VoteSource:
-    """One of those that vote, and how its last question went."""
-
-    feed: Feed
-    weight: int
-    asking: asyncio.Future[Sequence[datetime]] | None = field(default=None, init=False)
-    trouble: str = field(default="", init=False)
-    """Why it could not be had when it was asked last, as a clause."""
-
-    @property
-    def name(self) -> str:
-        return self.feed.name
-
-    @property
-    def is_asked(self) -> bool:
-        return self.asking is not None
-
-    def ask(self, after: datetime) -> None:
-        """Anew, unless it has not answered yet."""
-        if self.asking is not None and self.asking.done():
-            self.answer()
-        if self.asking is None:
-            asking = self.feed.closes(after)
-            self.asking = asyncio.ensure_future(asking)
-            self.asking.add_done_callback(look_at)
-
-    def answer(self) -> Sequence[datetime] | None:
-        """What it answered; None: nothing yet, or it could not be had."""
-        asking = self.asking
-        if asking is None or not asking.done():
-            self.trouble = self.trouble or LATE
-            return None
-        self.asking = None
-        error = None if asking.cancelled() else asking.exception()
-        if error is None and not asking.cancelled():
-            self.trouble = ""
-            return asking.result()
-        self.trouble = str(error) or type(error).__name__
-        if not isinstance(error, TradingError):
-            log.error("%s failed", self.name, exc_info=error)
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +147,7 @@ class VoteFeed:
         await self._wait_for(prompt or self._sources)
         answers = self._answers()
         while not answers and any(source.is_asked for source in self._sources):
-            await _first(self._sources)
+            await one_answered(self._sources)
             answers = self._answers()
         if not answers:
             told = "; ".join(f"{source.name}: {source.trouble}" for source in self._sources)
@@ -205,7 +161,7 @@ class VoteFeed:
         return [close for close in closes if close <= begun]
 
     async def _wait_for(self, sources: Sequence[VoteSource]) -> None:
-        done = asyncio.ensure_future(_all(sources))
+        done = asyncio.ensure_future(all_answered(sources))
         try:
             await ended_within(self._clock, self._within, done)
         finally:
@@ -267,7 +223,30 @@ class VoteFeed:
             for doubt in source.feed.doubts()
             if doubt.kind is DoubtKind.ENDPOINT
         ]
-        return [*silent, *self._ballots(self._wanted).doubts(), *failing]
+        found = self._ballots(self._wanted).doubts()
+        if not any(doubt.kind is DoubtKind.DIFFER for doubt in found):
+            found += self._disputed()
+        return [*silent, *found, *failing]
+
+    def _disputed(self) -> list[PriceDoubt]:
+        """The newest bar of whom is not agreed upon, although somebody has it."""
+        counted = self._shown
+        if counted is None or not counted.candles.bars:
+            return []
+        at = counted.candles.times[-1]
+        told = {
+            symbol
+            for candles in counted.sources
+            if candles.bars and candles.times[-1] == at
+            for row, symbol in enumerate(candles.symbols)
+            if np.isfinite(candles.close[row, -1])
+        }
+        lacking = np.flatnonzero(np.isnan(counted.candles.close[:, -1])).tolist()
+        symbols = tuple(s for n in lacking if (s := counted.symbols[n]) in told)
+        if not symbols:
+            return []
+        why = f"no candle of {symbols[0]} that {self._voting.least} sources agree on"
+        return [PriceDoubt(kind=DoubtKind.DIFFER, symbols=symbols, why=why)]
 
     def _ballots(self, symbols: tuple[Symbol, ...], at: datetime | None = None) -> Ballots:
         """Of a recording every price is of a bar, and the newest one's counts."""
@@ -280,12 +259,3 @@ class VoteFeed:
             ),
             behind=BEHIND if self.speed is None else timedelta(0),
         )
-
-
-async def _all(sources: Sequence[VoteSource]) -> None:
-    await asyncio.wait([source.asking for source in sources if source.asking is not None])
-
-
-async def _first(sources: Sequence[VoteSource]) -> None:
-    under_way = [source.asking for source in sources if source.asking is not None]
-    await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)

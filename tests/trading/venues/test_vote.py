@@ -19,7 +19,8 @@ from trading.market.doubts import DoubtKind, PriceDoubt
 from trading.ports import FeedState
 from trading.types import Symbol
 from trading.venues.replay import ReplayFeed
-from trading.venues.vote import TIMEOUT, VoteFeed, VoteSource
+from trading.venues.vote import TIMEOUT, VoteFeed
+from trading.venues.vote_source import VoteSource
 
 FAR = 0.005
 
@@ -184,6 +185,23 @@ async def test_a_bar_that_two_differ_about_is_missing_and_is_handled_all_the_sam
     market.clock.advance(60)
     assert await market.feed.closes(NOON) == [at_minute(1)]
     assert np.isnan(market.feed.candles(at_minute(1), 5).close).all()
+
+
+async def test_a_bar_that_is_not_agreed_upon_is_told_though_prices_agree_again() -> None:
+    market = Market(weights=(2, 1))
+    market.says("100", "102")
+    market.clock.advance(60)
+    await market.feed.closes(NOON)
+    market.says("100", "100")
+    assert market.feed.objection(BTC) == ""
+    assert market.doubts()[DoubtKind.DIFFER] == PriceDoubt(
+        kind=DoubtKind.DIFFER,
+        symbols=(BTC,),
+        why="no candle of BTC/USDT that 2 sources agree on",
+    )
+    market.clock.advance(60)
+    await market.feed.closes(at_minute(1))
+    assert market.doubts() == {}
 
 
 async def test_one_that_cannot_be_had_holds_up_nobody_and_is_told() -> None:

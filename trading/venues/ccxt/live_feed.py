@@ -193,9 +193,10 @@ class LiveFeed:
         return self._candles.owed(symbol)
 
     def doubts(self) -> Sequence[PriceDoubt]:
-        exchange, troubles = self._connection.row.exchange, self._connection.breaker.troubles
+        row, troubles = self._connection.row, self._connection.breaker.troubles
+        place = f"{row.exchange} {row.market}"
         failing = [
-            PriceDoubt(kind=DoubtKind.ENDPOINT, source=f"{family} of {exchange}", why=why)
+            PriceDoubt(kind=DoubtKind.ENDPOINT, source=f"{family} of {place}", why=why)
             for family, why in troubles.items()
         ]
         return [*self._candles.doubts(), *failing]

@@ -565,3 +565,18 @@ async def test_two_traders_of_one_exchange_ask_once() -> None:
             assert other.candles(market.clock.now(), 20).close.tolist() == expected
         finally:
             await other.close()
+
+
+async def test_an_endpoint_that_fails_is_told_by_its_name_until_it_is_answered() -> None:
+    async with a_market() as market:
+        await market.feed.open()
+        market.server.faults.on("GET", "*/klines", Garble(), times=None)
+        before = a_bar_closed(market, seconds_ago=9.5)
+        with pytest.raises(VenueUnavailable):
+            await market.feed.closes(before)
+        (doubt,) = market.feed.doubts()
+        assert (doubt.kind, doubt.source) == (DoubtKind.ENDPOINT, "candles of binance spot")
+        assert "candles failed" in doubt.why
+        market.server.faults.clear()
+        assert await market.feed.closes(before) == (before + HOUR,)
+        assert DoubtKind.ENDPOINT not in {doubt.kind for doubt in market.feed.doubts()}
