@@ -5,7 +5,8 @@ stop too: with an exchange's markets in memory for 0.13 s.  What a start has mad
 
 glibc keeps freed memory between pieces that are in use, for as long as the process lives: with
 hundreds of symbols a quarter of the process.  It also has each thread keep memory of its own, so
-that threads need not wait for each other; Python's wait anyway.
+that threads need not wait for each other; Python's wait anyway.  And once a large array was freed,
+the next that are as large lie among the small, and leave holes there.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from trading.clocks import Clock
 
 EVERY = 60.0
 """Seconds."""
-M_ARENA_MAX = -8
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 """Source: glibc's malloc.h."""
+LARGE = 1 << 20
+"""Bytes: an array as large is memory of its own, and goes back to the machine when it is freed."""
 RARELY = (20_000, 20, 20)
 """New objects until the newest are looked through, and so on: few things here form a ring."""
 
@@ -54,9 +57,14 @@ def settle() -> None:
 
 
 def share_arena() -> bool:
-    """From now on new threads allocate where all others do.  False: the library has no such say."""
+    """From now on new threads allocate where all others do, and large arrays by themselves.
+
+    False: the library has no such say.
+    """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
-    return set_option is not None and bool(set_option(M_ARENA_MAX, 1))
+    if set_option is None:
+        return False
+    return bool(set_option(M_ARENA_MAX, 1)) and bool(set_option(M_MMAP_THRESHOLD, LARGE))
 
 
 def give_back() -> bool:

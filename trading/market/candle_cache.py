@@ -19,6 +19,9 @@ from trading.market.candles import Panel
 
 MOST = 1_000
 """Markets, each on one timeframe."""
+MOST_BARS = 100_000
+"""Of all markets together, 6 MB: who begins at the same time finds what the first was told, and the
+history that hundreds of symbols were warmed up with is not there twice for an hour."""
 HALF_UP_TO = timedelta(minutes=5)
 LONGEST = timedelta(hours=1)
 
@@ -47,9 +50,11 @@ class _CachedCandles:
 class CandleCache:
     """Forgets what was used longest ago."""
 
-    def __init__(self, *, clock: Clock, most: int = MOST) -> None:
+    def __init__(self, *, clock: Clock, most: int = MOST, most_bars: int = MOST_BARS) -> None:
         self._clock = clock
         self._most = most
+        self._most_bars = most_bars
+        self._bars = 0
         self._held: OrderedDict[CandleKey, _CachedCandles] = OrderedDict()
         self.told = asyncio.Event()
         """Set and replaced whenever something was put."""
@@ -75,6 +80,8 @@ class CandleCache:
         held.times = times[order]
         held.bars = np.concatenate([held.bars[:, kept], bars], axis=1)[:, order]
         held.told_at = np.concatenate([held.told_at[kept], np.full(len(told), now)])[order]
+        self._bars += times.size - kept.size
+        self._forget()
         event, self.told = self.told, asyncio.Event()
         event.set()
 
@@ -93,6 +100,13 @@ class CandleCache:
             nothing = np.empty(0, dtype=np.int64)
             held = _CachedCandles(nothing, np.empty((5, 0)), np.empty(0))
         self._held[key] = held
-        while len(self._held) > self._most:
-            self._held.popitem(last=False)
+        self._forget()
         return held
+
+    def _forget(self) -> None:
+        """All but the one that is used now, if need be."""
+        while len(self._held) > max(1, self._most) or (
+            self._bars > self._most_bars and len(self._held) > 1
+        ):
+            _, forgotten = self._held.popitem(last=False)
+            self._bars -= forgotten.times.size

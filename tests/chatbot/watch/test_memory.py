@@ -65,6 +65,28 @@ def test_threads_allocate_where_all_others_do(shared: bool) -> None:
     assert (told.stdout.count("<heap nr=") == 1) is shared
 
 
+LARGE_FREED = """
+import numpy as np
+from chatbot.watch.memory import share_arena
+if {shared}: assert share_arena()
+def resident():
+    with open("/proc/self/statm") as told: return int(told.read().split()[1]) * 4096
+np.ones(3 << 20)  # once a large array was freed, the next do not go to the machine by themselves
+large, between = np.ones(1 << 20), bytes(20_000)
+full = resident()
+del large
+print(full - resident())
+"""
+
+
+@needs_glibc
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_large_array_goes_back_as_soon_as_it_is_freed(shared: bool) -> None:
+    code = LARGE_FREED.format(shared=shared)
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert (int(told.stdout) > 7 * MEGABYTE) is shared
+
+
 class Knot:
     """It holds itself: only a search finds that nobody else does."""
 

@@ -50,6 +50,19 @@ def test_who_was_not_used_for_longest_goes_first() -> None:
     assert cache.find(first, [60_000])
 
 
+def test_a_long_history_of_many_is_not_kept_and_the_newest_told_is() -> None:
+    cache = CandleCache(clock=ManualClock(NOON), most_bars=10)
+    history = {n * 60_000: BAR for n in range(4)}
+    keys = [(base, MINUTE) for base in "ABCDE"]
+    for key in keys:
+        cache.put(key, history)
+        cache.put(key, history)  # told again, it counts once
+    assert [len(cache.find(key, list(history))) for key in keys] == [0, 0, 0, 4, 4]
+    cache.put(keys[0], {n * 60_000: BAR for n in range(50)})
+    assert len(cache.find(keys[0], range(0, 50 * 60_000, 60_000))) == 50
+    assert len(cache) == 1
+
+
 async def test_whoever_waits_for_news_is_woken_by_it() -> None:
     cache = CandleCache(clock=ManualClock(NOON))
     told = cache.told

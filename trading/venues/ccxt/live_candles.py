@@ -131,7 +131,7 @@ class LiveCandles:
             found, failed = await self._rows(last, times)
             if failed and len(failed) == len(self.all.symbols):
                 raise next(iter(failed.values()))
-            self._window.append(times, {s: _columns(bars, times) for s, bars in found.items()})
+            self._window.append(times, found)
             self._note_gaps(failed)
 
     async def keep(self, symbols: Collection[Symbol]) -> None:
@@ -261,30 +261,33 @@ class LiveCandles:
 
     async def _rows(
         self, last: datetime, times: Sequence[int]
-    ) -> tuple[dict[Symbol, Bars], dict[Symbol, VenueError]]:
-        """What was found of each symbol, and of whom nothing could be had."""
+    ) -> tuple[dict[Symbol, Panel], dict[Symbol, VenueError]]:
+        """What was found of each symbol, of shape [5, times], and of whom nothing could be had.
+
+        A symbol's bars become columns as soon as they are there: hundreds of symbols' bars each on
+        its own are many times as large, and what is freed of them stays behind in pieces.
+        """
         room = asyncio.Semaphore(TOGETHER)
         late = (last + GRACE - self._clock.now()).total_seconds()
         until = self._clock.monotonic() + late  # waits go on when the wall clock jumps
-        found: dict[Symbol, Bars] = {}
+        found: dict[Symbol, Panel] = {}
         failed: dict[Symbol, VenueError] = {}
 
         async def fetch(symbol: Symbol) -> None:
-            wanted = times
             while True:
                 try:
                     async with room:
-                        bars = await self._asks.found(symbol, wanted)
-                    found.setdefault(symbol, {}).update(bars)
+                        wanted = times[-1:] if symbol in found else times
+                        bars = _columns(await self._asks.found(symbol, wanted), wanted)
+                    found.setdefault(symbol, bars)[:, -len(wanted) :] = bars
                     failed.pop(symbol, None)
-                    wanted = times[-1:]
                 except VenueRejected as error:  # its market is gone or closed
                     failed[symbol] = error
                     return
                 except VenueError as error:
                     failed[symbol] = error
                 left = until - self._clock.monotonic()
-                if times[-1] in found.get(symbol, {}) or left <= 0:
+                if left <= 0 or (symbol in found and np.isfinite(found[symbol][3, -1])):
                     return
                 await self._clock.sleep(min(AGAIN, left))
 
