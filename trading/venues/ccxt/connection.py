@@ -292,8 +292,6 @@ class Connection:
             return one.withheld
         if meaning is Meaning.NOT_FOUND:
             return NotFound(words)
-        if code in self.row.explained and code not in self.row.clock_codes:
-            return VenueRejected(words)
         if meaning is Meaning.TURNED_AWAY:
             ends = filter(None, (self.budget.banned_until, self.orders.banned_until))
             until = max(ends, default=None)

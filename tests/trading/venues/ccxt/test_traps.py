@@ -109,6 +109,15 @@ async def test_a_timeout_stays_unclear_whatever_code_it_carries(market: str, sta
 
 
 @BOTH
+async def test_what_is_explained_to_people_means_no_more_for_that(market: str) -> None:
+    lacks = {"explained": {"-1007": "it took too long there"}}
+    async with a_world(market, access={"lacks": lacks}) as world:
+        world.faults.on("POST", NEW_ORDER[market], Refuse(400, -1007, "Timeout waiting."))
+        with pytest.raises(VenueUncertain, match="it took too long there"):
+            await world.place(world.order())
+
+
+@BOTH
 async def test_a_refusal_that_ccxt_has_no_name_for_is_one(market: str) -> None:
     async with a_world(market) as world:
         world.faults.on("POST", NEW_ORDER[market], Refuse(400, -9999, "Not like this."))
