@@ -14,6 +14,7 @@ from chatbot.checks.finding import Finding, Looked, Verdict
 from chatbot.settings import TraderSection
 from chatbot.settings.trading import CcxtFeed, CcxtVenueSettings, ExchangeSettings
 from chatbot.wiring.connections import Connections
+from chatbot.wiring.proven import proof_for
 from chatbot.wiring.trading import account_of, feed_of, own_prices, prices_of
 from handlers.format import listed, plural
 from trading.errors import VenueError
@@ -39,7 +40,20 @@ def real_feed(
 def real_venue(looked: Looked, name: str, section: CcxtVenueSettings) -> Iterator[Finding]:
     """The rows of the account that trader *name* trades on."""
     what = f"venue of {name}"
+    if looked.settings.traders[name].mode is Mode.LIVE:
+        yield _proven(looked, looked.settings.traders[name].venue, section, f"{what}: proof")
     yield from _bounded(looked, what, section, _venue(looked, name, section, what))
+
+
+def _proven(looked: Looked, venue: str, section: CcxtVenueSettings, what: str) -> Finding:
+    proof = proof_for(section, looked.state)
+    todo = f"quarterdeck prove {venue}"
+    if proof is not None:
+        return Finding(what, Verdict.OK, f"{section.place}, {proof.words}")
+    if section.accept_unproven:
+        return Finding(what, Verdict.LOOK, f"{section.place} is not proven, and accepted", todo)
+    todo += f", or accept_unproven = true in [venues.{venue}]: without, no start"
+    return Finding(what, Verdict.FAULT, f"{section.place} is not proven", todo)
 
 
 def _bounded(

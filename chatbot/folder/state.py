@@ -28,6 +28,8 @@ VARIABLE = "QUARTERDECK__BOT__STATE_DIR"
 DEFAULT = "state"
 LATCH = "latch"
 """What a fresh start takes along: a halt is lifted by a person only.  `storage.latch.NAME`."""
+PROOFS = "proofs.json"
+"""Likewise, as it is about exchanges.  `chatbot.folder.proofs.PROOFS`."""
 LOCK = "lock"
 _LOCK_TRIES, _LOCK_PAUSE = 5, 0.05
 _SET_ASIDE = "set-aside"
@@ -204,6 +206,8 @@ class StateFolder:
         with suppress(FileNotFoundError):
             # Not a copy: what `quarterdeck stop` writes at this very moment must not be lost.
             (self._next / LATCH).hardlink_to(self.path / LATCH)
+        with suppress(FileNotFoundError):
+            shutil.copy2(self.path / PROOFS, self._next / PROOFS)
         waiting = [*(folder.name for folder in self.not_taken_over), aside.name]
         (self._next / _SET_ASIDE).write_text("\n".join(waiting) + "\n", encoding="utf-8")
         _sync(self._next / _SET_ASIDE)

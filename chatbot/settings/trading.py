@@ -111,6 +111,8 @@ class ExchangeSettings(Section):
 class CcxtVenueSettings(ExchangeSettings):
     kind: Literal["ccxt"]
     read_only: bool = True
+    accept_unproven: bool = False
+    """A live trader may go there although `quarterdeck prove` has not seen it done."""
     key: Secret | None = Field(None, description=_KEY)
     """From the environment, or out of `key_file`; so the others."""
     secret: Secret | None = Field(None, description=_KEY)

@@ -32,6 +32,7 @@ from chatbot.wiring.access import persons, rate_limit, second_factor
 from chatbot.wiring.connections import Connections
 from chatbot.wiring.frontends import Faces, faces_of
 from chatbot.wiring.platforms import StoredNotes
+from chatbot.wiring.proven import is_unproven, refuse_unproven
 from chatbot.wiring.trading import (
     cycle_every,
     exit_rules_of,
@@ -131,7 +132,11 @@ async def build(
     line: Line = direct,
     turns: Turns | None = None,
 ) -> App:
-    """Put everything together.  *line* stands between each trader, by its name, and its venue."""
+    """Put everything together.  *line* stands between each trader, by its name, and its venue.
+
+    Raises `SettingsError` when a live trader's venue is neither proven nor accepted.
+    """
+    refuse_unproven(settings, folder.path)
     metrics = Metrics()
     ending = asyncio.Event()
     faces = faces_of(
@@ -163,11 +168,11 @@ async def build(
     connections = Connections(settings, clock)
     traders: dict[str, DeskTrader] = {}
     keepers: dict[str, KeptTrader] = {}
-    for name in enabled:
+    for name, section in enabled.items():
         journals.append(FileJournal(folder.path / f"paper-{name}.journal"))
         parts = _trader(
             settings, name, clock=clock, book=journals[-1], line=line, meter=metrics.of(name),
-            connections=connections,
+            connections=connections, unproven=is_unproven(settings, section, folder.path),
         )  # fmt: skip
         traders[name] = assemble(shared, parts)
     schedule = Schedule(misfire_grace=settings.schedule.misfire_grace)
@@ -249,6 +254,7 @@ def _trader(
     line: Line,
     meter: Meter,
     connections: Connections,
+    unproven: bool,
 ) -> TraderParts:
     section = settings.traders[name]
     feed = feed_of(settings, name, clock, connections)
@@ -269,6 +275,7 @@ def _trader(
             entries=section.entries.build(),
             universe=section.plan,
             place=place_of(settings, section),
+            unproven=unproven,
             parameters=settings_in_use(section.strategy, section.parameters),
         ),
         strategy=strategy_of(settings, name),

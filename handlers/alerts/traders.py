@@ -120,7 +120,8 @@ def _found(event: events.TraderStarted) -> str:
         parts.append(f"{plural(event.missed_fills, 'fill')} came while down.")
     if event.place:
         money = "test money" if event.place.endswith("testnet") else "real money"
-        parts.insert(0, f"LIVE on {event.place}: {money}.")
+        unproven = " Not proven there; accepted (accept_unproven)." if event.unproven else ""
+        parts.insert(0, f"LIVE on {event.place}: {money}.{unproven}")
     halt = event.halt
     parts.append(f"Halted: {halt.id} by {person(halt.by)}." if halt else "Not halted.")
     return " ".join(parts)

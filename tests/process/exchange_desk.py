@@ -54,6 +54,7 @@ kind = "ccxt"
 exchange = "binance"
 market = "{market}"
 read_only = false
+accept_unproven = true
 url = "{url}"
 ws_url = "{ws_url}"
 

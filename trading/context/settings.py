@@ -41,6 +41,8 @@ class TraderSettings:
     """How it finds its symbols; None: they are a fixed list."""
     place: str = ""
     """Where real orders go, as in `binance swap`; empty where none do."""
+    unproven: bool = False
+    """Nobody has seen done there what it relies on, and the operator has accepted that."""
 
     @property
     def quote(self) -> str:

@@ -103,6 +103,7 @@ class Opening:
             differs=self._books.block.differs,
             halt=self._enforcer.strictest,
             place=self._settings.now.place,
+            unproven=self._settings.now.unproven,
             **self._context.about(),
         )
 

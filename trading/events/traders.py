@@ -151,3 +151,5 @@ class TraderStarted(TraderEvent):
     halt: Halt | None
     place: str = ""
     """Where real orders go, as in `binance swap`; empty where none do."""
+    unproven: bool = False
+    """Nobody has seen done there what it relies on, and the operator has accepted that."""

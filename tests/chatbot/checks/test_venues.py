@@ -89,3 +89,14 @@ def test_an_exchange_that_is_not_there_is_named_with_what_to_do(
     told = found(tmp_path, venue, change=f'"{venue.server.url}" -> "http://127.0.0.1:1"')
     assert told["feed of majors"][0].verdict is Verdict.FAULT
     assert "binance swap" in told["feed of majors"][0].said
+
+
+def test_what_is_not_proven_is_a_fault_until_it_is_accepted(
+    tmp_path: Path, venue: Exchange
+) -> None:
+    (look,) = found(tmp_path, venue)["venue of majors: proof"]
+    assert (look.verdict, look.todo) == (Verdict.LOOK, "quarterdeck prove real")
+    told = found(tmp_path, venue, change="accept_unproven = true -> accept_unproven = false")
+    (fault,) = told["venue of majors: proof"]
+    assert fault.verdict is Verdict.FAULT
+    assert "accept_unproven = true in [venues.real]" in fault.todo
