@@ -192,9 +192,12 @@ VENUES: Mapping[str, OpenWorld] = {
     "bybit spot": at_exchange("bybit", "spot"),
     "bybit swap": at_exchange("bybit", "swap"),
     "kraken spot": at_exchange("kraken", "spot"),
+    "okx spot": at_exchange("okx", "spot"),
+    "okx swap": at_exchange("okx", "swap"),
+    "okx swap, hedged": at_exchange("okx", "hedge"),
 }
 """Every venue that trades, as it is opened."""
-WITHOUT_STOPS = {"bybit spot"}
+WITHOUT_STOPS = {"bybit spot", "okx spot"}
 """Those where none rests: the desk keeps them."""
 
 POORER: Mapping[str, OpenWorld] = {

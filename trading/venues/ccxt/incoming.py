@@ -29,8 +29,9 @@ class Incoming:
     def order(self, raw: Any) -> Any:
         """Of ccxt.  Its fills, where it names them, without those of other orders."""
         told = self._counted(raw)
+        told["id"] = self._exchange.venue_id(raw)
         told["clientOrderId"] = self._exchange.decode(self._exchange.our_id(raw))
-        mine = {None, "", str(raw["id"])}
+        mine = {None, "", told["id"]}
         fills = [fill for fill in raw.get("trades") or () if fill.get("order") in mine]
         told["trades"] = [self._counted(fill, of=raw) for fill in fills]
         return told

@@ -40,6 +40,10 @@ class Wording:
         """Our id of an order that ccxt tells, as the wire carries it; empty if it has none."""
         return str(raw.get("clientOrderId") or "")
 
+    def venue_id(self, raw: Any) -> str:
+        """The venue's id of an order that ccxt tells, by which its fills name it."""
+        return str(raw["id"])
+
     def is_apart(self, order: Order) -> bool:
         """Whether it lives on the endpoints of what waits for a price."""
         return self.row.triggers_apart and order.type in CONDITIONAL
