@@ -326,7 +326,11 @@ class LivePrices:
 
     @property
     def first_cursor(self) -> datetime:
-        return self._begin
+        """As of a real live feed: whenever it is asked, the last bar that has closed."""
+        return self._last_close()
+
+    def _last_close(self) -> datetime:
+        return self._begin + (self.now() - self._begin) // MINUTE * MINUTE
 
     def now(self) -> datetime:
         return self._clock.now()
@@ -338,7 +342,7 @@ class LivePrices:
         """As above."""
 
     async def closes(self, after: datetime) -> Sequence[datetime]:
-        last = self._begin + (self.now() - self._begin) // MINUTE * MINUTE
+        last = self._last_close()
         return (last,) if last > after else ()
 
     def candles(self, until: datetime, bars: int) -> Candles:

@@ -254,7 +254,7 @@ class InstantPaper(PaperVenue):
         if untouched:
             book.apply(BarDone(bar))
             return ()
-        return self._filling.pass_bars(book, self._feed.candles(bar, 1))[1]
+        return self._filling.pass_bars(book, self._feed.candles(bar, 1), new=1)[1]
 
     @property
     def next_id(self) -> str:

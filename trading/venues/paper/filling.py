@@ -8,7 +8,7 @@ slippage, never better, though the bar opens beyond it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -41,6 +41,9 @@ from trading.venues.paper.account import (
 )
 from trading.venues.paper.refusals import reduces
 
+EARLY = 0.25
+"""The share of a bar in which an order still meets all of it: signals are sent as a bar begins, and
+their stops have to be met by whatever comes.  What is placed by hand comes at any time."""
 NO_POSITION_LEFT = "reduce-only: there is no position left to reduce"
 
 
@@ -82,20 +85,21 @@ class Filling:
     # -- bars --------------------------------------------------------------------------------
 
     def pass_bars(
-        self, book: PaperAccount, candles: Candles
+        self, book: PaperAccount, candles: Candles, *, new: int
     ) -> tuple[list[Record], list[OrderReport]]:
-        """Handle every bar; return a record of each in which something happened, and of the last.
+        """Handle the last *new* bars; return a record of each in which something happened, and of
+        the last.
 
         To handle one of the others again, after a crash, would change nothing.
         """
         records: list[Record] = []
         reports: list[OrderReport] = []
-        for column in range(candles.bars):
+        for column in range(max(0, candles.bars - new), candles.bars):
             turn = Turn(book)
             for symbol in book.symbols_with_orders():
                 bar = self._bar(candles, column, book.alive(symbol))
                 if bar is not None:
-                    self._pass_bar(turn, bar, symbol)
+                    self._pass_bar(turn, bar, symbol, _late_in(candles, column))
             reports += turn.reports()
             if turn.steps or column == candles.bars - 1:
                 turn.take(BarDone(matching.close_time(candles, column)))
@@ -114,27 +118,33 @@ class Filling:
             return None
         return matching.bar_at(candles, row, column, rules)
 
-    def _pass_bar(self, turn: Turn, bar: Bar, symbol: Symbol) -> None:
+    def _pass_bar(self, turn: Turn, bar: Bar, symbol: Symbol, late: datetime | None) -> None:
+        """Of what was placed after *late* the bar fills only what its close reaches."""
         waiting = [held for held in turn.book.alive(symbol) if held.since < bar.at]
         takers = [h for h in waiting if h.triggered or h.order.type is OrderType.MARKET]
-        self._pass_conditional(turn, waiting, bar)
+        self._pass_conditional(turn, waiting, bar, late)
         for held in waiting:
             if held.order.type is OrderType.LIMIT:
-                self._fill_in_bar(turn, held, matching.limit_fill(held.order, bar), bar)
+                met = _met(held, bar, late)
+                self._fill_in_bar(turn, held, matching.limit_fill(held.order, met), bar)
         for held in takers:
             price = matching.taken_later(held.order, bar.close)
             self._fill_in_bar(turn, held, self.slipped(held.order, price), bar)
 
-    def _pass_conditional(self, turn: Turn, waiting: list[HeldOrder], bar: Bar) -> None:
+    def _pass_conditional(
+        self, turn: Turn, waiting: list[HeldOrder], bar: Bar, late: datetime | None
+    ) -> None:
         """No target is touched in a bar in which a stop was, or still sells."""
         targets = [held for held in waiting if held.order.type is OrderType.TARGET]
         stops = [held for held in waiting if held.order.type is OrderType.STOP]
-        opened = [held for held in targets if matching.is_crossed(held.order, bar.open)]
+        opened = [
+            held for held in targets if matching.is_crossed(held.order, _met(held, bar, late).open)
+        ]
         for held in (*opened, *stops):
-            self._trigger(turn, held, bar)
+            self._trigger(turn, held, _met(held, bar, late))
         if not any(held.triggered for held in stops):
             for held in targets:
-                self._trigger(turn, held, bar)
+                self._trigger(turn, held, _met(held, bar, late))
 
     def _trigger(self, turn: Turn, held: HeldOrder, bar: Bar) -> None:
         """Where *bar* touches its price: from then on it is a market order."""
@@ -203,6 +213,22 @@ class Filling:
         rules = self.rules[order.symbol]
         tick = rules.shown.tick if isinstance(rules, Untraded) else rules.tick
         return matching.slipped(price, order.side, self.slippage, tick)
+
+
+def _late_in(candles: Candles, column: int) -> datetime | None:
+    """When its first part was over.  None where nobody knows when it began: of a recording, within
+    whose bars nothing is placed."""
+    if not column:
+        return None
+    opened, closed = (matching.close_time(candles, each) for each in (column - 1, column))
+    return opened + (closed - opened) * EARLY
+
+
+def _met(held: HeldOrder, bar: Bar, late: datetime | None) -> Bar:
+    """What *held* is sure to have met of *bar*: of what came before it, nothing."""
+    if late is None or held.since <= late:
+        return bar
+    return replace(bar, open=bar.close, high=bar.close, low=bar.close)
 
 
 def _end_reducing(turn: Turn, symbol: Symbol, at: datetime) -> None:

@@ -142,10 +142,11 @@ class PaperVenue:
     async def catch_up(self, until: datetime) -> None:
         """Fill what the bars up to *until* fill, each bar once, also after a crash."""
         book = await self._ready()
-        closes = await self._feed.closes(book.bar or self._feed.first_cursor)
+        closes = await self._feed.closes(book.bar or self._before_the_first(book))
         book = await self._ready()
         new = [at for at in closes if at <= until and (book.bar is None or at > book.bar)]
-        records, reports = self._filling.pass_bars(book, self._feed.candles(until, len(new)))
+        known = self._feed.candles(until, len(new) + 1)
+        records, reports = self._filling.pass_bars(book, known, new=len(new))
         await self._saved("what the bars did", records, reports)
 
     async def place(self, order: Order, permit: Permit) -> OrderReport:
@@ -273,6 +274,14 @@ class PaperVenue:
         if isinstance(rules, Untraded):
             raise VenueRejected(rules.why)
         return rules
+
+    def _before_the_first(self, book: PaperAccount) -> datetime:
+        """From where on bars count while none has been handled.
+
+        No bar fills what is placed after it; so where something rests, from the first of that on.
+        Where a live feed begins is of no use then: it begins at the last bar, whenever it is asked.
+        """
+        return min((held.since for held in book.alive()), default=self._feed.first_cursor)
 
     # -- what is refused ---------------------------------------------------------------------
 
