@@ -86,7 +86,7 @@ def _(event: events.HaltAdvanced) -> Reply | None:
         return None  # told when the halt was engaged, or a step to what is told
     if halt.verb is Verb.FLATTEN and stage is Stage.CANCELS_CONFIRMED:
         return None  # on the way to flat, which is told
-    return _STAGES[stage](event, (event.reached.at - halt.at).total_seconds())
+    return _STAGES[stage](event, (event.reached.at - halt.since(event.trader)).total_seconds())
 
 
 def _cancels_confirmed(event: events.HaltAdvanced, waited: float) -> Reply:

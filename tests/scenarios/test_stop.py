@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from handlers.texts.describe import describe
 from storage.memory import MemoryJournal, MemoryStore
 from tests.builders import BTC, NOON, a_plan, an_order, skip_used
 from tests.world import World, a_world, settled, wish
@@ -15,7 +16,7 @@ from trading.clocks import ManualClock
 from trading.common.precedence import PRECEDENCE
 from trading.errors import Refused, VenueUnavailable
 from trading.events import BooksDiffered, HaltAdvanced, HaltDelayed, HistoryFailed, PositionClosed
-from trading.model.halt import EVERYONE, Latch, Stage, Verb
+from trading.model.halt import EVERYONE, Halt, Latch, Reached, Stage, Verb
 from trading.ports import Change, WritePriority
 from trading.risk.limits import Limits
 from trading.types import ExitReason, Held, OrderRole, OrderStatus, Side
@@ -183,6 +184,35 @@ async def test_with_the_venue_down_the_stop_is_latched_and_retried_until_confirm
             await settled()
         assert Stage.CANCELS_CONFIRMED in stages(world)
         assert not await world.venue.open_orders()
+
+
+async def test_who_was_added_under_an_older_stop_has_waited_only_since_then() -> None:
+    async with a_world().running() as world:
+        await world.rest_an_entry()
+        world.venue.faults.down = True
+        before = world.clock.now() - timedelta(minutes=5)
+        requested = Reached(stage=Stage.REQUESTED, at=before)
+        world.halter.take_over(
+            Halt(id="H7", scope=EVERYONE, verb=Verb.STOP, by=BY, why="", at=before,
+                 stages=(("another", requested),))
+        )  # fmt: skip
+        for _ in range(5):
+            world.clock.advance(1)
+            await settled()
+        assert not world.heard(HaltDelayed)
+
+        world.venue.faults.down = False
+        for _ in range(10):
+            world.clock.advance(1)
+            await settled()
+
+        advanced = [event for event in world.heard(HaltAdvanced) if isinstance(event, HaltAdvanced)]
+        (told,) = [
+            describe(event) for event in advanced if event.reached.stage is Stage.CANCELS_CONFIRMED
+        ]
+        assert told is not None
+        assert "confirmed in 30" not in told.title, "that is how old the stop itself is"
+        assert not world.heard(HaltDelayed)
 
 
 async def test_a_stage_unconfirmed_for_a_minute_is_a_new_message_then_an_hour_is_quiet() -> None:

@@ -182,6 +182,10 @@ class Halt:
     def stages_of(self, trader: str) -> tuple[Reached, ...]:
         return tuple(reached for name, reached in self.stages if name == trader)
 
+    def since(self, trader: str) -> datetime:
+        """From when on it holds *trader*, who may have been added later."""
+        return min((reached.at for reached in self.stages_of(trader)), default=self.at)
+
     def has_reached(self, trader: str, stage: Stage) -> bool:
         return any(reached.stage is stage for reached in self.stages_of(trader))
 

@@ -236,9 +236,8 @@ class Enforcer:
         for halt in self._halter.latch.covering(self._trader):
             if not halt.missing(self._trader):
                 continue  # what holds the others up is no news of this one
-            since = self._reminded.get(halt.id, halt.at)
+            since = self._reminded.get(halt.id, halt.since(self._trader))
             if now - since >= timedelta(seconds=self._timeouts.reminder):
                 self._reminded[halt.id] = now + timedelta(hours=1)
-                await self._halter.remind(
-                    halt, self._trader, why=self.problem, waited=now - halt.at
-                )
+                waited = now - halt.since(self._trader)
+                await self._halter.remind(halt, self._trader, why=self.problem, waited=waited)

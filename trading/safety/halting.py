@@ -96,9 +96,15 @@ class Halter:
     def take_over(self, halt: Halt, *, told: bool = True) -> None:
         """Go on with a halt of the process before this one.
 
-        Silent if it was *told*: history has it, and so its alert.
+        Silent if it was *told*: history has it, and so its alert.  A trader that was added or
+        renamed since is held from now on.
         """
         self.latch.adopt(halt)
+        if halt.stages:
+            blocked = Reached(stage=Stage.ENTRIES_BLOCKED, at=self._clock.now())
+            for trader in self._covered(halt):
+                if not halt.stages_of(trader):
+                    halt = self.latch.reach(halt.id, trader, blocked)
         event = HaltEngaged(
             at=halt.at,
             trader=halt.scope,
