@@ -283,6 +283,29 @@ async def test_fills_may_be_asked_for_by_order(swap: Wired) -> None:
         assert [fill["order"] for fill in fills] == [order]
 
 
+async def test_funding_stands_among_the_fills_unless_trades_are_asked_for(swap: Wired) -> None:
+    order = await placed(swap, "buy", 0.1)
+    swap.engine.pay_funding(ID, "0.0001")
+    of = {"category": "linear", "symbol": ID}
+    told = (await swap.exchange.privateGetV5ExecutionList(of))["result"]["list"]
+    assert [line["execType"] for line in told] == ["Funding", "Trade"]
+    assert D(told[0]["execFee"]) > 0
+    one = (await swap.exchange.privateGetV5ExecutionList(of | {"orderId": order}))["result"]["list"]
+    assert [line["execType"] for line in one] == ["Trade"]
+    assert len(await swap.exchange.fetch_my_trades(swap.symbol)) == 1
+
+
+async def test_the_log_has_one_line_a_trade_with_its_fee(swap: Wired) -> None:
+    await placed(swap, "buy", 0.1)
+    await placed(swap, "sell", 0.1)
+    swap.engine.transfer(50)
+    log = (await swap.exchange.privateGetV5AccountTransactionLog())["result"]["list"]
+    assert [line["type"] for line in log] == ["TRANSFER_IN", "TRADE", "TRADE"]
+    for line in log:
+        assert D(line["change"]) == D(line["cashFlow"]) - D(line["fee"])
+    assert swap.engine.wallet == 10_000 + sum(D(line["change"]) for line in log)
+
+
 # --- limits --------------------------------------------------------------------------------------
 
 

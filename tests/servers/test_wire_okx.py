@@ -264,6 +264,21 @@ async def test_a_stop_loss_of_ccxt_is_a_margin_order_on_spot(spot: Wired) -> Non
     assert fill["order"] != trigger
 
 
+async def test_a_trade_is_one_bill_with_its_fee_and_funding_another(swap: Wired) -> None:
+    await placed(swap, "buy", "0.1")
+    await placed(swap, "sell", "0.1")
+    swap.engine.set_position(ID, "0.1", 50_000)
+    swap.engine.pay_funding(ID, "0.0001")
+    told = (await swap.exchange.privateGetAccountBills())["data"]
+    assert [bill["type"] for bill in told] == ["8", "2", "2"]
+    for bill in told:
+        assert D(bill["balChg"]) == D(bill["pnl"]) + D(bill["fee"])
+    changed = sum(D(bill["balChg"]) for bill in told)
+    assert swap.engine.wallet == 10_000 + changed
+    page = (await swap.exchange.privateGetAccountBills({"after": told[0]["billId"]}))["data"]
+    assert page == told[1:]
+
+
 async def test_a_simple_account_has_no_perpetuals(swap: Wired) -> None:
     swap.venue.wire.trading.level = "1"
     with pytest.raises(ccxt.AccountNotEnabled, match="51010"):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.servers.exchange.entries import entries
 from tests.servers.exchange.figures import DAY, plain
 from tests.servers.exchange.paging import between, page
 from tests.servers.exchange.wires.base import Ask, Said, Site
-from tests.servers.exchange.wires.bybit import asking, rendering
+from tests.servers.exchange.wires.bybit import asking, ledger, rendering
 from tests.servers.exchange.wires.bybit.words import malformed
 
 Json = Any
@@ -114,8 +115,8 @@ class Account:
         if not ask.text("startTime") and not ask.text("endTime"):
             start = self._engine.now - DAY
         only, kind = ask.text("currency"), ask.text("type")
-        moved = between(self._engine.movements, lambda movement: movement.time, start, end)
-        listed = [rendering.transaction(self._engine, movement) for movement in reversed(moved)]
+        booked = between(entries(self._engine), lambda entry: entry.time, start, end)
+        listed = [ledger.transaction(self._engine, entry) for entry in reversed(booked)]
         listed = [
             line for line in listed if only in {"", line["currency"]} and kind in {"", line["type"]}
         ]

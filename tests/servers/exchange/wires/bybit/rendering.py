@@ -11,7 +11,7 @@ from typing import Any
 from tests.servers.exchange import orders
 from tests.servers.exchange.figures import plain
 from tests.servers.exchange.orders import Shown
-from tests.servers.exchange.values import ZERO, Movement, Position, Trade
+from tests.servers.exchange.values import ZERO, Position, Trade
 from tests.servers.exchange.wires.bybit.words import REJECTIONS
 
 Json = Any
@@ -309,42 +309,4 @@ def _coin(
         "locked": plain(locked),
         "marginCollateral": True,
         "coin": asset,
-    }
-
-
-KINDS = {
-    "FUNDING_FEE": "SETTLEMENT",
-    "COMMISSION": "TRADE",
-    "REALIZED_PNL": "TRADE",
-    "DEPOSIT": "TRANSFER_IN",
-    "WITHDRAW": "TRANSFER_OUT",
-    "INSURANCE_CLEAR": "BONUS",
-}
-
-
-def transaction(engine: Any, moved: Movement) -> Json:
-    """One line of the transaction log; *funding* is positive when it was paid."""
-    kind = KINDS.get(moved.kind, "TRANSFER_IN" if moved.amount > 0 else "TRANSFER_OUT")
-    funding, fee = moved.kind == "FUNDING_FEE", moved.kind == "COMMISSION"
-    return {
-        "id": f"592324_{moved.symbol or moved.asset}_{moved.id}",
-        "symbol": moved.symbol,
-        "side": "None",
-        "funding": plain(moved.amount) if funding else "",
-        "orderLinkId": "",
-        "orderId": "",
-        "fee": plain(-moved.amount) if fee else "0",
-        "change": plain(moved.amount),
-        "cashFlow": plain(ZERO if funding or fee else moved.amount),
-        "transactionTime": str(moved.time),
-        "type": kind,
-        "feeRate": "0",
-        "bonusChange": "",
-        "size": "0",
-        "qty": "0",
-        "cashBalance": plain(engine.wallet if is_swap(engine) else engine.total(moved.asset)),
-        "currency": moved.asset,
-        "category": category(engine) if moved.symbol else "",
-        "tradePrice": "",
-        "tradeId": UUID.format(moved.trade_id, moved.trade_id) if moved.trade_id else "",
     }

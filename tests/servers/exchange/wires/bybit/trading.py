@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.servers.exchange import orders
+from tests.servers.exchange.entries import entries
 from tests.servers.exchange.figures import DAY
 from tests.servers.exchange.orders import Shown
 from tests.servers.exchange.paging import between, page
 from tests.servers.exchange.refusals import Refusal, Why
 from tests.servers.exchange.values import ZERO, Wish
 from tests.servers.exchange.wires.base import Ask, Said, Site
-from tests.servers.exchange.wires.bybit import asking, rendering
+from tests.servers.exchange.wires.bybit import asking, ledger, rendering
 from tests.servers.exchange.wires.bybit.rendering import is_swap, order_id
 from tests.servers.exchange.wires.bybit.words import malformed, worded, wrong_direction
 
@@ -237,17 +238,28 @@ class Trading:
         return self._page(ask, between(found, lambda shown: shown.created, start, end))
 
     def executions(self, ask: Ask) -> Json:
+        """Newest first; funding stands among the fills, of no order that was asked about."""
         asking.check_category(self._engine, ask)
         start, end = asking.span(self._engine, ask)
         wanted = {shown.order_id for shown in self._found(ask)}
         found = [trade for trade in self._engine.trades if trade.order_id in wanted]
         found = between(found, lambda trade: trade.time, start, end)
-        limit = asking.limit(ask, 50, 100)
-        shown, cursor = page(found[::-1], ask.text("cursor"), limit)
-        listed = [rendering.execution(self._engine, trade) for trade in shown]
+        lines = [rendering.execution(self._engine, trade) for trade in found]
+        if not ask.text("orderId") and not ask.text("orderLinkId"):
+            lines += self._funding(ask.text("symbol"), start, end)
         kind = ask.text("execType")
-        listed = [line for line in listed if kind in {"", line["execType"]}]
-        return asking.listed(self._engine, listed, cursor)
+        lines = [line for line in lines if kind in {"", line["execType"]}]
+        lines.sort(key=lambda line: (int(line["execTime"]), line["seq"]), reverse=True)
+        shown, cursor = page(lines, ask.text("cursor"), asking.limit(ask, 50, 100))
+        return asking.listed(self._engine, shown, cursor)
+
+    def _funding(self, symbol: str, start: int, end: int) -> list[Json]:
+        paid = [entry for entry in entries(self._engine) if entry.kind == "FUNDING_FEE"]
+        return [
+            ledger.funding_execution(self._engine, entry)
+            for entry in between(paid, lambda entry: entry.time, start, end)
+            if symbol in {"", entry.symbol}
+        ]
 
     def _found(self, ask: Ask) -> list[Shown]:
         """Those that the filters name, and that may be seen."""

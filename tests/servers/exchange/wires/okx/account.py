@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tests.servers.exchange.entries import entries
 from tests.servers.exchange.figures import plain
 from tests.servers.exchange.paging import between
 from tests.servers.exchange.wires.base import Ask, Site
@@ -134,11 +135,11 @@ class Account:
         only, kind = ask.text("ccy"), ask.text("type")
         after, before = ask.integer("after"), ask.integer("before")
         begin, end = ask.integer("begin"), ask.integer("end")
-        moved = between(self._engine.movements, lambda movement: movement.time, begin, end)
+        booked = between(entries(self._engine), lambda entry: entry.time, begin, end)
         found = [
-            holdings.bill(self._engine, movement)
-            for movement in reversed(moved)
-            if movement.id > before and (not after or movement.id < after)
+            holdings.bill(self._engine, entry)
+            for entry in reversed(booked)
+            if entry.id > before and (not after or entry.id < after)
         ]
         kept = [b for b in found if only in {"", b["ccy"]} and kind in {"", b["type"]}]
         return kept[: min(ask.integer("limit", 100), 100)]

@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import Any
 from zlib import crc32
 
+from tests.servers.exchange.entries import Entry
 from tests.servers.exchange.figures import plain
-from tests.servers.exchange.values import ZERO, Movement, Position
+from tests.servers.exchange.values import ZERO, Position
 from tests.servers.exchange.wires.okx.rendering import (
     POSITIONS,
     instrument,
@@ -140,29 +141,22 @@ def _money(engine: Any, asset: str, total: Decimal, free: Decimal) -> Json:
     }
 
 
-BILLS = {
-    "TRANSFER": "1",
-    "DEPOSIT": "1",
-    "WITHDRAW": "1",
-    "REALIZED_PNL": "2",
-    "COMMISSION": "2",
-    "FUNDING_FEE": "8",
-}
-"""Type 1: transfer, 2: trade, 8: funding fee.  Deposits reach the trading account by transfer."""
+BILLS = {"TRADE": "2", "FUNDING_FEE": "8"}
+"""Type 1 is a transfer (deposits reach the trading account by one), 2 a trade, 8 a funding fee."""
 
 
-def bill(engine: Any, moved: Movement) -> Json:
-    kind = BILLS.get(moved.kind, "1")
-    fee = moved.kind == "COMMISSION"
-    total = engine.wallet if is_swap(engine) else engine.total(moved.asset)
+def bill(engine: Any, entry: Entry) -> Json:
+    """A trade of perpetuals is one bill, profit and fee in it; a fee is negative when paid."""
+    kind = BILLS.get(entry.kind, "1")
+    total = engine.wallet if is_swap(engine) else engine.total(entry.asset)
     return {
         "bal": plain(total),
-        "balChg": plain(moved.amount),
-        "billId": str(moved.id),
-        "ccy": moved.asset,
+        "balChg": plain(entry.amount),
+        "billId": str(entry.id),
+        "ccy": entry.asset,
         "clOrdId": "",
         "execType": "T" if kind == "2" else "",
-        "fee": plain(moved.amount) if fee else "0",
+        "fee": plain(-entry.fee),
         "fillFwdPx": "",
         "fillIdxPx": "",
         "fillMarkPx": "",
@@ -171,21 +165,21 @@ def bill(engine: Any, moved: Movement) -> Json:
         "fillPxVol": "",
         "fillTime": "",
         "from": "6" if kind == "1" else "",
-        "instId": instrument(engine, moved.symbol) if moved.symbol else "",
-        "instType": instrument_type(engine) if moved.symbol else "",
+        "instId": instrument(engine, entry.symbol) if entry.symbol else "",
+        "instType": instrument_type(engine) if entry.symbol else "",
         "interest": "0",
-        "mgnMode": "cross" if is_swap(engine) and moved.symbol else "",
+        "mgnMode": "cross" if is_swap(engine) and entry.symbol else "",
         "notes": "",
         "ordId": "",
-        "pnl": plain(ZERO if fee else moved.amount) if kind in {"2", "8"} else "0",
+        "pnl": plain(entry.profit) if kind in {"2", "8"} else "0",
         "posBal": "0",
         "posBalChg": "0",
         "px": "",
-        "subType": {"1": "11" if moved.amount > 0 else "12", "8": "173"}.get(kind, "1"),
-        "sz": plain(abs(moved.amount)),
+        "subType": {"1": "11" if entry.amount > 0 else "12", "8": "173"}.get(kind, "1"),
+        "sz": plain(abs(entry.amount)),
         "tag": "",
         "to": "18" if kind == "1" else "",
-        "tradeId": str(moved.trade_id or ""),
-        "ts": str(moved.time),
+        "tradeId": str(entry.trade_id or ""),
+        "ts": str(entry.time),
         "type": kind,
     }
