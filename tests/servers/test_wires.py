@@ -26,6 +26,7 @@ MARKETS = [
     *(("binance", market) for market in ("spot", "swap")),
     *(("bybit", market) for market in ("spot", "swap")),
     *(("okx", market) for market in ("spot", "swap")),
+    *(("gate", market) for market in ("spot", "swap")),
     ("kraken", "spot"),
 ]
 """Each exchange that has a wire, with the markets that it has."""
