@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -234,7 +233,7 @@ class Connection:
 
         *urgency*: None for that of whoever asks.
         """
-        with _urgent(urgency):
+        with _Urgent(urgency):
             return await self._call(lambda: request(*arguments), about, None)
 
     async def act(
@@ -251,7 +250,7 @@ class Connection:
         Raises `Halted`, `VenueRejected` and `VenueUnavailable` when nothing happened, and
         `VenueUncertain` when it may have.
         """
-        with _urgent(urgency), sending(permit, carries=carries) as one:
+        with _Urgent(urgency), sending(permit, carries=carries) as one:
             if orders:
                 await self.orders.take(orders)
             return await self._call(lambda: request(*arguments), "orders", one)
@@ -306,7 +305,7 @@ class Connection:
         """By the venue's; the request itself is for the caller to repeat."""
         if self._ccxt is None:
             return
-        with contextlib.suppress(Exception), unguarded(), _urgent(Urgency.EMERGENCY):
+        with contextlib.suppress(Exception), unguarded(), _Urgent(Urgency.EMERGENCY):
             await self._ccxt.load_time_difference()
 
     # -- what the exchange object calls -----------------------------------------------------
@@ -369,13 +368,17 @@ async def _ended(exchange: Any, session: aiohttp.ClientSession) -> None:
     await closed(session)
 
 
-@contextmanager
-def _urgent(urgency: Urgency | None) -> Iterator[None]:
-    if urgency is None:
-        yield
-        return
-    token = URGENCY.set(urgency)
-    try:
-        yield
-    finally:
-        URGENCY.reset(token)
+class _Urgent:
+    """Of the requests that the running task makes within the block; None leaves it as it is."""
+
+    __slots__ = ("_token", "_urgency")
+
+    def __init__(self, urgency: Urgency | None) -> None:
+        self._urgency = urgency
+
+    def __enter__(self) -> None:
+        self._token = None if self._urgency is None else URGENCY.set(self._urgency)
+
+    def __exit__(self, *_: object) -> None:
+        if self._token is not None:
+            URGENCY.reset(self._token)

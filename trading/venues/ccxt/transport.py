@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -68,15 +68,21 @@ class HttpAnswer:
 _HEARD: ContextVar[HttpAnswer | None] = ContextVar("heard", default=None)
 
 
-@contextmanager
-def hearing() -> Iterator[HttpAnswer]:
+class _Hearing:
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> HttpAnswer:
+        one = HttpAnswer()
+        self._token = _HEARD.set(one)
+        return one
+
+    def __exit__(self, *_: object) -> None:
+        _HEARD.reset(self._token)
+
+
+def hearing() -> AbstractContextManager[HttpAnswer]:
     """Notice what comes back to the requests that the running task makes within the block."""
-    one = HttpAnswer()
-    token = _HEARD.set(one)
-    try:
-        yield one
-    finally:
-        _HEARD.reset(token)
+    return _Hearing()
 
 
 def answered(status: int) -> None:
@@ -89,15 +95,27 @@ def answered(status: int) -> None:
 _SENDING: ContextVar[Sending | None] = ContextVar("sending", default=None)
 
 
-@contextmanager
-def sending(permit: Permit, *, carries: Mapping[str, str] | None = None) -> Iterator[Sending]:
+class _Guarded:
+    """A generator would take several times as long, and this is done for every order."""
+
+    __slots__ = ("_one", "_token")
+
+    def __init__(self, one: Sending) -> None:
+        self._one = one
+
+    def __enter__(self) -> Sending:
+        self._token = _SENDING.set(self._one)
+        return self._one
+
+    def __exit__(self, *_: object) -> None:
+        _SENDING.reset(self._token)
+
+
+def sending(
+    permit: Permit, *, carries: Mapping[str, str] | None = None
+) -> AbstractContextManager[Sending]:
     """Guard the requests that the running task makes within the block."""
-    one = Sending(permit=permit, carries=carries or {})
-    token = _SENDING.set(one)
-    try:
-        yield one
-    finally:
-        _SENDING.reset(token)
+    return _Guarded(Sending(permit=permit, carries=carries or {}))
 
 
 @contextmanager
@@ -141,9 +159,11 @@ class GuardedRequest(aiohttp.ClientRequest):
         return bool(self._body)
 
     def _check(self) -> None:
-        if self._guard is not None:
-            self._guard.check(str(self.url), _text(self._body))
-            self._guard.left = True
+        guard = self._guard
+        if guard is not None:
+            said = (str(self.url), _text(self._body)) if guard.carries else ("", "")
+            guard.check(*said)
+            guard.left = True
 
 
 def _text(body: Any) -> str:

@@ -46,6 +46,19 @@ def watched_class(name: str) -> Callable[[AnswerHooks, dict[str, Any]], Any]:
             self.streaming: Any = {**(self.streaming or {}), "keepAlive": KEEP_ALIVE}
             self.throttler = _BudgetThrottle(hooks.take)
 
+        async def fetch2(
+            self, path: str, api: Any = "public", method: str = "GET", params: Any = None,
+            config: Any = None,
+        ) -> Any:  # fmt: skip
+            """Once: ccxt's own looks up for each request how often to repeat it, and must not."""
+            asked: Any = {} if params is None else params
+            cost = self.calculate_rate_limiter_cost(api, method, path, asked, config or {})
+            await self.throttle(cost)
+            signed = self.sign(path, api, method, asked)
+            return await self.fetch(
+                signed["url"], signed["method"], signed["headers"], signed["body"]
+            )
+
         def on_rest_response(self, code: int, *rest: Any) -> Any:
             """*rest*: reason, address, method, the answer's headers, its body, ..."""
             self._told(code, dict(rest[3]), str(rest[4] or ""))

@@ -120,6 +120,9 @@ class WeightBudget:
     async def take(self, weight: float) -> None:
         """Wait for room, in the order of urgency.  Raises `Banned` or `NoRoom`."""
         urgency = URGENCY.get()
+        if not self._waiting and self._until_room(weight, urgency) <= 0:
+            self._note(weight)  # nearly always: a hundred cancels queue behind nobody
+            return
         began = self._clock.monotonic()
         ticket = (urgency, next(self._numbers))
         heapq.heappush(self._waiting, ticket)
@@ -140,12 +143,15 @@ class WeightBudget:
             self._tell()
 
     def _wait_of(self, ticket: tuple[Urgency, int], weight: float, urgency: Urgency) -> float:
-        """Seconds until it is worth looking again; 0: go."""
+        """Seconds until it is worth looking again; 0: go.  Raises `Banned`."""
+        room_in = self._until_room(weight, urgency)
+        return 0.05 if self._waiting[0] < ticket else room_in
+
+    def _until_room(self, weight: float, urgency: Urgency) -> float:
+        """Seconds; 0: there is.  Raises `Banned`."""
         until = self.banned_until
         if until is not None:
             raise Banned(self.banned_for, until)
-        if self._waiting[0] < ticket:
-            return 0.05
         self._forget()
         room = self._most * self._shares[urgency] - self._used
         if weight <= room or not self._spent:

@@ -31,6 +31,9 @@ _STREAM_ENDED = "listenKeyExpired"
 class Binance(Exchange):
     """What both markets have in common."""
 
+    cancels_by: str
+    """The endpoint, as ccxt calls it, of orders that do not wait apart."""
+
     def hedge_params(self, order: Order) -> dict[str, Any]:
         return {"positionSide": _position_side(order)}
 
@@ -91,8 +94,22 @@ class Binance(Exchange):
             if isinstance(options, dict) and "lastAuthenticatedTime" in options:
                 options["lastAuthenticatedTime"] = 0
 
+    def cancelling(self, api: Api, order: Order) -> VenueRequest:
+        """At the endpoint itself: ccxt asks its options a dozen times which of eleven it is."""
+        if self.is_apart(order):
+            return super().cancelling(api, order)
+        wire_id, market = self.encode(order.id), self.row.market_of(order.symbol)
+        return VenueRequest(call=self._cancelled, arguments=(api, wire_id, market))
+
+    async def _cancelled(self, api: Api, wire_id: str, name: str) -> Any:
+        market, endpoint = api.ccxt.market(name), getattr(api.ccxt, self.cancels_by)
+        told = await endpoint({"symbol": market["id"], "origClientOrderId": wire_id})
+        return api.ccxt.parse_order(told, market)
+
 
 class BinanceSpot(Binance):
+    cancels_by = "private_delete_order"
+
     def kind(self, order: Order) -> str:
         return _spot_kind(order)
 
@@ -155,6 +172,8 @@ class BinanceSpot(Binance):
 
 
 class BinanceSwap(Binance):
+    cancels_by = "fapiprivate_delete_order"
+
     def kind(self, order: Order) -> str:
         kind = "TAKE_PROFIT" if order.type is OrderType.TARGET else "STOP"
         return kind if order.price is not None else f"{kind}_MARKET"
