@@ -95,6 +95,11 @@ class Okx(Exchange):
 
     # -- where orders and fills are found -----------------------------------------------------
 
+    async def _one(self, api: Api, venue_id: str, order: Order, params: Mapping[str, Any]) -> Any:
+        """An empty list is no order, of which ccxt makes one that tells nothing."""
+        found = await super()._one(api, venue_id, order, params)
+        return found if found is not None and found.get("id") else None
+
     async def open_orders(self, api: Api, symbol: Symbol | None) -> list[Any]:
         trade, asked = api.ccxt, self._of(api, symbol)
         found = await self._orders(api, trade.private_get_trade_orders_pending, asked)

@@ -164,6 +164,15 @@ async def test_what_a_stop_becomes_is_its_own_order_and_is_told_as_the_stops() -
         assert [report.order_id for report in told].count(stop.id) == 1
 
 
+async def test_an_answer_without_an_order_is_no_order() -> None:
+    """ccxt makes one of it that would count as open."""
+    async with a_world("swap", at="okx") as world:
+        stop = world.stop()
+        nothing = Garble(200, '{"code":"0","msg":"","data":[]}')
+        world.faults.on("GET", "find", nothing, times=None)
+        assert await world.venue.find(stop) is None
+
+
 async def test_a_stop_that_came_to_nothing_says_so() -> None:
     async with a_world("swap", at="okx") as world:
         await world.place(world.order())
