@@ -41,7 +41,8 @@ class Breaker:
         if opened is None:
             return
         if self._left(opened) > 0:
-            raise Open(self._rests(family, opened))
+            every = f"tried again every {self._rest:.0f} s"
+            raise Open(f"{self._failures(family)}, {every}")  # shown later, too: it counts nothing
         self._tried[family] = opened
         self._opened[family] = self._clock.monotonic()  # whoever comes meanwhile waits for it
 
@@ -76,12 +77,11 @@ class Breaker:
         opened, why = self._opened.get(family), self._why.get(family, "")
         told = f"{family} failed {count} times in a row"
         if opened is not None and self._left(opened) > 0:
-            told = self._rests(family, opened)
+            told = f"{self._failures(family)}, tried again in {self._left(opened):.0f} s"
         return f"{told}: {why}" if why else told
 
-    def _rests(self, family: str, opened: float) -> str:
-        times = f"{family} failed {self._limit} times in a row"
-        return f"{times}, tried again in {self._left(opened):.0f} s"
+    def _failures(self, family: str) -> str:
+        return f"{family} failed {self._limit} times in a row"
 
     def _left(self, opened: float) -> float:
         return opened + self._rest - self._clock.monotonic()

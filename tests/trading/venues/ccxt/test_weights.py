@@ -159,6 +159,17 @@ def test_a_trial_that_was_withheld_here_is_no_trial() -> None:
         breaker.check("candles")
 
 
+@pytest.mark.parametrize("gone", [0, 1, 25, 59])
+def test_what_is_said_of_a_rest_stays_true_while_it_is_shown(gone: int) -> None:
+    clock = a_clock()
+    breaker = Breaker(clock=clock, failures=2, rest=60)
+    breaker.failed("candles")
+    breaker.failed("candles")
+    clock.advance(gone)
+    with pytest.raises(Open, match=r"^candles failed 2 times in a row, tried again every 60 s$"):
+        breaker.check("candles")
+
+
 def test_what_fails_is_told_with_its_reason_until_it_is_answered_again() -> None:
     clock = a_clock()
     breaker = Breaker(clock=clock, failures=3, rest=60)
