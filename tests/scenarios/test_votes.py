@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 
 from handlers.texts import status
@@ -9,7 +11,8 @@ from tests.builders import BTC, NOON
 from tests.fakes import LivePrices
 from tests.world import World, a_world, settled, wish
 from trading.clocks import ManualClock
-from trading.events import PricesCleared, PricesDoubted
+from trading.errors import VenueUnavailable
+from trading.events import FeedLost, PricesCleared, PricesDoubted
 from trading.execution.orders import Orders
 from trading.types import ExitReason, OrderRole
 from trading.venues.vote import VoteFeed
@@ -20,6 +23,12 @@ class Prices(LivePrices):
     def __init__(self, name: str, clock: ManualClock) -> None:
         super().__init__(clock)
         self.name = name
+        self.is_down = False
+
+    async def closes(self, after: datetime) -> Sequence[datetime]:
+        if self.is_down:
+            raise VenueUnavailable("the exchange does not answer")
+        return await super().closes(after)
 
 
 class Voters:
@@ -127,6 +136,24 @@ async def test_with_its_own_market_silent_it_still_leaves_by_the_price_of_the_ot
         mark = voters.world.trader.valuer.quote(BTC)
         assert mark is not None
         assert mark.price == Decimal(99)
+
+
+async def test_on_paper_the_loss_of_its_own_market_is_not_the_loss_of_prices() -> None:
+    voters = Voters(1, 4)
+    async with voters.world.running():
+        await voters.minute("100", "100.1", "100.2")
+        voters.sources[0].is_down = True
+        for _ in range(2):
+            for source in voters.sources[1:]:
+                source.tick("94")
+            await voters.world.minutes()
+        assert voters.orders.ledger.positions.keys() == {BTC}, "paper fills in the own bars"
+        assert not [event for event in voters.world.said if isinstance(event, FeedLost)]
+        assert voters.world.trader.cycles.cursor == voters.clock.now()
+
+        voters.sources[0].is_down = False
+        await voters.minute("94", "94", "94")
+        assert voters.orders.ledger.trades[0].reason is ExitReason.STOP
 
 
 async def test_sources_that_differ_for_a_moment_are_not_told() -> None:

@@ -13,6 +13,7 @@ memory is thrown away and read back from it: what is there is what happened.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -58,6 +59,8 @@ from trading.venues.paper.account import (
 from trading.venues.paper.filling import Filling, Turn
 from trading.venues.paper.refusals import refuse_unpaid, refuse_wrong
 from trading.venues.paper.writer import COMPACT_AFTER, JournalWriter
+
+log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
@@ -140,9 +143,16 @@ class PaperVenue:
         await self._journal.close()
 
     async def catch_up(self, until: datetime) -> None:
-        """Fill what the bars up to *until* fill, each bar once, also after a crash."""
+        """Fill what the bars up to *until* fill, each bar once, also after a crash.
+
+        Bars that cannot be had fill nothing until they can: who asks has prices of others too.
+        """
         book = await self._ready()
-        closes = await self._feed.closes(book.bar or self._before_the_first(book))
+        try:
+            closes = await self._feed.closes(book.bar or self._before_the_first(book))
+        except VenueUnavailable as error:
+            log.info("%s has no bars to fill in: %s", self.name, error)
+            return
         book = await self._ready()
         new = [at for at in closes if at <= until and (book.bar is None or at > book.bar)]
         known = self._feed.candles(until, len(new) + 1)
