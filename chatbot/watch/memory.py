@@ -19,10 +19,13 @@ from trading.clocks import Clock
 
 EVERY = 60.0
 """Seconds."""
-M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Source: glibc's malloc.h."""
 LARGE = 1 << 20
 """Bytes: an array as large is memory of its own, and goes back to the machine when it is freed."""
+SPARE = 32 << 20
+"""Bytes that may stay free above all others until the next time that memory is given back: what a
+scan computes with next would be asked for again at once, a page at a time."""
 RARELY = (20_000, 20, 20)
 """New objects until the newest are looked through, and so on: few things here form a ring."""
 
@@ -41,8 +44,10 @@ class MemoryWatch:
 def loaded() -> None:
     """The process has loaded what it answers with: from now on there is garbage to look for.
 
-    What was loaded is never looked through, not even once: that would be a tenth of a second.
+    What was loaded is never looked through, not even once: that would be a tenth of a second.  What
+    was needed to load it goes back.
     """
+    give_back()
     gc.freeze()
     gc.set_threshold(*RARELY)
     gc.enable()
@@ -64,7 +69,8 @@ def share_arena() -> bool:
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is None:
         return False
-    return bool(set_option(M_ARENA_MAX, 1)) and bool(set_option(M_MMAP_THRESHOLD, LARGE))
+    options = {M_ARENA_MAX: 1, M_MMAP_THRESHOLD: LARGE, M_TRIM_THRESHOLD: SPARE}
+    return all(set_option(option, value) for option, value in options.items())
 
 
 def give_back() -> bool:

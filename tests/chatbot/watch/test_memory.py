@@ -71,7 +71,7 @@ from chatbot.watch.memory import share_arena
 if {shared}: assert share_arena()
 def resident():
     with open("/proc/self/statm") as told: return int(told.read().split()[1]) * 4096
-np.ones(3 << 20)  # once a large array was freed, the next do not go to the machine by themselves
+np.ones(2 << 20)  # once a large array was freed, the next do not go to the machine by themselves
 large, between = np.ones(1 << 20), bytes(20_000)
 full = resident()
 del large
