@@ -166,3 +166,23 @@ async def test_sources_that_differ_for_a_moment_are_not_told() -> None:
             source.tick("100")
         await voters.seconds(90)
         assert voters.told() == []
+
+
+async def test_a_stop_is_not_sold_by_who_differed_from_its_market_that_fell_silent() -> None:
+    voters = Voters(1, count=2)
+    async with voters.world.running():
+        await voters.minute("100", "100.1")
+        assert voters.orders.ledger.positions.keys() == {BTC}
+        await voters.minute("100", "90")
+        for _ in range(3):
+            voters.sources[1].tick("90")
+            await voters.world.minutes()
+        mark = voters.world.trader.valuer.quote(BTC)
+        assert mark is not None
+        assert mark.price == Decimal(100)
+        assert voters.orders.ledger.positions.keys() == {BTC}
+        view = voters.world.view()
+        assert "not believed alone" in status.one(view).lead
+        await voters.world.desk.flatten("majors", by="ben, Telegram", why="")
+        await voters.seconds(5)
+        assert not voters.orders.ledger.positions, "a person closes at market all the same"

@@ -28,13 +28,15 @@ class Ballots:
     """One entry for each symbol."""
     behind: timedelta
     """By so much a quote may be older than the newest of its symbol and still count."""
+    vouched: NDArray[np.bool_]
+    """Who is believed alone, of shape [sources, symbols]."""
 
     @cached_property
     def verdict(self) -> Judgement:
         """One case for each symbol."""
         prices = np.array([self._fresh(quotes) for quotes in self.quotes], dtype=np.float64)
         by_source = prices.reshape(len(self.symbols), len(self.names)).T
-        return self.voting.judge(by_source[:, np.newaxis])
+        return self.voting.judge(by_source[:, np.newaxis]).alone_only(self.vouched)
 
     def believed(self, case: int = 0) -> Quote | None:
         """The quote that counts; None where nobody is believed."""
@@ -89,6 +91,11 @@ class Ballots:
 
     def _too_few(self, case: int) -> str:
         there = self.verdict.there[:, case]
+        if there.sum() == 1 and self.verdict.chosen[case] == NOBODY:
+            return (
+                f"there is only {self._listed(there)}, not believed alone: with others it was "
+                "last not believed"
+            )
         needed = f"{self.voting.least} sources of its price are needed"
         if there.sum() >= self.voting.least:
             return f"{needed} that agree, and fewer do: {self._told(case)}"

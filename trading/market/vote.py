@@ -11,7 +11,7 @@ never a mean of several.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -91,6 +91,18 @@ class Judgement:
     def differ(self) -> NDArray[np.bool_]:
         """Where several said something and nobody is believed."""
         return np.asarray((self.there.sum(axis=0) > 1) & (self.chosen == NOBODY))
+
+    def alone_only(self, vouched: NDArray[np.bool_]) -> Judgement:
+        """The same where a source that is alone is believed only if it is one of *vouched*."""
+        alone = self.there.sum(axis=0) == 1
+        believed = self.believed & (vouched | ~alone)
+        nobody = ~believed.any(axis=0)
+        return replace(
+            self,
+            believed=believed,
+            chosen=np.where(nobody, NOBODY, self.chosen),
+            enough=self.enough & ~nobody,
+        )
 
 
 def _accused(

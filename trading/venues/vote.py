@@ -22,6 +22,7 @@ from trading.market.ballots import Ballots
 from trading.market.candles import Candles
 from trading.market.doubts import DoubtKind, PriceDoubt
 from trading.market.vote import Voting, voted
+from trading.market.vouched import Vouched
 from trading.ports import Feed, FeedState, Offload, at_once
 from trading.types import Quote, Symbol
 from trading.venues.vote_source import VoteSource, all_answered, one_answered
@@ -76,6 +77,7 @@ class VoteFeed:
         self.own: Feed = sources[own].feed
         self._own = own
         self._voting = Voting(weights=tuple(s.weight for s in sources), far=far, least=least)
+        self._vouched = Vouched(count=len(self._sources), own=own)
         self._wanted = tuple(symbols)
         self._clock = clock
         self._within = within
@@ -141,6 +143,7 @@ class VoteFeed:
 
     async def closes(self, after: datetime) -> Sequence[datetime]:
         """As those tell that answer; raises `VenueUnavailable` only when nobody does."""
+        self._heard(self._wanted)
         for source in self._sources:
             source.ask(after)
         prompt = [source for source in self._sources if not source.trouble]
@@ -201,7 +204,10 @@ class VoteFeed:
     # -- prices -------------------------------------------------------------------------------
 
     def quote(self, symbol: Symbol, at: datetime | None = None) -> Quote | None:
-        """The own market's, unless that is silent and others are not."""
+        """The own market's, unless that is silent and others are not.
+
+        They are compared with it at every look for doubts, and so before it counts as silent.
+        """
         own, ballots = self.own.quote(symbol, at), self._ballots((symbol,), at)
         newest = max((quote.at for quote in ballots.quotes[0] if quote is not None), default=None)
         if own is not None and newest is not None and newest - own.at <= ballots.behind:
@@ -209,7 +215,7 @@ class VoteFeed:
         return ballots.believed() or own
 
     def objection(self, symbol: Symbol) -> str:
-        return self._ballots((symbol,)).objection(self._own)
+        return self._heard((symbol,)).objection(self._own)
 
     def doubts(self) -> Sequence[PriceDoubt]:
         silent = [
@@ -223,7 +229,7 @@ class VoteFeed:
             for doubt in source.feed.doubts()
             if doubt.kind is DoubtKind.ENDPOINT
         ]
-        found = self._ballots(self._wanted).doubts()
+        found = self._heard(self._wanted).doubts()
         if not any(doubt.kind is DoubtKind.DIFFER for doubt in found):
             found += self._disputed()
         return [*silent, *found, *failing]
@@ -248,6 +254,12 @@ class VoteFeed:
         why = f"no candle of {symbols[0]} that {self._voting.least} sources agree on"
         return [PriceDoubt(kind=DoubtKind.DIFFER, symbols=symbols, why=why)]
 
+    def _heard(self, symbols: tuple[Symbol, ...]) -> Ballots:
+        """Those of now; how each stood in them is remembered for when it is alone."""
+        ballots = self._ballots(symbols)
+        self._vouched.hear(symbols, ballots.verdict)
+        return ballots
+
     def _ballots(self, symbols: tuple[Symbol, ...], at: datetime | None = None) -> Ballots:
         """Of a recording every price is of a bar, and the newest one's counts."""
         return Ballots(
@@ -258,4 +270,5 @@ class VoteFeed:
                 [source.feed.quote(symbol, at) for source in self._sources] for symbol in symbols
             ),
             behind=BEHIND if self.speed is None else timedelta(0),
+            vouched=self._vouched.of(symbols),
         )

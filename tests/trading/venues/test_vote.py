@@ -136,6 +136,7 @@ def test_the_loss_of_one_is_not_the_loss_of_prices() -> None:
 
 def test_with_too_few_left_entries_wait_and_exits_go_on() -> None:
     market = Market()
+    assert market.doubts() == {}
     market.clock.advance(120)
     market.says("-", "101", "-")
     told = "2 sources of its price are needed, and there is only bybit"
