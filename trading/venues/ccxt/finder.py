@@ -152,7 +152,7 @@ class Finder:
 
     async def open_orders(self) -> Sequence[OrderReport]:
         symbols = [s for s in self._words.ours() if self._traded.is_listed(s)]
-        if len(symbols) > ALL_AT_ONCE:
+        if len(symbols) > ALL_AT_ONCE or self._connection.row.opens_together:
             raws = await self._open(None)
         else:
             asked = await asyncio.gather(*(self._open(symbol) for symbol in symbols))

@@ -137,6 +137,8 @@ class Row:
     open_page: int | None = None
     """The most open orders that one answer brings; None: all of them.  Where there may be more,
     `Exchange.open_orders` has to page: a full page is taken for no whole list."""
+    opens_together: bool = False
+    """Open orders of one symbol cost as much as those of all: they are asked for together."""
     history_window: timedelta = timedelta(days=7)
     """The longest span of time of which it lists orders and trades in one request."""
     history_back: timedelta = timedelta(days=90)

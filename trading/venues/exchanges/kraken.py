@@ -424,6 +424,7 @@ SPOT = Row(
     stop_fields={"price": "{trigger}"},
     target_fields={"price": "{trigger}"},
     acknowledges=True,
+    opens_together=True,
     candles=720,
     wanted=(
         _permission("query-funds", "The key may not read what is held.", for_trading=False),

@@ -174,6 +174,18 @@ async def test_lists_are_read_past_their_first_page() -> None:
         assert await world.venue.ours_since(ETH, begun) == []
 
 
+async def test_open_orders_of_all_symbols_are_one_question() -> None:
+    """Twenty at once is all that Kraken answers."""
+    async with a_world("spot", **HERE) as world:
+        orders = world.limit(), world.limit(symbol=ETH)
+        for order in orders:
+            await world.place(order)
+        before = world.asked("POST", "open")
+        told = await world.venue.open_orders()
+        assert {each.order_id for each in told} == {order.id for order in orders}
+        assert world.asked("POST", "open") == before + 1
+
+
 async def test_an_answer_that_is_lost_is_in_doubt_and_is_found() -> None:
     async with a_world("spot", **HERE) as world:
         order = world.limit()
