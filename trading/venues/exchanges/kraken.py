@@ -357,7 +357,7 @@ _BOTH: Mapping[str, Any] = {
     "duplicate": "duplicate",
     "page": PAGE,
     "history_back": timedelta(days=365),
-    "weight_per_minute": 60,
+    "weight_per_minute": 60,  # 20 questions about the account, of 3 each, may come at once
     "orders_per_10s": 60,
     "ban_codes": frozenset({"EGeneral:Temporary lockout"}),
     "ban_seconds": TOO_FAST,

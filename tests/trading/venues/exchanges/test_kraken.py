@@ -175,7 +175,6 @@ async def test_lists_are_read_past_their_first_page() -> None:
 
 
 async def test_open_orders_of_all_symbols_are_one_question() -> None:
-    """Twenty at once is all that Kraken answers."""
     async with a_world("spot", **HERE) as world:
         orders = world.limit(), world.limit(symbol=ETH)
         for order in orders:
