@@ -160,6 +160,8 @@ class Row:
 
     weight_per_minute: float
     """Of the limits that count by address, in the units of ccxt's costs."""
+    costs: Mapping[str, float] = field(default_factory=dict)
+    """Of ccxt's endpoints, by their path, which the exchange counts otherwise than ccxt."""
     used_header: str = ""
     """The answer's header that counts what was used, in the venue's units; empty: none."""
     used_factor: float = 1.0

@@ -37,6 +37,7 @@ def watched_class(name: str) -> Callable[[AnswerHooks, dict[str, Any]], Any]:
         def __init__(self, hooks: AnswerHooks, config: dict[str, Any]) -> None:
             self._told = hooks.heard
             self._hear = hooks.hear
+            self._costs = hooks.exchange.row.costs
             self.real_hosts: dict[str, str] = {}
             super().__init__(config)
             # Exact, and read everywhere; of a Decimal ccxt's own parsers lose fees and triggers.
@@ -52,8 +53,8 @@ def watched_class(name: str) -> Callable[[AnswerHooks, dict[str, Any]], Any]:
         ) -> Any:  # fmt: skip
             """Once: ccxt's own looks up for each request how often to repeat it, and must not."""
             asked: Any = {} if params is None else params
-            cost = self.calculate_rate_limiter_cost(api, method, path, asked, config or {})
-            await self.throttle(cost)
+            usual = self.calculate_rate_limiter_cost(api, method, path, asked, config or {})
+            await self.throttle(self._costs.get(path, usual))
             signed = self.sign(path, api, method, asked)
             return await self.fetch(
                 signed["url"], signed["method"], signed["headers"], signed["body"]

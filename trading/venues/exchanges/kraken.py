@@ -349,6 +349,7 @@ def _permission(name: str, words: str, **more: bool) -> Permission:
     return Permission(name=name, words=words, **{"wanted": True, **more})
 
 
+_PUBLIC = ("Time", "SystemStatus", "AssetPairs", "Ticker", "OHLC", "Depth", "Trades")
 _BOTH: Mapping[str, Any] = {
     "exchange": "kraken",
     "guide": "docs/kraken.md",
@@ -358,6 +359,7 @@ _BOTH: Mapping[str, Any] = {
     "page": PAGE,
     "history_back": timedelta(days=365),
     "weight_per_minute": 60,  # 20 questions about the account, of 3 each, may come at once
+    "costs": dict.fromkeys(_PUBLIC, 0.25),  # by address and pair, apart from the account's
     "orders_per_10s": 60,
     "ban_codes": frozenset({"EGeneral:Temporary lockout"}),
     "ban_seconds": TOO_FAST,

@@ -206,6 +206,18 @@ async def test_a_pair_that_is_not_listed_any_more_keeps_its_name() -> None:
         assert told["symbol"] == world.connection.exchange.market_id(BTC) == "XBTUSDT"
 
 
+async def test_prices_take_little_of_what_the_account_may_ask() -> None:
+    """Kraken counts them apart."""
+    async with a_world("spot", **HERE) as world:
+        api, budget = world.connection.ccxt, world.connection.budget
+        spent = []
+        for ask in (api.fetch_order_book, api.fetch_ohlcv, api.fetch_ticker, api.fetch_open_orders):
+            before = budget.used
+            await world.connection.ask(ask, "BTC/USDT")
+            spent.append(round((budget.used - before) * 60, 2))
+        assert spent == [0.25, 0.25, 0.25, 3]
+
+
 # -- streams ------------------------------------------------------------------------------------
 
 
