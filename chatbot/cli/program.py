@@ -22,6 +22,7 @@ from chatbot.logs import get_logger
 from chatbot.settings import Settings, load
 from trading.clocks import SystemClock
 from trading.errors import SettingsError, TradingError
+from trading.types import Symbol
 
 FAILED, USAGE = 1, 2
 
@@ -101,6 +102,40 @@ def totp(
         _tell(f"{person} is nobody: write telegram:111, discord:222 or local:1000")
         raise typer.Exit(USAGE)
     typer.echo(steps)
+
+
+@app.command()
+def prove(
+    venue: Annotated[str, typer.Argument(help="Its section: NAME of [venues.NAME].")],
+    config: Annotated[Path, typer.Option(help="The settings.")] = Path("bot.toml"),
+    symbol: Annotated[str, typer.Option(help="What is bought and sold.")] = "BTC/USDT",
+) -> None:
+    """Do at an exchange what the desk relies on there, with the least that it takes; keep it."""
+    from chatbot.cli import prove as proof
+
+    os.umask(0o077)  # as `run`
+    try:
+        settings, traded = load(config, os.environ), Symbol.parse(symbol)
+        asked = proof.question(proof.venue_to_prove(settings, venue), traded)
+        if asked and typer.prompt(asked, default="no", err=True) != "yes":
+            _tell("Nothing was sent.")
+            raise typer.Exit(FAILED)
+        with (
+            StateFolder(settings.state_dir) as folder,
+            logs.writing(
+                folder.logs,
+                level=settings.bot.log_level,
+                console="error",
+                secrets=settings.secrets(),
+            ),
+        ):
+            failed = proof.prove(settings, folder, venue, traded, typer.echo)
+    except TradingError as error:
+        _tell(str(error))
+        raise typer.Exit(FAILED) from None
+    if failed:
+        _tell(failed)
+        raise typer.Exit(FAILED)
 
 
 @app.command()
