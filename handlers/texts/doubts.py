@@ -39,6 +39,7 @@ def _symbols(doubt: PriceDoubt) -> str:
 
 _CLAUSES = {
     DoubtKind.SILENT: "source {source} is silent",
+    DoubtKind.CANDLES: "source {source} tells prices but no candles",
     DoubtKind.ACCUSED: "source {source} is not believed about {symbols}",
     DoubtKind.DIFFER: "sources differ about {symbols}",
     DoubtKind.FEW: "too few sources of {symbols}",
@@ -48,6 +49,7 @@ _CLAUSES = {
 }
 _OVER = {
     DoubtKind.SILENT: "source {source} tells prices again",
+    DoubtKind.CANDLES: "source {source} tells candles again",
     DoubtKind.ACCUSED: "source {source} is believed again",
     DoubtKind.DIFFER: "sources agree again",
     DoubtKind.FEW: "there are enough sources again",
@@ -58,6 +60,7 @@ _OVER = {
 _NO_ENTRIES = "No entries there; exits go by the venue's own price."
 _MEANS = {
     DoubtKind.SILENT: "The other sources go on.",
+    DoubtKind.CANDLES: "Its prices count; candles of the other sources go on.",
     DoubtKind.ACCUSED: "Two others agree against it: there it does not count until it does, too.",
     DoubtKind.DIFFER: f"Nobody can tell who is right. {_NO_ENTRIES}",
     DoubtKind.FEW: _NO_ENTRIES,

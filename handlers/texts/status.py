@@ -50,6 +50,7 @@ from handlers.texts.phrases import (
 from handlers.texts.screen import TABLE_ROWS, a_table, fitting, most_rows
 from handlers.texts.status_rows import StatusRows
 from trading.accounts.views import Cycle, View
+from trading.market.doubts import DoubtKind
 from trading.model.halt import Halt, Stage, Verb
 from trading.ports import FeedState
 
@@ -380,10 +381,13 @@ def feed_word(view: View) -> str:
 
 
 def _by(view: View) -> str:
-    """The sources that vote and that nothing is wrong with, as in ` by binance and bybit`."""
-    wrong = {doubt.source for doubt in view.doubts}
+    """The sources whose prices count, as in ` by binance and bybit`."""
+    wrong = {doubt.source for doubt in view.doubts if doubt.kind in _NO_PRICES}
     well = [name for name in view.sources if name not in wrong]
     return f" by {listed(well)}" if well else ""
+
+
+_NO_PRICES = (DoubtKind.SILENT, DoubtKind.ACCUSED)
 
 
 def replay_line(view: View) -> list[str]:

@@ -186,3 +186,18 @@ async def test_a_stop_is_not_sold_by_who_differed_from_its_market_that_fell_sile
         await voters.world.desk.flatten("majors", by="ben, Telegram", why="")
         await voters.seconds(5)
         assert not voters.orders.ledger.positions, "a person closes at market all the same"
+
+
+async def test_a_source_whose_candles_fail_is_not_called_silent_and_its_prices_are_named() -> None:
+    voters = Voters()
+    async with voters.world.running():
+        await voters.minute("100", "100.1", "100.2")
+        voters.sources[0].is_down = True
+        for _ in range(2):
+            await voters.minute("100", "100.1", "100.2")
+        await voters.seconds(10)
+        assert voters.told() == ["PricesDoubted candles binance"]
+        shown = status.one(voters.world.view())
+        assert "binance tells prices but no candles; the exchange does not" in shown.lead
+        assert "silent" not in shown.lead + shown.title
+        assert "by binance, bybit and okx" in shown.text

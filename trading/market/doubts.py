@@ -11,7 +11,9 @@ from trading.types import Symbol
 
 class DoubtKind(StrEnum):
     SILENT = "silent"
-    """One of several sources cannot be had; the others go on."""
+    """One of several sources tells no prices; the others go on."""
+    CANDLES = "candles"
+    """One of several sources tells prices, but its candles cannot be had; the others' go on."""
     ACCUSED = "accused"
     """One of several sources differs from two others that agree: it does not count there."""
     DIFFER = "differ"

@@ -218,11 +218,7 @@ class VoteFeed:
         return self._heard((symbol,)).objection(self._own)
 
     def doubts(self) -> Sequence[PriceDoubt]:
-        silent = [
-            PriceDoubt(kind=DoubtKind.SILENT, source=source.name, why=source.trouble)
-            for source in self._sources
-            if source.trouble or source.feed.state() is FeedState.STALE
-        ]
+        silent = [doubt for source in self._sources if (doubt := source.doubt()) is not None]
         failing = [
             doubt
             for source in self._sources

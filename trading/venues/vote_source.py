@@ -10,7 +10,8 @@ from datetime import datetime
 
 from trading.common.tasks import look_at
 from trading.errors import TradingError
-from trading.ports import Feed
+from trading.market.doubts import DoubtKind, PriceDoubt
+from trading.ports import Feed, FeedState
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,14 @@ class VoteSource:
     @property
     def is_asked(self) -> bool:
         return self.asking is not None
+
+    def doubt(self) -> PriceDoubt | None:
+        """Silent is only who tells no prices either."""
+        is_stale = self.feed.state() is FeedState.STALE
+        if not is_stale and not self.trouble:
+            return None
+        kind = DoubtKind.SILENT if is_stale else DoubtKind.CANDLES
+        return PriceDoubt(kind=kind, source=self.name, why=self.trouble)
 
     def ask(self, after: datetime) -> None:
         """Anew, unless it has not answered yet."""

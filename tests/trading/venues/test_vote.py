@@ -230,7 +230,7 @@ async def test_one_that_hangs_is_waited_for_once_and_counts_again_when_it_answer
     market.clock.advance(TIMEOUT)
     await settled()
     assert await closing == [at_minute(1)]
-    assert market.doubts()[DoubtKind.SILENT].why == "it does not answer"
+    assert market.doubts()[DoubtKind.CANDLES].why == "it does not answer"
 
     market.clock.advance(60 - TIMEOUT)
     assert await market.feed.closes(at_minute(1)) == [at_minute(2)], "nobody waits for it"
