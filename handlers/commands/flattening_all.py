@@ -279,7 +279,7 @@ def _flat(
         name: r for name in names for r in halt.stages_of(name)
         if r.stage in (Stage.FLAT, Stage.FLAT_EXCEPT_DUST)
     }  # fmt: skip
-    seconds = (max(r.at for r in ends.values()) - halt.at).total_seconds()
+    seconds = max(r.at - halt.since(name) for name, r in ends.items()).total_seconds()
     dust = [
         f"{name} {r.note}".strip() for name, r in ends.items() if r.stage is Stage.FLAT_EXCEPT_DUST
     ]

@@ -40,7 +40,7 @@ def flatten_answer(ctx: Context, name: TraderName, halting: Halting, before: Vie
         now, done = traders.view_of(ctx, name), ctx.services.desk.closing(name, halt)
         flat = _stage(halt, name, Stage.FLAT) or _stage(halt, name, Stage.FLAT_EXCEPT_DUST)
         if flat is not None:
-            seconds = (flat.at - halt.at).total_seconds()
+            seconds = (flat.at - halt.since(name)).total_seconds()
             place = whom(name, before.mode)
             ended = flat_reply(
                 place, seconds, done.closes, halt.id, tries=done.tries, stops=done.stops,
@@ -171,7 +171,8 @@ def _all_confirmed(
     halt: Halt, names: Sequence[str], views: Sequence[View], reached: Sequence[Reached]
 ) -> Reply:
     whole = views if len(views) == len(names) else ()
-    seconds = (max(r.at for r in reached) - halt.at).total_seconds()
+    waits = (r.at - halt.since(name) for name, r in zip(names, reached, strict=True))
+    seconds = max(waits).total_seconds()
     beside = {h.id: h for v in whole for h in v.halts if h.verb > halt.verb}
     rows = [
         (clock_time(stage.at), clipped(f"{name} {stage.note or 'nothing rested'}", 22))

@@ -51,6 +51,7 @@ _DEMANDED = {
     Verb.STOP: (Stage.ENTRIES_BLOCKED, Stage.SAVED, Stage.CANCELS_CONFIRMED),
     Verb.FLATTEN: (Stage.ENTRIES_BLOCKED, Stage.SAVED, Stage.CANCELS_CONFIRMED, Stage.FLAT),
 }
+_BEGUN = (Stage.REQUESTED, Stage.ENTRIES_BLOCKED)
 _FLAT = (Stage.FLAT, Stage.FLAT_EXCEPT_DUST)
 
 
@@ -184,7 +185,8 @@ class Halt:
 
     def since(self, trader: str) -> datetime:
         """From when on it holds *trader*, who may have been added later."""
-        return min((reached.at for reached in self.stages_of(trader)), default=self.at)
+        begun = (r.at for r in self.stages_of(trader) if r.stage in _BEGUN)
+        return min(begun, default=self.at)
 
     def has_reached(self, trader: str, stage: Stage) -> bool:
         return any(reached.stage is stage for reached in self.stages_of(trader))
