@@ -330,3 +330,18 @@ def test_a_stop_of_the_only_trader_holds_one_that_comes_later(later: bool) -> No
     assert halt.scope == "majors"
     assert is_halted(latch, "new") is later
     assert latch.reach(halt.id, "new", Reached(stage=Stage.SAVED, at=NOON)).covers("majors")
+
+
+def test_a_halt_holds_each_trader_from_when_it_was_laid_on_it() -> None:
+    made, later, done = (after(minutes=n) for n in (0, 5, 6))
+    halt = Halt(
+        id="H1", scope=EVERYONE, verb=Verb.STOP, by="ben", why="", at=made,
+        stages=(
+            ("one", Reached(stage=Stage.REQUESTED, at=made)),
+            ("two", Reached(stage=Stage.ENTRIES_BLOCKED, at=later)),
+            ("two", Reached(stage=Stage.CANCELS_CONFIRMED, at=done)),
+            ("three", Reached(stage=Stage.CANCELS_CONFIRMED, at=done)),
+        ),
+    )  # fmt: skip
+    since = [halt.since(trader) for trader in ("one", "two", "three", "unknown")]
+    assert since == [made, later, made, made], "what is done is no beginning"
