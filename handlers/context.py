@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from handlers.caller import Caller, Role
@@ -39,6 +40,23 @@ class BackedUp:
     removed: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueSummary:
+    """One venue of the settings, in words."""
+
+    name: str
+    place: str
+    """As in `binance swap testnet`; a venue on paper says so."""
+    uses: str
+    offers: tuple[str, ...] = ()
+    rests: str = ""
+    """What stays there while the desk is down."""
+    proof: str = ""
+    """How and when, or what follows of there being none; empty: there is nothing to prove."""
+    refuses_until: datetime | None = None
+    """When a ban or pause ends; None: it listens, or nobody trades there."""
+
+
 class Administration(Protocol):
     """What the process offers to those who look after it."""
 
@@ -50,6 +68,10 @@ class Administration(Protocol):
 
     def chats(self) -> Mapping[str, str]:
         """Each chat platform by name, with what is wrong with it; empty if nothing is."""
+        ...
+
+    def venues(self) -> Sequence[VenueSummary]:
+        """Those of the settings, in their order."""
         ...
 
     async def reload(self, *, by: str) -> Sequence[str]:

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from chatbot import logs
 from chatbot.folder.state import StateFolder
 from chatbot.settings import Settings, load
-from handlers.context import BackedUp, Person
+from handlers.context import BackedUp, Person, VenueSummary
 from storage import backup
 from trading.accounts.recorder import Recorder
 from trading.clocks import Clock
@@ -52,6 +52,7 @@ class ProcessAdministration:
         chats: Callable[[], Mapping[str, str]],
         apply: Apply,
         lost: Callable[[], str] = lambda: "",
+        venues: Callable[[], Sequence[VenueSummary]] = tuple,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._settings = settings
@@ -63,6 +64,7 @@ class ProcessAdministration:
         self._chats = chats
         self._apply = apply
         self._lost = lost
+        self._venues = venues
         self._environ = environ
 
     def settings(self) -> Sequence[tuple[str, str]]:
@@ -73,6 +75,9 @@ class ProcessAdministration:
 
     def chats(self) -> Mapping[str, str]:
         return self._chats()
+
+    def venues(self) -> Sequence[VenueSummary]:
+        return self._venues()
 
     async def reload(self, *, by: str) -> Sequence[str]:
         try:

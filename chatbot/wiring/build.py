@@ -42,6 +42,7 @@ from chatbot.wiring.trading import (
     strategy_of,
     venue_of,
 )
+from chatbot.wiring.venues import venue_summaries
 from handlers.caller import Caller
 from handlers.confirmations import Confirmations
 from handlers.context import Person, Services
@@ -168,12 +169,14 @@ async def build(
     connections = Connections(settings, clock)
     traders: dict[str, DeskTrader] = {}
     keepers: dict[str, KeptTrader] = {}
+    venues: dict[str, Venue] = {}
     for name, section in enabled.items():
         journals.append(FileJournal(folder.path / f"paper-{name}.journal"))
         parts = _trader(
             settings, name, clock=clock, book=journals[-1], line=line, meter=metrics.of(name),
             connections=connections, unproven=is_unproven(settings, section, folder.path),
         )  # fmt: skip
+        venues[section.venue] = parts.venue
         traders[name] = assemble(shared, parts)
     schedule = Schedule(misfire_grace=settings.schedule.misfire_grace)
     desk = assemble_desk(shared, traders, end=ending.set)
@@ -186,6 +189,7 @@ async def build(
         people=(_local_owner(faces.owner), *persons(settings)),
         chats=faces.chat_watch.problems,
         lost=store.lost,
+        venues=lambda: venue_summaries(settings, folder.path, venues),
         apply=lambda fresh: _apply(fresh, desk, shared.desk_risk, app.watching),
     )
     app = App(

@@ -15,7 +15,7 @@ from chatbot.app.backtests import ProcessBacktests
 from handlers.alert_prefs import AlertPreferences, PriceNotice, Unanswered
 from handlers.caller import Caller, Role
 from handlers.confirmations import Confirmations
-from handlers.context import BackedUp, Person, Services
+from handlers.context import BackedUp, Person, Services, VenueSummary
 from handlers.dispatch import Dispatcher
 from handlers.message import Message
 from handlers.reply import Level, Reply
@@ -150,6 +150,7 @@ class FakeAdministration:
     values: list[tuple[str, str]] = field(default_factory=lambda: [("bot.name", "harbour")])
     those: list[Person] = field(default_factory=lambda: [Person("anna", Role.OWNER, "Telegram")])
     lines: list[str] = field(default_factory=list)
+    where: list[VenueSummary] = field(default_factory=list)
     changes: tuple[str, ...] = ()
     mistakes: list[str] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
@@ -161,6 +162,9 @@ class FakeAdministration:
 
     def chats(self) -> Mapping[str, str]:
         return self.problems
+
+    def venues(self) -> Sequence[VenueSummary]:
+        return self.where
 
     def people(self) -> Sequence[Person]:
         return self.those

@@ -47,6 +47,7 @@ def test_an_accepted_one_is_told_at_each_start(venue: Exchange, tmp_path: Path) 
     with live_desk(tmp_path / "desk", venue) as desk:
         (told,) = desk.alerts("TraderStarted")
         assert "Not proven there; accepted (accept_unproven)." in told
+        assert "Not proven: accepted" in desk.say("/venues")["plain"]
         desk.kill()
         desk.start()
         desk.until(lambda: len(desk.alerts("TraderStarted")) == 2, "told again")

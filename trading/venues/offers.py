@@ -16,7 +16,7 @@ refused in a sentence: by the settings, at the start, or when it is asked for.
 [How to add one](adding-an-exchange.md).
 
 All of it is shown on servers of ours that speak as the exchange does. On the real one it counts as
-unproven until `quarterdeck prove NAME` has passed there: [how that goes](proving.md).
+unproven until `quarterdeck prove NAME` has passed there ([how](proving.md)), as `/venues` says.
 """
 
 
