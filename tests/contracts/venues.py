@@ -197,7 +197,7 @@ VENUES: Mapping[str, OpenWorld] = {
     "okx swap, hedged": at_exchange("okx", "hedge"),
 }
 """Every venue that trades, as it is opened."""
-WITHOUT_STOPS = {"bybit spot", "okx spot"}
+WITHOUT_STOPS = ("bybit spot", "okx spot")
 """Those where none rests: the desk keeps them."""
 
 POORER: Mapping[str, OpenWorld] = {
