@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from chatbot.folder.proofs import Proof, keep_proof
 from chatbot.folder.state import StateFolder
@@ -18,7 +19,11 @@ from trading.errors import Refused, VenueRejected
 from trading.execution.order_ids import OrderIds
 from trading.ports import Venue
 from trading.types import OrderReport, Symbol
+from trading.venues.ccxt.weights import Budgets
 from trading.venues.proving import TRADER, Proving
+
+if TYPE_CHECKING:
+    from trading.venues.ccxt.connection import Connection
 
 HARMLESS = "withdraw"
 """Names the permission that does no harm to a proof."""
@@ -65,8 +70,12 @@ async def _prove(
     for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, _end_once, begun)
 
+    budgets = Budgets(clock=clock)
+
     async def connect() -> Venue:
-        return await _opened(settings, section, name, symbol, clock)
+        """Over a connection of its own: nothing is remembered but what was asked from here."""
+        connections = Connections(settings, clock, budgets=budgets)
+        return await _opened(connections.of_account(section), name, symbol, clock)
 
     proving = Proving(
         connect=connect,
@@ -88,25 +97,27 @@ async def _prove(
     return failed
 
 
-async def _opened(
-    settings: Settings, section: CcxtVenueSettings, name: str, symbol: Symbol, clock: Clock
-) -> Venue:
-    """Over a connection of its own: nothing is remembered."""
+async def _opened(connection: Connection, name: str, symbol: Symbol, clock: Clock) -> Venue:
+    """Raises `VenueError`; then nothing stays open."""
     from trading.venues.ccxt.venue import CcxtVenue
 
     venue = CcxtVenue(
         name=name,
         trader=TRADER,
-        connection=Connections(settings, clock).of_account(section),
+        connection=connection,
         symbols=(symbol,),
         price=lambda _: None,  # whatever fees are worth, is no part of a proof
         read_only=False,
         clock=clock,
     )
-    wrong = [said for said in await venue.examine() if HARMLESS not in said]
-    if wrong:
-        raise VenueRejected(" ".join(wrong).rstrip("."))
-    await venue.open(_unheard)
+    try:
+        wrong = [said for said in await venue.examine() if HARMLESS not in said]
+        if wrong:
+            raise VenueRejected(" ".join(wrong).rstrip("."))
+        await venue.open(_unheard)
+    except BaseException:
+        await venue.close()
+        raise
     return venue
 
 

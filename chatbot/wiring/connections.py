@@ -23,9 +23,10 @@ class Connections:
     once.  Requests are counted together wherever they come from: exchanges count by address.
     """
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, *, budgets: Budgets | None = None) -> None:
+        """*budgets*: of others at the same address, who count together with these."""
         self._clock = clock
-        self._budgets = Budgets(clock=clock)
+        self._budgets = budgets or Budgets(clock=clock)
         self._made: dict[tuple[object, ...], Connection] = {}
         used = {trader.venue for trader in settings.traders.values() if trader.enabled}
         venues = (section for name, section in settings.venues.items() if name in used)

@@ -13,10 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from trading.clocks import Clock
-from trading.errors import TradingError, VenueError, VenueRejected, VenueUncertain
+from trading.errors import TradingError, VenueError, VenueRejected, VenueUnavailable, VenueUncertain
 from trading.execution.order_ids import OrderIds
 from trading.ports import Venue
 from trading.types import (
@@ -34,6 +35,8 @@ from trading.types import (
     Targets,
     traded,
 )
+
+Answer = TypeVar("Answer")
 
 FAR, NEAR = Decimal("0.1"), Decimal("0.0002")
 """Shares of the price: so far that it rests, so near that the market comes by."""
@@ -175,9 +178,12 @@ class Proving:
 
     async def _found_again(self) -> str:
         await self._restart()
-        listed = {r.order_id: r for r in await self._venue.ours_since(self.symbol, self._since)}
+        listed = {
+            r.order_id: r
+            for r in await self._look(partial(self._venue.ours_since, self.symbol, self._since))
+        }
         for order in tuple(self._sent.values()):
-            found = await self._venue.find(order)
+            found = await self._find(order)
             if found is None or not _ended(found):
                 raise StepFailed(f"{_told(order)} has ended, and is not found so")
             if found.filled and order.id not in listed:
@@ -185,7 +191,7 @@ class Proving:
         return f"Restarted: all {len(self._sent)} orders are found as they ended"
 
     async def _flat(self) -> str:
-        rests = {r.order_id for r in await self._venue.open_orders()} & self._sent.keys()
+        rests = {r.order_id for r in await self._look(self._venue.open_orders)} & self._sent.keys()
         if rests:
             raise StepFailed(f"{', '.join(sorted(rests))} should have ended, and is listed as open")
         apart = await self._held() - self._before
@@ -207,16 +213,32 @@ class Proving:
 
     async def _restart(self) -> None:
         await self._venue.close()
-        self._venue = await self.connect()
+        self._venue = await self._look(self.connect)
+
+    async def _look(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """What changes nothing, again once the venue listens: a proof asks more than a desk."""
+        end = self.clock.monotonic() + self.slowest
+        while True:
+            try:
+                return await ask()
+            except VenueUnavailable:
+                until = self._venue.refuses_until
+                if until is None or self.clock.monotonic() >= end:
+                    raise
+                rest = (until - self.clock.now()).total_seconds()
+                await self.clock.sleep(max(rest, 0.0) + PAUSE / 4)
+
+    async def _find(self, order: Order) -> OrderReport | None:
+        return await self._look(partial(self._venue.find, order))
 
     async def _depth(self) -> Depth:
-        depth = await self._venue.depth(self.symbol)
+        depth = await self._look(partial(self._venue.depth, self.symbol))
         if depth is None or not depth.is_usable:
             raise StepFailed(f"the order book of {self.symbol} cannot be used")
         return depth
 
     async def _held(self) -> Decimal:
-        held = (await self._venue.positions()).get(self.symbol)
+        held = (await self._look(self._venue.positions)).get(self.symbol)
         return ZERO if held is None else held.net
 
     def _order(self, role: OrderRole, **facts: Any) -> Order:
@@ -245,7 +267,7 @@ class Proving:
         """Of what was bought here; never of what the operator had."""
         ours = ZERO
         for order in tuple(self._sent.values()):
-            report = await self._venue.find(order)
+            report = await self._find(order)
             if report is not None:
                 ours += sum((fill.signed_quantity for fill in report.fills), ZERO)
         held = await self._held() - (ZERO if self._venue.cash else self._before)
@@ -281,7 +303,7 @@ class Proving:
         report = await self._until(order, _is_open, self.slowest)
         if report is None or not _is_open(report):
             raise StepFailed(f"{_told(order)} should rest, and is {_status(report)}")
-        if order.id not in {each.order_id for each in await self._venue.open_orders()}:
+        if order.id not in {each.order_id for each in await self._look(self._venue.open_orders)}:
             raise StepFailed(f"{_told(order)} rests, and is not listed among the open orders")
 
     async def _cancelled(self, order: Order) -> None:
@@ -312,7 +334,7 @@ class Proving:
         """As it is found once it is so, or as it was found last."""
         self._about, end = order, self.clock.monotonic() + seconds
         while True:
-            report = await self._venue.find(order)
+            report = await self._find(order)
             if (report is not None and is_so(report)) or self.clock.monotonic() >= end:
                 return report
             await self.clock.sleep(0.5)
