@@ -52,18 +52,15 @@ Price = Callable[[str, Symbol], Quote | None]
 
 
 class DeskNotices:
-    """Implements `handlers.alert_prefs.Notices` for commands, and `Followers` for the outbox.
-
-    *outbox* and *recorder* are asked for when they are needed: they know us, too.
-    """
+    """Implements `handlers.alert_prefs.Notices` for commands, and `Followers` for the outbox."""
 
     def __init__(
         self,
         *,
         store: Store,
         clock: Clock,
-        outbox: Callable[[], Hearers],
-        recorder: Callable[[], Recorder],
+        outbox: Hearers,
+        recorder: Recorder,
         price: Price,
         escalate_after: timedelta | None,
     ) -> None:
@@ -85,11 +82,11 @@ class DeskNotices:
 
     async def load(self) -> None:
         """Take over what the process before this one was asked.  Raises `StoreError`."""
-        for subscriber in self._outbox().subscribers:
+        for subscriber in self._outbox.subscribers:
             kept = await self._note(_hearing_note(subscriber.key))
             if kept:
                 self._chosen.add(subscriber.key)
-                self._outbox().hear(
+                self._outbox.hear(
                     subscriber.key,
                     at_least=Level[kept["level"].upper()],
                     muted=frozenset(kept["muted"]),
@@ -107,7 +104,7 @@ class DeskNotices:
         for chat, level in levels.items():
             preferences = self.preferences(chat)
             if preferences is not None and chat not in self._chosen:
-                self._outbox().hear(chat, at_least=level, muted=preferences.muted)
+                self._outbox.hear(chat, at_least=level, muted=preferences.muted)
 
     async def run(self) -> None:
         """Call the owners when nobody answers, until cancelled."""
@@ -118,11 +115,11 @@ class DeskNotices:
     # -- what each chat hears -------------------------------------------------------------
 
     def preferences(self, chat: str) -> AlertPreferences | None:
-        known = any(s.key == chat for s in self._outbox().subscribers)
-        return self._outbox().preferences(chat) if known else None
+        known = any(s.key == chat for s in self._outbox.subscribers)
+        return self._outbox.preferences(chat) if known else None
 
     async def hear(self, chat: str, *, at_least: Level, muted: frozenset[str]) -> None:
-        self._outbox().hear(chat, at_least=at_least, muted=muted)
+        self._outbox.hear(chat, at_least=at_least, muted=muted)
         self._chosen.add(chat)
         await self._keep(
             _hearing_note(chat), {"level": at_least.name.lower(), "muted": sorted(muted)}
@@ -142,7 +139,7 @@ class DeskNotices:
         if reply.level < Level.CRITICAL or event.origin or own or self._escalate_after is None:
             return reply
         one = self._remembered(reply.title, event.at, tuple(told))
-        self._recorder().keep_soon(Change(notes=(self._unanswered_note(),)), WritePriority.REST)
+        self._recorder.keep_soon(Change(notes=(self._unanswered_note(),)), WritePriority.REST)
         button = (Choice("Acknowledge", f"/ack {one.id}"),) if len(reply.choices) < BUTTONS else ()
         return replace(reply, choices=(*reply.choices, *button))
 
@@ -169,7 +166,7 @@ class DeskNotices:
         """Somebody acts in *chat*: what was told there has been seen.  Waits for nothing."""
         seen = [u.id for u in self._unanswered.values() if chat in u.chats]
         if self._take_off(seen, f"{by}, by acting"):
-            self._recorder().keep_soon(Change(notes=(self._unanswered_note(),)), WritePriority.REST)
+            self._recorder.keep_soon(Change(notes=(self._unanswered_note(),)), WritePriority.REST)
 
     def _take_off(self, ids: Sequence[str], by: str) -> bool:
         gone = [self._unanswered.pop(each) for each in ids if each in self._unanswered]
@@ -196,7 +193,7 @@ class DeskNotices:
 
     def _called(self, told: Collection[str]) -> frozenset[str]:
         """The owners that were not told; if all were, all of them once more."""
-        owners = {s.key for s in self._outbox().subscribers if s.owner}
+        owners = {s.key for s in self._outbox.subscribers if s.owner}
         return frozenset(owners - set(told) or owners)
 
     def audience(self, event: Event) -> Collection[str] | None:
@@ -219,7 +216,7 @@ class DeskNotices:
     async def notify(
         self, symbol: Symbol, *, above: bool, level: Decimal, by: str, chat: str
     ) -> PriceNotice:
-        if not self._outbox().reaches(chat):
+        if not self._outbox.reaches(chat):
             chat = ""
             if not self._anybody_hears():
                 raise Refused(_NOBODY)
@@ -253,7 +250,7 @@ class DeskNotices:
         quote = self._price(trader, notice.symbol)
         if quote is None or not _is_reached(notice, quote.price):
             return
-        told_there = self._outbox().reaches(notice.chat)
+        told_there = self._outbox.reaches(notice.chat)
         if not (told_there or self._anybody_hears()):
             return  # said once, and nobody would hear it: it waits
         if self._prices.pop(notice.number, None) is None:
@@ -274,7 +271,7 @@ class DeskNotices:
             self._audiences.pop(event, None)
 
     def _anybody_hears(self) -> bool:
-        return self._outbox().hears(PriceReached.__name__, Level.NOTICE)
+        return self._outbox.hears(PriceReached.__name__, Level.NOTICE)
 
     def _all_prices(self) -> tuple[str, object]:
         waiting = [_price_json(notice) for notice in self._prices.values()]
@@ -292,7 +289,7 @@ class DeskNotices:
 
     async def _keep(self, name: str, value: object, *events: Event) -> None:
         change = Change(notes=((name, json.dumps(value)),))
-        await self._recorder().keep(change, WritePriority.REST, *events)
+        await self._recorder.keep(change, WritePriority.REST, *events)
 
 
 UNANSWERED, PRICES = "unanswered", "price_notices"

@@ -101,13 +101,12 @@ class Outbox:
         fold: Fold,
         delivery: Delivery | None = None,
         quiet_hours: QuietHours | None = None,
-        followers: Followers | None = None,
         stories: InPlaces | None = None,
         guest: Guest = lambda key: None,
         meter: Meter = NoMeter(),  # noqa: B008  # holds nothing
     ) -> None:
         self._store = store
-        self._followers = followers or Nobody()
+        self._followers: Followers = Nobody()
         self._stories = stories or Stories()
         self._held: dict[str, Alert] = {}
         """Stages that an edit is about to tell where they would be told."""
@@ -138,6 +137,10 @@ class Outbox:
         self._progress = asyncio.Event()
 
     # -- what the desk calls
+
+    def follow(self, followers: Followers) -> None:
+        """*followers* are asked for whom an event is, from now on: they are built on us."""
+        self._followers = followers
 
     def announce(self, event: Event) -> Sequence[Alert]:
         """One alert for each chat that wants *event*.  Never raises."""

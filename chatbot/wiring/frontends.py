@@ -92,14 +92,6 @@ def faces_of(
             desk=desk,
         ),
     )
-    notices = DeskNotices(
-        store=store,
-        clock=clock,
-        outbox=lambda: outbox,
-        recorder=lambda: recorder,
-        price=lambda name, symbol: desk().traders[name].valuer.quote(symbol),
-        escalate_after=settings.alerts.escalate_after,
-    )
     outbox = Outbox(
         store=store,
         speakers=_by_name(console, chats),
@@ -109,18 +101,26 @@ def faces_of(
         fold=alerts.fold,
         delivery=delivery(settings.chat.timing),
         quiet_hours=settings.alerts.quiet_hours(settings.bot.zone),
-        followers=notices,
         stories=stories,
         guest=partial(guest, settings),
         meter=metrics,
     )
     bus = Bus()
     bus.subscribe(outbox.heard)
-    bus.subscribe(notices.heard)
     recorder = Recorder(
         store=store, bus=bus, clock=clock, announce=outbox.announce, offer=outbox.offer,
         meter=metrics,
     )  # fmt: skip
+    notices = DeskNotices(
+        store=store,
+        clock=clock,
+        outbox=outbox,
+        recorder=recorder,
+        price=lambda name, symbol: desk().traders[name].valuer.quote(symbol),
+        escalate_after=settings.alerts.escalate_after,
+    )
+    outbox.follow(notices)
+    bus.subscribe(notices.heard)
     unauthorized = Unauthorized(recorder=recorder, notes=notes, clock=clock)
 
     def as_text(reply: Reply) -> str:

@@ -197,14 +197,6 @@ def _build(
     days: int,
 ) -> tuple[Soaked, Sequence[Callable[[], Coroutine[Any, Any, None]]]]:
     announced: Counter[str] = Counter()
-    notices = DeskNotices(
-        store=store,
-        clock=clock,
-        outbox=lambda: outbox,
-        recorder=lambda: recorder,
-        price=lambda name, symbol: trader.valuer.quote(symbol),
-        escalate_after=timedelta(minutes=10),
-    )
     outbox = Outbox(
         store=store,
         speakers={"listener": Listener()},
@@ -212,7 +204,6 @@ def _build(
         clock=clock,
         describe=alerts.describe,
         fold=alerts.fold,
-        followers=notices,
     )
 
     def announce(event: Event) -> Sequence[Alert]:
@@ -222,8 +213,17 @@ def _build(
 
     bus = Bus()
     bus.subscribe(outbox.heard)
-    bus.subscribe(notices.heard)
     recorder = Recorder(store=store, bus=bus, clock=clock, announce=announce, offer=outbox.offer)
+    notices = DeskNotices(
+        store=store,
+        clock=clock,
+        outbox=outbox,
+        recorder=recorder,
+        price=lambda name, symbol: trader.valuer.quote(symbol),
+        escalate_after=timedelta(minutes=10),
+    )
+    outbox.follow(notices)
+    bus.subscribe(notices.heard)
     halter = Halter(
         latch=Latch(), recorder=recorder, latch_file=latch_file, clock=clock,
         modes={TRADER: Mode.PAPER},

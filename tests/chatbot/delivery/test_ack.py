@@ -59,14 +59,6 @@ class World:
         self.telegram, self.console = Chats("telegram"), Chats("console")
         self.prices: dict[Symbol, Quote] = {}
         self.store = store
-        self.notices = DeskNotices(
-            store=store,
-            clock=clock,
-            outbox=lambda: self.outbox,
-            recorder=lambda: self.recorder,
-            price=lambda trader, symbol: self.prices.get(symbol),
-            escalate_after=None if minutes is None else timedelta(minutes=minutes),
-        )
         self.outbox = Outbox(
             store=store,
             speakers={"telegram": self.telegram, "console": self.console},
@@ -74,12 +66,10 @@ class World:
             clock=clock,
             describe=alerts.describe,
             fold=alerts.fold,
-            followers=self.notices,
             guest=guests.get,
         )
         self.bus = Bus()
         self.bus.subscribe(self.outbox.heard)
-        self.bus.subscribe(self.notices.heard)
         self.recorder = Recorder(
             store=store,
             bus=self.bus,
@@ -87,6 +77,16 @@ class World:
             announce=self.outbox.announce,
             offer=self.outbox.offer,
         )
+        self.notices = DeskNotices(
+            store=store,
+            clock=clock,
+            outbox=self.outbox,
+            recorder=self.recorder,
+            price=lambda trader, symbol: self.prices.get(symbol),
+            escalate_after=None if minutes is None else timedelta(minutes=minutes),
+        )
+        self.outbox.follow(self.notices)
+        self.bus.subscribe(self.notices.heard)
 
     async def say(self, event: Event) -> None:
         await self.recorder.say(event)
