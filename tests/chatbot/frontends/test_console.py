@@ -618,3 +618,4 @@ async def test_a_terminal_that_stalls_holds_up_neither_the_desk_nor_its_end(
     await asyncio.wait([stuck])
     stuck.exception()  # told, or given up: both are right
     reading.cancel()
+    await asyncio.gather(task, reading, return_exceptions=True)
